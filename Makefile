@@ -1,0 +1,82 @@
+# Every target works as the first command after `git clone`: it makes .venv with the pinned versions of requirements/
+# first, once. `make` alone prints the targets.
+
+CONFIG ?= configs/demo.yaml
+RUN ?= runs/demo
+PYTHON ?= python3
+ARGS ?=
+ifndef FLAVOUR
+FLAVOUR := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+endif
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The stamps carry a hash of what they stand for, so that a changed list installs and a touched file does not.
+stamp = $(VENV)/.stamp-$(1)-$(shell cat $(2) setup/install.sh 2>/dev/null | cksum | cut -d' ' -f1)
+RUNTIME := $(call stamp,$(FLAVOUR),requirements/$(FLAVOUR)*.txt setup/_torchvision_ops.py)
+DEV := $(call stamp,dev,requirements/dev.txt)
+
+# No reports to anyone, no warning after each fork; and modules keep their bytecode, or vLLM starts slowly every time.
+export RAY_USAGE_STATS_ENABLED := 0
+export VLLM_NO_USAGE_STATS := 1
+export DO_NOT_TRACK := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export TOKENIZERS_PARALLELISM := false
+unexport PYTHONDONTWRITEBYTECODE
+# The demo, the tests and the benchmarks have all they need.
+ifeq ($(CONFIG),configs/demo.yaml)
+dataset: export HF_HUB_OFFLINE := 1
+endif
+test bench kills demo-policy: export HF_HUB_OFFLINE := 1
+
+.PHONY: help install dataset status demo-policy test lint format types bench kills lock clean
+.DEFAULT_GOAL := help
+
+help: ## these lines
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "settings: FLAVOUR=cpu|gpu (now: $(FLAVOUR)), PYTHON=python3.12 (3.11 or newer), ARGS='more arguments'"
+
+install: $(RUNTIME) ## .venv with all that a run needs, nothing more
+
+dataset: $(RUNTIME) ## build the dataset of CONFIG=configs/demo.yaml, or go on with it; ARGS='key.sub=value'
+	@$(BIN)/visualprm dataset $(CONFIG) $(ARGS)
+
+status: $(RUNTIME) ## how far RUN=runs/demo is
+	@$(BIN)/visualprm status $(RUN)
+
+demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
+	$(BIN)/python -m demo.train_policy --out demo/policy $(ARGS)
+
+test: $(RUNTIME) $(DEV) ## run the tests; ARGS='-k name'
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(RUNTIME) $(DEV) ## ruff
+	@$(BIN)/ruff check .
+
+format: $(RUNTIME) $(DEV) ## ruff, changing what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(RUNTIME) $(DEV) ## mypy
+	@$(BIN)/mypy
+
+bench: $(RUNTIME) $(DEV) ## measure what the README claims
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+kills: $(RUNTIME) ## kill a demo run ten times at random and compare its bytes with an undisturbed run's (20 minutes)
+	@$(BIN)/python -m benchmarks.kills configs/demo.yaml $(ARGS)
+
+lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'
+	@$(BIN)/python setup/lock.py $(ARGS)
+
+clean: ## remove caches and builds; runs/, data/ and .venv stay
+	rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+$(RUNTIME):
+	@PYTHON="$(PYTHON)" setup/install.sh $(VENV) $(FLAVOUR)
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	@PYTHON="$(PYTHON)" setup/install.sh $(VENV) dev
+	@touch $@

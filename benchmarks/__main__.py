@@ -1,0 +1,25 @@
+"""`make bench`: runs every benchmark, each in a process of its own; `python -m benchmarks NAME …` runs some."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHMARKS = {
+    "engine_busy": "tokens/s of the pipeline against vLLM's own on the same requests",
+    "images_once": "published bytes against unique images and the rest of the table",
+    "verifier": "verdicts/s against plain math-verify",
+}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := set(names) - set(BENCHMARKS):
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    for name in names:
+        print(f"\n{name}: {BENCHMARKS[name]}", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""How busy the pipeline keeps vLLM: its tokens/s against `vllm.LLM.generate` on the same requests, all at once.
+
+    python -m benchmarks.engine_busy --problems 32
+
+The pipeline's side is the annotator as the Ray actor runs it: sampling, splitting, continuations and verdicts,
+`engine.max_in_flight` problems at once. Its requests are recorded and then given to the offline engine together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+from pipeline.config import RunConfig, SamplingConfig, load_config
+from pipeline.engine import Completion, Engine, Prompt
+
+
+class Recording:
+    """An engine that remembers what it was asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.requests: list[tuple[Prompt, SamplingConfig, int, int, int]] = []
+        self.tokens = 0
+        self.chat, self.encode, self.ends = engine.chat, engine.encode, engine.ends
+        self.close = engine.close
+
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+    ) -> list[Completion]:
+        self.requests.append((prompt, sampling, n, seed, max_tokens))
+        drawn = await self._engine.generate(prompt, sampling, n, seed, max_tokens)
+        self.tokens += sum(len(completion.token_ids) + 1 for completion in drawn)
+        return drawn
+
+
+async def pipeline_side(config: RunConfig, engine: Recording) -> float:
+    """Seconds that annotating all problems takes."""
+    from pipeline.annotate import annotate
+    from pipeline.claim import read_templates
+    from pipeline.policy import model_fingerprint
+    from pipeline.records import Problem
+    from stages.load import load
+    from stages.sample import Template
+    from stages.verify.pool import VerifierPool
+
+    template = Template(next(iter(read_templates(config).values())))
+    problems = [item for item in load(config.sources[0], lambda problem: None) if isinstance(item, Problem)]
+    gate = asyncio.Semaphore(config.engine.max_in_flight)
+    model = model_fingerprint(config.engine)
+    with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool:
+
+        async def one(problem: Problem) -> None:
+            async with gate:
+                await annotate(problem, template, model, engine, pool, config)
+
+        await one(problems[0])  # warms engine and verifier up
+        engine.requests.clear()
+        engine.tokens = 0
+        started = time.perf_counter()
+        await asyncio.gather(*map(one, problems[1:]))
+        return time.perf_counter() - started
+
+
+def offline_side(config: RunConfig, requests: list[Any]) -> tuple[float, int]:
+    """Seconds and generated tokens of `LLM.generate` on all requests at once."""
+    from vllm import LLM, SamplingParams
+
+    from pipeline.engine.vllm import CPU_ARGS, VllmEngine
+
+    llm = LLM(
+        model=config.engine.model, dtype=config.engine.dtype, max_model_len=config.engine.max_model_len,
+        limit_mm_per_prompt={"image": 16}, enable_prefix_caching=True, **CPU_ARGS,
+    )  # fmt: skip
+    builder = VllmEngine.__new__(VllmEngine)
+    builder._tile_argument = None
+    prompts = [builder._request(prompt) for prompt, *_ in requests]
+    parameters = [
+        SamplingParams(n=n, seed=seed, temperature=s.temperature, top_p=s.top_p, top_k=s.top_k, max_tokens=limit)
+        for _, s, n, seed, limit in requests
+    ]
+    llm.generate(prompts[:4], parameters[:4], use_tqdm=False)
+    llm.reset_prefix_cache()
+    started = time.perf_counter()
+    outputs = llm.generate(prompts, parameters, use_tqdm=False)
+    seconds = time.perf_counter() - started
+    return seconds, sum(len(completion.token_ids) for output in outputs for completion in output.outputs)
+
+
+def measure(count: int) -> dict[str, float]:
+    from pipeline.engine.vllm import VllmEngine
+
+    config = load_config("configs/demo.yaml", [f"sources.0.kwargs.count={count + 1}"])
+    engine = Recording(VllmEngine(config.engine))
+    seconds = asyncio.run(_closing(pipeline_side(config, engine), engine))
+    offline_seconds, offline_tokens = offline_side(config, engine.requests)
+    ours, theirs = engine.tokens / seconds, offline_tokens / offline_seconds
+    return {"pipeline_tokens_per_s": ours, "offline_tokens_per_s": theirs, "ratio": ours / theirs,
+            "requests": len(engine.requests), "tokens": engine.tokens, "offline_tokens": offline_tokens}  # fmt: skip
+
+
+async def _closing(work: Any, engine: Recording) -> float:
+    try:
+        return float(await work)
+    finally:
+        await engine.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", type=int, default=32)
+    parser.add_argument("--repeat", type=int, default=3, help="each in a process of its own; the median is printed")
+    options = parser.parse_args()
+    if options.repeat == 1:
+        print(json.dumps(measure(options.problems)))
+        return
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.engine_busy",
+        "--problems",
+        str(options.problems),
+        "--repeat",
+        "1",
+    ]
+    environment = {**os.environ, "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": "2"}
+    results = []
+    for _ in range(options.repeat):
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        results.append(json.loads(done.stdout.splitlines()[-1]))
+    middle = sorted(results, key=lambda result: result["ratio"])[len(results) // 2]
+    for name, value in middle.items():
+        print(f"{name:>24} {value:,.3f}")
+
+
+if __name__ == "__main__":
+    main()

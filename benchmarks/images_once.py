@@ -1,0 +1,147 @@
+"""Are shared images stored once? Publishes noise pictures of real size and weighs the result.
+
+    python -m benchmarks.images_once --problems 2000
+
+Noise can't be compressed and no two pictures are alike, so every repeated byte shows. Published bytes must
+stay within 1.10 × (unique image bytes + the same table without images); exit status 1 if they don't.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from pipeline.config import LabelConfig, PublishConfig
+from pipeline.records import (
+    LEDGER_SCHEMA,
+    PROBLEM_SCHEMA,
+    VERDICT_STATUSES,
+    AnnotatedProblem,
+    Draw,
+    Image,
+    Problem,
+    Solution,
+    Step,
+    Verdict,
+    ledger_row,
+    problem_row,
+    table,
+)
+from pipeline.shards import WRITER_OPTIONS
+from stages.label import labelled_steps
+from stages.publish import Run, publish
+
+LIMIT = 1.10
+WORDS = [a + b for a in ("read", "add", "take", "count", "value", "total") for b in ("", "s", "ed", "ing")]
+PROBLEM_FILES = 4
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", type=int, default=2000)
+    parser.add_argument("--solutions", type=int, default=4, help="solutions a problem")
+    parser.add_argument("--keep", type=Path, help="a folder to work in; a temporary one by default")
+    args = parser.parse_args()
+    if args.keep:
+        return bench(args.keep, args.problems, args.solutions)
+    with tempfile.TemporaryDirectory() as folder:
+        return bench(Path(folder), args.problems, args.solutions)
+
+
+def bench(folder: Path, num_problems: int, num_solutions: int) -> int:
+    run, image_bytes = write_run(folder, num_problems, num_solutions)
+    label = functools.partial(labelled_steps, config=LabelConfig())
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak memory so far (Linux)
+    start = time.perf_counter()
+    stats = publish([run], str(folder / "out"), pafs.LocalFileSystem(), PublishConfig(), label)
+    seconds = time.perf_counter() - start
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+
+    published = sum(shard.bytes for shard in stats.shards)
+    text_bytes = weigh_without_images(folder)
+    ratio = published / (image_bytes + text_bytes)
+    print(f"problems × solutions   {num_problems:,} × {num_solutions}")
+    print(f"unique image bytes     {image_bytes / 1e6:,.1f} MB, {image_bytes / num_problems / 1e3:.0f} kB each")
+    print(f"table without images   {text_bytes / 1e6:,.1f} MB")
+    print(f"published              {published / 1e6:,.1f} MB in {len(stats.shards)} shards")
+    print(f"ratio                  {ratio:.4f} (limit {LIMIT:.2f})")
+    print(f"publishing             {seconds:.1f} s, peak memory {int(peak.split()[1]) / 1e3:,.0f} MB")
+    return int(ratio > LIMIT)
+
+
+def write_run(folder: Path, num_problems: int, num_solutions: int) -> tuple[Run, int]:
+    """Problem files and a ledger as a run leaves them, and the bytes of all pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    problems: list[str] = []
+    ledger: list[str] = []
+    image_bytes = 0
+    for number in range(PROBLEM_FILES):
+        made = sorted(pictured(range(number, num_problems, PROBLEM_FILES)), key=lambda item: item.problem_id)
+        image_bytes += sum(len(image.data) for problem in made for image in problem.images)
+        problems.append(str(folder / f"problems-{number}.parquet"))
+        pq.write_table(table(map(problem_row, made), PROBLEM_SCHEMA), problems[-1], row_group_size=64)
+        ledger.append(str(folder / f"ledger-{number}.parquet"))
+        items = (annotate(problem, num_solutions) for problem in made)
+        pq.write_table(table(map(ledger_row, items), LEDGER_SCHEMA), ledger[-1], row_group_size=64)
+    return Run(problems, ledger, num_draws=16, filesystem=pafs.LocalFileSystem()), image_bytes
+
+
+def pictured(seeds: range) -> Iterator[Problem]:
+    for seed in seeds:
+        image = Image.of(noise(seed))
+        key = Problem.make_id("noise", str(seed), "7", [image.sha256])
+        yield Problem(key, "noise", str(seed), f"What is {seed}?", "7", (image,), (), ("number",), 6, "")
+
+
+def noise(seed: int) -> bytes:
+    """A PNG or a JPEG of 100 to 300 kB."""
+    rng = np.random.default_rng(seed)
+    png = bool(rng.integers(2))
+    side = int(rng.integers(186, 314) if png else rng.integers(320, 550))
+    picture = PIL.Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
+    file = io.BytesIO()
+    picture.save(file, "PNG" if png else "JPEG", **({} if png else {"quality": 85}))
+    return file.getvalue()
+
+
+def annotate(problem: Problem, num_solutions: int) -> AnnotatedProblem:
+    """Solutions of 3 to 8 steps of 28 random words with 16 draws each, as long as the paper's."""
+    rng = random.Random(problem.problem_id)
+
+    def draws() -> tuple[Draw, ...]:
+        return tuple(Draw((), "", "stop", j, Verdict(rng.choice(VERDICT_STATUSES))) for j in range(16))
+
+    solutions = []
+    for index in range(num_solutions):
+        texts = [" ".join(rng.choices(WORDS, k=28)) + ".\n\n" for _ in range(rng.randint(3, 8))]
+        steps = tuple(Step(text, 0, 1, True, draws=draws(), origin="measured") for text in texts)
+        name = f"{problem.problem_id}/policy/s{index}"
+        solutions.append(Solution(name, "".join(texts), (), "stop", 0, Verdict("correct", "7"), steps))
+    return AnnotatedProblem(problem, tuple(solutions), "noise", "policy", problem.question, "", "fixed")
+
+
+def weigh_without_images(folder: Path) -> int:
+    """Bytes of the published table without `images`, written in the same way."""
+    weighed = 0
+    for shard in sorted((folder / "out").glob("train-*.parquet")):
+        columns = [name for name in pq.read_schema(shard).names if name != "images"]
+        rows = pq.ParquetFile(shard).read(columns=columns)
+        pq.write_table(rows, folder / "text.parquet", row_group_size=256, **WRITER_OPTIONS)
+        weighed += (folder / "text.parquet").stat().st_size
+    return weighed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

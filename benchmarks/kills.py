@@ -1,0 +1,136 @@
+"""Kills a dataset run again and again and compares what it publishes with an uninterrupted run's bytes.
+
+    python -m benchmarks.kills configs/demo.yaml --kills 10
+
+Each kill hits, at a random moment, the whole process group of the driver, the engine's own process, or a Ray
+worker. After a kill of the driver the same command is started again; otherwise the run has to help itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+VICTIMS = ("driver", "engine", "worker")
+ENGINE_NAMES = ("VLLM::EngineCore", "MapWorker", "Annotator")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every published file, by name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+class Run:
+    """A dataset command that is killed and goes on until it is through."""
+
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        self._command, self._log = command, log
+        self.kills: Counter[str] = Counter()
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self, victim: str) -> bool:
+        """Kills one victim with SIGKILL; False if there was none at this moment."""
+        if victim == "driver":
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = self._start()
+        else:
+            found = self._find(victim)
+            if not found:
+                return False
+            found[0].kill()
+        self.kills[victim] += 1
+        return True
+
+    def _find(self, victim: str) -> list[psutil.Process]:
+        """The engine's processes, its own before the actor's; or any other Ray worker."""
+        processes = psutil.Process(self._process.pid).children(recursive=True) if self.running else []
+        named = [(name, process) for process in processes if (name := _name(process))]
+        if victim == "engine":
+            return [process for wanted in ENGINE_NAMES for name, process in named if wanted in name]
+        return [
+            process for name, process in named if name.startswith("ray::") and not any(w in name for w in ENGINE_NAMES)
+        ]
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline()) or process.name()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
+
+
+def run_with_kills(
+    command: Sequence[str],
+    log: Path,
+    kills: int,
+    rng: random.Random,
+    delay_s: tuple[float, float],
+    victims: Sequence[str] = VICTIMS,
+    ready: Callable[[], bool] = lambda: True,
+) -> tuple[int, Counter[str]]:
+    """Runs a command through `kills` kills, each a random time after `ready` holds.
+
+    Returns the exit status and what was killed how often; fewer kills if the run was through before.
+    """
+    run = Run(command, log)
+    while sum(run.kills.values()) < kills and run.running:
+        while run.running and not ready():
+            time.sleep(0.2)
+        time.sleep(rng.uniform(*delay_s))
+        victim = rng.choice(victims)
+        if run.running and not run.kill(victim):
+            run.kill("driver")
+    return run.wait(), run.kills
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config")
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--least", type=float, default=25.0, help="seconds before a kill, at least")
+    parser.add_argument("--most", type=float, default=70.0, help="seconds before a kill, at most")
+    parser.add_argument("--folder", type=Path, default=Path("runs/kills"))
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+
+    def command(name: str) -> list[str]:
+        places = [f"run_dir={options.folder / name / 'run'}", f"output_dir={options.folder / name / 'data'}"]
+        return [sys.executable, "-m", "pipeline.cli", "dataset", options.config, *options.overrides, *places]
+
+    with (options.folder / "whole.log").open("ab") as log:
+        subprocess.run(command("whole"), check=True, stdout=log, stderr=log)
+    rng, delay = random.Random(options.seed), (options.least, options.most)
+    status, kills = run_with_kills(command("killed"), options.folder / "killed.log", options.kills, rng, delay)
+    whole, killed = (digests(options.folder / name / "data") for name in ("whole", "killed"))
+    same = whole == killed
+    print(f"kills: {dict(kills)}; exit status {status}; {len(whole)} files, bytes {'equal' if same else 'DIFFER'}")
+    sys.exit(0 if same and status == 0 else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""What one engine does: problems in, annotated problems out. Runs in a Ray actor; composes the stages."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipeline import records
+from pipeline.config import RunConfig
+from pipeline.engine import Completion, Engine, Prompt, make_engine
+from pipeline.errors import EngineDead, RowError
+from pipeline.meter import Meter
+from pipeline.policy import policy_key
+from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, Step, Verdict
+from pipeline.seeds import base_seed
+from pipeline.store import Store
+from stages import split as splitting
+from stages.rollout import Verify, roll_out
+from stages.sample import Template, chat_prompt, sample, user_turn
+
+if TYPE_CHECKING:
+    from stages.verify.pool import VerifierPool
+
+
+async def annotate(
+    problem: Problem, template: Template, model: str, engine: Engine, pool: VerifierPool, config: RunConfig
+) -> AnnotatedProblem:
+    """Samples, splits, rolls out and verifies one problem. A `RowError` becomes the row's `error`.
+
+    Raises:
+        EngineDead: the engine is gone.
+    """
+    key = policy_key(model, template.sha, config)
+    result = AnnotatedProblem(
+        problem,
+        (),
+        config.engine.model,
+        key,
+        user_turn(problem, template),
+        template.sha,
+        config.rollout.strategy,
+    )
+
+    async def verify(response: str, finish_reason: FinishReason) -> Verdict:
+        return await pool.verify(
+            problem.answer, response, problem.verify, problem.options, problem.question, finish_reason
+        )
+
+    try:
+        prompt = chat_prompt(problem, template, engine)
+        seed = base_seed(config.seed, problem.problem_id, key, "solutions")
+        completions = await sample(prompt, engine, config.sampling, seed)
+        solutions = await asyncio.gather(
+            *(
+                _annotate_solution(problem, key, index, completion, prompt, engine, verify, config)
+                for index, completion in enumerate(completions)
+            )
+        )
+    except RowError as error:
+        return dataclasses.replace(result, error=str(error))
+    return dataclasses.replace(result, solutions=tuple(solutions))
+
+
+async def _annotate_solution(
+    problem: Problem,
+    key: str,
+    index: int,
+    completion: Completion,
+    prompt: Prompt,
+    engine: Engine,
+    verify: Verify,
+    config: RunConfig,
+) -> Solution:
+    steps = splitting.split(completion.text, config.split.max_steps)
+    ends = engine.ends(completion.token_ids)
+    spans = splitting.spans(steps, ends)
+    solution = Solution(
+        f"{problem.problem_id}/{key}/s{index}",
+        completion.text,
+        completion.token_ids,
+        completion.finish_reason,
+        completion.seed,
+        await verify(completion.text, completion.finish_reason),
+        tuple(Step(text, span.start, span.end, span.exact) for text, span in zip(steps, spans, strict=True)),
+    )
+    prefixes = [
+        _prefix(solution, step, offset, ends, engine)
+        for step, offset in zip(solution.steps, splitting.boundaries(steps), strict=True)
+    ]
+    seeds = [base_seed(config.seed, problem.problem_id, key, f"s{index}", step) for step in range(len(steps))]
+    return await roll_out(solution, prompt, prefixes, seeds, engine, verify, config.sampling, config.rollout)
+
+
+def _prefix(
+    solution: Solution, step: Step, offset: int, ends: list[int], engine: Engine
+) -> tuple[str, tuple[int, ...]]:
+    """The response up to the end of this step's separator: its text, and the sampled ids as far as they go."""
+    ids = solution.token_ids[: step.end]
+    if not step.token_exact:
+        clean = ends[step.end - 1] if step.end else 0
+        ids += engine.encode(solution.text[clean:offset])
+    return solution.text[:offset], ids
+
+
+class Annotator:
+    """The actor's callable for Ray Data: a block of problems in, a block of ledger rows out."""
+
+    def __init__(self, config: RunConfig, templates: dict[str, str], model: str) -> None:
+        from stages.verify.pool import VerifierPool
+
+        if config.engine.replicas > 1:
+            # Engines that each bind their threads to the first cores would share those and leave the rest idle.
+            os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        self._config = config
+        self._model = model
+        self._templates = {name: Template(text) for name, text in templates.items()}
+        self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
+        self._engine = make_engine(config.engine)
+        self._meter = Meter(Store(config.run_dir))
+
+    async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
+        problems = [records.problem_from_row(row) for row in batch.to_pylist()]
+        rows = await asyncio.gather(*map(self._row, problems))
+        yield records.table(rows, records.LEDGER_SCHEMA)
+
+    async def _row(self, problem: Problem) -> dict[str, Any]:
+        try:
+            item = await annotate(
+                problem, self._templates[problem.prompt], self._model, self._engine, self._pool, self._config
+            )
+        except EngineDead as error:
+            # Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job.
+            print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+        self._meter.add(item)
+        return records.ledger_row(item)

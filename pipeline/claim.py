@@ -1,0 +1,54 @@
+"""Ties a run directory to the settings that its ledger depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import RunConfig, dump_config, ledger_view
+from pipeline.errors import UserError
+from pipeline.store import Store
+
+
+def read_templates(config: RunConfig) -> dict[str, str]:
+    """The texts of all prompt files that the sources name.
+
+    Raises:
+        UserError: a file is missing or holds no `{question}`.
+    """
+    templates = {}
+    for name in sorted({source.prompt or config.prompt for source in config.sources}):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"prompt: {name} can't be read ({error}); prompts/ has some") from None
+        if "{question}" not in text:
+            raise UserError(f"prompt: {name} has no {{question}}, so the policy would not see the question: add it")
+        templates[name] = text
+    return templates
+
+
+def claim(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
+    """Writes the settings into a new run directory, or compares them with an old one's.
+
+    Raises:
+        UserError: the directory holds a ledger made with other settings; names the keys that differ.
+    """
+    wanted: dict[str, Any] = {**ledger_view(config), "engine.model": model}
+    wanted |= {f"prompt text of {name}": text for name, text in templates.items()}
+    if store.exists("ledger.json"):
+        held = store.read_json("ledger.json")
+        differing = [key for key in sorted(held.keys() | wanted.keys()) if held.get(key) != wanted.get(key)]
+        if differing:
+            changes = ", ".join(f"{key} ({_short(held.get(key))}, now {_short(wanted.get(key))})" for key in differing)
+            raise UserError(
+                f"{store.uri}: made with other settings: {changes}: restore them or give the run another name"
+            )
+    else:
+        store.write_json("ledger.json", wanted)
+    store.write_text("config.yaml", dump_config(config))
+
+
+def _short(value: Any) -> str:
+    text = str(value).replace("\n", " ")
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,356 @@
+"""The run's configuration: pydantic models, a YAML file and `key.sub=value` overrides.
+
+Unknown keys fail. Every field's docstring gives its unit. Fields outside `LEDGER_FREE` decide what the
+ledger holds: a run directory accepts only configurations that agree on them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import UserError
+from pipeline.records import Mode
+
+LEDGER_FREE = (
+    "run_dir",
+    "output_dir",
+    "label",
+    "publish",
+    "ray",
+    "engine.replicas",
+    "engine.tensor_parallel_size",
+    "engine.max_in_flight",
+    "verify.workers",
+)
+"""Dotted keys that may change between two calls on one run directory."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Fields(Strict):
+    """The names that a source's rows use for ours."""
+
+    id: str = "id"
+    """The row's name in its source; without one, the row number serves."""
+    question: str = "question"
+    """The question; every `<image>` in it stands for one image."""
+    answer: str = "answer"
+    """The right answer."""
+    image: str = "image"
+    """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these."""
+    options: str = "options"
+    """The texts of a multiple choice, A first."""
+    source: str | None = None
+    """A name that refines the source's, for a source with parts."""
+
+
+class SourceConfig(Strict):
+    """One benchmark: a file of rows, a Hugging Face dataset, or a Python function that yields rows."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_./-]*$")
+    """The name in the `source` column."""
+    path: str | None = None
+    """A `.jsonl`, `.json`, `.parquet` or `.csv` file."""
+    function: str | None = None
+    """`module:function`, which yields a dict for every problem."""
+    dataset: str | None = None
+    """A Hugging Face dataset: a local folder, or a hub id, which is streamed."""
+    dataset_config: str | None = None
+    """The configuration (subset) of `dataset`."""
+    split: str = "train"
+    """The split of `dataset`."""
+    kwargs: dict[str, Any] = {}
+    """Keyword arguments of `function`."""
+    images: str | None = None
+    """The folder, `.zip` or `.tar` file that image paths are relative to; the rows' own folder by default."""
+    fields: Fields = Fields()
+    """The field map."""
+    verify: tuple[Mode, ...] = ("choice", "number", "math", "text")
+    """Verification modes; a row's own `verify` field comes first."""
+    max_tiles: int = Field(default=6, ge=1)
+    """The most tiles that an image is cut into, for models that tile."""
+    prompt: str | None = None
+    """A prompt file for this source alone."""
+    limit: int | None = Field(default=None, ge=1)
+    """The most rows to take, evenly spaced."""
+
+    @model_validator(mode="after")
+    def _one_door(self) -> SourceConfig:
+        if [self.path, self.function, self.dataset].count(None) != 2:
+            raise ValueError(f"source {self.name!r} needs `path`, `function` or `dataset`: give exactly one")
+        if self.kwargs and self.function is None:
+            raise ValueError(f"source {self.name!r} has `kwargs` but no `function`: remove them")
+        if self.dataset_config is not None and self.dataset is None:
+            raise ValueError(f"source {self.name!r} has `dataset_config` but no `dataset`: remove it")
+        return self
+
+
+class EngineConfig(Strict):
+    """The policy and what it runs on."""
+
+    kind: Literal["vllm", "scripted"] = "vllm"
+    """`scripted` answers from a hash of its seed, without a model: for tests and capacity trials."""
+    model: str = "demo/policy"
+    """A local folder or a hub id that vLLM loads."""
+    replicas: int = Field(default=1, ge=1)
+    """Engines that run at once, each in its own Ray actor."""
+    tensor_parallel_size: int = Field(default=1, ge=1)
+    """GPUs of one engine."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
+    """Number type of the weights."""
+    max_model_len: int = Field(default=4096, ge=16)
+    """Context length in tokens: prompt, images and response."""
+    max_in_flight: int = Field(default=32, ge=1)
+    """Problems that one engine works on at once."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model."""
+    args: dict[str, Any] = {}
+    """More keyword arguments of vLLM's `AsyncEngineArgs`."""
+
+
+class SamplingConfig(Strict):
+    """How solutions and continuations are drawn from the policy."""
+
+    num_solutions: int = Field(default=4, ge=1)
+    """Solutions a problem (paper: 4)."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Softmax temperature."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus share."""
+    top_k: int = Field(default=0, ge=0)
+    """The most likely tokens to draw from; 0 for all."""
+    max_tokens: int = Field(default=1024, ge=1)
+    """The most tokens of a whole response; a continuation may use what its prefix left."""
+
+
+class SplitConfig(Strict):
+    """How a solution is cut into steps."""
+
+    max_steps: int = Field(default=12, ge=1)
+    """Longer solutions are merged evenly (paper: 12)."""
+
+
+class RolloutConfig(Strict):
+    """How many continuations each step prefix gets."""
+
+    strategy: Literal["fixed", "stop_after_zero"] = "fixed"
+    """`fixed` draws after every step, `stop_after_zero` stops after the first step without a success."""
+    num_draws: int = Field(default=16, ge=1)
+    """Continuations a prefix (paper: 16)."""
+    complete_prefix: Literal["own_answer", "sample"] = "own_answer"
+    """The last step's score: the solution's own verdict, or draws as for any other step."""
+
+
+class VerifyConfig(Strict):
+    """How answers are judged."""
+
+    time_limit_s: float = Field(default=5.0, gt=0)
+    """CPU seconds for one answer; wall clock has six times as much."""
+    workers: int = Field(default=1, ge=1)
+    """Verifier processes of one engine."""
+
+
+class LabelConfig(Strict):
+    """How verdicts become counts and counts become labels."""
+
+    threshold: float = Field(default=0.0, ge=0, lt=1)
+    """A step is right if its score is above this (paper: 0)."""
+    missing: Literal["miss", "drop"] = "miss"
+    """A draw without a correct or incorrect verdict counts as a miss, or not at all."""
+
+
+class PublishConfig(Strict):
+    """The shape of the published dataset."""
+
+    max_shard_bytes: int = Field(default=500_000_000, ge=1)
+    """Bytes after which a new shard begins."""
+    row_group_rows: int = Field(default=256, ge=1)
+    """Rows of a row group; one problem never lies in two."""
+    card_sections: tuple[str, ...] = ()
+    """`module:function`s that write more Markdown into the card, given the run's store and the shards' folder."""
+
+
+class RayConfig(Strict):
+    """Where Ray is and how it cuts the work."""
+
+    address: str | None = None
+    """A running cluster (`auto`, `host:port`); without one, Ray starts on this machine."""
+    rows_per_block: int = Field(default=4, ge=1)
+    """Problems that are committed together: what a crash redoes, against Ray's cost for a block."""
+
+
+class RunConfig(Strict):
+    """Everything that a dataset run needs."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Names the run directory and the dataset."""
+    seed: int = 0
+    """Every random number of the run follows from it."""
+    run_dir: str = ""
+    """Where the run lives: a folder or an `s3://` address; `runs/<name>` by default."""
+    output_dir: str = ""
+    """Where the dataset is published; `data/<name>` by default."""
+    prompt: str = "prompts/final_answer_v1.txt"
+    """The prompt file of all sources that name none."""
+    sources: tuple[SourceConfig, ...]
+    """The benchmarks."""
+    engine: EngineConfig = EngineConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    split: SplitConfig = SplitConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    verify: VerifyConfig = VerifyConfig()
+    label: LabelConfig = LabelConfig()
+    publish: PublishConfig = PublishConfig()
+    ray: RayConfig = RayConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_places(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "name" in data:
+            data = {"run_dir": f"runs/{data['name']}", "output_dir": f"data/{data['name']}", **data}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunConfig:
+        if self.sampling.max_tokens >= self.engine.max_model_len:
+            raise ValueError(
+                f"sampling.max_tokens={self.sampling.max_tokens} leaves no room for a prompt in "
+                f"engine.max_model_len={self.engine.max_model_len}: lower the first or raise the second"
+            )
+        if not self.sources:
+            raise ValueError("sources: the list is empty: name at least one")
+        names = [source.name for source in self.sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"sources share the name {twice[0]!r}: give each its own")
+        return self
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Reads a YAML file, applies `key.sub=value` overrides (values in YAML) and validates.
+
+    Raises:
+        UserError: one line that names the file, the key and the mend.
+    """
+    return parse_config(_read_yaml(Path(path)), overrides, str(path))
+
+
+def parse_config(data: dict[str, Any], overrides: Sequence[str] = (), origin: str = "config") -> RunConfig:
+    for override in overrides:
+        _apply(data, override)
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_first_line(error)}") from error
+
+
+def dump_config(config: RunConfig) -> str:
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def ledger_view(config: RunConfig) -> dict[str, Any]:
+    """The configuration as flat dotted keys, without those that don't touch the ledger."""
+    flat: dict[str, Any] = {}
+    _flatten(config.model_dump(mode="json"), "", flat)
+    return {
+        key: value
+        for key, value in flat.items()
+        if not any(key == free or key.startswith(free + ".") for free in LEDGER_FREE)
+    }
+
+
+def _flatten(value: Any, prefix: str, out: dict[str, Any]) -> None:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            _flatten(item, f"{prefix}.{key}" if prefix else key, out)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for item in value:
+            _flatten(item, f"{prefix}[{item.get('name', '')}]", out)
+    else:
+        out[prefix] = value
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such config file; configs/ has some to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: can't be read: {error}") from error
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise UserError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', error)}") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected keys and values at the top level")
+    return data
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise UserError(f"override {override!r}: write it as key.sub=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"override {override!r}: the value is not valid YAML") from error
+    node: Any = data
+    *parents, last = key.split(".")
+    for depth, part in enumerate(parents):
+        node = _child(node, part, ".".join(parents[: depth + 1]))
+    if isinstance(node, list):
+        node[_index(node, last, key)] = value
+    else:
+        node[last] = value
+
+
+def _child(node: Any, part: str, where: str) -> Any:
+    if isinstance(node, list):
+        return node[_index(node, part, where)]
+    child = node.setdefault(part, {})
+    if not isinstance(child, (dict, list)):
+        raise UserError(f"override {where}: {part!r} holds a value, not keys")
+    return child
+
+
+def _index(node: list[Any], part: str, where: str) -> int:
+    if part.isdecimal() and int(part) < len(node):
+        return int(part)
+    raise UserError(f"override {where}: {part!r} is no index below {len(node)}")
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    given = "" if first["type"] in ("missing", "value_error") else f" (got {_short(first['input'])})"
+    more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_suggest(first['loc'])}; remove it or correct its spelling{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}{given}{more}" if key else f"{message}{more}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _suggest(location: tuple[Any, ...]) -> str:
+    """The closest known key, as ` (did you mean 'x'?)`, or nothing."""
+    import difflib
+
+    model: Any = RunConfig
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        model = SourceConfig if part == "sources" else annotation
+    close = difflib.get_close_matches(str(location[-1]), list(model.model_fields), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

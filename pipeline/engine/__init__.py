@@ -1,0 +1,72 @@
+"""What the stages ask of an inference engine, and how one is made from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.config import EngineConfig, SamplingConfig
+from pipeline.records import FinishReason, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Token ids with one unexpanded placeholder for each image, and the images in that order."""
+
+    token_ids: tuple[int, ...]
+    images: tuple[Image, ...]
+    max_tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the policy wrote: its ids without the end-of-sequence token, their text, and the seed that gave it."""
+
+    token_ids: tuple[int, ...]
+    text: str
+    finish_reason: FinishReason
+    seed: int
+
+
+class Engine(Protocol):
+    """A policy that can be sampled. All methods are safe to call from many tasks of one event loop."""
+
+    def chat(self, text: str, num_images: int) -> tuple[int, ...]:
+        """The ids of a user turn and the opening of the assistant's.
+
+        Every `<image>` in `text` becomes an image placeholder; without any, the images come first.
+        """
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The ids of plain text, without special tokens."""
+
+    def ends(self, token_ids: Sequence[int]) -> list[int]:
+        """For every token, the length in characters of the text up to and including it.
+
+        A token that ends inside a character has the end of the text before that character.
+        """
+
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+    ) -> list[Completion]:
+        """Draws `n` completions; completion j is the one that `seed + j` gives alone.
+
+        Raises:
+            RowError: the model can't take this prompt.
+            EngineDead: the engine is gone.
+        """
+
+    async def close(self) -> None:
+        """Ends the engine and its processes."""
+
+
+def make_engine(config: EngineConfig) -> Engine:
+    """Starts the engine that the configuration names (for vLLM: tens of seconds)."""
+    if config.kind == "scripted":
+        from pipeline.engine.scripted import ScriptedEngine
+
+        return ScriptedEngine(config)
+    from pipeline.engine.vllm import VllmEngine
+
+    return VllmEngine(config)

@@ -1,0 +1,47 @@
+"""Counts what an engine has done and writes it where `visualprm status` and the progress bar read it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import Counter
+from typing import Any
+
+from pipeline.records import AnnotatedProblem
+from pipeline.store import Store
+
+INTERVAL_S = 2.0
+
+
+class Meter:
+    """One engine's counters since it started, in `progress/<host>-<pid>.json`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._name = f"progress/{socket.gethostname()}-{os.getpid()}.json"
+        self._started = time.time()
+        self._written = 0.0
+        self._problems = self._draws = self._tokens = 0
+        self._verdicts: Counter[str] = Counter()
+
+    def add(self, item: AnnotatedProblem) -> None:
+        self._problems += 1
+        self._draws += item.num_draws
+        self._tokens += item.num_tokens
+        for solution in item.solutions:
+            self._verdicts.update(draw.verdict.status for step in solution.steps for draw in step.draws)
+        if time.time() - self._written > INTERVAL_S:
+            self._written = time.time()
+            self._store.write_json(self._name, self.snapshot())
+
+    def snapshot(self) -> dict[str, Any]:
+        """Problems, draws and generated tokens so far; `started` and `updated` in Unix seconds."""
+        return {
+            "problems": self._problems,
+            "draws": self._draws,
+            "tokens": self._tokens,
+            "verdicts": dict(self._verdicts),
+            "started": self._started,
+            "updated": time.time(),
+        }

@@ -1,0 +1,112 @@
+"""What a person sees while a run works, from the files in its directory alone."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from tqdm import tqdm
+
+from pipeline.store import Store
+
+LIVE_S = 30.0
+"""An engine whose counters are older than this is not running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What the engines that run now have done since they started."""
+
+    problems: int
+    draws: int
+    tokens: int
+    seconds: float
+    verdicts: Counter[str]
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        return self.tokens / self.seconds if self.seconds > 0 else None
+
+    @property
+    def verified_share(self) -> float | None:
+        """The share of draws with a correct or incorrect verdict."""
+        total = sum(self.verdicts.values())
+        return (self.verdicts["correct"] + self.verdicts["incorrect"]) / total if total else None
+
+    def eta_s(self, pending: int) -> float | None:
+        return pending * self.seconds / self.problems if self.problems and self.seconds > 0 else None
+
+
+def current_rate(store: Store, since: float = 0.0) -> Rate:
+    """Sums the counters of the engines that were alive lately, from `since` (Unix seconds) on."""
+    now = time.time()
+    live = [p for p in store.progress() if p["started"] >= since and (since or now - p["updated"] < LIVE_S)]
+    seconds = max((p["updated"] - p["started"] for p in live), default=0.0)
+    verdicts: Counter[str] = Counter()
+    for counters in live:
+        verdicts.update(counters["verdicts"])
+    problems, draws, tokens = (sum(p[key] for p in live) for key in ("problems", "draws", "tokens"))
+    return Rate(problems, draws, tokens, seconds, verdicts)
+
+
+@contextmanager
+def progress_bar(store: Store, total: int, done: int, out: TextIO = sys.stderr) -> Iterator[None]:
+    """A tqdm bar on a terminal, a line every fifteen seconds elsewhere."""
+    started, stop = time.time(), threading.Event()
+    terminal = out.isatty()
+
+    def watch() -> None:
+        with tqdm(
+            total=total,
+            initial=done,
+            unit="problem",
+            file=out,
+            dynamic_ncols=terminal,
+            ascii=not terminal,
+            disable=not terminal,
+        ) as bar:
+            while not stop.wait(1.0 if terminal else 15.0):
+                rate = current_rate(store, since=started)
+                if terminal:
+                    bar.n = min(total, done + rate.problems)
+                    bar.set_postfix_str(_describe(rate))
+                    bar.refresh()
+                else:
+                    print(
+                        f"{done + rate.problems} of {total} problems, {_describe(rate)}{_eta(rate, total, done)}",
+                        file=out,
+                        flush=True,
+                    )
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _describe(rate: Rate) -> str:
+    if not rate.problems:
+        return "engine starting or first problems under way"
+    speed = f"{rate.tokens_per_s:,.0f} tokens/s" if rate.tokens_per_s else "rate not known yet"
+    share = f", {rate.verified_share:.1%} verified" if rate.verified_share is not None else ""
+    return f"{rate.draws:,} draws, {speed}{share}"
+
+
+def _eta(rate: Rate, total: int, done: int) -> str:
+    left = rate.eta_s(total - done - rate.problems)
+    return "" if left is None else f", {clock(left)} left"
+
+
+def clock(seconds: float) -> str:
+    """`h:mm:ss`."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"

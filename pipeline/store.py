@@ -1,0 +1,249 @@
+"""The run directory, on a local disk or an object store: its layout, its lock, and what of it is complete.
+
+config.yaml            the resolved configuration
+ledger.json            what the ledger's content depends on, as flat keys
+problems/*.parquet     the problems; complete once problems.json is there
+quarantine/*.jsonl     rows that were refused, with id and reason
+annotations/*.parquet  the ledger
+checkpoint/            Ray Data's record of the problems that are done
+progress/*.json        counters of each engine
+published.json         what was published last
+driver.lock            held by the one driver
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import posixpath
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from pipeline.errors import UserError
+
+HEARTBEAT_S = 10.0
+"""How often a driver renews its lock on an object store; one three times older is dead."""
+LINGER_S = 3.0
+"""How long a new driver waits for the lock of one that is just ending."""
+PENDING_SUFFIX = ".pending.parquet"
+
+
+def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
+    """The file system and the path in it.
+
+    Raises:
+        UserError: no such scheme, or its options are wrong.
+    """
+    try:
+        if "://" in uri:
+            filesystem, path = fs.FileSystem.from_uri(uri)
+            return filesystem, path.rstrip("/")
+        return fs.LocalFileSystem(), os.path.abspath(uri)
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise UserError(f"{uri}: can't be opened: {error}") from error
+
+
+@contextlib.contextmanager
+def one_line_io_errors(place: str) -> Iterator[None]:
+    """Turns what the disk refuses into a `UserError` that names the place."""
+    try:
+        yield
+    except PermissionError as error:
+        raise UserError(
+            f"{place}: not writable: give this user the right to write there, or name another folder"
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"{place}: no space left on the device: free some, then run the same command again"
+            ) from error
+        if error.errno is None and "AWS Error" in str(error):
+            raise UserError(f"{place}: the object store refused: {' '.join(str(error).split())[:300]}") from error
+        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EACCES):
+            raise UserError(f"{place}: not writable ({os.strerror(error.errno)}): name another folder") from error
+        raise
+
+
+class Store:
+    """One run directory."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.filesystem, self.root = open_uri(uri)
+
+    @property
+    def local(self) -> bool:
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def path(self, *parts: str) -> str:
+        return posixpath.join(self.root, *parts)
+
+    def address(self, *parts: str) -> str:
+        """The path as other processes must be given it, with the scheme."""
+        if self.local:
+            return self.path(*parts)
+        base, _, query = self.uri.partition("?")
+        return posixpath.join(base, *parts) + (f"?{query}" if query else "")
+
+    def exists(self, *parts: str) -> bool:
+        return self.filesystem.get_file_info(self.path(*parts)).type != fs.FileType.NotFound
+
+    def make(self) -> None:
+        """Creates the directory and makes sure that it can be written.
+
+        Raises:
+            UserError: it can't.
+        """
+        with one_line_io_errors(self.uri):
+            self.filesystem.create_dir(self.root, recursive=True)
+            self.write_text("writable", "")
+            self.filesystem.delete_file(self.path("writable"))
+
+    def read_text(self, *parts: str) -> str:
+        with self.filesystem.open_input_stream(self.path(*parts)) as stream:
+            return str(stream.read().decode())
+
+    def write_text(self, name: str, text: str) -> None:
+        """Atomic: a reader sees the old file or the new one."""
+        with one_line_io_errors(self.address(name)):
+            self.filesystem.create_dir(posixpath.dirname(self.path(name)), recursive=True)
+            temporary = self.path(f"{name}.tmp-{uuid.uuid4().hex[:8]}") if self.local else self.path(name)
+            with self.filesystem.open_output_stream(temporary) as stream:
+                stream.write(text.encode())
+            if temporary != self.path(name):
+                self.filesystem.move(temporary, self.path(name))
+
+    def read_json(self, *parts: str) -> Any:
+        return json.loads(self.read_text(*parts))
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write_text(name, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+    def write_jsonl(self, name: str, rows: Iterable[Any]) -> None:
+        self.write_text(name, "".join(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows))
+
+    def files(self, folder: str, suffix: str) -> list[str]:
+        selector = fs.FileSelector(self.path(folder), allow_not_found=True, recursive=True)
+        infos = self.filesystem.get_file_info(selector)
+        return sorted(info.path for info in infos if info.type == fs.FileType.File and info.path.endswith(suffix))
+
+    def clear(self, folder: str) -> None:
+        if self.exists(folder):
+            self.filesystem.delete_dir(self.path(folder))
+
+    def problem_files(self) -> list[str]:
+        return self.files("problems", ".parquet")
+
+    def checkpoint_files(self) -> list[str]:
+        return [path for path in self.files("checkpoint", ".parquet") if not path.endswith(PENDING_SUFFIX)]
+
+    def ledger_files(self) -> list[str]:
+        """The data files whose checkpoint is committed; a file's name begins with its checkpoint's."""
+        committed = tuple(posixpath.basename(path).removesuffix(".parquet") for path in self.checkpoint_files())
+        files = self.files("annotations", ".parquet")
+        return [path for path in files if posixpath.basename(path).startswith(committed)] if committed else []
+
+    def column(self, files: Iterable[str], name: str) -> pa.ChunkedArray:
+        chunks = [pq.read_table(path, columns=[name], filesystem=self.filesystem)[name] for path in files]
+        return pa.chunked_array([chunk for column in chunks for chunk in column.chunks] or [pa.array([], pa.string())])
+
+    def problem_ids(self) -> set[str]:
+        return set(self.column(self.problem_files(), "problem_id").to_pylist())
+
+    def done_ids(self) -> set[str]:
+        return set(self.column(self.checkpoint_files(), "problem_id").to_pylist())
+
+    def total(self, name: str) -> int:
+        """The sum of a number column over the committed ledger."""
+        return pc.sum(self.column(self.ledger_files(), name).cast(pa.int64())).as_py() or 0
+
+    def progress(self) -> list[dict[str, Any]]:
+        """What each engine wrote last."""
+        return [self.read_json("progress", posixpath.basename(path)) for path in self.files("progress", ".json")]
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps a second driver out.
+
+        Raises:
+            UserError: another driver works here.
+        """
+        with self._local_lock() if self.local else self._remote_lock():
+            yield
+
+    @contextlib.contextmanager
+    def _local_lock(self) -> Iterator[None]:
+        import fcntl
+
+        with open(self.path("driver.lock"), "a+") as file:
+            _wait_for(lambda: _flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB), lambda: self._refusal(_tail(file)))
+            file.seek(0)
+            file.truncate()
+            file.write(_me())
+            file.flush()
+            yield
+
+    @contextlib.contextmanager
+    def _remote_lock(self) -> Iterator[None]:
+        me, stop = _me(), threading.Event()
+
+        def free() -> bool:
+            info = self.filesystem.get_file_info(self.path("driver.lock"))
+            return info.type == fs.FileType.NotFound or time.time() - info.mtime_ns / 1e9 > 3 * HEARTBEAT_S
+
+        def beat() -> None:
+            while not stop.wait(HEARTBEAT_S):
+                self.write_text("driver.lock", me)
+
+        if not free():
+            raise UserError(self._refusal(self.read_text("driver.lock")))
+        self.write_text("driver.lock", me)
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            self.filesystem.delete_file(self.path("driver.lock"))
+
+    def _refusal(self, holder: str) -> str:
+        return f"{self.uri}: another driver works on this run ({holder.strip() or 'unknown'}): wait for it or stop it"
+
+
+def _me() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _tail(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
+
+
+def _flock(file: IO[str], how: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait_for(ready: Any, refusal: Any) -> None:
+    deadline = time.monotonic() + LINGER_S
+    while not ready():
+        if time.monotonic() > deadline:
+            raise UserError(refusal())
+        time.sleep(0.2)

@@ -1,0 +1,86 @@
+"""Writes requirements/{cpu,gpu,dev}.txt from pyproject.toml: `make lock ARGS='an option of uv pip compile'`.
+
+Versions that are already in a list stay as they are; `--upgrade` takes the newest ones, `--upgrade-package NAME` moves
+one package. Needs uv beside the Python that runs this, and the package index.
+"""
+
+import subprocess
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+LISTS = {
+    "cpu": (
+        "For machines without a GPU. torch and torchvision are in cpu-torch.txt.",
+        ["pyproject.toml", "--extra", "cpu", "--override", "requirements/overrides-cpu.txt"],
+    ),
+    "gpu": (
+        "For NVIDIA GPUs. Resolved from the packages' metadata on a machine without one, so never run there.",
+        ["pyproject.toml", "--extra", "gpu"],
+    ),
+    "dev": (
+        "Tests, linter and type checker, on top of cpu.txt or gpu.txt.",
+        ["--group", "dev", "--constraint", "requirements/cpu.txt"],
+    ),
+}
+# The machines a list is for: a marker that is true on all of them says nothing and is left out.
+MACHINES = [
+    {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "platform_machine": machine,
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "os_name": "posix",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
+    for python, machine in product(["3.11", "3.12", "3.13", "3.14"], ["x86_64", "aarch64"])
+]
+
+
+def read(path: Path) -> dict[str, str]:
+    """The lines of a list by package name."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {Requirement(line).name: line for line in lines if line and not line.startswith("#")}
+
+
+def plain(line: str) -> str:
+    requirement = Requirement(line)
+    if requirement.marker and all(requirement.marker.evaluate(machine) for machine in MACHINES):
+        requirement.marker = None
+    return str(requirement).replace("; ", " ; ", 1)
+
+
+def main() -> None:
+    uv = [
+        str(Path(sys.executable).parent / "uv"),
+        "pip",
+        "compile",
+        "--quiet",
+        "--universal",
+        "--no-header",
+        "--no-annotate",
+    ]
+    for name, (comment, arguments) in LISTS.items():
+        target = ROOT / f"requirements/{name}.txt"
+        preferred = read(target)
+        if name == "gpu":  # both flavours run the same versions as far as they can
+            preferred |= read(ROOT / "requirements/cpu.txt")
+        with tempfile.TemporaryDirectory() as folder:
+            fresh = Path(folder, "list.txt")
+            fresh.write_text("\n".join(preferred.values()))
+            options = ["--python-version", "3.11", "--fork-strategy", "fewest", "--output-file", str(fresh)]
+            subprocess.run([*uv, *options, *arguments, *sys.argv[1:]], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            lines = [plain(line) for line in fresh.read_text().splitlines()]
+        head = "# Written by `make lock` from pyproject.toml; not edited by hand. Every package, the indirect ones too."
+        target.write_text("\n".join([head, f"# {comment}", *lines]) + "\n")
+        print(f"{target.relative_to(ROOT)}: {len(lines)} packages")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Label: stored verdicts become counts, scores and hard labels. Pure, cheap and repeatable.
+
+The expected accuracy of step i is mc_i = k / n: of the n continuations of the solution's first i steps,
+k reach the right answer. The hard label is `+` if mc_i is above the threshold (arXiv 2503.10291,
+section 3.1; threshold 0). What counts as a miss and what as missing is decided here alone, never when
+a continuation is drawn, so every choice can be changed without a GPU.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Literal
+
+from pipeline.config import LabelConfig
+from pipeline.errors import UserError
+from pipeline.records import Solution, Step, StepOrigin, VerdictStatus
+
+Label = Literal["+", "-"]
+Missing = Literal["miss", "drop"]
+
+FINISHED: frozenset[VerdictStatus] = frozenset({"correct", "incorrect"})
+"""Statuses of a continuation that ended with an answer and was judged."""
+
+UNJUDGED: frozenset[VerdictStatus] = frozenset({"timeout", "error"})
+"""Statuses in which the verifier failed, not the response."""
+
+BIASED_STRATEGIES = frozenset({"first_success", "right_to_left", "binary_search"})
+"""Strategies that stop at a success: whether k is above 0 can be trusted, the share k / n can't."""
+
+
+def count(statuses: Iterable[VerdictStatus], missing: Missing = "miss") -> tuple[int, int]:
+    """(k, n): the correct draws and the draws that count.
+
+    `miss`: every draw counts, as in the paper. `drop`: only finished draws do.
+    """
+    kept = [status for status in statuses if missing == "miss" or status in FINISHED]
+    return kept.count("correct"), len(kept)
+
+
+def count_own(status: VerdictStatus, missing: Missing = "miss") -> tuple[int, int]:
+    """(k, n) of a last step, from its solution's own verdict: (1, 1) or (0, 1).
+
+    A truncated or answerless solution is a miss in any case: its last step leads nowhere. `drop` leaves
+    out only a verdict that the verifier failed to give, as (0, 0).
+    """
+    if missing == "drop" and status in UNJUDGED:
+        return 0, 0
+    return int(status == "correct"), 1
+
+
+def score(correct: int, total: int) -> float | None:
+    """mc = k / n in [0, 1]; null if nothing was measured."""
+    return correct / total if total else None
+
+
+def value_label(score: float | None, threshold: float = 0.0) -> Label | None:
+    """`+` if mc is above the threshold, else `-`; null if nothing was measured."""
+    if score is None:
+        return None
+    return "+" if score > threshold else "-"
+
+
+def step_label(step: Step, config: LabelConfig) -> Label | None:
+    """The hard label of a step that has its counts.
+
+    An implied step was not drawn from, but a later prefix of the same solution reached the right answer,
+    so its own mc is above 0. How far above is unknown: at any higher threshold it has no label.
+    """
+    if step.origin == "implied" and step.score is None and config.threshold == 0:
+        return "+"
+    return value_label(step.score, config.threshold)
+
+
+def label_solution(solution: Solution, config: LabelConfig) -> Solution:
+    """The solution with `num_mc_correct`, `num_mc_total` and `score` of every step filled in.
+
+    Draws decide wherever there are any; a last step without draws has the solution's own verdict if its
+    origin says so; everything else is null, never 0.
+    """
+    steps = tuple(_measure(step, solution, config) for step in solution.steps)
+    return dataclasses.replace(solution, steps=steps)
+
+
+def labelled_steps(solution: Solution, config: LabelConfig) -> list[tuple[Step, Label | None]]:
+    """Every step with its counts, and its hard label."""
+    return [(step, step_label(step, config)) for step in label_solution(solution, config).steps]
+
+
+def check_threshold(strategy: str, config: LabelConfig) -> None:
+    """Refuses thresholds that the draws can't answer for.
+
+    Raises:
+        UserError: the threshold is above 0 and the strategy stops at a success, which biases k / n.
+    """
+    if config.threshold > 0 and strategy in BIASED_STRATEGIES:
+        raise UserError(
+            f"label.threshold={config.threshold:g} with rollout.strategy={strategy}: the strategy stops at a "
+            "success, which biases scores; set label.threshold=0 or top the ledger up with strategy=fixed"
+        )
+
+
+def _measure(step: Step, solution: Solution, config: LabelConfig) -> Step:
+    origin: StepOrigin = "measured" if step.draws else step.origin
+    if step.draws:
+        correct, total = count((draw.verdict.status for draw in step.draws), config.missing)
+    elif origin == "own_answer":
+        correct, total = count_own(solution.verdict.status, config.missing)
+    else:
+        correct, total = 0, 0
+    return dataclasses.replace(
+        step,
+        num_mc_correct=correct if total else None,
+        num_mc_total=total if total else None,
+        score=score(correct, total),
+        origin=origin,
+    )

@@ -1,0 +1,85 @@
+"""Drives a strategy against the engine: no barrier between steps, solutions or problems."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+
+from pipeline.config import RolloutConfig, SamplingConfig
+from pipeline.engine import Completion, Engine, Prompt
+from pipeline.records import Draw, FinishReason, Solution, Step, StepOrigin, Verdict
+from stages.rollout.strategies import STRATEGIES, Ask, Progress
+
+Verify = Callable[[str, FinishReason], Awaitable[Verdict]]
+"""Judges a whole response of this problem, given how it ended."""
+
+
+async def roll_out(
+    solution: Solution,
+    prompt: Prompt,
+    prefixes: Sequence[tuple[str, tuple[int, ...]]],
+    seeds: Sequence[int],
+    engine: Engine,
+    verify: Verify,
+    sampling: SamplingConfig,
+    config: RolloutConfig,
+) -> Solution:
+    """Draws continuations until the strategy is content.
+
+    Args:
+        solution: its steps may already hold draws; a strategy sees them.
+        prompt: the chat prompt that the solution was sampled from.
+        prefixes: for every step, the response up to the end of its separator: text and token ids.
+        seeds: for every step the seed of its draw 0; draw j has `seed + j`, in whatever rounds it was drawn.
+    """
+    last = len(solution.steps) - 1
+    open_steps = last if config.complete_prefix == "own_answer" else last + 1
+    draws = [list(step.draws) for step in solution.steps]
+    pending = [0] * len(draws)
+    running: set[asyncio.Task[tuple[int, list[Draw]]]] = set()
+
+    def progress(step: int) -> Progress:
+        correct = sum(draw.verdict.status == "correct" for draw in draws[step])
+        return Progress(len(draws[step]), correct, pending[step])
+
+    async def draw(ask: Ask, first: int) -> tuple[int, list[Draw]]:
+        text, ids = prefixes[ask.step]
+        room = max(1, sampling.max_tokens - len(ids))
+        at = Prompt(prompt.token_ids + ids, prompt.images, prompt.max_tiles)
+        completions = await engine.generate(at, sampling, ask.n, seeds[ask.step] + first, room)
+        return ask.step, list(await asyncio.gather(*(_judged(text, completion, verify) for completion in completions)))
+
+    try:
+        while True:
+            for ask in STRATEGIES[config.strategy]([progress(step) for step in range(open_steps)], config):
+                running.add(asyncio.create_task(draw(ask, len(draws[ask.step]) + pending[ask.step])))
+                pending[ask.step] += ask.n
+            if not running:
+                break
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                step, drawn = task.result()
+                draws[step] += drawn
+                pending[step] -= len(drawn)
+    finally:
+        for task in running:
+            task.cancel()
+    return dataclasses.replace(solution, steps=tuple(map(_with_draws, solution.steps, draws, _origins(draws, config))))
+
+
+def _origins(draws: Sequence[Sequence[Draw]], config: RolloutConfig) -> list[StepOrigin]:
+    origins: list[StepOrigin] = ["measured" if drawn else "not_sampled" for drawn in draws]
+    if config.complete_prefix == "own_answer":
+        origins[-1] = "own_answer"
+    return origins
+
+
+def _with_draws(step: Step, draws: list[Draw], origin: StepOrigin) -> Step:
+    # Rounds may end out of order; a seed is where a draw belongs.
+    return dataclasses.replace(step, draws=tuple(sorted(draws, key=lambda draw: draw.seed)), origin=origin)
+
+
+async def _judged(prefix: str, completion: Completion, verify: Verify) -> Draw:
+    verdict = await verify(prefix + completion.text, completion.finish_reason)
+    return Draw(completion.token_ids, completion.text, completion.finish_reason, completion.seed, verdict)

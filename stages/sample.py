@@ -1,0 +1,49 @@
+"""Asks the policy for solutions of a problem."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from pipeline.config import SamplingConfig
+from pipeline.engine import Completion, Engine, Prompt
+from pipeline.records import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A prompt file: its text, in which `{question}` stands for the question, and the hash of it."""
+
+    text: str
+
+    @property
+    def sha(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+
+    def fill(self, question: str) -> str:
+        return self.text.replace("{question}", question)
+
+
+def user_turn(problem: Problem, template: Template) -> str:
+    """The prompt's text. Options that the question does not already spell out follow it, lettered."""
+    question = problem.question
+    if not all(option in question for option in problem.options):
+        lettered = zip(ascii_uppercase, problem.options, strict=False)
+        question = "\n".join([question, *(f"{letter}. {option}" for letter, option in lettered)])
+    return template.fill(question)
+
+
+def chat_prompt(problem: Problem, template: Template, engine: Engine) -> Prompt:
+    """The user turn as token ids, with the problem's images where the question has them."""
+    return Prompt(engine.chat(user_turn(problem, template), len(problem.images)), problem.images, problem.max_tiles)
+
+
+async def sample(prompt: Prompt, engine: Engine, sampling: SamplingConfig, seed: int) -> list[Completion]:
+    """Draws the solutions of one problem; solution k has seed `seed + k`.
+
+    Raises:
+        RowError: the model can't take the prompt.
+        EngineDead: the engine is gone.
+    """
+    return await engine.generate(prompt, sampling, sampling.num_solutions, seed, sampling.max_tokens)

@@ -1,0 +1,128 @@
+"""Judges one response: finds its final answer and compares it with the gold, mode by mode, cheapest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.config import Mode
+from pipeline.records import Verdict
+from stages.verify.extract import MAX_ANSWER, extract, gold_answer
+from stages.verify.finding import Finding
+from stages.verify.modes import anls, choice, date, exact, math, number, relaxed, text
+from stages.verify.modes import list as list_mode
+from stages.verify.options import options_in
+
+ORDER: tuple[Mode, ...] = ("exact", "choice", "number", "date", "text", "list", "relaxed", "anls", "math")
+"""Cheapest first. `exact` is always tried, as the same text is right in any mode; `math` alone is not bounded."""
+_SETTLES: dict[Mode, frozenset[Mode]] = {
+    "choice": frozenset(ORDER),
+    "number": frozenset({"date", "text", "list", "math"}),
+}
+"""A mode that sees two different options, or two different numbers, settles the matter for these modes."""
+_COMPARE: dict[Mode, Callable[[str, str], Finding]] = {
+    "exact": exact.compare,
+    "number": number.compare,
+    "date": date.compare,
+    "text": text.compare,
+    "list": list_mode.compare,
+    "relaxed": relaxed.compare,
+    "anls": anls.compare,
+    "math": math.compare,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """All that a comparison depends on, and so the key of the cache. `modes` are in the order they are tried."""
+
+    gold: str
+    answer: str
+    modes: tuple[Mode, ...]
+    options: tuple[str, ...]
+
+
+def judge(
+    gold: str,
+    response: str,
+    modes: Sequence[Mode],
+    options: Sequence[str] = (),
+    question: str = "",
+    finish_reason: str = "stop",
+) -> Verdict:
+    """The verdict on `response`, worked out in this process. Never raises.
+
+    Without `options`, those that stand in `question` are used. `math` runs without limits here: for responses
+    that nobody has checked, use `VerifierPool`.
+    """
+    claim = find_claim(gold, response, modes, options, question, finish_reason)
+    if isinstance(claim, Verdict):
+        return claim
+    return judge_cheaply(claim) or judge_math(claim)
+
+
+def find_claim(
+    gold: str, response: str, modes: Sequence[Mode], options: Sequence[str], question: str, finish_reason: str
+) -> Claim | Verdict:
+    """What is claimed, or at once the verdict `no_answer` or `truncated`.
+
+    A response that the token limit cut is judged if its final answer was complete by then, that is, if the
+    answer's box or tag is closed or another line follows; else the answer might have gone on.
+    """
+    try:
+        known = tuple(options) or options_in(question)
+        found = extract(response, known, question, finish_reason)
+        if finish_reason == "length" and (found is None or not found.complete):
+            return Verdict("truncated", found.text if found else None, None, "cut by the token limit")
+        if found is None:
+            return Verdict("no_answer", None, None, "no final answer")
+        wanted = tuple(mode for mode in ORDER if mode == "exact" or mode in modes)
+        return Claim(gold_answer(gold), found.text[:MAX_ANSWER], wanted, known)
+    except Exception as error:
+        return _failed(None, None, error)
+
+
+def judge_cheaply(claim: Claim) -> Verdict | None:
+    """The verdict of the bounded modes, or None if only `math` can tell."""
+    reason = "no mode can read it"
+    settled: frozenset[Mode] = frozenset()
+    for mode in claim.modes:
+        if mode in settled:
+            continue
+        if mode == "math":
+            return None
+        try:
+            found = _compare(mode, claim)
+        except Exception as error:
+            return _failed(claim.answer, mode, error)
+        if found.equal:
+            return Verdict("correct", claim.answer, mode, found.reason)
+        if found.equal is False:
+            reason = f"{mode}: {found.reason}"
+            settled |= _SETTLES.get(mode, frozenset())
+    return Verdict("incorrect", claim.answer, None, reason)
+
+
+def judge_math(claim: Claim) -> Verdict:
+    """The verdict of `math` on a claim that no other mode accepts."""
+    try:
+        return math_verdict(claim, math.compare(claim.gold, claim.answer))
+    except Exception as error:
+        return _failed(claim.answer, "math", error)
+
+
+def math_verdict(claim: Claim, found: Finding) -> Verdict:
+    """A claim that `math` can't read, or that is refused, is a wrong answer like any other text that differs."""
+    if found.equal:
+        return Verdict("correct", claim.answer, "math", found.reason)
+    return Verdict("incorrect", claim.answer, None, f"math: {found.reason}")
+
+
+def _compare(mode: Mode, claim: Claim) -> Finding:
+    if mode == "choice":
+        return choice.compare(claim.gold, claim.answer, claim.options)
+    return _COMPARE[mode](claim.gold, claim.answer)
+
+
+def _failed(answer: str | None, mode: Mode | None, error: Exception) -> Verdict:
+    return Verdict("error", answer, mode, f"{type(error).__name__}: {error}"[:200])

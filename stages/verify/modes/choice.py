@@ -1,0 +1,45 @@
+"""Mode `choice`: multiple choice, with the gold and the answer each a letter, several letters, or an option's text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from stages.verify.finding import UNREADABLE, Finding
+from stages.verify.notation import plain
+from stages.verify.options import Conflict, canonical, chosen
+
+_LETTERS = re.compile(r"\(?[A-Z]\)?|A?B?C?D?E?F?G?H?|[A-H](?:, ?[A-H])+")
+"""Golds that are letters even where no options are known; several of them in order, so not `BAD` or `EACH`."""
+
+
+def compare(gold: str, answer: str, options: Sequence[str] = ()) -> Finding:
+    """Says False as soon as the answer names an option that isn't the gold: no other mode may then accept."""
+    known = tuple(options)
+    try:
+        wanted = gold_options(gold, known)
+    except Conflict:
+        return UNREADABLE
+    if wanted is None:
+        return UNREADABLE
+    try:
+        given = chosen(answer, known)
+    except Conflict as conflict:
+        return Finding(False, str(conflict))
+    if given is None:
+        return UNREADABLE
+    return Finding(canonical(given, known) == canonical(wanted, known), f"chose {letters(given)}")
+
+
+def gold_options(gold: str, options: tuple[str, ...]) -> frozenset[int] | None:
+    """A gold that is literally one of the options is that option, even where it also looks like a letter."""
+    texts = [option.strip() for option in options]
+    if gold.strip() in texts:
+        return frozenset({texts.index(gold.strip())})
+    if not options and not _LETTERS.fullmatch(plain(gold)):
+        return None
+    return chosen(gold, options)
+
+
+def letters(indices: frozenset[int]) -> str:
+    return "".join(chr(ord("A") + index) for index in sorted(indices))

@@ -1,0 +1,121 @@
+"""Mode `number`: both sides are one real number, perhaps with a unit.
+
+Whole numbers, fractions and finite decimals must be equal. Rounding is forgiven only where it can be one:
+
+- a gold of two or more significant decimals accepts a closed form (`9π`, `2/3`) that rounds to it, and a longer
+  decimal that rounds to it and differs by at most a thousandth;
+- a gold that no decimal can state in full (`√3`, `1/3`) accepts its correct rounding to three significant digits.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from stages.verify.arithmetic import Value
+from stages.verify.finding import UNREADABLE, Finding
+from stages.verify.notation import plain
+from stages.verify.quantity import Quantity, read_quantity
+
+RELATIVE = 1e-9
+"""Relative difference that floating-point evaluation may leave between equal closed forms."""
+TOLERANCE = 1e-3
+"""Relative difference between a rounded gold and a longer decimal; the reference pipeline's, too."""
+MIN_SIGNIFICANT = 3
+"""Significant digits that an answer must give of a gold that no decimal can state in full."""
+
+_OPTION_LABEL = re.compile(r"(?:\([A-Ha-h]\)|[A-H][.)])\s+(?=\S)")
+
+
+def compare(gold: str, answer: str) -> Finding:
+    """Says False, not None, as soon as both sides are numbers: nothing else can make unequal numbers equal."""
+    wanted = read_quantity(gold)
+    if wanted is None:
+        return UNREADABLE
+    given = read_quantity(answer) or _labelled(answer)
+    if given is None:
+        return UNREADABLE
+    return compare_quantities(wanted, given)
+
+
+def _labelled(answer: str) -> Quantity | None:
+    """`(d) 3` where nobody knows the options: the value counts."""
+    answer = plain(answer)
+    label = _OPTION_LABEL.match(answer)
+    return read_quantity(answer[label.end() :]) if label else None
+
+
+def compare_quantities(wanted: Quantity, given: Quantity) -> Finding:
+    """Equality of two numbers with their units."""
+    if len(wanted.name) == len(given.name) == 1 and wanted.name != given.name:
+        return Finding(False, f"{given.name} instead of {wanted.name}")
+    if dimensions_differ(wanted, given):
+        return Finding(False, "another dimension")
+    if wanted.unit is not None and given.unit is not None and wanted.unit != given.unit:
+        same = _close(wanted.value.approx, given.value.approx * given.unit.size / wanted.unit.size, RELATIVE)
+        return Finding(same, "equal after conversion" if same else "another unit")
+    if same_value(wanted.value, given.value):
+        if wanted.noun and given.noun and wanted.noun != given.noun:
+            return Finding(None, "equal numbers of different things")
+        return Finding(True, "equal numbers")
+    if wanted.percent != given.percent and _same_share(wanted, given):
+        return Finding(True, "equal as a share")
+    return Finding(False, "different numbers")
+
+
+def dimensions_differ(wanted: Quantity, given: Quantity) -> bool:
+    """Whether both sides name a unit, and the units measure different things."""
+    return wanted.unit is not None and given.unit is not None and wanted.unit.dimension != given.unit.dimension
+
+
+def same_value(gold: Value, answer: Value) -> bool:
+    """Equality of values under the rounding rule above."""
+    if gold.exact is not None and gold.exact == answer.exact:
+        return True
+    if (gold.exact is None or answer.exact is None) and _close(gold.approx, answer.approx, RELATIVE):
+        return True
+    if gold.decimals is not None and not answer.is_integer and _rounds_to(answer, gold):
+        if answer.decimals is None:
+            return _significant(gold) >= 2
+        return answer.decimals > gold.decimals and _close(gold.approx, answer.approx, TOLERANCE)
+    if answer.decimals is not None and gold.decimals is None and not _finite_decimal(gold.exact):
+        return _significant(answer) >= MIN_SIGNIFICANT and _rounds_to(gold, answer)
+    return False
+
+
+def _rounds_to(precise: Value, rounded: Value) -> bool:
+    """Whether `precise` lies within half a unit of the last digit of `rounded`."""
+    assert rounded.decimals is not None
+    half = 0.5 * 10.0**-rounded.decimals
+    return abs(precise.approx - rounded.approx) <= half * (1 + 1e-6)
+
+
+def _finite_decimal(value: Fraction | None) -> bool:
+    if value is None:
+        return False
+    denominator = value.denominator
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    return denominator == 1
+
+
+def _significant(value: Value) -> int:
+    assert value.exact is not None and value.decimals is not None
+    return len(str(abs(round(value.exact * 10**value.decimals))))
+
+
+def _same_share(wanted: Quantity, given: Quantity) -> bool:
+    """`25%` is 0.25."""
+    if given.percent:
+        return same_value(wanted.value, _hundredth(given.value))
+    return same_value(_hundredth(wanted.value), given.value)
+
+
+def _hundredth(value: Value) -> Value:
+    exact = None if value.exact is None else value.exact / 100
+    return Value(value.approx / 100, exact, None if value.decimals is None else value.decimals + 2)
+
+
+def _close(a: float, b: float, relative: float) -> bool:
+    return abs(a - b) <= relative * max(abs(a), abs(b))

@@ -1,0 +1,122 @@
+"""Ways of writing that never change what an answer says: delimiters, fonts, spacing, Unicode variants.
+
+Everything here is linear in the length of its input, or bounded by `MAX_DEPTH`.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_DEPTH = 30
+"""Nested groups that are looked into; deeper ones are left as they are."""
+
+MAX_MISSING = 2
+"""Closing braces that are added at the end."""
+
+_UNICODE = str.maketrans(
+    {
+        "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-",
+        "，": ",", "．": ".", "：": ":", "；": ";", "（": "(", "）": ")", "［": "[", "］": "]", "％": "%",
+        "＝": "=", "＋": "+", "／": "/", "＜": "<", "＞": ">", "｛": "{", "｝": "}", "＄": "$", "！": "!",
+        "“": '"', "”": '"', "‘": "'", "’": "'", "′": "'", "∕": "/", "⁄": "/", "∗": "*", "˚": "°", "º": "°",
+        "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "\u200b": "", "\ufeff": "",
+        "²": "^2", "³": "^3", "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4",
+        "𝜋": "π",
+        **{chr(0xFF10 + i): str(i) for i in range(10)},
+        **{chr(0xFF21 + i): chr(65 + i) for i in range(26)},
+        **{chr(0xFF41 + i): chr(97 + i) for i in range(26)},
+    }
+)  # fmt: skip
+
+_FONT = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal|up|sl)?|math(?:rm|bf|it|sf|tt|cal|bb|frak|scr)|operatorname\*?|mbox|hbox"
+    r"|boldsymbol|bm|fbox|boxed|displaystyle|textstyle|rm|bf|it)\b\s*"
+)
+_SPACING = re.compile(
+    r"(?<!\\)\\[,;:!> ]|~|\\q?quad\b|\\(?:thinspace|enspace|hspace\*?\{[^{}]*\})|\\(?:big|Big|bigg|Bigg)[lr]?\b"
+)
+_LEFT_RIGHT = re.compile(r"\\(?:left|right)\b\.?")
+_DELIMITERS = re.compile(r"(?<!\\)(?:\\[()\[\]]|\$)")
+_PRICE = re.compile(r"^\W*\$\s?[\d.][^$]*$")
+_MARKDOWN = re.compile(r"\*\*|__(?=\S)|(?<=\S)__|`")
+_THOUSANDS = re.compile(r"(?<=\d)\s?(?:\{\s?,\s?\}|,\\!|\{\\,\}|\\,)\s?(?=\d{3}(?!\d))")
+_SPACES = re.compile(r"\s+")
+_TRAILING = " \t\n\r.,;:。"
+
+
+def ascii_punctuation(text: str) -> str:
+    """Full-width and typographic characters as their plain ASCII forms."""
+    return text.translate(_UNICODE)
+
+
+def group_end(text: str, start: int) -> int | None:
+    """The index of the brace that closes the one at `start`, or None; escaped braces don't count."""
+    depth = 0
+    index = start
+    while index < len(text):
+        char = text[index]
+        if char == "\\":
+            index += 2
+            continue
+        if char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if depth == 0:
+                return index
+        index += 1
+    return None
+
+
+def _unwrap_fonts(text: str) -> str:
+    r"""`\text{a}` as `a`, wherever it stands."""
+    for _ in range(MAX_DEPTH):
+        match = _FONT.search(text)
+        if match is None:
+            break
+        start = match.end()
+        end = group_end(text, start) if text[start : start + 1] == "{" else None
+        inner = text[start:] if end is None else text[start + 1 : end] + text[end + 1 :]
+        text = text[: match.start()] + _join(text[: match.start()]) + inner
+    return text
+
+
+def _join(before: str) -> str:
+    return " " if before[-1:].isalnum() else ""
+
+
+def plain(text: str) -> str:
+    r"""The answer without wrappers: `$\boxed{\text{12 cm}}.$` is `12 cm`. Idempotent on what it returns."""
+    text = ascii_punctuation(text)
+    text = _THOUSANDS.sub(",", text)
+    text = _MARKDOWN.sub("", text)
+    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
+    text = _LEFT_RIGHT.sub("", text)
+    if not _PRICE.match(text):
+        text = _DELIMITERS.sub("", text)
+    text = text.replace("\\$", "$")
+    text = _SPACING.sub(" ", text)
+    text = _unwrap_fonts(text)
+    text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", "&").replace("\\_", "_")
+    text = _SPACES.sub(" ", text)
+    return _strip(_close(text))
+
+
+def _close(text: str) -> str:
+    r"""`3\sqrt{2` with the brace that is missing at its end."""
+    missing = text.count("{") - text.count("}") - text.count("\\{") + text.count("\\}")
+    return text + "}" * missing if 0 < missing <= MAX_MISSING else text
+
+
+def _strip(text: str) -> str:
+    """Without outer blanks, quotes, final punctuation and one pair of braces around everything."""
+    for _ in range(4):
+        before = text
+        text = text.strip().rstrip(_TRAILING)
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            text = text[1:-1]
+        if text.startswith("{") and group_end(text, 0) == len(text) - 1:
+            text = text[1:-1]
+        if text == before:
+            break
+    return text

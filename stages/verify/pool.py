@@ -1,0 +1,238 @@
+"""Verifies answers without blocking, hanging or leaving anything behind.
+
+The bounded modes run at once in the calling process. `math` runs in worker processes (`worker.py`) with limits on
+CPU time and memory. They are plain subprocesses and not `multiprocessing`'s, whose spawned children import the
+caller's main module again: in a Ray worker that is Ray, and may be vLLM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import queue
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+from pipeline.config import Mode
+from pipeline.records import Verdict
+from stages.verify.finding import Finding
+from stages.verify.judge import Claim, find_claim, judge_cheaply, math_verdict
+from stages.verify.worker import READY, TIMEOUT
+
+WALL_FACTOR = 6.0
+"""Wall-clock time that an answer may take, in units of its CPU limit."""
+MEMORY_BYTES = 1 << 30
+"""Address space of one worker."""
+CACHE_SIZE = 50_000
+"""Verdicts that are remembered."""
+START_S = 300.0
+"""Seconds that a worker may take to import sympy on a busy machine."""
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = "import sys; from stages.verify.worker import main; main(float(sys.argv[1]), int(sys.argv[2]))"
+
+
+class VerifierPool:
+    """A pool of verifier processes with a cache. Safe to use from any thread and from several event loops.
+
+    Args:
+        workers: processes for `math`.
+        time_limit_s: CPU seconds for one answer; wall clock has `WALL_FACTOR` times as much.
+
+    Raises:
+        WorkerLost: the processes can't be started.
+    """
+
+    def __init__(self, workers: int, time_limit_s: float) -> None:
+        self._limit_s = time_limit_s
+        self._lock = threading.Lock()
+        self._known: OrderedDict[Claim, Verdict] = OrderedDict()
+        self._pending: dict[Claim, Future[Verdict]] = {}
+        self._closed = False
+        self._workers = {Worker(time_limit_s) for _ in range(workers)}
+        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for worker in self._workers:
+            worker.wait_ready()
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="verify")
+
+    async def verify(
+        self,
+        gold: str,
+        response: str,
+        modes: Sequence[Mode],
+        options: Sequence[str] = (),
+        question: str = "",
+        finish_reason: str = "stop",
+    ) -> Verdict:
+        """As `judge`, with `timeout` for an answer that takes too long. Equal requests share one evaluation."""
+        claim = find_claim(gold, response, modes, options, question, finish_reason)
+        if isinstance(claim, Verdict):
+            return claim
+        verdict = self._recall(claim) or judge_cheaply(claim)
+        if verdict is not None:
+            self._remember(claim, verdict)
+            return verdict
+        # Shielded: a caller that gives up must not take the verdict from the others that wait for it.
+        return await asyncio.shield(asyncio.wrap_future(self._submit(claim)))
+
+    def _recall(self, claim: Claim) -> Verdict | None:
+        with self._lock:
+            if (verdict := self._known.get(claim)) is not None:
+                self._known.move_to_end(claim)
+            return verdict
+
+    def _remember(self, claim: Claim, verdict: Verdict) -> None:
+        """Errors are not kept: they may be the machine's."""
+        with self._lock:
+            self._pending.pop(claim, None)
+            if verdict.status != "error":
+                self._known[claim] = verdict
+                if len(self._known) > CACHE_SIZE:
+                    self._known.popitem(last=False)
+
+    def _submit(self, claim: Claim) -> Future[Verdict]:
+        with self._lock:
+            if (future := self._pending.get(claim)) is None:
+                future = self._pending[claim] = self._threads.submit(self._evaluate, claim)
+        return future
+
+    def _evaluate(self, claim: Claim) -> Verdict:
+        try:
+            verdict = self._ask(claim)
+        except Exception as error:
+            verdict = Verdict("error", claim.answer, "math", f"{type(error).__name__}: {error}"[:200])
+        self._remember(claim, verdict)
+        return verdict
+
+    def _ask(self, claim: Claim) -> Verdict:
+        worker = self._idle.get()
+        try:
+            found = worker.ask(claim.gold, claim.answer, self._limit_s * WALL_FACTOR)
+        except WorkerLost as lost:
+            worker = self._replace(worker)
+            found = TIMEOUT if lost.silent else str(lost)
+        finally:
+            self._idle.put(worker)
+        if isinstance(found, Finding):
+            return math_verdict(claim, found)
+        if found == TIMEOUT:
+            return Verdict("timeout", claim.answer, "math", f"more than {self._limit_s:g} s of CPU time")
+        return Verdict("error", claim.answer, "math", found)
+
+    def _replace(self, worker: Worker) -> Worker:
+        worker.kill()
+        with self._lock:
+            if self._closed:
+                return worker
+            self._workers.discard(worker)
+            fresh = Worker(self._limit_s)
+            self._workers.add(fresh)
+        fresh.wait_ready()
+        return fresh
+
+    def close(self) -> None:
+        """Ends all processes and threads; requests that still wait get the verdict `error`."""
+        with self._lock:
+            self._closed = True
+            workers = list(self._workers)
+        for worker in workers:
+            worker.process.kill()
+        self._threads.shutdown()
+        for worker in workers:
+            worker.kill()
+
+    def __enter__(self) -> VerifierPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class WorkerLost(RuntimeError):
+    """A worker process is gone, or `silent` for longer than it may be."""
+
+    def __init__(self, message: str, silent: bool = False) -> None:
+        super().__init__(message)
+        self.silent = silent
+
+
+class Worker:
+    """A handle on one process of `worker.py`, used by one thread at a time."""
+
+    def __init__(self, limit_s: float) -> None:
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, str(limit_s), str(MEMORY_BYTES)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # The same hashes in every run, so that sympy takes the same path; and Ctrl-C is the caller's business.
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+            bufsize=0,
+        )
+        self._asked = 0
+        self._rest = b""
+
+    def wait_ready(self) -> None:
+        """Returns when the process has imported everything.
+
+        Raises:
+            WorkerLost: it ended, or took longer than `START_S`.
+        """
+        if self._line(time.monotonic() + START_S) != READY:
+            raise WorkerLost("not a verifier process")
+
+    def ask(self, gold: str, answer: str, wall_s: float) -> Finding | str:
+        """The finding, or why there is none.
+
+        Raises:
+            WorkerLost: no reply within `wall_s` seconds, or the process is gone.
+        """
+        assert self.process.stdin is not None
+        self._asked += 1
+        deadline = time.monotonic() + wall_s
+        try:
+            self.process.stdin.write(json.dumps([self._asked, gold, answer]).encode() + b"\n")
+        except OSError as error:
+            raise WorkerLost(f"the verifier process is gone: {error}") from error
+        while True:
+            number, found = json.loads(self._line(deadline))
+            # An older number: a child died between two requests, and the last one was answered twice.
+            if number in (None, self._asked):
+                return found if isinstance(found, str) else Finding(*found)
+
+    def _line(self, deadline: float) -> bytes:
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        while b"\n" not in self._rest:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+                raise WorkerLost("the verifier process is silent", silent=True)
+            chunk = os.read(descriptor, 65536)
+            if not chunk:
+                raise WorkerLost("the verifier process is gone")
+            self._rest += chunk
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def kill(self) -> None:
+        """Ends the process and, with it, its child."""
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self.process.wait()

@@ -1,0 +1,124 @@
+"""The whole command on the scripted engine: real Ray, real files, every way to stop and go on."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.kills import digests, run_with_kills
+from tests.integration.conftest import Command, Start, scripted
+
+
+def published(folder: Path) -> list[dict]:
+    return [row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def test_a_run_from_sources_to_shards(visualprm: Command, tmp_path: Path) -> None:
+    config = scripted(tmp_path)
+    first = visualprm("dataset", config)
+    assert first.returncode == 0, first.stderr
+    rows = published(tmp_path / "data")
+    assert len(rows) == 24 * 2
+    assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+    for row in rows:
+        steps = row["steps_with_score"]
+        assert "\n\n".join(step["step"] for step in steps) == row["response"]
+        assert {step["num_mc_total"] for step in steps[:-1]} <= {4}
+        assert steps[-1]["origin"] == "own_answer"
+        assert steps[-1]["num_mc_total"] == 1
+    again = visualprm("dataset", config)
+    assert again.returncode == 0
+    assert "nothing to do" in again.stdout
+    before = digests(tmp_path / "data")
+    relabelled = visualprm("publish", tmp_path / "run", "label.threshold=0.5")
+    assert relabelled.returncode == 0, relabelled.stderr
+    assert digests(tmp_path / "data") != before
+    assert visualprm("publish", tmp_path / "run").returncode == 0
+    assert digests(tmp_path / "data") == before
+    status = visualprm("status", tmp_path / "run").stdout
+    assert "24 of 24" in status
+    shown = visualprm("show", tmp_path / "data").stdout
+    assert "Final answer" in shown or "can't tell" in shown
+
+
+def test_other_settings_are_refused_and_named(visualprm: Command, tmp_path: Path) -> None:
+    config = scripted(tmp_path)
+    assert visualprm("dataset", config).returncode == 0
+    refused = visualprm("dataset", config, "sampling.temperature=0.5")
+    assert refused.returncode == 2
+    assert "sampling.temperature (1.0, now 0.5)" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert visualprm("dataset", config, "label.threshold=0.25", "engine.replicas=2").returncode == 0
+
+
+def test_two_engines_give_the_same_bytes(visualprm: Command, tmp_path: Path) -> None:
+    for name, replicas in (("one", 1), ("two", 2)):
+        (tmp_path / name).mkdir()
+        done = visualprm("dataset", scripted(tmp_path / name), f"engine.replicas={replicas}", "ray.rows_per_block=2")
+        assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "one" / "data") == digests(tmp_path / "two" / "data")
+
+
+def test_kills_change_no_byte(visualprm: Command, tmp_path: Path) -> None:
+    slow = {"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 1500}}
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        scripted(tmp_path / name, engine=slow, ray={"rows_per_block": 2})
+    assert visualprm("dataset", tmp_path / "whole" / "config.yaml").returncode == 0
+    command = [sys.executable, "-m", "pipeline.cli", "dataset", str(tmp_path / "killed" / "config.yaml")]
+    committed = (tmp_path / "killed" / "run" / "checkpoint").glob
+
+    def further(count: list[int] = [0]) -> bool:  # noqa: B006 - remembers how far the run was at the last kill
+        now = len(list(committed("*[0-9].parquet")))
+        if now > count[0]:
+            count[0] = now
+            return True
+        return False
+
+    status, kills = run_with_kills(command, tmp_path / "log", 3, random.Random(3), (0, 2), ready=further)
+    assert status == 0, (tmp_path / "log").read_text()[-3000:]
+    assert sum(kills.values()) == 3
+    assert digests(tmp_path / "whole" / "data") == digests(tmp_path / "killed" / "data")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_is_clean_and_the_run_goes_on(start: Start, visualprm: Command, tmp_path: Path, signum: int) -> None:
+    config = scripted(tmp_path, engine={"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 500}})
+    process = start("dataset", config)
+    deadline = time.monotonic() + 90
+    while not list((tmp_path / "run").glob("checkpoint/*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    process.send_signal(signum)
+    assert process.wait(60) == 130
+    log = (tmp_path / "output.log").read_text()
+    assert "the same command goes on" in log
+    assert "Traceback" not in log
+    assert "pending" in visualprm("status", tmp_path / "run").stdout
+    assert visualprm("dataset", config).returncode == 0
+    assert len(published(tmp_path / "data")) == 48
+
+
+def test_a_second_driver_is_refused(start: Start, visualprm: Command, tmp_path: Path) -> None:
+    config = scripted(tmp_path, engine={"kind": "scripted", "args": {"tokens_per_second": 100}})
+    start("dataset", config)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "ledger.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    second = visualprm("dataset", config)
+    assert second.returncode == 2
+    assert "another driver works on this run" in second.stderr
+
+
+def test_stats_and_card_lie_beside_the_shards(visualprm: Command, tmp_path: Path) -> None:
+    assert visualprm("dataset", scripted(tmp_path)).returncode == 0
+    assert json.loads((tmp_path / "data" / "stats.json").read_text())
+    card = (tmp_path / "data" / "README.md").read_text()
+    assert card.startswith("---\n")
+    assert str(tmp_path) not in card

@@ -1,0 +1,136 @@
+"""Real vLLM on the CPU with the demo policy: the promises that everything else rests on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+from PIL import Image as PillowImage
+
+from benchmarks.kills import digests, run_with_kills
+from demo.benchmark import problems
+from pipeline.config import EngineConfig, SamplingConfig
+from pipeline.engine import Engine, Prompt, make_engine
+from pipeline.errors import RowError
+from pipeline.records import Image
+from stages.split import SEPARATOR, spans, split
+from tests.integration.conftest import ROOT, Command
+
+SAMPLING = SamplingConfig(max_tokens=128)
+TEMPLATE = (ROOT / "prompts" / "demo_v1.txt").read_text()
+
+
+@dataclass
+class Running:
+    """An engine and the event loop that it lives in."""
+
+    engine: Engine
+    do: Callable[[Awaitable[Any]], Any]
+
+    def prompt(self, index: int) -> Prompt:
+        row = list(problems(count=index + 1))[index]
+        ids = self.engine.chat(TEMPLATE.replace("{question}", row["question"]), 1)
+        return Prompt(ids, (Image.of(row["image"]),), 1)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    loop = asyncio.new_event_loop()
+    engine = make_engine(EngineConfig(model=str(ROOT / "demo" / "policy")))
+    yield Running(engine, loop.run_until_complete)
+    loop.run_until_complete(engine.close())
+    loop.close()
+
+
+def test_rounds_in_any_company_give_the_draws_of_one_request(running: Running) -> None:
+    engine, prompts = running.engine, [running.prompt(index) for index in range(4)]
+
+    async def rounds() -> list:
+        parts = [engine.generate(prompts[0], SAMPLING, n, seed, 128) for n, seed in ((2, 50), (3, 52), (3, 55))]
+        others = [engine.generate(prompt, SAMPLING, 8, 9, 128) for prompt in prompts[1:]]
+        return (await asyncio.gather(*parts, *others))[:3]
+
+    whole = running.do(engine.generate(prompts[0], SAMPLING, 8, 50, 128))
+    parts = running.do(rounds())
+    assert [completion for part in parts for completion in part] == whole
+    assert len({completion.text for completion in whole}) > 1
+
+
+def test_token_spans_cut_solutions_at_steps(running: Running) -> None:
+    for completion in running.do(running.engine.generate(running.prompt(1), SAMPLING, 4, 7, 128)):
+        steps = split(completion.text, 12)
+        ends = running.engine.ends(completion.token_ids)
+        assert ends[-1] == len(completion.text)
+        position = 0
+        for step, span in zip(steps, spans(steps, ends), strict=True):
+            assert span.exact
+            piece = completion.text[position : ends[span.end - 1]]
+            assert piece.removesuffix(SEPARATOR) == step
+            position = ends[span.end - 1]
+
+
+def test_a_continuation_depends_on_the_prefix_and_the_seed_alone(running: Running) -> None:
+    engine, prompt = running.engine, running.prompt(2)
+    (solution,) = running.do(engine.generate(prompt, SAMPLING, 1, 3, 128))
+    end = spans(split(solution.text, 12), engine.ends(solution.token_ids))[0].end
+    prefix = Prompt(prompt.token_ids + solution.token_ids[:end], prompt.images, 1)
+    first = running.do(engine.generate(prefix, SAMPLING, 4, 11, 100))
+    again = running.do(engine.generate(prefix, SAMPLING, 4, 11, 100))
+    assert first == again
+
+
+def test_any_text_survives_the_tokenizer(running: Running) -> None:
+    for text in ("已知 $\\frac{1}{2}$ 与 \\sqrt{3}", "naïve 😀\n\n  x", "求∠ABC的度数。"):
+        ids = running.engine.encode(text)
+        assert running.engine.ends(ids)[-1] == len(text)
+
+
+def test_many_images_keep_their_places(running: Running) -> None:
+    rows = list(problems(count=2))
+    images = tuple(Image.of(row["image"]) for row in rows)
+    ids = running.engine.chat("First <image> then <image>: which?", 2)
+    one, other = (
+        running.do(running.engine.generate(Prompt(ids, order, 1), SAMPLING, 4, 5, 32))
+        for order in (images, images[::-1])
+    )
+    assert one != other
+
+
+def test_a_prompt_beyond_the_context_is_a_row_error(running: Running) -> None:
+    prompt = Prompt(running.engine.encode("word " * 5000), (), 1)
+    with pytest.raises(RowError, match="prompt_too_long"):
+        running.do(running.engine.generate(prompt, SAMPLING, 1, 0, 10))
+
+
+def test_the_demo_survives_a_killed_engine_and_loads(visualprm: Command, tmp_path: Path) -> None:
+    def arguments(name: str) -> list[str]:
+        places = [f"run_dir={tmp_path / name / 'run'}", f"output_dir={tmp_path / name / 'data'}"]
+        small = ["sources.0.kwargs.count=16", "rollout.num_draws=8", "ray.rows_per_block=2", "engine.max_in_flight=4"]
+        return ["dataset", "configs/demo.yaml", *small, *places]
+
+    done = visualprm(*arguments("whole"), timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    command = [sys.executable, "-m", "pipeline.cli", *arguments("killed")]
+    checkpoint = tmp_path / "killed" / "run" / "checkpoint"
+    status, kills = run_with_kills(
+        command, tmp_path / "log", 1, random.Random(0), (0, 1), ("engine",), lambda: any(checkpoint.glob("*.parquet"))
+    )
+    assert status == 0, (tmp_path / "log").read_text()[-3000:]
+    assert kills == {"engine": 1}
+    assert digests(tmp_path / "whole" / "data") == digests(tmp_path / "killed" / "data")
+
+    dataset = datasets.load_dataset(
+        "parquet", data_dir=str(tmp_path / "whole" / "data"), split="train", cache_dir=str(tmp_path)
+    )
+    assert len(dataset) == 16 * 4
+    assert isinstance(dataset[0]["images"][0], PillowImage.Image)
+    scores = [step["score"] for row in dataset for step in row["steps_with_score"]]
+    assert min(scores) == 0
+    assert max(scores) == 1

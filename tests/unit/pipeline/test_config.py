@@ -1,0 +1,82 @@
+"""The configuration: defaults, overrides, and one clear line for each kind of mistake."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import ledger_view, load_config, parse_config
+from pipeline.errors import UserError
+
+ROOT = Path(__file__).parents[3]
+SMALL = {"name": "x", "sources": [{"name": "a", "path": "rows.jsonl"}]}
+
+
+def small() -> dict:
+    return yaml.safe_load(yaml.safe_dump(SMALL))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_config_in_the_repository_parses(path: Path) -> None:
+    if "train" not in path.name:
+        assert load_config(path).sources
+
+
+def test_paper_defaults() -> None:
+    config = parse_config(small())
+    assert config.sampling.num_solutions == 4
+    assert config.split.max_steps == 12
+    assert config.rollout.num_draws == 16
+    assert config.label.threshold == 0
+    assert (config.run_dir, config.output_dir) == ("runs/x", "data/x")
+
+
+def test_overrides_reach_nested_keys_and_list_items() -> None:
+    config = parse_config(small(), ["sampling.temperature=0.7", "sources.0.limit=5", "engine.args.seed=3"])
+    assert config.sampling.temperature == 0.7
+    assert config.sources[0].limit == 5
+    assert config.engine.args == {"seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("sampling.temprature=1", "sampling.temprature: unknown key (did you mean 'temperature'?)"),
+        ("sources.0.pth=x", "sources.0.pth: unknown key (did you mean 'path'?)"),
+        (
+            "sampling.num_solutions=0",
+            "sampling.num_solutions: Input should be greater than or equal to 1 (got 0)",
+        ),
+        ("rollout.strategy=fastest", "rollout.strategy"),
+        ("sampling.max_tokens=9999", "sampling.max_tokens=9999 leaves no room"),
+        ("sources.0.function=a:b", "give exactly one"),
+        ("sources.7.limit=1", "'7' is no index below 1"),
+        ("noequals", "write it as key.sub=value"),
+        ("name.deeper=1", "'name' holds a value, not keys"),
+    ],
+)
+def test_a_mistake_is_named_with_its_mend(override: str, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_config(small(), [override])
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a: [1", "not valid YAML at line"), ("- 1", "expected keys and values"), (None, "no such config file")],
+)
+def test_unreadable_files(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "c.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError, match=words):
+        load_config(path)
+
+
+def test_the_ledger_view_leaves_out_what_only_moves_or_publishes() -> None:
+    before = ledger_view(parse_config(small()))
+    moved = ledger_view(parse_config(small(), ["engine.replicas=8", "label.threshold=0.25", "ray.address=auto"]))
+    hotter = ledger_view(parse_config(small(), ["sampling.temperature=0.3"]))
+    assert before == moved
+    assert {key for key in before if before[key] != hotter[key]} == {"sampling.temperature"}

@@ -1,0 +1,51 @@
+"""The scripted engine keeps the promises that the protocol makes."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import EngineConfig, SamplingConfig
+from pipeline.engine import Prompt, make_engine
+from pipeline.errors import RowError
+
+ENGINE = make_engine(EngineConfig(kind="scripted"))
+SAMPLING = SamplingConfig(max_tokens=200)
+
+
+def draw(n: int, seed: int, max_tokens: int = 200) -> list:
+    return asyncio.run(ENGINE.generate(Prompt((1, 2), (), 1), SAMPLING, n, seed, max_tokens))
+
+
+@given(st.integers(0, 2**48), st.integers(1, 6), st.integers(1, 6))
+def test_rounds_give_the_draws_of_one_request(seed: int, first: int, second: int) -> None:
+    assert draw(first, seed) + draw(second, seed + first) == draw(first + second, seed)
+
+
+@given(st.integers(0, 2**48), st.integers(1, 100))
+def test_the_limit_cuts_and_says_so(seed: int, limit: int) -> None:
+    (cut,), (whole,) = draw(1, seed, limit), draw(1, seed)
+    assert len(cut.token_ids) <= limit
+    assert whole.text.startswith(cut.text)
+    assert cut.finish_reason == ("length" if len(whole.token_ids) > limit else "stop")
+
+
+@given(st.text(max_size=40))
+def test_ends_are_text_lengths_at_characters(text: str) -> None:
+    ids = ENGINE.encode(text)
+    ends = ENGINE.ends(ids)
+    assert (ends[-1] if ends else 0) == len(text)
+    for index, end in enumerate(ends):
+        whole = bytes(ids[: index + 1]).decode(errors="ignore")
+        assert end == len(whole)
+
+
+def test_every_image_has_one_placeholder_in_its_place() -> None:
+    assert ENGINE.chat("a<image>b<image>", 2).count(256) == 2
+    assert ENGINE.chat("ab", 2)[:2] == (256, 256)
+
+
+def test_a_prompt_beyond_the_context_is_a_row_error() -> None:
+    with pytest.raises(RowError, match="prompt_too_long"):
+        asyncio.run(ENGINE.generate(Prompt((1,) * 5000, (), 1), SAMPLING, 1, 0, 10))

@@ -1,0 +1,93 @@
+"""The run directory: what counts as done, what is atomic, and who may work there."""
+
+import multiprocessing
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import store as storing
+from pipeline.errors import UserError
+from pipeline.store import Store, one_line_io_errors
+
+
+def put(store: Store, name: str, ids: list[str]) -> None:
+    path = Path(store.path(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"problem_id": ids, "num_draws": [10] * len(ids)}), path)
+
+
+def test_only_committed_files_count(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    put(store, "problems/part-00000.parquet", ["a", "b", "c"])
+    put(store, "checkpoint/w_000.parquet", ["a"])
+    put(store, "checkpoint/w_001.pending.parquet", ["b"])
+    put(store, "annotations/w_000-0.parquet", ["a"])
+    put(store, "annotations/w_001-0.parquet", ["b"])
+    assert store.problem_ids() == {"a", "b", "c"}
+    assert store.done_ids() == {"a"}
+    assert [Path(path).name for path in store.ledger_files()] == ["w_000-0.parquet"]
+    assert store.total("num_draws") == 10
+
+
+def test_an_empty_directory_has_nothing(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "new"))
+    assert (store.problem_ids(), store.done_ids(), store.ledger_files(), store.total("num_draws")) == (
+        set(),
+        set(),
+        [],
+        0,
+    )
+
+
+def test_a_text_is_replaced_whole(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write_json("x.json", {"a": 1})
+    store.write_json("x.json", {"a": 2})
+    assert store.read_json("x.json") == {"a": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def hold(folder: str, ready: Event, end: Event) -> None:
+    with Store(folder).lock():
+        ready.set()
+        end.wait(30)
+
+
+def test_a_second_driver_is_refused_and_a_dead_one_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "LINGER_S", 0.1)
+    context = multiprocessing.get_context("spawn")
+    ready, end = context.Event(), context.Event()
+    process = context.Process(target=hold, args=(str(tmp_path), ready, end))
+    process.start()
+    assert ready.wait(30)
+    with (
+        pytest.raises(UserError, match=f"another driver works on this run .process {process.pid}"),
+        Store(str(tmp_path)).lock(),
+    ):
+        pass
+    process.kill()
+    process.join()
+    with Store(str(tmp_path)).lock():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(OSError(28, "x"), "no space left"), (PermissionError(13, "x"), "not writable")]
+)
+def test_what_the_disk_refuses_is_one_line(error: OSError, words: str) -> None:
+    with pytest.raises(UserError, match=words), one_line_io_errors("runs/x"):
+        raise error
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="not writable"):
+        Store(str(tmp_path / "file" / "run")).make()
+
+
+def test_an_unknown_scheme_is_named() -> None:
+    with pytest.raises(UserError, match="nowhere://x"):
+        Store("nowhere://x")

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import LabelConfig
+from pipeline.errors import UserError
+from pipeline.records import VERDICT_STATUSES, Draw, Solution, Step, StepOrigin, Verdict, VerdictStatus
+from stages.label import (
+    Missing,
+    check_threshold,
+    count,
+    count_own,
+    label_solution,
+    labelled_steps,
+    score,
+    step_label,
+    value_label,
+)
+
+PAPER = LabelConfig()
+DROP = LabelConfig(missing="drop")
+statuses = st.lists(st.sampled_from(VERDICT_STATUSES), max_size=20)
+
+
+def step(*drawn: VerdictStatus, origin: StepOrigin = "measured") -> Step:
+    draws = tuple(Draw((), "", "stop", seed, Verdict(status)) for seed, status in enumerate(drawn))
+    return Step("text", 0, 1, True, draws=draws, origin=origin)
+
+
+def solution(status: VerdictStatus, *steps: Step) -> Solution:
+    return Solution("p/k/s0", "text", (1,), "stop", 0, Verdict(status), steps)
+
+
+def counts(item: Step) -> tuple[int | None, int | None, float | None]:
+    return item.num_mc_correct, item.num_mc_total, item.score
+
+
+def test_every_draw_counts_and_only_correct_is_a_success() -> None:
+    assert count(VERDICT_STATUSES) == (1, 6)
+
+
+def test_drop_counts_finished_draws_only() -> None:
+    assert count(VERDICT_STATUSES, "drop") == (1, 2)
+
+
+@given(statuses, st.sampled_from(["miss", "drop"]), st.randoms(use_true_random=False))
+def test_counts_do_not_depend_on_the_order_of_draws(
+    drawn: list[VerdictStatus], missing: Missing, random: Random
+) -> None:
+    shuffled = random.sample(drawn, len(drawn))
+    assert count(shuffled, missing) == count(drawn, missing)
+
+
+@given(statuses)
+def test_dropping_changes_n_but_never_k(drawn: list[VerdictStatus]) -> None:
+    (k, n), (k_drop, n_drop) = count(drawn), count(drawn, "drop")
+    assert k == k_drop
+    assert k <= n_drop <= n == len(drawn)
+
+
+@pytest.mark.parametrize(
+    ("status", "miss", "drop"),
+    [
+        ("correct", (1, 1), (1, 1)),
+        ("incorrect", (0, 1), (0, 1)),
+        ("no_answer", (0, 1), (0, 1)),
+        ("truncated", (0, 1), (0, 1)),
+        ("timeout", (0, 1), (0, 0)),
+        ("error", (0, 1), (0, 0)),
+    ],
+)
+def test_a_last_step_has_the_solutions_own_verdict(
+    status: VerdictStatus, miss: tuple[int, int], drop: tuple[int, int]
+) -> None:
+    assert count_own(status) == miss
+    assert count_own(status, "drop") == drop
+
+
+def test_score_is_the_share_and_nothing_measured_is_null_not_zero() -> None:
+    assert score(4, 16) == 0.25
+    assert score(0, 16) == 0.0
+    assert score(0, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "threshold", "expected"),
+    [
+        (0.0, 0.0, "-"),
+        (1 / 16, 0.0, "+"),
+        (1 / 16, 1 / 16, "-"),
+        (2 / 16, 1 / 16, "+"),
+        (1.0, 0.5, "+"),
+        (None, 0.0, None),
+        (None, 0.5, None),
+    ],
+)
+def test_a_step_is_right_strictly_above_the_threshold(
+    value: float | None, threshold: float, expected: str | None
+) -> None:
+    assert value_label(value, threshold) == expected
+
+
+def test_label_solution_fills_in_each_step_by_its_origin() -> None:
+    labelled = label_solution(
+        solution(
+            "correct",
+            step("correct", "incorrect", "truncated", "timeout"),
+            step(origin="not_sampled"),
+            step(origin="implied"),
+            step(origin="own_answer"),
+        ),
+        PAPER,
+    )
+    assert [counts(item) for item in labelled.steps] == [
+        (1, 4, 0.25),
+        (None, None, None),
+        (None, None, None),
+        (1, 1, 1.0),
+    ]
+
+
+def test_draws_decide_where_there_are_any() -> None:
+    first, last = label_solution(
+        solution("correct", step("correct", origin="implied"), step("incorrect", origin="own_answer")), PAPER
+    ).steps
+    assert (first.origin, counts(first)) == ("measured", (1, 1, 1.0))
+    assert (last.origin, counts(last)) == ("measured", (0, 1, 0.0))
+
+
+def test_a_step_whose_draws_are_all_dropped_is_not_measured() -> None:
+    (item,) = label_solution(solution("correct", step("timeout", "truncated")), DROP).steps
+    assert counts(item) == (None, None, None)
+
+
+def test_labelling_twice_changes_nothing_and_keeps_text_and_draws() -> None:
+    original = solution("incorrect", step("correct", "no_answer"), step(origin="own_answer"))
+    once = label_solution(original, PAPER)
+    assert label_solution(once, PAPER) == once
+    assert [(item.text, item.draws) for item in once.steps] == [(item.text, item.draws) for item in original.steps]
+
+
+def test_an_implied_step_is_right_at_threshold_zero_and_unknown_above() -> None:
+    assert step_label(step(origin="implied"), PAPER) == "+"
+    assert step_label(step(origin="implied"), LabelConfig(threshold=0.25)) is None
+    assert step_label(step(origin="not_sampled"), PAPER) is None
+
+
+def test_labelled_steps_pair_counts_with_labels() -> None:
+    pairs = labelled_steps(
+        solution("incorrect", step("correct", "incorrect"), step("incorrect"), step(origin="own_answer")),
+        LabelConfig(threshold=0.25),
+    )
+    assert [(item.score, label) for item, label in pairs] == [(0.5, "+"), (0.0, "-"), (0.0, "-")]
+
+
+def test_a_threshold_above_zero_needs_a_strategy_that_does_not_stop_at_success() -> None:
+    check_threshold("first_success", PAPER)
+    check_threshold("fixed", LabelConfig(threshold=0.5))
+    check_threshold("stop_after_zero", LabelConfig(threshold=0.5))
+    with pytest.raises(UserError, match=r"label\.threshold=0\.5 with rollout\.strategy=first_success"):
+        check_threshold("first_success", LabelConfig(threshold=0.5))

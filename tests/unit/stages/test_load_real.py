@@ -1,0 +1,42 @@
+"""Six real sources, where they are at hand: they may not be part of the repository."""
+
+import io
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from pipeline.config import SourceConfig
+from pipeline.records import Problem, Rejected
+from stages.load import load, summarise
+
+QUESTIONS = Path(__file__).parents[4] / "shared/data/questions"
+
+
+@pytest.mark.skipif(not QUESTIONS.is_dir(), reason="the real samples are not on this machine")
+def test_all_real_rows_load() -> None:
+    seen: set[str] = set()
+    results: list[Problem | Rejected] = []
+    for folder in sorted(QUESTIONS.iterdir()):
+        source = SourceConfig(name=folder.name, path=str(folder / "questions.jsonl"), images=str(folder / "images"))
+        results += load(source, lambda problem: None, seen)
+    problems = [result for result in results if isinstance(result, Problem)]
+    assert len(results) == len(problems) == 561
+    assert {summary.source: summary.rows for summary in summarise(results)} == {
+        "chartqa": 100,
+        "dynamath": 100,
+        "gaokao_mm": 60,
+        "mathv": 101,
+        "tabmwp": 100,
+        "wemath": 100,
+    }
+    several = [problem for problem in problems if len(problem.images) > 1]
+    assert len(several) == 11
+    assert sum(len(problem.images) for problem in problems) == 593
+    assert all(problem.question.count("<image>") == len(problem.images) for problem in several)
+    assert any("正方体" in problem.question for problem in problems)
+    for problem in problems:
+        for image in problem.images:
+            with PIL.Image.open(io.BytesIO(image.data)) as opened:
+                assert opened.mode in ("RGB", "L")
+                assert opened.format in ("PNG", "JPEG")
