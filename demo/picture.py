@@ -1,4 +1,4 @@
-"""Draws a published sample, its picture and the score of every step: `python -m demo.picture data/demo docs/sample.png`."""
+"""Draws a published sample beside the scores of its steps: `python -m demo.picture data/demo docs/sample.png`."""
 
 from __future__ import annotations
 

@@ -40,6 +40,9 @@ LISTING_PROMPT = "List everything."
 FIRST_LISTING_SHARE, LISTING_SHARE = 0.75, 0.1
 # enough problems that none is learnt by heart; each return of one has a new drawing and a new solution
 POOL = 80_000
+# Families are not equally hard to learn: the share of each one's problems that is used.
+USED = {"compare": 1.0, "fraction": 0.6, "bars": 0.5}
+USED_ELSE = 0.25
 IGNORED = -100
 # the order of GotOcr2ImageProcessor's defaults (the mean and deviation of CLIP's pictures)
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
@@ -95,7 +98,7 @@ class Lessons(IterableDataset):
             share = FIRST_LISTING_SHARE if made < self.warmup else LISTING_SHARE
             for _ in range(4 * self.batch):
                 if len(pool) < POOL:
-                    pool.append(next(source))
+                    pool.append(next(found for found in source if rng.random() < USED.get(found.family, USED_ELSE)))
                     found = pool[-1]
                 else:
                     found = rng.choice(pool)

@@ -45,6 +45,16 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("overrides", nargs="*", metavar="key.sub=value", help="label.* and publish.* settings")
     publish.set_defaults(command=_publish)
 
+    check = commands.add_parser("check", help="read every source and judge every gold answer, without an engine")
+    check.add_argument("config", help="a YAML file")
+    check.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings that replace the file's")
+    check.set_defaults(command=_check)
+
+    verify = commands.add_parser("verify", help="judge a file of responses against their gold answers")
+    verify.add_argument("file", help="JSON lines with `answer`, `response` and maybe `options`, `verify`, `correct`")
+    verify.add_argument("--modes", default="choice,number,math,text", help="modes of rows that name none")
+    verify.set_defaults(command=_verify)
+
     show = commands.add_parser("show", help="one problem of a dataset, with its steps and scores")
     show.add_argument("dataset", help="a published dataset's folder")
     show.add_argument("--id", help="the beginning of a solution's or problem's id")
@@ -70,6 +80,19 @@ def _publish(options: argparse.Namespace) -> None:
     from pipeline.publication import republish
 
     republish(options.run, options.overrides)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from pipeline.config import load_config
+    from pipeline.loading import check_sources
+
+    print(check_sources(load_config(options.config, options.overrides)))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from stages.verify.report import agreement, table, verify_file
+
+    print(table(agreement(list(verify_file(options.file, options.modes.split(","))))))
 
 
 def _show(options: argparse.Namespace) -> None:

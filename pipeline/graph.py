@@ -15,6 +15,8 @@ from pipeline.store import Store
 WORKER_ENV = {
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
     # KV cache of an engine on a CPU, in GiB; vLLM's own default is a share of all memory, for each engine.
@@ -35,7 +37,8 @@ def ray_session(config: RunConfig) -> Iterator[None]:
     else:
         # What Ray starts here inherits this; a runtime_env would leave the workers that it starts ahead unused.
         os.environ.update({**WORKER_ENV, "RAY_USAGE_STATS_ENABLED": "0"})
-        options["include_dashboard"] = False
+        # Reading, the filter of what is done and writing each want a CPU; with one they would wait for each other.
+        options |= {"include_dashboard": False, "num_cpus": max(2, os.cpu_count() or 1)}
     import ray
 
     # It warns that access to the cluster needs a token, which every process here has.

@@ -70,7 +70,7 @@ def one_line_io_errors(place: str) -> Iterator[None]:
             ) from error
         if error.errno is None and "AWS Error" in str(error):
             raise UserError(f"{place}: the object store refused: {' '.join(str(error).split())[:300]}") from error
-        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EACCES):
+        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise UserError(f"{place}: not writable ({os.strerror(error.errno)}): name another folder") from error
         raise
 

@@ -28,7 +28,8 @@ _POLITE = re.compile(
 )
 _CONCLUSION = re.compile(
     r"\W*(?:therefore|thus|hence|so|consequently|in conclusion|in summary|finally|overall|as a result|accordingly"
-    r"|this (?:means|implies|gives)|which (?:means|gives)|we (?:get|have|find|conclude)|∴|所以|因此|故|综上|即)",
+    r"|this (?:means|implies|gives)|which (?:means|gives)|we (?:get|have|find|conclude)"
+    r"|(?:the |our )?(?:final )?(?:result|solution) (?:is|are)|∴|所以|因此|故|综上|即)",
     re.IGNORECASE,
 )
 _SENTENCES = re.compile(
@@ -73,7 +74,7 @@ def concluded(text: str, options: Sequence[str], question: str) -> str | None:
 
 def _is_bare(text: str) -> bool:
     """One short line that is no sentence: `Mr. Watson`, `x > 5`, but not `I can't see the picture.`"""
-    if "\n" in text or len(text) > MAX_BARE:
+    if "\n" in text or len(text) > MAX_BARE or text.endswith(":"):
         return False
     body = re.sub(r"\\[A-Za-z]+", " ", plain(text))
     words = len(_SENTENCE_WORDS.findall(body))

@@ -5,8 +5,9 @@ Explicit forms win over looser ones wherever they stand, and within one rank the
 1. `\boxed{…}`, `<answer>…</answer>`, `Final answer: …`;
 2. `Answer: …`, `答案: …`, `故选 …`;
 3. `The answer is …`, `the correct option is …`, `I would choose …`, `B is the correct answer`;
-4. what `conclude.py` finds, only if the response ended by itself.
+4. what `conclude.py` finds.
 
+A response that the token limit cut off can have an answer of the first two kinds only.
 Where the options are known, a form that names one of them wins over a form that names none.
 Unfinished thoughts (`<think>` without an end) hold no answer, and neither does what follows an invented next
 question. Text that the answer stands in is cut away, but nothing is added to it or worked out.
@@ -66,8 +67,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
-    r"\b(?:answer|option|choice|solution|result)(?:\s(?:letter|choice|option|number|value))?"
-    r"(?:\s(?:to|for|of|from|among|in)\b[^.\n:]{0,80}?)?\s(?:is|are|would be|should be|must be|will be|has to be|=)\b"
+    r"\b(?:answer|option|choice)(?:\s(?:letter|choice|option|number|value))?"
+    r"(?:\s(?:to|for|of|from|among|in)\b[^.\n:]{0,80}?)?\s(?:(?:is|are|would be|should be|must be|will be|has to be)\b|=)"
     r"(?:\s(?:definitely|clearly|therefore|thus|also|then|likely|most likely|probably))?(?:\s(?:option|choice|letter)\b)?\s?:?"
     r"|\b(?:I|we)\s(?:would\s|will\s|should\s|can\s|must\s)?(?:choose|select|pick|go with)\b"
     r"(?:\s(?:the\s)?(?:option|choice|answer)\b)?\s?:?",
@@ -84,8 +85,8 @@ _SENTENCE_END = re.compile(r"(?<!\b[A-Z])(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<
 _IS = re.compile(r"\s(?:is|are|equals|be|was|were)\s(?=\S)")
 _YES_NO = re.compile(r"(yes|no)\s?[,.;:!-]", re.IGNORECASE)
 _COUNTED = re.compile(
-    r"(-?\$?\d[\d,.]{0,20}(?:\s[A-Za-z]{1,20}){0,2}?)\s"
-    r"(?:have|has|are|is|were|was|that|which|who|because|since|from|than|in|on|at|with|left)\b"
+    r"(-?\$?\d[\d,.]{0,20}(?:\s[A-Za-z]{1,20}){0,2}?)\s(?:that|which|who|because|since|(?:in|on|at|with|left)\b\D*$)"
+    r"|(\d[\d,.]{0,20}(?:\s[A-Za-z]{1,20}){1,2}?)\s(?:have|has|are|is|were|was)\b"
 )
 _WORDY = 4
 """Words from which on an answer is taken for a sentence that the answer stands in."""
@@ -98,16 +99,17 @@ def extract(
     text = final_part(response)
     if text is None:
         return None
-    found = [part for part in (_explicit(text), _last_label(text, _LABEL, "label"), _phrase(text)) if part]
-    for _, candidate in found:
-        if options and names_option(candidate.text, tuple(options)):
-            return candidate
-    if found:
-        return found[0][1]
-    if finish_reason != "stop":
-        return None
-    said = concluded(text, options, question)
-    return None if said is None else Extraction(said, "conclusion", True)
+    ended = finish_reason == "stop"
+    first: Extraction | None = None
+    for find in (_explicit, _label, _phrase) if ended else (_explicit, _label):
+        if (found := find(text)) is None:
+            continue
+        if not options or names_option(found[1].text, tuple(options)):
+            return found[1]
+        first = first or found[1]
+    if first is None and ended and (said := concluded(text, options, question)) is not None:
+        return Extraction(said, "conclusion", True)
+    return first
 
 
 def gold_answer(gold: str) -> str:
@@ -121,10 +123,9 @@ def gold_answer(gold: str) -> str:
 def final_part(response: str) -> str | None:
     """What is said to the user: after the thoughts, before an invented next turn; None for thoughts alone."""
     text = _LITERAL_NEWLINE.sub("\n", response[-MAX_RESPONSE:])
-    ends = list(_THINK_END.finditer(text))
-    if ends and text[ends[-1].end() :].strip():
+    if ends := list(_THINK_END.finditer(text)):
         text = text[ends[-1].end() :]
-    elif not ends and _THINK_START.search(text) and not _TAG.search(text):
+    elif _THINK_START.search(text) and not _TAG.search(text):
         return None
     text = text.lstrip()
     next_turn = _NEXT_TURN.search(text, 1)
@@ -158,7 +159,7 @@ def _last_tag(text: str) -> Found | None:
         end = _TAG_END.search(inside)
         inner = (inside[: end.start()] if end else inside).strip()
         if inner:
-            nested = _explicit(inner) or _last_label(inner, _LABEL, "") or _phrase(inner)
+            nested = _explicit(inner) or _label(inner) or _phrase(inner)
             return match.start(), Extraction(nested[1].text if nested else inner, "answer_tag", end is not None)
     return None
 
@@ -168,6 +169,10 @@ def _last_label(text: str, label: re.Pattern[str], form: str) -> Found | None:
         if (found := _after(text, match.end(), form)) is not None:
             return match.start(), found
     return None
+
+
+def _label(text: str) -> Found | None:
+    return _last_label(text, _LABEL, "label")
 
 
 def _phrase(text: str) -> Found | None:
@@ -193,7 +198,7 @@ def _after(text: str, start: int, form: str) -> Extraction | None:
         if rest.startswith(opening) and (end := rest.find(closing, 2)) > 0:
             return Extraction(rest[2:end].strip(), form, True)
     line, newline, _ = rest.partition("\n")
-    cut = _first_sentence(line).strip(" \t*")
+    cut = _first_sentence(line).strip(" \t*").rstrip(".")
     if not re.search(r"\w", cut):
         return None
     return Extraction(_narrow(cut), form, bool(newline) or len(cut) + 1 < len(line.strip()))
@@ -208,7 +213,7 @@ def _first_sentence(line: str) -> str:
 def _narrow(text: str) -> str:
     """`the area of the square is 12` says 12, `2 bars have values above 4` says 2 bars, `no, there are none` no."""
     if (said := _YES_NO.match(text) or _COUNTED.match(text)) is not None:
-        return said.group(1)
+        return said.group(said.lastindex or 0)
     if len(text.split()) > _WORDY and "\\begin" not in text:
         *_, last = _IS.split(text)
         return last

@@ -10,7 +10,9 @@ import re
 MAX_LENGTH = 300
 """Characters."""
 MAX_DEPTH = 12
-"""Nested brackets."""
+"""Nested brackets of any kind."""
+MAX_PARENTHESES = 6
+"""Nested round brackets: the time that the parser takes doubles with each."""
 MAX_DIGITS = 30
 """Digits in a row."""
 MAX_POWERS = 6
@@ -40,7 +42,7 @@ def refusal(text: str) -> str | None:
         return "too long"
     if _CODE.search(text):
         return "looks like code"
-    if _depth(text) > MAX_DEPTH:
+    if _depth(text, "([{", ")]}") > MAX_DEPTH or _depth(text, "(", ")") > MAX_PARENTHESES:
         return "nested too deeply"
     if re.search(r"\d" * (MAX_DIGITS + 1), text.replace(",", "")):
         return "too many digits"
@@ -53,13 +55,13 @@ def refusal(text: str) -> str | None:
     return _factorials(text)
 
 
-def _depth(text: str) -> int:
+def _depth(text: str, opening: str, closing: str) -> int:
     depth = deepest = 0
     for char in text:
-        if char in "({[":
+        if char in opening:
             depth += 1
             deepest = max(deepest, depth)
-        elif char in ")}]":
+        elif char in closing:
             depth -= 1
     return deepest
 

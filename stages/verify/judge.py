@@ -62,12 +62,19 @@ def judge(
 
 
 def find_claim(
-    gold: str, response: str, modes: Sequence[Mode], options: Sequence[str], question: str, finish_reason: str
+    gold: str,
+    response: str,
+    modes: Sequence[Mode],
+    options: Sequence[str],
+    question: str,
+    finish_reason: str,
+    same_text: bool = True,
 ) -> Claim | Verdict:
     """What is claimed, or at once the verdict `no_answer` or `truncated`.
 
     A response that the token limit cut is judged if its final answer was complete by then, that is, if the
     answer's box or tag is closed or another line follows; else the answer might have gone on.
+    Unless `same_text`, an answer that is the gold to the letter must still be read by one of the modes.
     """
     try:
         known = tuple(options) or options_in(question)
@@ -76,7 +83,7 @@ def find_claim(
             return Verdict("truncated", found.text if found else None, None, "cut by the token limit")
         if found is None:
             return Verdict("no_answer", None, None, "no final answer")
-        wanted = tuple(mode for mode in ORDER if mode == "exact" or mode in modes)
+        wanted = tuple(mode for mode in ORDER if mode in modes or (same_text and mode == "exact"))
         return Claim(gold_answer(gold), found.text[:MAX_ANSWER], wanted, known)
     except Exception as error:
         return _failed(None, None, error)

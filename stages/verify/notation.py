@@ -37,7 +37,8 @@ _SPACING = re.compile(
 )
 _LEFT_RIGHT = re.compile(r"\\(?:left|right)\b\.?")
 _DELIMITERS = re.compile(r"(?<!\\)(?:\\[()\[\]]|\$)")
-_PRICE = re.compile(r"^\W*\$\s?[\d.][^$]*$")
+_PRICE = re.compile(r"[^$]*\$\s?[\d.][^$]*")
+"""A dollar sign with no other to pair with, before a number."""
 _MARKDOWN = re.compile(r"\*\*|__(?=\S)|(?<=\S)__|`")
 _THOUSANDS = re.compile(r"(?<=\d)\s?(?:\{\s?,\s?\}|,\\!|\{\\,\}|\\,)\s?(?=\d{3}(?!\d))")
 _SPACES = re.compile(r"\s+")
@@ -92,7 +93,7 @@ def plain(text: str) -> str:
     text = _MARKDOWN.sub("", text)
     text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
     text = _LEFT_RIGHT.sub("", text)
-    if not _PRICE.match(text):
+    if not _PRICE.fullmatch(text):
         text = _DELIMITERS.sub("", text)
     text = text.replace("\\$", "$")
     text = _SPACING.sub(" ", text)

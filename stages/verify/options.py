@@ -53,6 +53,7 @@ _LETTERS = re.compile(
     r"(?:(?:option|choice|answer|options|choices)s?\s*:?\s*)?[(\[]?\s*([A-Z])\s*[)\]]?"
     r"((?:\s*(?:,|、|;|and|&|/|和|,\s*and)\s*[(\[]?[A-Z][)\]]?){0,25})$"
 )
+_SMALL_LETTER = re.compile(r"[(\[]?([a-z])[)\]]?")
 _BRACKETED = re.compile(r"(?:\([A-Z]\)\s?){2,26}")
 _RUN = re.compile(r"\(?([A-Z]{2,8})\)?$")
 _LETTER_AND_TEXT = re.compile(
@@ -60,6 +61,7 @@ _LETTER_AND_TEXT = re.compile(
     re.I,
 )
 _BARE_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice)\s+)?([A-Z])\s+\(?(.+?)\)?$")
+_ALTERNATIVE = re.compile(r"(?:or|and|nor|vs|and/or)\b|[/&|]", re.IGNORECASE)
 _REASON = re.compile(r"\s*(?:because|since|as|is|which|,|with|would|should|has)\b", re.IGNORECASE)
 
 
@@ -106,8 +108,8 @@ def _by_letters(answer: str, count: int) -> frozenset[int] | None:
         found = re.findall(r"[A-Z]", answer)
     elif (run := _RUN.match(answer)) and len(set(run.group(1))) == len(run.group(1)):
         found = list(run.group(1))
-    elif len(answer) == 1 and answer.isalpha() and answer.isascii():
-        found = [answer.upper()]
+    elif small := _SMALL_LETTER.fullmatch(answer):
+        found = [small.group(1).upper()]
     else:
         return None
     indices = frozenset(ord(letter) - ord("A") for letter in found)
@@ -129,7 +131,7 @@ def _letter_and_text(answer: str, options: tuple[str, ...], count: int) -> int |
     else:
         return None
     index = ord(letter) - ord("A")
-    if index >= count:
+    if index >= count or _ALTERNATIVE.match(rest):
         return None
     named = _by_text(plain(rest), options)
     agree = named is not None and canonical(frozenset({named}), options) == canonical(frozenset({index}), options)

@@ -74,9 +74,13 @@ class VerifierPool:
         options: Sequence[str] = (),
         question: str = "",
         finish_reason: str = "stop",
+        same_text: bool = True,
     ) -> Verdict:
-        """As `judge`, with `timeout` for an answer that takes too long. Equal requests share one evaluation."""
-        claim = find_claim(gold, response, modes, options, question, finish_reason)
+        """As `judge`, with `timeout` for an answer that takes too long. Equal requests share one evaluation.
+
+        `same_text` is as for `find_claim`.
+        """
+        claim = find_claim(gold, response, modes, options, question, finish_reason, same_text)
         if isinstance(claim, Verdict):
             return claim
         verdict = self._recall(claim) or judge_cheaply(claim)

@@ -176,8 +176,8 @@ def _with_rest(value: Value, rest: str, unit: Unit | None) -> Quantity | None:
 
 
 def _bare(rest: str) -> str:
-    r"""The unit without brackets and hyphens: `(cm^2)`, `-cm`, `\ cm`."""
-    rest = rest.strip(" \\-")
+    """The unit without brackets and hyphens: `(cm^2)`, `-cm`."""
+    rest = rest.strip(" -")
     if rest[:1] in "({[" and rest[-1:] in ")}]":
         rest = rest[1:-1].strip()
     return rest

@@ -2,9 +2,9 @@
 
 Whole numbers, fractions and finite decimals must be equal. Rounding is forgiven only where it can be one:
 
-- a gold of two or more significant decimals accepts a closed form (`9π`, `2/3`) that rounds to it, and a longer
-  decimal that rounds to it and differs by at most a thousandth;
-- a gold that no decimal can state in full (`√3`, `1/3`) accepts its correct rounding to three significant digits.
+- a decimal gold accepts a longer decimal that rounds to it and differs by at most a thousandth, and, if it has two
+  places or more, what no decimal can state in full (`9π`, `2/3`) and rounds to it;
+- a gold that no decimal can state in full accepts its correct rounding to three significant digits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ RELATIVE = 1e-9
 """Relative difference that floating-point evaluation may leave between equal closed forms."""
 TOLERANCE = 1e-3
 """Relative difference between a rounded gold and a longer decimal; the reference pipeline's, too."""
+MIN_PLACES = 2
+"""Decimal places that a gold must have to be taken for the rounded value of a closed form."""
 MIN_SIGNIFICANT = 3
 """Significant digits that an answer must give of a gold that no decimal can state in full."""
 
@@ -75,9 +77,9 @@ def same_value(gold: Value, answer: Value) -> bool:
     if (gold.exact is None or answer.exact is None) and _close(gold.approx, answer.approx, RELATIVE):
         return True
     if gold.decimals is not None and not answer.is_integer and _rounds_to(answer, gold):
-        if answer.decimals is None:
-            return _significant(gold) >= 2
-        return answer.decimals > gold.decimals and _close(gold.approx, answer.approx, TOLERANCE)
+        if not _finite_decimal(answer.exact):
+            return gold.decimals >= MIN_PLACES
+        return _close(gold.approx, answer.approx, TOLERANCE) and (answer.decimals or gold.decimals + 1) > gold.decimals
     if answer.decimals is not None and gold.decimals is None and not _finite_decimal(gold.exact):
         return _significant(answer) >= MIN_SIGNIFICANT and _rounds_to(gold, answer)
     return False

@@ -1,0 +1,39 @@
+"""Rates and times that a person sees."""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pipeline.progress import Rate, clock, current_rate
+from pipeline.store import Store
+
+
+def counters(started: float, updated: float, problems: int) -> dict:
+    return {"problems": problems, "draws": 10, "tokens": 1000, "started": started, "updated": updated,
+            "verdicts": {"correct": 3, "incorrect": 5, "truncated": 2}}  # fmt: skip
+
+
+def test_engines_add_up_and_dead_ones_are_left_out(tmp_path: Path) -> None:
+    store, now = Store(str(tmp_path)), time.time()
+    store.write_json("progress/a.json", counters(now - 20, now - 1, 4))
+    store.write_json("progress/b.json", counters(now - 21, now - 1, 2))
+    store.write_json("progress/dead.json", counters(now - 900, now - 300, 50))
+    rate = current_rate(store)
+    assert (rate.problems, rate.draws, rate.tokens) == (6, 20, 2000)
+    assert rate.seconds == pytest.approx(20, abs=0.5)
+    assert rate.verified_share == 0.8
+    assert rate.eta_s(3) == pytest.approx(10, abs=0.5)
+
+
+def test_what_is_not_measured_is_none() -> None:
+    nothing = Rate(0, 0, 0, 0.0, Counter())
+    assert (nothing.tokens_per_s, nothing.verified_share, nothing.eta_s(5)) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00:00"), (59.9, "0:00:59"), (3661, "1:01:01"), (90_000, "25:00:00")]
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pathlib
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import Mode
+from pipeline.records import VERDICT_STATUSES
+from stages.verify import judge as package_judge
+from stages.verify import modes as modes_package
+from stages.verify.judge import ORDER, judge
+
+DEFAULT: tuple[Mode, ...] = ("choice", "number", "math", "text")
+CHEAP: tuple[Mode, ...] = tuple(mode for mode in ORDER if mode != "math")
+
+
+def test_every_mode_has_its_file_and_its_place() -> None:
+    files = {path.stem for path in pathlib.Path(modes_package.__path__[0]).glob("*.py")} - {"__init__"}
+    assert files == set(get_args(Mode)) == set(ORDER)
+    assert package_judge is judge
+
+
+def test_the_verdict_names_the_mode_that_decided() -> None:
+    assert judge("59", "Final answer: 59.0", DEFAULT).mode == "number"
+    assert judge("B", "Final answer: (B) 12", DEFAULT, ("10", "12")).mode == "choice"
+    assert judge("x^2+1", "Final answer: 1+x^2", DEFAULT).mode == "math"
+    assert judge("Mr. Watson", "Final answer: mr watson", DEFAULT).mode == "text"
+    wrong = judge("59", "Final answer: 58", DEFAULT)
+    assert (wrong.status, wrong.answer, wrong.mode, wrong.reason) == ("incorrect", "58", None, "number: different numbers")
+
+
+def test_only_the_modes_that_are_asked_for() -> None:
+    assert judge("0.5", "Final answer: 1/2", ("text",)).status == "incorrect"
+    assert judge("0.5", "Final answer: 1/2", ("number",)).status == "correct"
+    assert judge("100", "Final answer: 103", ("number",)).status == "incorrect"
+    assert judge("100", "Final answer: 103", ("number", "relaxed")).mode == "relaxed"
+
+
+def test_another_option_settles_the_matter() -> None:
+    """The text of option A would be equal to the gold for mode `number`, but the answer chose it by mistake for C."""
+    assert judge("C", "Final answer: (A) 15", DEFAULT, ("15", "12", "10")).status == "incorrect"
+    assert judge("15", "Final answer: (C) 15", DEFAULT, ("15", "12", "10")).status == "incorrect"
+
+
+GOLDS = st.one_of(
+    st.integers(-(10**6), 10**6).map(str),
+    st.decimals(-1000, 1000, places=2).map(str),
+    st.tuples(st.integers(1, 99), st.integers(2, 99)).map(lambda p: f"\\frac{{{p[0]}}}{{{p[1]}}}"),
+    st.sampled_from(["65\\pi", "2\\sqrt{3}", "K12", "21 cm^2", "Germany", "B", "Yes", "x^2+1", "4:30", "25%"]),
+)
+WRAPPERS = st.sampled_from(["{}", "${}$", "\\({}\\)", "**{}**", "{}.", "\\boxed{{{}}}", " {} ", "\\text{{{}}}", '"{}"', "{}\n"])
+
+
+@given(GOLDS, WRAPPERS)
+def test_a_gold_is_right_however_it_is_wrapped(gold: str, wrapper: str) -> None:
+    assert judge(gold, f"Final answer: {wrapper.format(gold)}", DEFAULT).status == "correct"
+
+
+@given(GOLDS, st.data())
+def test_a_changed_digit_is_wrong(gold: str, data: st.DataObject) -> None:
+    places = [index for index, char in enumerate(gold) if char.isdigit()]
+    if places:
+        index = data.draw(st.sampled_from(places))
+        digit = data.draw(st.sampled_from("123456789"))
+        changed = gold[:index] + digit + gold[index + 1 :]
+        zeros = gold.strip("-0.") == "" or changed.strip("-0.") == ""
+        if digit != gold[index] and not zeros and not _equal_fractions(gold, changed):
+            assert judge(gold, f"Final answer: {changed}", DEFAULT).status == "incorrect"
+
+
+def _equal_fractions(left: str, right: str) -> bool:
+    from stages.verify.arithmetic import Unreadable, evaluate
+
+    try:
+        return evaluate(left) == evaluate(right)
+    except Unreadable:
+        return False
+
+
+@given(st.text(max_size=200), st.text(max_size=300), st.lists(st.text(max_size=20), max_size=4), st.text(max_size=100))
+def test_never_raises(gold: str, response: str, options: list[str], question: str) -> None:
+    verdict = judge(gold, response, CHEAP, options, question)
+    assert verdict.status in VERDICT_STATUSES
+    assert verdict.status != "error", verdict
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"59"])
+def test_even_the_wrong_type_gives_a_verdict(wrong: Any) -> None:
+    assert judge(wrong, "Final answer: 59", DEFAULT).status == "error"
+    assert judge("59", wrong, DEFAULT).status == "error"

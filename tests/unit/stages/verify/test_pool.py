@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.config import Mode
+from pipeline.records import Verdict
+from stages.verify.judge import judge
+from stages.verify.pool import VerifierPool, Worker
+
+ROOT = Path(__file__).parents[4]
+MODES: tuple[Mode, ...] = ("choice", "number", "math", "text")
+ENDLESS = "\\sin(\\sin(\\sin(\\cos(\\tan(x)^{90})^{80})))^{77}"
+"""Something that passes the guards and keeps sympy busy for minutes."""
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[VerifierPool]:
+    with VerifierPool(workers=1, time_limit_s=0.5) as pool:
+        yield pool
+
+
+def verify(pool: VerifierPool, gold: str, answer: str) -> Verdict:
+    return asyncio.run(pool.verify(gold, f"Final answer: {answer}", MODES))
+
+
+def family(pool: VerifierPool) -> list[psutil.Process]:
+    """The pool's processes and their children."""
+    found = []
+    for worker in pool._workers:
+        process = psutil.Process(worker.process.pid)
+        found += [process, *process.children(recursive=True)]
+    return found
+
+
+def wait_for(condition: object, seconds: float = 30.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():  # type: ignore[operator]
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"), [("59", "59"), ("59", "58"), ("x^2+1", "1+x^2"), ("x^2+1", "x^2"), ("[0,1)", "[0, 1]"), ("B", "A")]
+)
+def test_says_what_judge_says(pool: VerifierPool, gold: str, answer: str) -> None:
+    assert verify(pool, gold, answer) == judge(gold, f"Final answer: {answer}", MODES)
+
+
+def test_time_limit(pool: VerifierPool) -> None:
+    verdict = verify(pool, "\\sin(x)", ENDLESS)
+    assert (verdict.status, verdict.mode) == ("timeout", "math")
+    assert verify(pool, "\\sin(y)", "\\sin(y) + 0 y").status == "correct"
+
+
+def test_a_worker_that_dies_is_replaced(pool: VerifierPool) -> None:
+    for process in family(pool):
+        process.kill()
+    assert verify(pool, "x^2+2", "2+x^2").status == "error"
+    assert verify(pool, "x^2+2", "2+x^2").status == "correct", "an error is not remembered"
+
+
+def test_a_child_that_dies_between_requests_costs_no_verdict_later(pool: VerifierPool) -> None:
+    assert wait_for(lambda: len(family(pool)) == 2)
+    child = family(pool)[1]
+    child.kill()
+    assert wait_for(lambda: not child.is_running())
+    verify(pool, "x^2+3", "3+x^2")
+    for number in range(4, 8):
+        assert verify(pool, f"x^2+{number}", f"{number}+x^2").status == "correct"
+        assert verify(pool, f"x^2+{number}", f"{number}+x^3").status == "incorrect"
+
+
+def test_equal_requests_share_one_evaluation(pool: VerifierPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    ask = Worker.ask
+    monkeypatch.setattr(Worker, "ask", lambda self, *rest: asked.append(rest) or ask(self, *rest))  # type: ignore[func-returns-value]
+
+    async def together() -> list[Verdict]:
+        return await asyncio.gather(*(pool.verify("x^3+1", f"{n}\n\nFinal answer: 1+x^3", MODES) for n in range(16)))
+
+    verdicts = asyncio.run(together())
+    assert {verdict.status for verdict in verdicts} == {"correct"}
+    assert verify(pool, "x^3+1", "1+x^3") == verdicts[0]
+    assert len(asked) == 1
+
+
+def test_a_caller_that_gives_up_leaves_the_others_their_verdict(pool: VerifierPool) -> None:
+    async def scenario() -> Verdict:
+        first = asyncio.create_task(pool.verify("x^5+1", "Final answer: 1+x^5", MODES))
+        second = asyncio.create_task(pool.verify("x^5+1", "Final answer: 1+x^5", MODES))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(scenario()).status == "correct"
+
+
+def test_from_another_thread(pool: VerifierPool) -> None:
+    """Ray calls an actor's methods from threads that are not the main one."""
+    verdicts: list[Verdict] = []
+
+    def run() -> None:
+        with VerifierPool(workers=1, time_limit_s=5.0) as other:
+            verdicts.append(verify(other, "x^2+9", "9+x^2"))
+        verdicts.append(verify(pool, "x^2+9", "9+x^2"))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert [verdict.status for verdict in verdicts] == ["correct", "correct"]
+
+
+def test_close_leaves_no_process() -> None:
+    pool = VerifierPool(workers=2, time_limit_s=5.0)
+    assert wait_for(lambda: len(family(pool)) == 4)
+    processes = family(pool)
+    pool.close()
+    assert not psutil.wait_procs(processes, timeout=10)[1]
+
+
+CALLER = textwrap.dedent(
+    """
+    import asyncio, sys, threading
+    from stages.verify.pool import VerifierPool
+
+    async def main():
+        pool = VerifierPool(workers=1, time_limit_s=60.0)
+        busy = asyncio.create_task(pool.verify("\\\\sin(x)", "Final answer: " + sys.argv[1], ("math",)))
+        await asyncio.sleep(0.2)
+        print("started", flush=True)
+        await busy
+
+    asyncio.run(main())
+    """
+)
+
+
+def test_nobody_outlives_a_killed_caller() -> None:
+    caller = subprocess.Popen([sys.executable, "-c", CALLER, ENDLESS], cwd=ROOT, stdout=subprocess.PIPE)
+    assert caller.stdout is not None
+    assert caller.stdout.readline() == b"started\n"
+    assert wait_for(lambda: len(psutil.Process(caller.pid).children(recursive=True)) == 2)
+    processes = psutil.Process(caller.pid).children(recursive=True)
+    os.kill(caller.pid, signal.SIGKILL)
+    caller.wait()
+    assert not psutil.wait_procs(processes, timeout=15)[1]
+    caller.stdout.close()
+
+
+def test_a_worker_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; import stages.verify.worker as w; w._warm_up();"
+        "print(sorted({'torch', 'ray', 'vllm', 'transformers', 'numpy.linalg'} & set(sys.modules) - {'numpy.linalg'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has less address space than it needs says so instead of taking more."""
+    monkeypatch.setattr("stages.verify.pool.MEMORY_BYTES", 1 << 20)
+    with VerifierPool(workers=1, time_limit_s=5.0) as pool:
+        assert verify(pool, "\\int x", "y").status == "incorrect"
+        assert verify(pool, "(x+1)^{50}", "(1+x)^{50} + y - y + z").status in ("error", "incorrect")

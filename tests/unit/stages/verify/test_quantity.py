@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.verify.quantity import MAX_LENGTH, read_quantity
+from stages.verify.units import parse_unit
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "dimension"),
+    [
+        ("AB = 12 cm", 12, "length"),
+        ("x = 2 + 3 = 5", 5, None),
+        ("AB = 1.8 * BC / 1.5 = 10.8", Fraction(54, 5), None),
+        ("about $1,200", 1200, "money"),
+        ("-$5", -5, "money"),
+        ("$65.63", Fraction(6563, 100), "money"),
+        ("$12$ cm", 12, "length"),
+        ("3.5 million people", 3_500_000, None),
+        ("21 cm^2", 21, "area"),
+        (r"21\ \mathrm{cm}^{2}", 21, "area"),
+        ("21 (cm²)", 21, "area"),
+        ("98 square units", 98, None),
+        ("69{degrees}", 69, "angle"),
+        (r"60^{\circ}", 60, "angle"),
+        ("100 km per hour", 100, "speed"),
+        ("10.2米", Fraction(51, 5), "length"),
+        ("Twenty-five apples", 25, None),
+        ("1/3 ≈ 0.33", Fraction(1, 3), None),
+        ("12 (approximately)", 12, None),
+        ("2:3", Fraction(2, 3), None),
+        ("f(2) = 3", 3, None),
+    ],
+)
+def test_reads(text: str, value: Fraction | int, dimension: str | None) -> None:
+    found = read_quantity(text)
+    assert found is not None
+    assert found.value.exact == value
+    assert (found.unit.dimension if found.unit else None) == dimension
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "red", "5 or 6", "5 and 3 apples", "5x", "5i", "K12", "7th", "2x + z = 1", "1,2", "10-12", "4:30 p.m.", "not 5", "5 pm",
+     "x > 5", "5 to 10", "half of 5", "12 squared", "x=2, y=3", "5 " + "a" * MAX_LENGTH],
+)  # fmt: skip
+def test_what_states_no_number(text: str) -> None:
+    assert read_quantity(text) is None
+
+
+def test_percent_and_name_are_kept() -> None:
+    found = read_quantity("x = 25%")
+    assert found is not None
+    assert (found.percent, found.name) == (True, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "size"),
+    [("cm", "length", 0.01), ("square meters", "area", 1.0), ("cm^{2}", "area", 0.0001), ("m/s", "speed", 1.0),
+     ("km per hour", "speed", 1000 / 3600), ("minutes", "time", 60.0), ("feet", "length", 0.3048)],
+)  # fmt: skip
+def test_units(text: str, dimension: str, size: float) -> None:
+    unit = parse_unit(text)
+    assert unit is not None
+    assert unit.dimension == dimension
+    assert unit.size == pytest.approx(size)
+
+
+@pytest.mark.parametrize("text", ["", "apples", "x", "cm^4", "cmcm"])
+def test_what_is_no_unit(text: str) -> None:
+    assert parse_unit(text) is None
+
+
+@given(st.text(max_size=MAX_LENGTH + 10))
+def test_reads_any_text_without_complaint(text: str) -> None:
+    read_quantity(text)
