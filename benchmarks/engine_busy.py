@@ -129,7 +129,7 @@ def main() -> None:
         "--repeat",
         "1",
     ]
-    environment = {**os.environ, "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": "2"}
+    environment = {**os.environ, "VLLM_LOGGING_LEVEL": "ERROR"}
     results = []
     for _ in range(options.repeat):
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)

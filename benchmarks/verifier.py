@@ -86,7 +86,9 @@ def made_up(count: int, seed: int = 0) -> list[Triple]:
     while len(triples) < count:
         gold, *wrong = (_answer(kind, rng) for kind in [rng.randrange(7)] * 5)
         for _ in range(16 * 5):
-            lines = [f"{rng.randint(2, 9)} × {rng.randint(2, 9)} = {rng.randint(4, 81)}." for _ in range(rng.randint(2, 6))]
+            lines = [
+                f"{rng.randint(2, 9)} × {rng.randint(2, 9)} = {rng.randint(4, 81)}." for _ in range(rng.randint(2, 6))
+            ]
             said = gold if rng.random() < 0.6 else rng.choice(wrong)
             triples.append((gold, "\n\n".join([*lines, f"Final answer: {said}"]), MODES))
     return triples[:count]

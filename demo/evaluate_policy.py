@@ -27,7 +27,7 @@ MARKERS = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 
 def is_right(found: Problem, text: str) -> bool:
     """Does the text end with the right answer? The policy writes an answer in one way only."""
-    return text.rsplit(FINAL, 1)[-1].strip() == found.answer and FINAL in text
+    return text.rsplit(FINAL, 1)[-1].strip() == found.written_answer and FINAL in text
 
 
 def pass_at(k: int, n: int, right: int) -> float:

@@ -173,7 +173,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     prompt = args.prompt.read_text(encoding="utf-8").rstrip("\n")
-    tokenizer = build_tokenizer(prompt)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(args.resume) if args.resume else build_tokenizer(prompt)
     lessons = Lessons(tokenizer, prompt, args.batch, args.warmup_steps, args.seed)
     model = build_model(tokenizer).to(device)
     if args.resume:

@@ -62,8 +62,13 @@ async def annotate(
                 for index, completion in enumerate(completions)
             )
         )
+    except EngineDead:
+        raise
     except RowError as error:
         return dataclasses.replace(result, error=str(error))
+    except Exception as error:
+        # One row must not end the run for all others; it is counted and shown like any other that failed.
+        return dataclasses.replace(result, error=f"internal_error: {type(error).__name__}: {error}"[:500])
     return dataclasses.replace(result, solutions=tuple(solutions))
 
 
@@ -78,7 +83,9 @@ async def _annotate_solution(
     config: RunConfig,
 ) -> Solution:
     steps = splitting.split(completion.text, config.split.max_steps)
-    ends = engine.ends(completion.token_ids)
+    ends = engine.ends(completion.token_ids, prompt.token_ids)
+    if ends and ends[-1] != len(completion.text):
+        raise RowError("token_offsets", f"the tokens give {ends[-1]} characters, the text has {len(completion.text)}")
     spans = splitting.spans(steps, ends)
     solution = Solution(
         f"{problem.problem_id}/{key}/s{index}",

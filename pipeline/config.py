@@ -271,8 +271,8 @@ def _flatten(value: Any, prefix: str, out: dict[str, Any]) -> None:
         for key, item in value.items():
             _flatten(item, f"{prefix}.{key}" if prefix else key, out)
     elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for item in value:
-            _flatten(item, f"{prefix}[{item.get('name', '')}]", out)
+        for index, item in enumerate(value):
+            _flatten(item, f"{prefix}[{item.get('name', index)}]", out)
     else:
         out[prefix] = value
 

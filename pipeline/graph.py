@@ -19,8 +19,6 @@ WORKER_ENV = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
-    # KV cache of an engine on a CPU, in GiB; vLLM's own default is a share of all memory, for each engine.
-    "VLLM_CPU_KVCACHE_SPACE": os.environ.get("VLLM_CPU_KVCACHE_SPACE", "2"),
 }
 
 
@@ -38,7 +36,7 @@ def ray_session(config: RunConfig) -> Iterator[None]:
         # What Ray starts here inherits this; a runtime_env would leave the workers that it starts ahead unused.
         os.environ.update({**WORKER_ENV, "RAY_USAGE_STATS_ENABLED": "0"})
         # Reading, the filter of what is done and writing each want a CPU; with one they would wait for each other.
-        options |= {"include_dashboard": False, "num_cpus": max(2, os.cpu_count() or 1)}
+        options |= {"address": "local", "include_dashboard": False, "num_cpus": max(2, os.cpu_count() or 1)}
     import ray
 
     # It warns that access to the cluster needs a token, which every process here has.

@@ -25,19 +25,24 @@ def check_model(engine: EngineConfig) -> None:
 
 
 def model_fingerprint(engine: EngineConfig) -> str:
-    """The model's name, and for a local folder also a hash of its config and the sizes of its weights."""
+    """The model's name, and for a local folder also a hash over all that it is made of, weights and tokenizer included."""
     folder = Path(engine.model)
     if engine.kind == "scripted":
         return "scripted"
     if not folder.is_dir():
         return engine.model
-    parts = [(folder / "config.json").read_text(encoding="utf-8")]
-    parts += [f"{path.name}:{path.stat().st_size}" for path in sorted(folder.glob("*.safetensors"))]
-    return f"{folder.name}@{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256()
+    for path in sorted(
+        path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".jinja", ".model")
+    ):
+        with path.open("rb") as file:
+            digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+    return f"{folder.name}@{digest.hexdigest()[:12]}"
 
 
 def policy_key(model: str, prompt_sha: str, config: RunConfig) -> str:
     """12 hex digits over model, prompt and sampling: names the policy in ids and seeds."""
     sampling = config.sampling.model_dump(exclude={"num_solutions"})
-    parts = [model, prompt_sha, config.engine.dtype, config.engine.max_model_len, sampling]
+    engine = config.engine.model_dump(include={"dtype", "max_model_len", "args"})
+    parts = [model, prompt_sha, engine, sampling]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 
-from pipeline.config import RunConfig, load_config
+import yaml
+
+from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.records import Rejected
 from pipeline.stats import Stats, statistics
@@ -55,6 +57,16 @@ def _documents(config: RunConfig, store: Store, stats: Stats, folder: str) -> Ma
     return card.documents(stats.document(), config, versions, sections)
 
 
+def check_sections(config: RunConfig) -> None:
+    """Imports the card's sections, so that a wrong name is told before any work.
+
+    Raises:
+        UserError: there is no such function.
+    """
+    for name in config.publish.card_sections:
+        _section(name)
+
+
 def _section(name: str) -> Callable[[Store, str], str]:
     """The function `module:function` of `publish.card_sections`.
 
@@ -78,13 +90,13 @@ def republish(run: str, overrides: Sequence[str]) -> None:
         UserError: no run is there, or an override would change the ledger.
     """
     store = Store(run)
-    if not store.local or not store.exists("config.yaml"):
-        raise UserError(f"{run}: no run is here; `visualprm dataset CONFIG` makes one")
+    if not store.exists("problems.json"):
+        raise UserError(f"{run}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
     for override in overrides:
         if override.split("=")[0].split(".")[0] not in FREE:
             raise UserError(f"override {override!r}: publishing takes only {', '.join(FREE)}")
     with store.lock():
-        publish_run(store, load_config(store.path("config.yaml"), overrides), force=True)
+        publish_run(store, parse_config(yaml.safe_load(store.read_text("config.yaml")), overrides), force=True)
 
 
 def _key(store: Store, config: RunConfig) -> str:

@@ -12,7 +12,7 @@ from pipeline.graph import annotate_problems, ray_session
 from pipeline.loading import load_problems
 from pipeline.policy import check_model, model_fingerprint
 from pipeline.progress import clock, current_rate, progress_bar
-from pipeline.publication import publish_run
+from pipeline.publication import check_sections, publish_run
 from pipeline.shards import check_output
 from pipeline.store import Store, one_line_io_errors, open_uri
 
@@ -28,18 +28,22 @@ def run_dataset(config: RunConfig) -> None:
     check_model(config.engine)
     model = model_fingerprint(config.engine)
     store = Store(config.run_dir)
+    check_sections(config)
     store.make()
-    filesystem, out = open_uri(config.output_dir)
-    check_output(out, filesystem)
     with store.lock():
+        filesystem, out = open_uri(config.output_dir)
+        check_output(out, filesystem)
         claim(store, config, templates, model)
         if not store.exists("problems.json"):
             load_problems(store, config)
+        store.drop_orphans()
         problems, done = store.problem_ids(), store.done_ids()
         if not problems:
             raise UserError(f"{store.uri}: no source gave a usable problem; quarantine/ says why for each row")
         if pending := len(problems - done):
             annotate_pending(store, config, templates, model, len(problems), pending)
+            if left := len(problems - store.done_ids()):
+                raise UserError(f"{store.uri}: {left} problems are still not done: run the same command again")
         fresh = publish_run(store, config, force=False)
     if not pending and not fresh:
         print(f"nothing to do: {len(problems)} problems are done and published in {config.output_dir}")

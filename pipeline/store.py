@@ -22,12 +22,12 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import pyarrow.dataset as ds
 from pyarrow import fs
 
 from pipeline.errors import UserError
@@ -63,16 +63,19 @@ def one_line_io_errors(place: str) -> Iterator[None]:
         raise UserError(
             f"{place}: not writable: give this user the right to write there, or name another folder"
         ) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except OSError as caught:
+        # What a Ray worker met arrives wrapped, as the cause.
+        cause = getattr(caught, "cause", None)
+        refusal = cause if isinstance(cause, OSError) else caught
+        if refusal.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
                 f"{place}: no space left on the device: free some, then run the same command again"
-            ) from error
-        if error.errno is None and "AWS Error" in str(error):
-            raise UserError(f"{place}: the object store refused: {' '.join(str(error).split())[:300]}") from error
-        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
-            raise UserError(f"{place}: not writable ({os.strerror(error.errno)}): name another folder") from error
-        raise
+            ) from caught
+        if refusal.errno is None and "AWS Error" in str(refusal):
+            raise UserError(f"{place}: the object store refused: {' '.join(str(refusal).split())[:300]}") from caught
+        if refusal.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
+            raise UserError(f"{place}: not writable ({os.strerror(refusal.errno)}): name another folder") from caught
+        raise caught
 
 
 class Store:
@@ -107,8 +110,9 @@ class Store:
         """
         with one_line_io_errors(self.uri):
             self.filesystem.create_dir(self.root, recursive=True)
-            self.write_text("writable", "")
-            self.filesystem.delete_file(self.path("writable"))
+            probe = f"writable-{uuid.uuid4().hex[:8]}"
+            self.write_text(probe, "")
+            self.filesystem.delete_file(self.path(probe))
 
     def read_text(self, *parts: str) -> str:
         with self.filesystem.open_input_stream(self.path(*parts)) as stream:
@@ -149,14 +153,21 @@ class Store:
         return [path for path in self.files("checkpoint", ".parquet") if not path.endswith(PENDING_SUFFIX)]
 
     def ledger_files(self) -> list[str]:
-        """The data files whose checkpoint is committed; a file's name begins with its checkpoint's."""
-        committed = tuple(posixpath.basename(path).removesuffix(".parquet") for path in self.checkpoint_files())
-        files = self.files("annotations", ".parquet")
-        return [path for path in files if posixpath.basename(path).startswith(committed)] if committed else []
+        """The data files whose checkpoint is committed."""
+        committed = {_commit_of(path) for path in self.checkpoint_files()}
+        return [path for path in self.files("annotations", ".parquet") if _block_of(path) in committed]
 
-    def column(self, files: Iterable[str], name: str) -> pa.ChunkedArray:
-        chunks = [pq.read_table(path, columns=[name], filesystem=self.filesystem)[name] for path in files]
-        return pa.chunked_array([chunk for column in chunks for chunk in column.chunks] or [pa.array([], pa.string())])
+    def drop_orphans(self) -> None:
+        """Forgets commits without a data file: a worker that outlived its driver can leave one behind."""
+        blocks = {_block_of(path) for path in self.files("annotations", ".parquet")}
+        for path in self.checkpoint_files():
+            if _commit_of(path) not in blocks:
+                self.filesystem.delete_file(path)
+
+    def column(self, files: Sequence[str], name: str) -> pa.ChunkedArray:
+        if not files:
+            return pa.chunked_array([], pa.string())
+        return ds.dataset(files, filesystem=self.filesystem, format="parquet").to_table([name])[name]
 
     def problem_ids(self) -> set[str]:
         return set(self.column(self.problem_files(), "problem_id").to_pylist())
@@ -220,6 +231,16 @@ class Store:
 
     def _refusal(self, holder: str) -> str:
         return f"{self.uri}: another driver works on this run ({holder.strip() or 'unknown'}): wait for it or stop it"
+
+
+def _commit_of(path: str) -> str:
+    """The block that a checkpoint file stands for."""
+    return posixpath.basename(path).removesuffix(".parquet")
+
+
+def _block_of(path: str) -> str:
+    """The block that a data file of Ray Data holds; its name is the checkpoint's and a number."""
+    return posixpath.basename(path).rpartition("-")[0]
 
 
 def _me() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -26,10 +27,10 @@ class Template:
 
 
 def user_turn(problem: Problem, template: Template) -> str:
-    """The prompt's text. Options that the question does not already spell out follow it, lettered."""
+    """The prompt's text. Options that the question does not list by letter follow it, lettered."""
     question = problem.question
-    if not all(option in question for option in problem.options):
-        lettered = zip(ascii_uppercase, problem.options, strict=False)
+    lettered = list(zip(ascii_uppercase, problem.options, strict=False))
+    if not all(re.search(rf"\b{letter}\W{{1,4}}{re.escape(option)}", question) for letter, option in lettered):
         question = "\n".join([question, *(f"{letter}. {option}" for letter, option in lettered)])
     return template.fill(question)
 

@@ -41,9 +41,10 @@ class Engine(Protocol):
     def encode(self, text: str) -> tuple[int, ...]:
         """The ids of plain text, without special tokens."""
 
-    def ends(self, token_ids: Sequence[int]) -> list[int]:
+    def ends(self, token_ids: Sequence[int], after: Sequence[int] = ()) -> list[int]:
         """For every token, the length in characters of the text up to and including it.
 
+        `after` are the tokens before them, which some tokenizers need to know whether a space comes first.
         A token that ends inside a character has the end of the text before that character.
         """
 

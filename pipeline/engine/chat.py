@@ -32,11 +32,11 @@ class ChatText:
         """See `Engine.encode`; special tokens in `text` are honoured."""
         return tuple(self.tokenizer.encode(text, add_special_tokens=False))
 
-    def ends(self, token_ids: Sequence[int]) -> list[int]:
+    def ends(self, token_ids: Sequence[int], after: Sequence[int] = ()) -> list[int]:
         """See `Engine.ends`."""
         from tokenizers.decoders import DecodeStream
 
-        stream = DecodeStream(skip_special_tokens=True)
+        stream = DecodeStream(ids=list(after), skip_special_tokens=True)
         backend = self.tokenizer._tokenizer
         ends, length = [], 0
         for token_id in token_ids:

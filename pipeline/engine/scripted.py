@@ -1,4 +1,4 @@
-"""An engine without a model: each completion follows from its seed and its prompt alone.
+"""An engine without a model: each completion follows from its seed alone.
 
 It reasons in two to five steps and ends in a right or a wrong one-digit answer, so that every branch of the
 pipeline is met in milliseconds: some responses are truncated, some have no answer. Its tokens are UTF-8 bytes.
@@ -33,7 +33,7 @@ class ScriptedEngine:
     def encode(self, text: str) -> tuple[int, ...]:
         return tuple(text.encode())
 
-    def ends(self, token_ids: Sequence[int]) -> list[int]:
+    def ends(self, token_ids: Sequence[int], after: Sequence[int] = ()) -> list[int]:
         data = bytes(token_ids)
         ends, length = [], 0
         for index in range(len(data)):
@@ -46,9 +46,11 @@ class ScriptedEngine:
         self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
     ) -> list[Completion]:
         length = len(prompt.token_ids) + (TOKENS_PER_IMAGE - 1) * len(prompt.images)
-        if length >= self._max_model_len:
-            raise RowError("prompt_too_long", f"{length} tokens, the model takes {self._max_model_len}")
-        drawn = [self._draw(seed + j, min(max_tokens, self._max_model_len - length)) for j in range(n)]
+        if length + max_tokens > self._max_model_len:
+            raise RowError(
+                "prompt_too_long", f"{length} tokens, the model takes {self._max_model_len} with the response"
+            )
+        drawn = [self._draw(seed + j, max_tokens) for j in range(n)]
         tokens = sum(len(completion.token_ids) for completion in drawn)
         await asyncio.sleep(tokens / self._rate if self._rate else 0)
         return drawn

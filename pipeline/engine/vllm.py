@@ -21,6 +21,8 @@ CPU_ARGS: dict[str, Any] = {
     "max_num_batched_tokens": 16384,
     # The CPU's default block of 128 tokens is longer than most prompts: nothing would be found in the prefix cache.
     "block_size": 32,
+    # vLLM's own default is a share of all memory, for each engine.
+    "kv_cache_memory_bytes": 2 << 30,
     # Compilation costs most of a minute and gains 10 to 20 %.
     "enforce_eager": True,
 }
@@ -85,8 +87,13 @@ class VllmEngine:
             reason = "prompt_too_long" if re.search("model length|context length", text) else "prompt_refused"
             raise RowError(reason, text[:300]) from error
         if final is None or len(final.outputs) != n:
-            raise EngineDead(f"asked for {n} completions, got {len(final.outputs) if final else 0}")
+            raise RowError("engine_output", f"asked for {n} completions, got {len(final.outputs) if final else 0}")
         outputs = sorted(final.outputs, key=lambda output: output.index)
+        if any(output.finish_reason == "length" and len(output.token_ids) < max_tokens for output in outputs):
+            # A response that the context cut says nothing about the step that it continues.
+            raise RowError("prompt_too_long", f"{max_tokens} tokens of response don't fit into the context")
+        if unknown := {output.finish_reason for output in outputs} - {"stop", "length"}:
+            raise EngineDead(f"vLLM ended a request with {unknown}")
         return [self._completion(output, seed + output.index) for output in outputs]
 
     def _request(self, prompt: Prompt) -> Any:

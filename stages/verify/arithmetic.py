@@ -262,12 +262,7 @@ class _Parser:
     def argument(self) -> Value:
         r"""What `\frac` and `\sqrt` take: a group, or one sign, as in `\frac12` and `√3`."""
         kind, token = self.peek()
-        if (
-            kind == "number"
-            and len(token) == 2
-            and self.tokens[self.index - 1][0] == "frac"
-            and token.isdigit()
-        ):
+        if kind == "number" and len(token) == 2 and self.tokens[self.index - 1][0] == "frac" and token.isdigit():
             self.tokens[self.index : self.index + 1] = [("number", token[0]), ("number", token[1])]
         return self.atom()
 

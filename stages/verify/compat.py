@@ -123,7 +123,9 @@ def _vqa(answer: str, gold: str) -> float:
 _VQA_PUNCTUATION = ';/[]"{}()=+\\_->@`,?!<'
 _VQA_NUMBERS = {"none": "0"} | {
     word: str(number)
-    for number, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+    for number, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    )
 }
 _NEGATED = ["are", "ca", "could", "did", "does", "do", "had", "has", "have", "is", "might", "must", "need", "should", "was",
             "were", "wo", "would", "ai"]  # fmt: skip

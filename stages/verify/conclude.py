@@ -47,11 +47,13 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[a-z]{3,}")
-_STOP = frozenset(
+_STOP_WORDS = (
     "the what which how many much does and that this are was were for from with have has had you your there their its"
     " than then will would could should can not all any between into about answer question choices image picture shown"
-    " figure below above value number find".split()
+    " figure below above value number find"
 )
+_STOP = frozenset(_STOP_WORDS.split())
+_DENIAL = re.compile(r"\b(?:not|cannot|never|neither|nor)\b|n't\b", re.IGNORECASE)
 _SENTENCE_WORDS = re.compile(r"[A-Za-z]{2,}")
 _LETTER = re.compile(r"\(([A-Z])\)")
 _YES_NO = re.compile(r"\W*(yes|no)\b\s*[,.;:!\n-]", re.IGNORECASE)
@@ -102,7 +104,9 @@ def _one_option(sentence: str, options: Sequence[str]) -> str | None:
 
 
 def one_value(sentence: str, question: str) -> str | None:
-    """The value that a sentence marks, ends on, or is the only one to add to the question."""
+    """The value that a sentence marks, ends on, or is the only one to add to the question; None if it denies."""
+    if _DENIAL.search(sentence):
+        return None
     sentence = ascii_punctuation(sentence.strip().rstrip("."))
     marked = [next(filter(None, match.groups())) for match in _MARKED.finditer(sentence)]
     if len(set(marked)) == 1 and "\\" in marked[0]:

@@ -59,7 +59,11 @@ _JOINED = re.compile(r"(?:[\s$,;]|\\[\]\[()]|\\q?quad|\\text\{\s?(?:and|or)\s?\}
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _TAG_END = re.compile(r"</answer>", re.IGNORECASE)
 _COLON = r"(?:\s(?:is|are))?\s?(?:\*\*)?\s?:\s?(?:\*\*)?"
-_FINAL = re.compile(rf"\bfinal\s(?:answer|result|solution){_COLON}|最终答案\s?[是为]?\s?[:：]", re.IGNORECASE)
+_FINAL = re.compile(
+    rf"\bfinal\s(?:answer|result|solution){_COLON}|最终答案\s?[是为]?\s?[:：]"
+    r"|^(?:#{1,6}\s?|\*\*)(?:the\s)?(?:final\s)?answer(?:\*\*)?[ \t]{0,4}$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _LABEL = re.compile(
     rf"(?<![A-Za-z])(?:answer|ans|answer choice){_COLON}|(?:^|\n)\W{{0,5}}answer\s(?=\s?[$\\\d(-])"
     r"|(?:答案|选项)\s?应?该?[是为选]?\s?[:：]|故?答案应?该?[是为选]"
@@ -70,8 +74,8 @@ _PHRASE = re.compile(
     r"\b(?:answer|option|choice)(?:\s(?:letter|choice|option|number|value))?"
     r"(?:\s(?:to|for|of|from|among|in)\b[^.\n:]{0,80}?)?\s(?:(?:is|are|would be|should be|must be|will be|has to be)\b|=)"
     r"(?:\s(?:definitely|clearly|therefore|thus|also|then|likely|most likely|probably))?(?:\s(?:option|choice|letter)\b)?\s?:?"
-    r"|\b(?:I|we)\s(?:would\s|will\s|should\s|can\s|must\s)?(?:choose|select|pick|go with)\b"
-    r"(?:\s(?:the\s)?(?:option|choice|answer)\b)?\s?:?",
+    r"|\b(?:I|we)\s(?:would\s|will\s|should\s|can\s|must\s)?(?:choose|select|pick|go with)\s"
+    r"(?:(?:the\s)?(?:option|choice|answer)\b\s?:?|(?=\(?[A-H]\b))",
     re.IGNORECASE,
 )
 _IS_THE_ANSWER = re.compile(
@@ -79,15 +83,20 @@ _IS_THE_ANSWER = re.compile(
     r"\s(?:is|would be|must be)\s(?:the|our)\s(?:(?:correct|right|best|final)\s)?(?:answer|option|choice)\b",
     re.IGNORECASE,
 )
-_IS_CORRECT = re.compile(r"\b(?i:option|choice|answer)\s\(?([A-Z])\)?(?:\s\([^()\n]{1,60}\))?\s(?:is|must be)\s(?:correct|right|true)\b")
+_IS_CORRECT = re.compile(
+    r"\b(?i:option|choice|answer)\s\(?([A-Z])\)?(?:\s\([^()\n]{1,60}\))?\s(?:is|must be)\s(?:correct|right|true)\b"
+)
 
-_SENTENCE_END = re.compile(r"(?<!\b[A-Z])(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?:[.?]|(?<!\d)!)(?:\*\*)?(?=\s+[A-Z\"'(\[]|\s*$)|。|(?<=\))\.(?=\s)")
+_SENTENCE_END = re.compile(
+    r"(?<!\b[A-Z])(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?:[.?]|(?<!\d)!)(?:\*\*)?(?=\s+[A-Z\"'(\[]|\s*$)|。|(?<=\))\.(?=\s)"
+)
 _IS = re.compile(r"\s(?:is|are|equals|be|was|were)\s(?=\S)")
 _YES_NO = re.compile(r"(yes|no)\s?[,.;:!-]", re.IGNORECASE)
 _COUNTED = re.compile(
-    r"(-?\$?\d[\d,.]{0,20}(?:\s[A-Za-z]{1,20}){0,2}?)\s(?:that|which|who|because|since|(?:in|on|at|with|left)\b\D*$)"
+    r"(-?\$?\d[\d,.]{0,20}(?:\s[A-Za-z]{1,20}){0,2}?),?\s(?:that|which|who|because|since|(?:in|on|at|with|left)\b\D*$)"
     r"|(\d[\d,.]{0,20}(?:\s[A-Za-z]{1,20}){1,2}?)\s(?:have|has|are|is|were|was)\b"
 )
+_LABELLED = re.compile(r"\(?[A-Z][).:]")
 _WORDY = 4
 """Words from which on an answer is taken for a sentence that the answer stands in."""
 
@@ -214,7 +223,7 @@ def _narrow(text: str) -> str:
     """`the area of the square is 12` says 12, `2 bars have values above 4` says 2 bars, `no, there are none` no."""
     if (said := _YES_NO.match(text) or _COUNTED.match(text)) is not None:
         return said.group(said.lastindex or 0)
-    if len(text.split()) > _WORDY and "\\begin" not in text:
+    if len(text.split()) > _WORDY and "\\begin" not in text and not _LABELLED.match(text):
         *_, last = _IS.split(text)
         return last
     return text

@@ -22,17 +22,15 @@ MAX_EXPONENT = 100
 MAX_FACTORIAL = 50
 """Largest literal whose factorial is taken."""
 
-_TOWER = re.compile(
-    r"(?:\^|\*\*)\s*[{(]?\s*-?(?:\w|\\[a-zA-Z]+|\.){1,20}[})]?\s*(?:\^|\*\*)|\^\s*\{[^{}]*(?:\^|\*\*)"
-)
+_TOWER = re.compile(r"(?:\^|\*\*)\s*[{(]?\s*-?(?:\w|\\[a-zA-Z]+|\.){1,20}[})]?\s*(?:\^|\*\*)|\^\s*\{[^{}]*(?:\^|\*\*)")
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[{(]?\s*-?\s*(\d+)")
 _FACTORIAL = re.compile(r"!|\\(?:binom|choose|dbinom|tbinom)(?![A-Za-z])")
-_BEFORE_FACTORIAL = re.compile(r"(\d+)\s*[)}]*\s*!")
 _HEAVY = re.compile(
     r"\\(?:sum|prod|int|iint|oint|lim|limsup|liminf|bigcup|bigcap|det|max|min|sup|inf|mod|bmod|pmod|partial|nabla)(?![A-Za-z])"
 )
 _CODE = re.compile(
-    r"__|\b(?:import|lambda|eval|exec|open|system|subprocess|globals|getattr|compile|print|def|class)\b|[`@#]|\\(?:input|write|def|let|catcode|csname)\b"
+    r"__|[`@#]|\b(?:import|lambda|eval|exec|open|system|subprocess|globals|getattr|compile|print|def|class)\b"
+    r"|\\(?:input|write|def|let|catcode|csname)\b"
 )
 
 

@@ -91,7 +91,8 @@ def find_claim(
 
 def judge_cheaply(claim: Claim) -> Verdict | None:
     """The verdict of the bounded modes, or None if only `math` can tell."""
-    reason = "no mode can read it"
+    decided: Mode | None = None
+    reason = "no mode can compare it"
     settled: frozenset[Mode] = frozenset()
     for mode in claim.modes:
         if mode in settled:
@@ -105,9 +106,9 @@ def judge_cheaply(claim: Claim) -> Verdict | None:
         if found.equal:
             return Verdict("correct", claim.answer, mode, found.reason)
         if found.equal is False:
-            reason = f"{mode}: {found.reason}"
+            decided, reason = mode, found.reason
             settled |= _SETTLES.get(mode, frozenset())
-    return Verdict("incorrect", claim.answer, None, reason)
+    return Verdict("incorrect", claim.answer, decided, reason)
 
 
 def judge_math(claim: Claim) -> Verdict:
@@ -122,7 +123,7 @@ def math_verdict(claim: Claim, found: Finding) -> Verdict:
     """A claim that `math` can't read, or that is refused, is a wrong answer like any other text that differs."""
     if found.equal:
         return Verdict("correct", claim.answer, "math", found.reason)
-    return Verdict("incorrect", claim.answer, None, f"math: {found.reason}")
+    return Verdict("incorrect", claim.answer, "math", found.reason)
 
 
 def _compare(mode: Mode, claim: Claim) -> Finding:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 
 MAX_DEPTH = 30
-"""Nested groups that are looked into; deeper ones are left as they are."""
-
+"""Font commands that are unwrapped; further ones are left as they are."""
 MAX_MISSING = 2
 """Closing braces that are added at the end."""
 
@@ -35,6 +34,7 @@ _FONT = re.compile(
 _SPACING = re.compile(
     r"(?<!\\)\\[,;:!> ]|~|\\q?quad\b|\\(?:thinspace|enspace|hspace\*?\{[^{}]*\})|\\(?:big|Big|bigg|Bigg)[lr]?\b"
 )
+_FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _LEFT_RIGHT = re.compile(r"\\(?:left|right)\b\.?")
 _DELIMITERS = re.compile(r"(?<!\\)(?:\\[()\[\]]|\$)")
 _PRICE = re.compile(r"[^$]*\$\s?[\d.][^$]*")
@@ -78,20 +78,17 @@ def _unwrap_fonts(text: str) -> str:
         start = match.end()
         end = group_end(text, start) if text[start : start + 1] == "{" else None
         inner = text[start:] if end is None else text[start + 1 : end] + text[end + 1 :]
-        text = text[: match.start()] + _join(text[: match.start()]) + inner
+        before = text[: match.start()]
+        text = before + (" " if before[-1:].isalnum() else "") + inner
     return text
 
 
-def _join(before: str) -> str:
-    return " " if before[-1:].isalnum() else ""
-
-
 def plain(text: str) -> str:
-    r"""The answer without wrappers: `$\boxed{\text{12 cm}}.$` is `12 cm`. Idempotent on what it returns."""
+    r"""The answer without wrappers: `$\boxed{\text{12 cm}}.$` is `12 cm`."""
     text = ascii_punctuation(text)
     text = _THOUSANDS.sub(",", text)
     text = _MARKDOWN.sub("", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
+    text = _FRACTION.sub(r"\\frac", text)
     text = _LEFT_RIGHT.sub("", text)
     if not _PRICE.fullmatch(text):
         text = _DELIMITERS.sub("", text)

@@ -44,8 +44,7 @@ def _runs(question: str, mark: re.Pattern[str]) -> tuple[str, ...]:
         return ()
     ends = [match.start() for match in best[1:]] + [len(question)]
     return tuple(
-        question[match.end() : end].split("\n\n")[0].strip(" \n\t,;")
-        for match, end in zip(best, ends, strict=True)
+        question[match.end() : end].split("\n\n")[0].strip(" \n\t,;") for match, end in zip(best, ends, strict=True)
     )
 
 
@@ -61,7 +60,9 @@ _LETTER_AND_TEXT = re.compile(
     re.I,
 )
 _BARE_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice)\s+)?([A-Z])\s+\(?(.+?)\)?$")
-_ALTERNATIVE = re.compile(r"(?:or|and|nor|vs|and/or)\b|[/&|]", re.IGNORECASE)
+_ALTERNATIVE = re.compile(r"(?i:or|and|nor|vs)\b|[/&|]|[(\[]([A-Z])[)\]]|([A-Z])(?=\s?(?:[,;)]|$|(?:or|and)\b))")
+"""What follows a letter that is not chosen alone."""
+_DENIALS = ("not", "no", "never", "neither", "nor", "except", "than", "cannot be", "not be")
 _REASON = re.compile(r"\s*(?:because|since|as|is|which|,|with|would|should|has)\b", re.IGNORECASE)
 
 
@@ -131,7 +132,8 @@ def _letter_and_text(answer: str, options: tuple[str, ...], count: int) -> int |
     else:
         return None
     index = ord(letter) - ord("A")
-    if index >= count or _ALTERNATIVE.match(rest):
+    other = _ALTERNATIVE.match(rest)
+    if index >= count or (other and letter not in (other.group(1), other.group(2))):
         return None
     named = _by_text(plain(rest), options)
     agree = named is not None and canonical(frozenset({named}), options) == canonical(frozenset({index}), options)
@@ -169,16 +171,15 @@ def _same_value(option: str, answer: str) -> bool:
 
 
 def mentioned(sentence: str, options: Sequence[str]) -> int | None:
-    """The one option whose text stands in `sentence` as whole words; None for none or several.
+    """The one option whose text stands in `sentence` as whole words; None for none, several, or a denied one.
 
     An option that is part of a longer mentioned option doesn't count: `odd` in `neither odd nor even`.
     """
     words = f" {normal_text(sentence)} "
     hits = [(index, normal_text(option)) for index, option in enumerate(options)]
     hits = [(index, text) for index, text in hits if text and f" {text} " in words]
-    longest = [
-        index
-        for index, text in hits
-        if not any(text != other and f" {text} " in f" {other} " for _, other in hits)
-    ]
-    return longest[0] if len(longest) == 1 else None
+    longest = [hit for hit in hits if not any(hit[1] != text and f" {hit[1]} " in f" {text} " for _, text in hits)]
+    if len(longest) != 1:
+        return None
+    index, text = longest[0]
+    return None if any(f" {denial} {text} " in words for denial in _DENIALS) else index

@@ -210,7 +210,7 @@ class Worker:
         deadline = time.monotonic() + wall_s
         try:
             self.process.stdin.write(json.dumps([self._asked, gold, answer]).encode() + b"\n")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise WorkerLost(f"the verifier process is gone: {error}") from error
         while True:
             number, found = json.loads(self._line(deadline))

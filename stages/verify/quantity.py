@@ -31,13 +31,14 @@ class Quantity:
     name: str = ""
 
 
-NUMBER_WORDS = {
-    word: number
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-        " seventeen eighteen nineteen twenty".split()
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+_UP_TO_TWENTY = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen twenty"
+)
+_TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety"
+NUMBER_WORDS = {word: number for number, word in enumerate(_UP_TO_TWENTY.split())} | {
+    word: 10 * number for number, word in enumerate(_TENS.split(), 1)
+}
 _SCALES = {
     "hundred": 100,
     "thousand": 10**3,
@@ -50,6 +51,11 @@ _SCALES = {
 }
 _SCALE = re.compile(rf"(?:{'|'.join(_SCALES)})s?(?![A-Za-z])", re.IGNORECASE)
 
+_TENS_AND_ONES = re.compile(
+    rf"(?:({'|'.join(_TENS.split()[1:])})(?:[- ](?={'|'.join(_UP_TO_TWENTY.split()[1:10])}))?)?"
+    rf"({'|'.join(_UP_TO_TWENTY.split()[::-1])})?(?<=[a-z])(?![A-Za-z])",
+    re.IGNORECASE,
+)
 _RATIO = re.compile(r"^(\d{1,9})\s?:\s?(\d{1,9})$")
 _ABOUT_SIGN = re.compile(r"≈|≒|\\approx(?![A-Za-z])|\\simeq(?![A-Za-z])|≅|\\doteq(?![A-Za-z])")
 _EQUALS = re.compile(r"(?<![<>!=\\])=(?![<>=])")
@@ -64,6 +70,7 @@ _CURRENCY = re.compile(r"([-+]?)\s?(?:US|A|C)?([$€£¥])\s?(?=[\d.])")
 _DEGREE = re.compile(r"\^\s?\{?\s?(?:\\circ|\\degree|°|o\b)\s?\}?|\\(?:circ|degree)(?![A-Za-z])")
 _PERCENT = re.compile(r"(?:%|percent\b|per cent\b|percentage points?\b|个?百分点)\s?", re.IGNORECASE)
 _PARENTHESIS = re.compile(r"\s?\([^()\d]{1,80}\)$")
+"""A remark, if it isn't the unit."""
 _HEAD = re.compile(
     r"(?:[\d\s.,+\-*/^(){}\[\]×÷·√π]|\\(?:frac|sqrt|pi|times|cdot|div|overline)(?![A-Za-z])|(?<=\d)[eE](?=[-+]?\d)"
     r"|(?<=[\d\s])[xX](?=\s?\d)|pi(?![a-z])|sqrt(?=[\s({]))+"
@@ -111,7 +118,6 @@ def _equation(text: str) -> Quantity | None:
 
 def _phrase(text: str) -> Quantity | None:
     """A number, perhaps with a currency sign before it, and a percent sign, a scale, a unit or a noun after it."""
-    text = _PARENTHESIS.sub("", text)
     if leading := _LEADING.match(text):
         text = text[leading.end() :]
     unit = None
@@ -123,7 +129,10 @@ def _phrase(text: str) -> Quantity | None:
     value, end = _value(head.group(0)) if head else (None, 0)
     if value is None:
         value, end = _worded(text)
-    return None if value is None else _with_rest(value, text[end:].strip(), unit)
+    if value is None:
+        return None
+    rest = text[end:].strip()
+    return _with_rest(value, rest, unit) or _with_rest(value, _PARENTHESIS.sub("", rest), unit)
 
 
 def _value(head: str) -> tuple[Value | None, int]:
@@ -139,20 +148,12 @@ def _value(head: str) -> tuple[Value | None, int]:
 
 
 def _worded(text: str) -> tuple[Value | None, int]:
-    """`five`, `Twenty-five`, `one hundred`, and the length of the words."""
-    total: int | None = None
-    end = 0
-    for match in list(re.finditer(r"[A-Za-z]+", text))[:2]:
-        word = match.group(0).lower()
-        between = text[end : match.start()]
-        if total is None and end == match.start() == 0 and word in NUMBER_WORDS:
-            total = NUMBER_WORDS[word]
-        elif total is not None and total >= 20 and total % 10 == 0 and between in "- " and 0 < NUMBER_WORDS.get(word, 0) < 10:
-            total += NUMBER_WORDS[word]
-        else:
-            break
-        end = match.end()
-    return (None, 0) if total is None else (evaluate(str(total)), end)
+    """`five` or `Twenty-five`, and the length of the words."""
+    match = _TENS_AND_ONES.match(text)
+    if match is None:
+        return None, 0
+    tens, ones = (NUMBER_WORDS.get((word or "").lower(), 0) for word in match.groups())
+    return evaluate(str(tens + ones)), match.end()
 
 
 def _with_rest(value: Value, rest: str, unit: Unit | None) -> Quantity | None:

@@ -64,8 +64,9 @@ def verify_file(path: str | Path, modes: Sequence[Mode], workers: int = 1, time_
         time_limit_s: CPU seconds for one answer.
 
     Raises:
-        UserError: for a line that is no row, with its number.
+        UserError: for an unknown mode, and for a line that is no row, with its number.
     """
+    _check_modes(modes, "modes")
     rows = list(_read(Path(path)))
     with VerifierPool(workers, time_limit_s) as pool, asyncio.Runner() as runner:
         for start in range(0, len(rows), BATCH):
@@ -122,11 +123,15 @@ def _checked(line: str, where: str) -> dict[str, Any]:
     options = row.get("options") or row.get("choices") or []
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise UserError(f"{where}: `options` must be a list of texts")
-    if unknown := set(row.get("verify") or ()) - set(get_args(Mode)):
-        raise UserError(f"{where}: unknown mode {sorted(unknown)[0]!r} in `verify`; known are {', '.join(get_args(Mode))}")
+    _check_modes(row.get("verify") or (), f"{where}: `verify`")
     if row.get("correct") not in (True, False, None):
         raise UserError(f"{where}: `correct` must be true, false or null")
     return row
+
+
+def _check_modes(modes: Sequence[str], where: str) -> None:
+    if unknown := set(modes) - set(get_args(Mode)):
+        raise UserError(f"{where}: unknown mode {min(unknown)!r}; known are {', '.join(get_args(Mode))}")
 
 
 def agreement(rows: Sequence[Row]) -> dict[str, Agreement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -15,77 +16,89 @@ class Unit:
     size: float
 
 
-def _table() -> dict[str, Unit]:
-    length = {
-        "m": 1, "meter": 1, "metre": 1, "米": 1, "cm": 0.01, "centimeter": 0.01, "centimetre": 0.01, "厘米": 0.01,
-        "mm": 0.001, "millimeter": 0.001, "millimetre": 0.001, "毫米": 0.001, "dm": 0.1, "分米": 0.1,
-        "km": 1000, "kilometer": 1000, "kilometre": 1000, "千米": 1000, "公里": 1000,
-        "um": 1e-6, "μm": 1e-6, "nm": 1e-9, "in": 0.0254, "inch": 0.0254, "inche": 0.0254, "ft": 0.3048,
-        "foot": 0.3048, "feet": 0.3048, "yd": 0.9144, "yard": 0.9144, "mi": 1609.344, "mile": 1609.344,
-        "海里": 1852, "nautical mile": 1852,
-    }  # fmt: skip
-    mass = {
-        "kg": 1, "kilogram": 1, "千克": 1, "公斤": 1, "g": 0.001, "gram": 0.001, "克": 0.001, "mg": 1e-6,
-        "milligram": 1e-6, "ton": 1000, "tonne": 1000, "吨": 1000, "lb": 0.45359237, "pound": 0.45359237,
-        "oz": 0.028349523125, "ounce": 0.028349523125,
-    }  # fmt: skip
-    time = {
-        "s": 1, "sec": 1, "second": 1, "秒": 1, "ms": 0.001, "min": 60, "minute": 60, "分钟": 60, "分": 60,
-        "h": 3600, "hr": 3600, "hour": 3600, "小时": 3600, "day": 86400, "天": 86400, "week": 604800, "周": 604800,
-        "month": 2629800, "月": 2629800, "year": 31557600, "yr": 31557600, "年": 31557600,
-    }  # fmt: skip
-    volume = {"L": 0.001, "l": 0.001, "liter": 0.001, "litre": 0.001, "升": 0.001, "mL": 1e-6, "ml": 1e-6,
-              "milliliter": 1e-6, "millilitre": 1e-6, "毫升": 1e-6, "cc": 1e-6, "gallon": 0.003785411784}  # fmt: skip
-    angle = {
-        "degree": 1,
-        "°": 1,
-        "deg": 1,
-        "度": 1,
-        "rad": 180 / math.pi,
-        "radian": 180 / math.pi,
-        "弧度": 180 / math.pi,
-    }
-    money = {"$": 1, "dollar": 1, "usd": 1, "美元": 1, "cent": 0.01, "¢": 0.01}
-    table: dict[str, Unit] = {}
-    for name, size in length.items():
-        table[name] = Unit("length", size)
-        for power, dimension in ((2, "area"), (3, "volume")):
-            for form in (f"{name}^{power}", f"{name}{power}"):
-                table[form] = Unit(dimension, size**power)
-        for word, power, dimension in (("square", 2, "area"), ("sq", 2, "area"), ("cubic", 3, "volume")):
-            table[f"{word} {name}"] = Unit(dimension, size**power)
-            table[f"{name} {word}d"] = Unit(dimension, size**power)
-        for word, power, dimension in (("平方", 2, "area"), ("立方", 3, "volume")):
-            table[f"{word}{name}"] = Unit(dimension, size**power)
-        for second in ("s", "sec", "second", "秒"):
-            table[f"{name}/{second}"] = Unit("speed", size)
-        for hour in ("h", "hr", "hour", "小时", "时"):
-            table[f"{name}/{hour}"] = Unit("speed", size / 3600)
-    for dimension, sizes in (
-        ("mass", mass),
-        ("time", time),
-        ("volume", volume),
-        ("angle", angle),
-        ("money", money),
+# Dimension, size, names. Left out: letters that as often mark something else (`12A`, `12K`, `12C`).
+_NAMES = """
+length  1              m meter metre 米
+length  0.1            dm 分米
+length  0.01           cm centimeter centimetre 厘米
+length  0.001          mm millimeter millimetre 毫米
+length  1e-6           um μm
+length  1e-9           nm
+length  1000           km kilometer kilometre 千米 公里
+length  0.0254         in inch inche
+length  0.3048         ft foot feet
+length  0.9144         yd yard
+length  1609.344       mi mile
+length  1852           海里
+mass    1              kg kilogram 千克 公斤
+mass    0.001          g gram 克
+mass    1e-6           mg milligram
+mass    1000           ton tonne 吨
+mass    0.45359237     lb pound
+mass    0.02834952313  oz ounce
+time    1              s sec second 秒
+time    0.001          ms
+time    60             min minute 分钟 分
+time    3600           h hr hour 小时
+time    86400          day 天
+time    604800         week 周
+time    2629800        month 月
+time    31557600       year yr 年
+volume  0.001          L l liter litre 升
+volume  1e-6           mL ml milliliter millilitre 毫升 cc
+volume  0.00378541178  gallon
+angle   1              ° degree deg 度
+money   1              $ dollar usd USD 美元
+money   0.01           ¢ cent
+speed   0.44704        mph
+speed   0.27777777778  kph
+"""
+_ALONE = "°C °F € euro £ ¥ 元 N J W V Hz Pa Ω mol"
+"""Units that are compared with themselves only."""
+_SECONDS = "s sec second 秒"
+_HOURS = "h hr hour 小时 时"
+
+
+def _read_names() -> Iterator[tuple[str, Unit]]:
+    for line in _NAMES.split("\n"):
+        if line:
+            dimension, size, *names = line.split()
+            for name in names:
+                yield name, Unit(dimension, float(size))
+    for name in ("rad", "radian", "弧度"):
+        yield name, Unit("angle", 180 / math.pi)
+    for name in _ALONE.split():
+        yield name, Unit(name, 1)
+
+
+def _of_length(name: str, size: float) -> Iterator[tuple[str, Unit]]:
+    """Areas, volumes and speeds that a unit of length makes."""
+    for power, dimension, before, after in (
+        (2, "area", "square sq 平方", "squared"),
+        (3, "volume", "cubic 立方", "cubed"),
     ):
-        table |= {name: Unit(dimension, size) for name, size in sizes.items()}
-    table |= {"mph": table["mile/hour"], "km/hr": table["km/h"], "kph": table["km/h"]}
-    table |= {
-        name: Unit(name, 1)
-        for name in ("°C", "°F", "€", "euro", "£", "¥", "元", "N", "J", "W", "V", "A", "K", "Hz", "Pa", "Ω", "C", "mol")
-    }
-    return table
+        unit = Unit(dimension, size**power)
+        yield f"{name}^{power}", unit
+        yield f"{name}{power}", unit
+        yield f"{name} {after}", unit
+        for word in before.split():
+            yield f"{word} {name}" if word.isascii() else f"{word}{name}", unit
+    for seconds, names in ((1, _SECONDS), (3600, _HOURS)):
+        for time in names.split():
+            yield f"{name}/{time}", Unit("speed", size / seconds)
 
 
-_UNITS = _table()
-_POWER = re.compile(r"\s*\^\s*\{?\s*([23])\s*\}?")
-_PER = re.compile(r"\s*(?:/|\bper\b)\s*")
+_BASE = dict(_read_names())
+_UNITS = _BASE | {
+    name: unit for length, of in _BASE.items() if of.dimension == "length" for name, unit in _of_length(length, of.size)
+}
+_POWER = re.compile(r"\s?\^\s?\{?\s?([23])\s?\}?")
+_PER = re.compile(r"\s?(?:/|\bper\b)\s?")
 
 
 def parse_unit(text: str) -> Unit | None:
-    r"""The unit that `text` names in full: `cm`, `square meters`, `cm^{2}`, `km per hour`, `m/s`; None if unknown."""
-    text = _POWER.sub(r"^\1", text.strip())
-    text = _PER.sub("/", text)
+    """The unit that `text` names in full: `cm`, `square meters`, `cm^{2}`, `km per hour`, `m/s`; None if unknown."""
+    text = _PER.sub("/", _POWER.sub(r"^\1", text.strip()))
     for form in (text, text.lower()):
         for name in (form, form.removesuffix("s"), form.replace("s/", "/", 1), form.replace("s^", "^", 1)):
             if (unit := _UNITS.get(name)) is not None:

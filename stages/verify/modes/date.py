@@ -81,7 +81,11 @@ def _valid(year: str | None, month: str | None, day: str | None) -> frozenset[Da
 def _time(text: str) -> tuple[Time, str | None, Time] | None:
     """The time of the day, `a` or `p` if stated, and the time as written."""
     match = _TIME.fullmatch(text)
-    if match is None or (match.group(2) is None and match.group(4) is None) or bool(match.group(4)) != bool(match.group(5)):
+    if (
+        match is None
+        or (match.group(2) is None and match.group(4) is None)
+        or bool(match.group(4)) != bool(match.group(5))
+    ):
         return None
     hour, minute, second = (int(part or 0) for part in match.groups()[:3])
     half = match.group(4)

@@ -14,27 +14,23 @@ MAX_LENGTH = 500
 MAX_ITEMS = 40
 """Items of a list; unordered ones are matched one by one."""
 
-_WRAPPED = re.compile(r"(?:\\\{|[\[({])(.*)(?:\\\}|[\])}])", re.DOTALL)
+_WRAPPERS = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 _SEPARATOR = re.compile(r"\s*(?:[,;、]|\band\b|&|和|与)\s*")
-_OPENING, _CLOSING = "([{", ")]}"
+_THOUSANDS = re.compile(r"\d{3}(?!\d)")
+_BEFORE_THOUSANDS = re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3}){0,4}$")
 
 
 def compare(gold: str, answer: str) -> Finding:
-    """Reads nothing into a gold of fewer than two items."""
-    wanted, given = items(gold), items(answer)
-    if wanted is None or given is None or len(wanted) < 2:
+    """Reads nothing into a gold of fewer than two items, nor into `(0, 1)` against `[0, 1]`: they may be intervals."""
+    wanted, given = read_list(gold), read_list(answer)
+    if wanted is None or given is None or len(wanted[1]) < 2 or {wanted[0], given[0]} == {"(", "["}:
         return UNREADABLE
-    if len(wanted) != len(given):
-        return Finding(False, f"{len(given)} items instead of {len(wanted)}")
-    if _is_tuple(gold):
-        same = all(_same(left, right) for left, right in zip(wanted, given, strict=True))
+    if len(wanted[1]) != len(given[1]):
+        return Finding(False, f"{len(given[1])} items instead of {len(wanted[1])}")
+    if wanted[0] == "(":
+        same = all(_same(left, right) for left, right in zip(wanted[1], given[1], strict=True))
         return Finding(same, "equal in order" if same else "different items or order")
-    return _unordered(wanted, given)
-
-
-def _is_tuple(side: str) -> bool:
-    side = plain(side)
-    return side.startswith("(") and side.endswith(")") and _balanced(side[1:-1])
+    return _unordered(wanted[1], given[1])
 
 
 def _unordered(wanted: list[str], given: list[str]) -> Finding:
@@ -51,41 +47,47 @@ def _same(gold: str, answer: str) -> bool:
     return any(mode.compare(gold, answer).equal for mode in (exact, number, text))
 
 
-def items(side: str) -> list[str] | None:
-    """The parts between top-level commas, semicolons and `and`; one part if there are none; None beyond the limits."""
+def read_list(side: str) -> tuple[str, list[str]] | None:
+    """The opening bracket, or an empty text, and the parts between top-level commas, semicolons and `and`.
+
+    None for half-open intervals and beyond the limits.
+    """
     side = plain(side)
     if len(side) > MAX_LENGTH:
         return None
     if read_quantity(side) is not None:
-        return [side]
-    match = _WRAPPED.fullmatch(side)
-    if match and _balanced(match.group(1)):
-        side = match.group(1)
-    parts = [part for part in _split(side) if part]
-    return parts if 0 < len(parts) <= MAX_ITEMS else None
+        return "", [side]
+    opening = next((bracket for bracket in _WRAPPERS if side.startswith(bracket)), "")
+    closing = _WRAPPERS.get(opening, "")
+    inner = side[len(opening) : len(side) - len(closing)]
+    if not (opening and side.endswith(closing) and _balanced(inner)):
+        opening, inner = "", side
+    parts = [part for part in _split(inner) if part]
+    return (opening, parts) if _balanced(inner) and 0 < len(parts) <= MAX_ITEMS else None
 
 
 def _split(text: str) -> list[str]:
     parts: list[str] = []
     start = 0
     for match in _SEPARATOR.finditer(text):
-        if match.start() >= start and _balanced(text[start : match.start()]) and not _in_number(text, match):
+        if _balanced(text[start : match.start()]) and not _in_number(text, match):
             parts.append(text[start : match.start()].strip())
             start = match.end()
     return [*parts, text[start:].strip()]
 
 
-def _in_number(text: str, match: re.Match[str]) -> bool:
+def _in_number(text: str, comma: re.Match[str]) -> bool:
     """`1,234` without a blank is one number."""
-    return match.group(0) == "," and bool(
-        re.search(r"(?<![\d,])\d{1,3}(?:,\d{3})*$", text[: match.start()][-20:]) and re.match(r"\d{3}(?!\d)", text[match.end() :])
-    )
+    before = text[max(0, comma.start() - 20) : comma.start()]
+    return bool(comma.group(0) == "," and _BEFORE_THOUSANDS.search(before) and _THOUSANDS.match(text[comma.end() :]))
 
 
 def _balanced(text: str) -> bool:
-    depth = 0
+    """Whether every bracket is closed by one of its kind."""
+    expected: list[str] = []
     for char in text:
-        depth += (char in _OPENING) - (char in _CLOSING)
-        if depth < 0:
+        if char in "([{":
+            expected.append(_WRAPPERS[char])
+        elif char in ")]}" and (not expected or expected.pop() != char):
             return False
-    return depth == 0
+    return not expected

@@ -2,7 +2,7 @@
 
 Math-verify reads the best expression that it finds somewhere in a text, and compares that. Here a side must be
 one expression from end to end, else the mode has nothing to say. Two expressions that math-verify calls equal
-must also agree in the number of their parts, in their variables and at a few points.
+must also agree in their letters, in the order of assigned values, and in value at a few points.
 
 This is the one mode that is slow and can run away: `VerifierPool` runs it in a process of its own.
 """
@@ -23,13 +23,22 @@ logging.getLogger("math_verify").setLevel(logging.ERROR)
 
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _WORD = re.compile(r"[A-Za-z]{3,}")
-_FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log exp sqrt infty pmatrix bmatrix vmatrix matrix"
-    " begin end cases and".split()
+_FUNCTION_NAMES = (
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log exp sqrt infty pmatrix bmatrix vmatrix matrix begin"
+    " end cases"
 )
+_FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 _LABEL_LIKE = re.compile(r"^[A-Za-z]{1,3}\d+[A-Za-z]?$|^[A-Za-z]$")
 _OR = re.compile(r",?\s(?:or|and)\s")
-_RELATIONS = {"!=": r"\neq ", ">=": r"\geq ", "<=": r"\leq ", "≠": r"\neq ", "≥": r"\geq ", "≤": r"\leq ", "∞": r"\infty "}
+_RELATIONS = {
+    "!=": r"\neq ",
+    ">=": r"\geq ",
+    "<=": r"\leq ",
+    "≠": r"\neq ",
+    "≥": r"\geq ",
+    "≤": r"\leq ",
+    "∞": r"\infty ",
+}
 _ORDINAL = re.compile(r"\d\s?(?:st|nd|rd|th)(?![A-Za-z])")
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z](?:_\{?\w\}?)?)\s*=\s*([^=<>]+?)\s*")
 
@@ -79,6 +88,7 @@ def _verify(wanted: str, given: str) -> Finding:
 
 
 def _letters(text: str, functions: bool = True) -> frozenset[str]:
+    """The letters outside LaTeX commands; without `functions`, also outside names such as `sin`."""
     text = _COMMAND.sub(" ", text)
     if not functions:
         text = _WORD.sub(" ", text)

@@ -103,7 +103,8 @@ def _finite_decimal(value: Fraction | None) -> bool:
 
 
 def _significant(value: Value) -> int:
-    assert value.exact is not None and value.decimals is not None
+    assert value.exact is not None
+    assert value.decimals is not None
     return len(str(abs(round(value.exact * 10**value.decimals))))
 
 

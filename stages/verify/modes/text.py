@@ -10,9 +10,8 @@ from stages.verify.notation import plain
 MAX_LENGTH = 500
 """Characters of a free-form answer."""
 
-_NUMBERS = {
-    word: str(i) for i, word in enumerate("zero one two three four five six seven eight nine ten".split())
-}
+_UP_TO_TEN = "zero one two three four five six seven eight nine ten"
+_NUMBERS = {word: str(number) for number, word in enumerate(_UP_TO_TEN.split())}
 _CONTRACTIONS = {
     "can't": "cannot",
     "won't": "will not",

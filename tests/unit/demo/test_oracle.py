@@ -110,7 +110,7 @@ def test_other_text_is_off_the_language_until_the_next_step_in_it(text: str) -> 
 
 @pytest.mark.parametrize("problem_id", IDS)
 def test_the_right_answer_alone_is_right_and_another_is_not(problem_id: str) -> None:
-    answer = problem(problem_id).answer
+    answer = problem(problem_id).written_answer
     assert judge_steps(problem_id, [f"Final answer: {answer}"])[0].prefix_ok
     assert not judge_steps(problem_id, ["Final answer: 99999"])[0].prefix_ok
 
@@ -120,7 +120,7 @@ def test_a_solution_ends_right_exactly_if_its_answer_is(problem_id: str, seed: i
     found = problem(problem_id)
     text = sample_solution(found.plan, random.Random(seed))
     judged = judge_steps(problem_id, text.split(STEP_SEPARATOR))
-    assert judged[-1].prefix_ok == text.endswith(f"Final answer: {found.answer}")
+    assert judged[-1].prefix_ok == text.endswith(f"Final answer: {found.written_answer}")
     assert judged[-1].step_ok
     # what has gone wrong stays wrong: the ideal policy repairs nothing
     flags = [truth.prefix_ok for truth in judged]

@@ -16,6 +16,8 @@ def problem(question: str, options: tuple[str, ...] = ()) -> Problem:
         ("How many?", (), "Q: How many?!"),
         ("How many?", ("3", "4"), "Q: How many?\nA. 3\nB. 4!"),
         ("How many?\nA. 3\nB. 4", ("3", "4"), "Q: How many?\nA. 3\nB. 4!"),
+        ("In 34, which digit?", ("3", "4"), "Q: In 34, which digit?\nA. 3\nB. 4!"),
+        ("How many? (A) 3 (B) 4", ("3", "4"), "Q: How many? (A) 3 (B) 4!"),
         ("Is {question} a brace?", (), "Q: Is {question} a brace?!"),
     ],
 )

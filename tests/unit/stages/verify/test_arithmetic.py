@@ -73,9 +73,11 @@ def test_what_is_no_closed_form(text: str) -> None:
 NUMBERS = st.integers(0, 10**6)
 EXPRESSIONS = st.recursive(
     NUMBERS.map(lambda n: (str(n), Fraction(n))),
-    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner)
-    .filter(lambda parts: parts[1] != "/" or parts[2][1] != 0)
-    .map(lambda parts: (f"({parts[0][0]}){parts[1]}({parts[2][0]})", _apply(parts[0][1], parts[1], parts[2][1]))),
+    lambda inner: (
+        st.tuples(inner, st.sampled_from("+-*/"), inner)
+        .filter(lambda parts: parts[1] != "/" or parts[2][1] != 0)
+        .map(lambda parts: (f"({parts[0][0]}){parts[1]}({parts[2][0]})", _apply(parts[0][1], parts[1], parts[2][1])))
+    ),
     max_leaves=8,
 )
 

@@ -73,7 +73,15 @@ def test_defects_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("text", "normal"),
-    [("The Two Dogs.", "2 dogs"), ("x-ray", "x ray"), ("a - b", "b"), ("don't", "don't"), ("dont", "don't"), ("1,000", "1000"), ("?!", "")],
+    [
+        ("The Two Dogs.", "2 dogs"),
+        ("x-ray", "x ray"),
+        ("a - b", "b"),
+        ("don't", "don't"),
+        ("dont", "don't"),
+        ("1,000", "1000"),
+        ("?!", ""),
+    ],
 )
 def test_vqa_text(text: str, normal: str) -> None:
     assert vqa_text(text) == normal

@@ -85,7 +85,9 @@ def test_what_names_an_option_wins() -> None:
 
 def test_a_sentence_that_restates_the_question() -> None:
     question = "What is the maximum rating of capacity in Maldives?"
-    response = "The maximum rating of capacity in Maldives is **70**. This is far above 20.\n\nLet me know if you need more."
+    response = (
+        "The maximum rating of capacity in Maldives is **70**. This is far above 20.\n\nLet me know if you need more."
+    )
     assert extract(response, question=question).text == "70"  # type: ignore[union-attr]
     assert extract(response) is None
 
@@ -98,7 +100,11 @@ def test_an_invented_next_question_is_cut_off() -> None:
 
 @pytest.mark.parametrize(
     ("gold", "answer"),
-    [("59", "59"), ("$\\boxed{59}$", "59"), ("We see that it is so, and more, and therefore in the end $n = \\boxed{1,-2}.$", "1,-2")],
+    [
+        ("59", "59"),
+        ("$\\boxed{59}$", "59"),
+        ("We see that it is so, and more, and therefore in the end $n = \\boxed{1,-2}.$", "1,-2"),
+    ],
 )
 def test_golds_that_are_solutions(gold: str, answer: str) -> None:
     assert gold_answer(gold) == answer
@@ -110,7 +116,10 @@ def test_any_text(response: str, finish_reason: str) -> None:
     assert found is None or (found.text.strip() and len(found.text) <= MAX_ANSWER)
 
 
-@given(st.integers(-(10**9), 10**9), st.sampled_from(["Final answer: {}", "\\boxed{{{}}}", "The answer is {}.", "<answer>{}</answer>"]))
+@given(
+    st.integers(-(10**9), 10**9),
+    st.sampled_from(["Final answer: {}", "\\boxed{{{}}}", "The answer is {}.", "<answer>{}</answer>"]),
+)
 def test_the_last_line_counts(number: int, form: str) -> None:
     found = extract(f"1 + 1 = 2.\n\nFinal answer: 7\n\nNo.\n\nFinal answer: 8\n\n{form.format(number)}")
     assert found is not None

@@ -29,7 +29,10 @@ def test_the_verdict_names_the_mode_that_decided() -> None:
     assert judge("x^2+1", "Final answer: 1+x^2", DEFAULT).mode == "math"
     assert judge("Mr. Watson", "Final answer: mr watson", DEFAULT).mode == "text"
     wrong = judge("59", "Final answer: 58", DEFAULT)
-    assert (wrong.status, wrong.answer, wrong.mode, wrong.reason) == ("incorrect", "58", None, "number: different numbers")
+    assert (wrong.status, wrong.answer, wrong.mode, wrong.reason) == ("incorrect", "58", "number", "different numbers")
+    assert judge("B", "Final answer: A", DEFAULT, ("10", "12")).mode == "choice"
+    assert judge("x^2+1", "Final answer: x^2", DEFAULT).mode == "math"
+    assert judge("red", "Final answer: blue", ("text",)).mode is None
 
 
 def test_only_the_modes_that_are_asked_for() -> None:
@@ -51,7 +54,9 @@ GOLDS = st.one_of(
     st.tuples(st.integers(1, 99), st.integers(2, 99)).map(lambda p: f"\\frac{{{p[0]}}}{{{p[1]}}}"),
     st.sampled_from(["65\\pi", "2\\sqrt{3}", "K12", "21 cm^2", "Germany", "B", "Yes", "x^2+1", "4:30", "25%"]),
 )
-WRAPPERS = st.sampled_from(["{}", "${}$", "\\({}\\)", "**{}**", "{}.", "\\boxed{{{}}}", " {} ", "\\text{{{}}}", '"{}"', "{}\n"])
+WRAPPERS = st.sampled_from(
+    ["{}", "${}$", "\\({}\\)", "**{}**", "{}.", "\\boxed{{{}}}", " {} ", "\\text{{{}}}", '"{}"', "{}\n"]
+)
 
 
 @given(GOLDS, WRAPPERS)

@@ -38,9 +38,7 @@ def test_not_equal(gold: str, answer: str, why: str) -> None:
     assert not math.compare(gold, answer).equal, why
 
 
-@pytest.mark.parametrize(
-    "text", ["", "red cube", "K12", "x", "7th", "10-12", "5 th", "\\text{no solution}", "解为 5"]
-)
+@pytest.mark.parametrize("text", ["", "red cube", "K12", "x", "7th", "10-12", "5 th", "\\text{no solution}", "解为 5"])
 def test_what_is_no_expression(text: str) -> None:
     assert math.compare("5", text).equal is None
 
@@ -68,6 +66,8 @@ def test_refused(text: str, why: str) -> None:
     assert refusal(text) == why
 
 
-@pytest.mark.parametrize("text", ["\\frac{x^{99}}{\\sqrt{1+x^{2}}}", "5!", "\\binom{5}{2}", "\\sin^2 x + \\cos^2 x", "[0, \\infty)"])
+@pytest.mark.parametrize(
+    "text", ["\\frac{x^{99}}{\\sqrt{1+x^{2}}}", "5!", "\\binom{5}{2}", "\\sin^2 x + \\cos^2 x", "[0, \\infty)"]
+)
 def test_not_refused(text: str) -> None:
     assert refusal(text) is None

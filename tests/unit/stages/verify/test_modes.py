@@ -44,8 +44,8 @@ def test_exact_never_says_no() -> None:
 
 def test_list_needs_two_items() -> None:
     assert list_mode.compare("59", "59").equal is None
-    assert list_mode.items("1,234, (2, 3) and x") == ["1,234", "(2, 3)", "x"]
-    assert list_mode.items("1,234") == ["1,234"]
+    assert list_mode.read_list("1,234, (2, 3) and x") == ("", ["1,234", "(2, 3)", "x"])
+    assert list_mode.read_list("1,234") == ("", ["1,234"])
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def wait_for(condition: object, seconds: float = 30.0) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("gold", "answer"), [("59", "59"), ("59", "58"), ("x^2+1", "1+x^2"), ("x^2+1", "x^2"), ("[0,1)", "[0, 1]"), ("B", "A")]
+    ("gold", "answer"),
+    [("59", "59"), ("59", "58"), ("x^2+1", "1+x^2"), ("x^2+1", "x^2"), ("[0,1)", "[0, 1]"), ("B", "A")],
 )
 def test_says_what_judge_says(pool: VerifierPool, gold: str, answer: str) -> None:
     assert verify(pool, gold, answer) == judge(gold, f"Final answer: {answer}", MODES)

@@ -48,13 +48,13 @@ def test_counts_by_source(tmp_path: Path) -> None:
         ('{"answer": "5"}', "line 2: `response` must be a text"),
         ('{"answer": 5, "response": "5"}', "line 2: `answer` must be a text"),
         ('{"answer": "5", "response": "5", "options": "A"}', "line 2: `options` must be a list of texts"),
-        ('{"answer": "5", "response": "5", "verify": ["maths"]}', "line 2: unknown mode 'maths'"),
+        ('{"answer": "5", "response": "5", "verify": ["maths"]}', "line 2: `verify`: unknown mode 'maths'"),
         ('{"answer": "5", "response": "5", "correct": "yes"}', "line 2: `correct` must be"),
     ],
 )
 def test_bad_lines_are_user_errors(tmp_path: Path, line: str, message: str) -> None:
     file = write(tmp_path / "rows.jsonl", json.dumps(ROWS[0]), line)
-    with pytest.raises(UserError, match="rows.jsonl, ") as error:
+    with pytest.raises(UserError, match=r"rows\.jsonl, ") as error:
         list(verify_file(file, ("number",)))
     assert message in str(error.value)
 
@@ -62,3 +62,8 @@ def test_bad_lines_are_user_errors(tmp_path: Path, line: str, message: str) -> N
 def test_a_missing_file_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="can't be read"):
         list(verify_file(tmp_path / "none.jsonl", ("number",)))
+
+
+def test_an_unknown_mode_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown mode 'maths'; known are exact"):
+        list(verify_file(tmp_path / "none.jsonl", ["maths"]))  # type: ignore[list-item]
