@@ -37,6 +37,7 @@ class Run:
     def __init__(self, command: Sequence[str], log: Path) -> None:
         self._command, self._log = command, log
         self.kills: Counter[str] = Counter()
+        self.restarts = 0
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -71,8 +72,13 @@ class Run:
             process for name, process in named if name.startswith("ray::") and not any(w in name for w in ENGINE_NAMES)
         ]
 
-    def wait(self) -> int:
-        return self._process.wait()
+    def wait(self, starts: int = 3) -> int:
+        """Waits for the end; a run that a kill has ended is started again, as its user would."""
+        while (status := self._process.wait()) and starts:
+            self.restarts += 1
+            starts -= 1
+            self._process = self._start()
+        return status
 
 
 def _name(process: psutil.Process) -> str:
@@ -103,7 +109,10 @@ def run_with_kills(
         victim = rng.choice(victims)
         if run.running and not run.kill(victim):
             run.kill("driver")
-    return run.wait(), run.kills
+    status = run.wait()
+    if run.restarts:
+        print(f"started again {run.restarts} times after a kill other than the driver's")
+    return status, run.kills
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,8 @@ def ray_session(config: RunConfig) -> Iterator[None]:
     # It warns that access to the cluster needs a token, which every process here has.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     ray.init(logging_level=logging.WARNING, **options)
+    # Ray's own handler would end the process at once, with a status of its own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

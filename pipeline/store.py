@@ -18,6 +18,7 @@ import errno
 import json
 import os
 import posixpath
+import re
 import socket
 import threading
 import time
@@ -71,7 +72,7 @@ def one_line_io_errors(place: str) -> Iterator[None]:
             raise UserError(
                 f"{place}: no space left on the device: free some, then run the same command again"
             ) from caught
-        if refusal.errno is None and "AWS Error" in str(refusal):
+        if refusal.errno is None and re.search("AWS Error|Bucket .* not found", str(refusal)):
             raise UserError(f"{place}: the object store refused: {' '.join(str(refusal).split())[:300]}") from caught
         if refusal.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise UserError(f"{place}: not writable ({os.strerror(refusal.errno)}): name another folder") from caught
