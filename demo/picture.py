@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("dataset")
     parser.add_argument("picture", type=Path)
     options = parser.parse_args()
-    rows = ds.dataset(options.dataset, format="parquet").to_table().to_pylist()
+    rows = ds.dataset(sorted(Path(options.dataset).glob("*.parquet"))).to_table().to_pylist()
     draw(max(rows, key=telling), options.picture)
 
 

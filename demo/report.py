@@ -12,6 +12,7 @@ import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -123,9 +124,9 @@ def family_table(steps: Sequence[Judged]) -> str:
 def card_section(store: Store, folder: str) -> str:
     """Markdown for the dataset card: confusion tables by threshold and family, and the causes of wrong labels."""
     names = _names(store)
-    steps = list(
-        judged_steps(ds.dataset(folder, format="parquet").to_table(["id", "steps_with_score"]).to_pylist(), names)
-    )
+    shards = sorted(Path(folder).glob("*.parquet"))
+    rows = ds.dataset(shards).to_table(["id", "steps_with_score"]).to_pylist()
+    steps = list(judged_steps(rows, names))
     ledger = (
         row for path in store.ledger_files() for row in pq.read_table(path, filesystem=store.filesystem).to_pylist()
     )
