@@ -24,6 +24,8 @@ import psutil
 
 VICTIMS = ("driver", "engine", "worker")
 ENGINE_NAMES = ("VLLM::EngineCore", "MapWorker", "Annotator")
+NODE_NAMES = ("Agent",)
+"""Parts of Ray's node itself: a node that loses one is lost, and on a single machine so is the driver's job."""
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -68,9 +70,8 @@ class Run:
         named = [(name, process) for process in processes if (name := _name(process))]
         if victim == "engine":
             return [process for wanted in ENGINE_NAMES for name, process in named if wanted in name]
-        return [
-            process for name, process in named if name.startswith("ray::") and not any(w in name for w in ENGINE_NAMES)
-        ]
+        spared = ENGINE_NAMES + NODE_NAMES
+        return [process for name, process in named if name.startswith("ray::") and not any(w in name for w in spared)]
 
     def wait(self, starts: int = 3) -> int:
         """Waits for the end; a run that a kill has ended is started again, as its user would."""

@@ -67,7 +67,7 @@ def test_two_engines_give_the_same_bytes(visualprm: Command, tmp_path: Path) -> 
 
 
 def test_kills_change_no_byte(visualprm: Command, tmp_path: Path) -> None:
-    slow = {"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 1500}}
+    slow = {"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 60}}
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
         scripted(tmp_path / name, engine=slow, ray={"rows_per_block": 2})
@@ -90,7 +90,7 @@ def test_kills_change_no_byte(visualprm: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_is_clean_and_the_run_goes_on(start: Start, visualprm: Command, tmp_path: Path, signum: int) -> None:
-    config = scripted(tmp_path, engine={"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 500}})
+    config = scripted(tmp_path, engine={"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 60}})
     process = start("dataset", config)
     deadline = time.monotonic() + 90
     while not list((tmp_path / "run").glob("checkpoint/*.parquet")) and time.monotonic() < deadline:
