@@ -1,6 +1,6 @@
 """How busy the pipeline keeps vLLM: its tokens/s against `vllm.LLM.generate` on the same requests, all at once.
 
-    python -m benchmarks.engine_busy --problems 32
+    python -m benchmarks.engine_busy --problems 64
 
 The pipeline's side is the annotator as the Ray actor runs it: sampling, splitting, continuations and verdicts,
 `engine.max_in_flight` problems at once. Its requests are recorded and then given to the offline engine together.
@@ -114,7 +114,7 @@ async def _closing(work: Any, engine: Recording) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=32)
+    parser.add_argument("--problems", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=3, help="each in a process of its own; the median is printed")
     options = parser.parse_args()
     if options.repeat == 1:
