@@ -32,8 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     dataset = commands.add_parser("dataset", help="build a dataset, or go on with it")
-    dataset.add_argument("config", help="a YAML file")
-    dataset.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings that replace the file's")
+    _takes_config(dataset)
     dataset.set_defaults(command=_dataset)
 
     status = commands.add_parser("status", help="how far a run is")
@@ -46,8 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     publish.set_defaults(command=_publish)
 
     check = commands.add_parser("check", help="read every source and judge every gold answer, without an engine")
-    check.add_argument("config", help="a YAML file")
-    check.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings that replace the file's")
+    _takes_config(check)
     check.set_defaults(command=_check)
 
     verify = commands.add_parser("verify", help="judge a file of responses against their gold answers")
@@ -61,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--draws", metavar="RUN", help="also show the draws, from this run directory")
     show.set_defaults(command=_show)
     return parser
+
+
+def _takes_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("config", help="a YAML file")
+    command.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings that replace the file's")
 
 
 def _dataset(options: argparse.Namespace) -> None:
