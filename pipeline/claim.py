@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import RunConfig, dump_config, ledger_view
+from pipeline.config import RunConfig, ledger_view
 from pipeline.errors import UserError
+from pipeline.settings import dump_settings
 from pipeline.store import Store
 
 
@@ -46,7 +47,7 @@ def claim(store: Store, config: RunConfig, templates: dict[str, str], model: str
             )
     else:
         store.write_json("ledger.json", wanted)
-    store.write_text("config.yaml", dump_config(config))
+    store.write_text("config.yaml", dump_settings(config))
 
 
 def _short(value: Any) -> str:

@@ -6,16 +6,14 @@ ledger holds: a run directory accepts only configurations that agree on them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from pipeline.errors import UserError
 from pipeline.records import Mode
+from pipeline.settings import Strict, load_settings, parse_settings
 
 LEDGER_FREE = (
     "run_dir",
@@ -29,10 +27,6 @@ LEDGER_FREE = (
     "verify.workers",
 )
 """Dotted keys that may change between two calls on one run directory."""
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Fields(Strict):
@@ -67,7 +61,7 @@ class SourceConfig(Strict):
     """The configuration (subset) of `dataset`."""
     split: str = "train"
     """The split of `dataset`."""
-    kwargs: dict[str, Any] = {}
+    kwargs: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of `function`."""
     images: str | None = None
     """The folder, `.zip` or `.tar` file that image paths are relative to; the rows' own folder by default."""
@@ -112,7 +106,7 @@ class EngineConfig(Strict):
     """Problems that one engine works on at once."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model."""
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = Field(default_factory=dict)
     """More keyword arguments of vLLM's `AsyncEngineArgs`."""
 
 
@@ -234,25 +228,12 @@ class RunConfig(Strict):
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Reads a YAML file, applies `key.sub=value` overrides (values in YAML) and validates.
-
-    Raises:
-        UserError: one line that names the file, the key and the mend.
-    """
-    return parse_config(_read_yaml(Path(path)), overrides, str(path))
+    """The run's configuration from a YAML file; see `load_settings`."""
+    return load_settings(RunConfig, path, overrides)
 
 
 def parse_config(data: dict[str, Any], overrides: Sequence[str] = (), origin: str = "config") -> RunConfig:
-    for override in overrides:
-        _apply(data, override)
-    try:
-        return RunConfig.model_validate(data)
-    except ValidationError as error:
-        raise UserError(f"{origin}: {_first_line(error)}") from error
-
-
-def dump_config(config: RunConfig) -> str:
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return parse_settings(RunConfig, data, overrides, origin)
 
 
 def ledger_view(config: RunConfig) -> dict[str, Any]:
@@ -275,82 +256,3 @@ def _flatten(value: Any, prefix: str, out: dict[str, Any]) -> None:
             _flatten(item, f"{prefix}[{item.get('name', index)}]", out)
     else:
         out[prefix] = value
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such config file; configs/ has some to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: can't be read: {error}") from error
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" at line {where.line + 1}" if where else ""
-        raise UserError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', error)}") from error
-    if not isinstance(data, dict):
-        raise UserError(f"{path}: expected keys and values at the top level")
-    return data
-
-
-def _apply(data: dict[str, Any], override: str) -> None:
-    key, sign, text = override.partition("=")
-    if not sign or not key:
-        raise UserError(f"override {override!r}: write it as key.sub=value")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"override {override!r}: the value is not valid YAML") from error
-    node: Any = data
-    *parents, last = key.split(".")
-    for depth, part in enumerate(parents):
-        node = _child(node, part, ".".join(parents[: depth + 1]))
-    if isinstance(node, list):
-        node[_index(node, last, key)] = value
-    else:
-        node[last] = value
-
-
-def _child(node: Any, part: str, where: str) -> Any:
-    if isinstance(node, list):
-        return node[_index(node, part, where)]
-    child = node.setdefault(part, {})
-    if not isinstance(child, (dict, list)):
-        raise UserError(f"override {where}: {part!r} holds a value, not keys")
-    return child
-
-
-def _index(node: list[Any], part: str, where: str) -> int:
-    if part.isdecimal() and int(part) < len(node):
-        return int(part)
-    raise UserError(f"override {where}: {part!r} is no index below {len(node)}")
-
-
-def _first_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    given = "" if first["type"] in ("missing", "value_error") else f" (got {_short(first['input'])})"
-    more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_suggest(first['loc'])}; remove it or correct its spelling{more}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}{given}{more}" if key else f"{message}{more}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _suggest(location: tuple[Any, ...]) -> str:
-    """The closest known key, as ` (did you mean 'x'?)`, or nothing."""
-    import difflib
-
-    model: Any = RunConfig
-    for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        model = SourceConfig if part == "sources" else annotation
-    close = difflib.get_close_matches(str(location[-1]), list(model.model_fields), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,1 @@
+"""The commands of `visualprm`, grouped by what they work on: each module's `add` registers its own."""
