@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from stages.verify.pool import VerifierPool
 
 
+FULL_CACHE = 0.9
+"""The share of the engine's KV cache in use above which no further problem is begun."""
+
+
 async def annotate(
     problem: Problem, template: Template, model: str, engine: Engine, pool: VerifierPool, config: RunConfig
 ) -> AnnotatedProblem:
@@ -129,7 +133,8 @@ class Annotator:
         self._templates = {name: Template(text) for name, text in templates.items()}
         self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
         self._engine = make_engine(config.engine)
-        self._meter = Meter(Store(config.run_dir))
+        self._under_way = 0
+        self._meter = Meter(Store(config.run_dir), self._engine.gauges)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         problems = [records.problem_from_row(row) for row in batch.to_pylist()]
@@ -137,6 +142,7 @@ class Annotator:
         yield records.table(rows, records.LEDGER_SCHEMA)
 
     async def _row(self, problem: Problem) -> dict[str, Any]:
+        await self._room()
         try:
             item = await annotate(
                 problem, self._templates[problem.prompt], self._model, self._engine, self._pool, self._config
@@ -145,5 +151,13 @@ class Annotator:
             # Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job.
             print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)
             os._exit(1)
+        finally:
+            self._under_way -= 1
         self._meter.add(item)
         return records.ledger_row(item)
+
+    async def _room(self) -> None:
+        """Holds a new problem back while those under way fill the cache: their prefixes would be evicted for it."""
+        while self._under_way and self._engine.gauges.kv_cache_use > FULL_CACHE:
+            await asyncio.sleep(0.05)
+        self._under_way += 1

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from pipeline.engine.gauges import Gauges
 from pipeline.records import AnnotatedProblem
 from pipeline.store import Store
 
@@ -18,8 +19,9 @@ INTERVAL_S = 3.0
 class Meter:
     """One engine's counters since it started, in `progress/<host>-<pid>.json`, renewed as long as the process lives."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, gauges: Gauges) -> None:
         self._store = store
+        self._gauges = gauges
         self._name = f"progress/{socket.gethostname()}-{os.getpid()}.json"
         self._started = time.time()
         self._lock = threading.Lock()
@@ -36,7 +38,7 @@ class Meter:
             self._verdicts.update(draw.verdict.status for draw in draws)
 
     def snapshot(self) -> dict[str, Any]:
-        """Problems, draws and generated tokens so far; `started` and `updated` in Unix seconds."""
+        """Problems, draws, generated tokens and the engine's gauges so far; `started`, `updated` in Unix seconds."""
         with self._lock:
             return {
                 "problems": self._problems,
@@ -45,6 +47,7 @@ class Meter:
                 "verdicts": dict(self._verdicts),
                 "started": self._started,
                 "updated": time.time(),
+                "engine": self._gauges.snapshot(),
             }
 
     def _write(self) -> None:
