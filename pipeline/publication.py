@@ -18,6 +18,7 @@ from pipeline.stats import Stats, statistics
 from pipeline.store import Store, open_uri
 from stages import card, label
 from stages.publish import Run, publish
+from stages.rollout import largest_bias
 
 FREE = ("label", "publish", "output_dir")
 """What `visualprm publish` may set anew."""
@@ -53,8 +54,20 @@ def publish_run(store: Store, config: RunConfig, force: bool) -> bool:
 def _documents(config: RunConfig, store: Store, stats: Stats, folder: str) -> Mapping[str, str]:
     """README.md and stats.json for the finished shards in `folder`."""
     versions = {name: version(name) for name in ("pyarrow", "datasets")}
-    sections = [_section(name)(store, folder) for name in config.publish.card_sections]
-    return card.documents(stats.document(), config, versions, sections)
+    sections = [_bias_section(config), *(_section(name)(store, folder) for name in config.publish.card_sections)]
+    return card.documents(stats.document(), config, versions, list(filter(None, sections)))
+
+
+def _bias_section(config: RunConfig) -> str:
+    """What a reader of scores must know of a strategy that stops by what it has drawn; empty for the others."""
+    bias = largest_bias(config.rollout)
+    if abs(bias) < 1e-6:
+        return ""
+    return (
+        f"## Scores\n\n`{config.rollout.description}` stops by what it has drawn. The counts are true, and so is "
+        "whether a score is above 0 (what `fixed` says with the same draws), but the score k / n is no unbiased "
+        f"estimate of mc: its mean is off by up to {bias:+.3f}, depending on mc."
+    )
 
 
 def check_sections(config: RunConfig) -> None:
