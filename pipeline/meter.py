@@ -41,7 +41,7 @@ class Meter:
         with self._lock:
             self._problems += 1
             self._draws += len(draws)
-            self._tokens += sum(len(written.token_ids) for written in (*sampled, *draws))
+            self._tokens += sum(len(one.token_ids) for one in sampled) + sum(len(draw.token_ids) for draw in draws)
             self._verdicts.update(draw.verdict.status for draw in draws)
 
     def snapshot(self) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,6 +12,7 @@ import yaml
 
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
+from pipeline.functions import named_function
 from pipeline.records import Rejected
 from pipeline.stats import Stats, statistics
 from pipeline.store import Store, open_uri
@@ -80,20 +80,8 @@ def check_sections(config: RunConfig) -> None:
         _section(name)
 
 
-def _section(name: str) -> Callable[[Store, str], str]:
-    """The function `module:function` of `publish.card_sections`.
-
-    Raises:
-        UserError: there is no such function.
-    """
-    module, _, function = name.partition(":")
-    try:
-        section: Callable[[Store, str], str] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"publish.card_sections: {name!r} can't be imported ({error}): write it as module:function"
-        ) from error
-    return section
+def _section(name: str) -> Callable[..., str]:
+    return named_function(name, "publish.card_sections")
 
 
 def republish(run: str, overrides: Sequence[str]) -> None:
