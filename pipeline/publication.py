@@ -12,6 +12,9 @@ import yaml
 
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
+from pipeline.frontier.ledger import recorded
+from pipeline.frontier.measure import audit
+from pipeline.frontier.report import audit_text
 from pipeline.functions import named_function
 from pipeline.records import Rejected
 from pipeline.stats import Stats, statistics
@@ -48,13 +51,20 @@ def publish_run(store: Store, config: RunConfig, force: bool) -> bool:
     store.write_jsonl("quarantine/annotate.jsonl", map(_quarantine_row, stats.failed))
     store.write_json("published.json", key)
     print(card.summary_table(statistics(stats.document())))
+    if found := _audit(store, config):
+        print(found)
     return True
 
 
 def _documents(config: RunConfig, store: Store, stats: Stats, folder: str) -> Mapping[str, str]:
     """README.md and stats.json for the finished shards in `folder`."""
     versions = {name: version(name) for name in ("pyarrow", "datasets")}
-    sections = [_bias_section(config), *(_section(name)(store, folder) for name in config.publish.card_sections)]
+    found = _audit(store, config)
+    sections = [
+        _bias_section(config),
+        found and f"## Audit\n\n{found}",
+        *(_section(name)(store, folder) for name in config.publish.card_sections),
+    ]
     return card.documents(stats.document(), config, versions, list(filter(None, sections)))
 
 
@@ -68,6 +78,13 @@ def _bias_section(config: RunConfig) -> str:
         "whether a score is above 0 (what `fixed` says with the same draws), but the score k / n is no unbiased "
         f"estimate of mc: its mean is off by up to {bias:+.3f}, depending on mc."
     )
+
+
+def _audit(store: Store, config: RunConfig) -> str:
+    """What the audited solutions say of all others; empty where the strategy audits none."""
+    if "audit_fraction" not in config.rollout.parameters or not config.rollout.audit_fraction:
+        return ""
+    return audit_text(audit(recorded(store), config.rollout))
 
 
 def check_sections(config: RunConfig) -> None:

@@ -63,33 +63,50 @@ class Tally:
 
 @dataclass
 class Audit:
-    """How often implied labels differ from measured ones, in the solutions that an audit takes and in all."""
+    """How often the labels of a strategy that leaves right solutions alone differ from `fixed`'s.
 
-    fraction: float
+    Counted in the solutions that an audit takes, and in all that were added.
+    """
+
+    config: RolloutConfig
     solutions: int = 0
     steps: int = 0
     differing: int = 0
     all_steps: int = 0
     all_differing: int = 0
 
-    def add(self, solution_id: str, labels: Sequence[str | None], fixed: Sequence[str | None]) -> None:
+    def add(self, solution: Recorded) -> None:
+        """Takes a solution with all its draws."""
+        plain = self.config.model_copy(update={"audit_fraction": 0.0})
+        every = self.config.model_copy(update={"strategy": "fixed"})
+        labels, fixed = (_labels(_steps(solution, _replay(solution, config), config)) for config in (plain, every))
         pairs = [(label, other) for label, other in zip(labels, fixed, strict=True) if label is not None]
         differing = sum(label != other for label, other in pairs)
         self.all_steps += len(pairs)
         self.all_differing += differing
-        if audited(solution_id, self.fraction):
+        if audited(solution.solution_id, self.config.audit_fraction):
             self.solutions += 1
             self.steps += len(pairs)
             self.differing += differing
 
     def figures(self) -> dict[str, Any]:
         return {
-            "audit_fraction": self.fraction,
+            "strategy": self.config.strategy,
+            "audit_fraction": self.config.audit_fraction,
             "audited_solutions": self.solutions,
             "audited_steps": self.steps,
             "disagreement_in_audit": _ratio(self.differing, self.steps),
             "disagreement_in_all": _ratio(self.all_differing, self.all_steps),
         }
+
+
+def audit(solutions: Iterable[Recorded], config: RolloutConfig) -> dict[str, Any]:
+    """What the audit of a run with `right_to_left` or `binary_search` finds."""
+    found = Audit(config)
+    for solution in solutions:
+        if audited(solution.solution_id, config.audit_fraction):
+            found.add(solution)
+    return found.figures()
 
 
 def candidates(base: RolloutConfig) -> list[RolloutConfig]:
@@ -117,8 +134,7 @@ def compare(
         base: the run's own settings; `num_draws`, `complete_prefix` and `audit_fraction` hold for all.
     """
     tallies = [Tally(config) for config in candidates(base)]
-    unaudited = base.model_copy(update={"strategy": "right_to_left", "rounds": (4, 4, 8), "audit_fraction": 0.0})
-    audit = Audit(base.audit_fraction)
+    found = Audit(base.model_copy(update={"strategy": "right_to_left", "rounds": (4, 4, 8)}))
     ledger: Counter[str] = Counter()
     for solution in solutions:
         ledger["solutions"] += 1
@@ -134,11 +150,7 @@ def compare(
                 ledger["prefixes"] += len(progress)
                 ledger["zero_prefixes"] += sum(not prefix.correct for prefix in progress)
             _add(tally, solution, progress, steps, fixed, truth, ok)
-        audit.add(
-            solution.solution_id,
-            _labels(_steps(solution, _replay(solution, unaudited), unaudited)),
-            _labels(fixed),
-        )
+        found.add(solution)
     return {
         "ledger": {
             **ledger,
@@ -146,7 +158,7 @@ def compare(
             "zero_prefix_share": _ratio(ledger["zero_prefixes"], ledger["prefixes"]),
         },
         "strategies": [tally.figures(tallies[0]) for tally in tallies],
-        "audit": audit.figures(),
+        "audit": found.figures(),
     }
 
 
@@ -154,7 +166,8 @@ def macro_f1(verdicts: Mapping[tuple[bool, bool], int]) -> float | None:
     """The mean of the F1 of right and of wrong steps, from (truth, label) → count; null without steps."""
     if not sum(verdicts.values()):
         return None
-    kept, lost, missed, found = (verdicts.get(key, 0) for key in ((True, True), (True, False), (False, True), (False, False)))  # fmt: skip
+    kept, lost = verdicts.get((True, True), 0), verdicts.get((True, False), 0)
+    missed, found = verdicts.get((False, True), 0), verdicts.get((False, False), 0)
     errors = lost + missed
     return (2 * kept / max(1, 2 * kept + errors) + 2 * found / max(1, 2 * found + errors)) / 2
 

@@ -6,7 +6,9 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-HEAD = "| strategy | draws | draws / fixed | tokens / fixed | steps with a label | label = fixed | RMSE of mc to fixed |"
+HEAD = (
+    "| strategy | draws | draws / fixed | tokens / fixed | steps with a label | label = fixed | RMSE of mc to fixed |"
+)
 RULE = "|---|---:|---:|---:|---:|---:|---:|"
 MORE = {"mc_rmse_to_truth": " RMSE of mc to the truth |", "oracle_macro_f1": " macro-F1 against the oracle |"}
 
@@ -24,9 +26,17 @@ def markdown(result: Mapping[str, Any]) -> str:
         + "\n".join([head, rule, *lines])
         + "\n\nLabels at threshold 0, draw j as the ledger has it; RMSE over measured steps; the bias is the largest of "
         "|E[k / n] − mc| over all mc, with its sign, exact.\n\n"
-        f"`right_to_left` audits {_percent(audit['audit_fraction'])} of the solutions: of the labels that it would give "
-        f"them {_percent(audit['disagreement_in_audit'])} differ from `fixed` ({audit['audited_solutions']:,} solutions, "
-        f"{audit['audited_steps']:,} steps); over the whole ledger {_percent(audit['disagreement_in_all'])} do.\n"
+        + audit_text(audit)
+        + f" Over the whole ledger {_percent(audit['disagreement_in_all'])} differ.\n"
+    )
+
+
+def audit_text(audit: Mapping[str, Any]) -> str:
+    """A sentence or two on what an audit found."""
+    return (
+        f"`{audit['strategy']}` with an audit of {100 * audit['audit_fraction']:g} %: of the {audit['audited_steps']:,} "
+        f"labels that it would have given the {audit['audited_solutions']:,} audited solutions, "
+        f"{_percent(audit['disagreement_in_audit'])} differ from those of all draws."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,6 +31,7 @@ def bias(rate: float, config: RolloutConfig) -> float:
     return mean - rate
 
 
+@lru_cache
 def largest_bias(config: RolloutConfig, points: int = 101) -> float:
     """The bias of the largest size over a grid of rates in [0, 1], with its sign."""
     return max((bias(float(rate), config) for rate in np.linspace(0, 1, points)), key=abs)

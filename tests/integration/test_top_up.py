@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from benchmarks.kills import digests
 from pipeline.store import Store
 from tests.integration.conftest import Command, scripted
+from tests.integration.test_dataset import published
 
 
 def ledger(run: Path) -> dict[str, dict]:
@@ -21,11 +22,16 @@ def test_a_top_up_equals_a_fixed_run_and_draws_only_what_is_missing(visualprm: C
     config = scripted(tmp_path)
     places = {name: [f"run_dir={tmp_path / name}", f"output_dir={tmp_path / name}-data"] for name in
               ("whole", "cheap", "topped")}  # fmt: skip
-    cheap = ["rollout.strategy=first_success", "rollout.rounds=[1]"]
+    cheap = ["rollout.strategy=right_to_left", "rollout.rounds=[1]", "rollout.audit_fraction=0.3"]
     assert visualprm("dataset", config, *places["whole"]).returncode == 0
     done = visualprm("dataset", config, *cheap, *places["cheap"])
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "with an audit of 30 %" in done.stdout
     assert "## Scores" in (tmp_path / "cheap-data" / "README.md").read_text()
+    steps = [step for row in published(tmp_path / "cheap-data") for step in row["steps_with_score"]]
+    implied = [step for step in steps if step["origin"] == "implied"]
+    assert implied
+    assert {(step["label"], step["score"], step["num_mc_total"]) for step in implied} == {("+", None, None)}
 
     done = visualprm("dataset", config, f"input.ledger={tmp_path / 'cheap'}", *places["topped"])
     assert done.returncode == 0, done.stderr[-3000:]
