@@ -24,7 +24,8 @@ def markdown(result: Mapping[str, Any]) -> str:
         f"{ledger['solutions']:,} solutions, {_percent(ledger['pass_at_1'])} of them right; {ledger['prefixes']:,} "
         f"prefixes, {_percent(ledger['zero_prefix_share'])} without a success in all draws.\n\n"
         + "\n".join([head, rule, *lines])
-        + "\n\nLabels at threshold 0, draw j as the ledger has it; RMSE over measured steps; the bias is the largest of "
+        + "\n\nLabels at threshold 0, draw j as the ledger has it; RMSE over measured steps, "
+        "F1 over labelled ones; the bias is the largest of "
         "|E[k / n] − mc| over all mc, with its sign, exact.\n\n"
         + audit_text(audit)
         + f" Over the whole ledger {_percent(audit['disagreement_in_all'])} differ.\n"
@@ -41,7 +42,10 @@ def audit_text(audit: Mapping[str, Any]) -> str:
 
 
 def plot(result: Mapping[str, Any]) -> bytes:
-    """A PNG: labels on the left, scores on the right, both against the share of `fixed`'s tokens."""
+    """A PNG: labels on the left, scores on the right, both against the share of `fixed`'s tokens.
+
+    Strategies that score only some steps are left out on the right, where they would look better than they are.
+    """
     from matplotlib.figure import Figure
 
     rows = result["strategies"]
@@ -54,12 +58,13 @@ def plot(result: Mapping[str, Any]) -> bytes:
     figure = Figure(figsize=(12, 5), layout="constrained")
     for axes, (key, title) in zip(figure.subplots(1, 2), (quality, error), strict=True):
         for number, row in enumerate(rows):
-            if row[key] is None or row["tokens_share"] is None:
+            partial = axes is not figure.axes[0] and {"implied", "not_sampled"} & row["origins"].keys()
+            if row[key] is None or row["tokens_share"] is None or partial:
                 continue
             axes.scatter(row["tokens_share"], row[key], color=f"C{number}", label=_short(row["strategy"]), zorder=3)
         axes.set(xlabel="generated tokens, as a share of fixed", ylabel=title, xlim=(0, 1.05))
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(loc="lower right", fontsize=8)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     sink = io.BytesIO()
     figure.savefig(sink, format="png", dpi=120)
     return sink.getvalue()
