@@ -10,13 +10,16 @@ import yaml
 from pipeline.config import RolloutConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.frontier.ledger import Recorded, recorded
-from pipeline.frontier.measure import Oracle, Truths, compare
+from pipeline.frontier.measure import Oracle, Truths, candidates, compare
 from pipeline.frontier.report import markdown, plot
+from pipeline.frontier.runs import write_runs
 from pipeline.functions import named_function
 from pipeline.store import Store, one_line_io_errors, open_uri
 
 
-def frontier(run: str, truth: str | None = None, oracle: str | None = None, out: str | None = None) -> str:
+def frontier(
+    run: str, truth: str | None = None, oracle: str | None = None, out: str | None = None, runs: str | None = None
+) -> str:
     """Writes `frontier.json`, `frontier.md` and `frontier.png`, and returns the table.
 
     Args:
@@ -25,6 +28,7 @@ def frontier(run: str, truth: str | None = None, oracle: str | None = None, out:
             beyond the run's own serve as the truth about mc.
         oracle: `module:function`; the function gets the run's store and returns an `Oracle`.
         out: a folder; `frontier` in the run directory by default.
+        runs: a folder for the run directories that the strategies would have left.
 
     Raises:
         UserError: a ledger is missing, isn't `fixed`, or the two share no solution.
@@ -49,7 +53,8 @@ def frontier(run: str, truth: str | None = None, oracle: str | None = None, out:
         for name, data in files.items():
             with filesystem.open_output_stream(f"{folder}/{name}") as stream:
                 stream.write(data)
-    return f"{text}\nwritten to {out or store.address('frontier')}"
+        made = write_runs(store, candidates(rollout), runs) if runs else []
+    return "\n".join([text, f"written to {out or store.address('frontier')}", *made])
 
 
 def _fixed_run(run: str) -> tuple[Store, RolloutConfig]:

@@ -111,6 +111,10 @@ def ledger(folder: Path, draws: int, seed: int = 0, **settings: Any) -> Store:
         items.append(AnnotatedProblem(problem, (solution,), "m", "k", "p", "sha", "fixed"))
     failed = dataclasses.replace(items[0], solutions=(), error="odd: x",
                                  problem=dataclasses.replace(items[0].problem, problem_id="z"))  # fmt: skip
+    store.filesystem.create_dir(store.path("problems"))
+    store.write_json("problems.json", {"rejected": {}})
+    store.write_json("ledger.json", {"seed": 0})
+    store.write_text("quarantine/load.jsonl", "")
     write_ledger(store, {"1": [*items[:5], failed], "2": [*items[4:]]})
     return store
 
@@ -139,6 +143,25 @@ def test_the_command_writes_table_figures_and_plot(tmp_path: Path) -> None:
     assert result["strategies"][0]["mc_rmse_to_truth"] > 0
     assert (tmp_path / "run" / "frontier" / "frontier.md").read_text() in text
     assert (tmp_path / "run" / "frontier" / "frontier.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_runs_that_strategies_would_have_left(tmp_path: Path) -> None:
+    store = ledger(tmp_path / "run", 8)
+    frontier(str(tmp_path / "run"), runs=str(tmp_path / "runs"))
+    result = json.loads((tmp_path / "run" / "frontier" / "frontier.json").read_text())
+    for folder in (tmp_path / "runs").iterdir():
+        left = Store(str(folder))
+        rows = [row for path in left.ledger_files() for row in pq.read_table(path).to_pylist()]
+        (name,) = {item["strategy"] for item in rows}
+        # One problem lies in two blocks of the ledger, here as there.
+        draws = {item["problem_id"]: item["num_draws"] for item in rows}
+        assert sum(draws.values()) == row(result, name)["draws"]
+        solutions = {item["problem_id"]: item["solutions"] for item in rows}
+        for item in recorded(store):
+            for steps in [found["steps"] for found in solutions[item.problem_id]]:
+                hits = [[draw["verdict"]["status"] == "correct" for draw in step["draws"]] for step in steps]
+                assert hits == [whole[: len(part)] for whole, part in zip(item.hits, hits, strict=True)]
+    assert len(list((tmp_path / "runs").iterdir())) == len(result["strategies"])
 
 
 def test_what_cannot_be_replayed_is_one_line(tmp_path: Path) -> None:
