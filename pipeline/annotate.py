@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
 from pipeline.errors import EngineDead, RowError
+from pipeline.given import read_given
 from pipeline.meter import Meter
 from pipeline.policy import policy_key
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, Step, Verdict
@@ -33,9 +34,18 @@ FULL_CACHE = 0.9
 
 
 async def annotate(
-    problem: Problem, template: Template, model: str, engine: Engine, pool: VerifierPool, config: RunConfig
+    problem: Problem,
+    template: Template,
+    model: str,
+    engine: Engine,
+    pool: VerifierPool,
+    config: RunConfig,
+    given: Sequence[Solution] | None = None,
 ) -> AnnotatedProblem:
     """Samples, splits, rolls out and verifies one problem. A `RowError` becomes the row's `error`.
+
+    Args:
+        given: solutions that are there already, split and judged, with the draws they may hold; none are sampled.
 
     Raises:
         EngineDead: the engine is gone.
@@ -48,7 +58,7 @@ async def annotate(
         key,
         user_turn(problem, template),
         template.sha,
-        config.rollout.strategy,
+        config.rollout.description,
     )
 
     async def verify(response: str, finish_reason: FinishReason) -> Verdict:
@@ -56,16 +66,18 @@ async def annotate(
             problem.answer, response, problem.verify, problem.options, problem.question, finish_reason
         )
 
+    async def one(index: int, completion: Completion) -> Solution:
+        solution = await _solution(f"{problem.problem_id}/{key}/s{index}", completion, prompt, engine, verify, config)
+        return await _roll_out(solution, prompt, engine, verify, config)
+
     try:
         prompt = chat_prompt(problem, template, engine)
-        seed = base_seed(config.seed, problem.problem_id, key, "solutions")
-        completions = await sample(prompt, engine, config.sampling, seed)
-        solutions = await asyncio.gather(
-            *(
-                _annotate_solution(problem, key, index, completion, prompt, engine, verify, config)
-                for index, completion in enumerate(completions)
-            )
-        )
+        if given is None:
+            seed = base_seed(config.seed, problem.problem_id, key, "solutions")
+            completions = await sample(prompt, engine, config.sampling, seed)
+            solutions = await asyncio.gather(*(one(index, drawn) for index, drawn in enumerate(completions)))
+        else:
+            solutions = await asyncio.gather(*(_roll_out(held, prompt, engine, verify, config) for held in given))
     except EngineDead:
         raise
     except RowError as error:
@@ -76,23 +88,17 @@ async def annotate(
     return dataclasses.replace(result, solutions=tuple(solutions))
 
 
-async def _annotate_solution(
-    problem: Problem,
-    key: str,
-    index: int,
-    completion: Completion,
-    prompt: Prompt,
-    engine: Engine,
-    verify: Verify,
-    config: RunConfig,
+async def _solution(
+    solution_id: str, completion: Completion, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig
 ) -> Solution:
+    """A sampled response, cut into steps and judged."""
     steps = splitting.split(completion.text, config.split.max_steps)
     ends = engine.ends(completion.token_ids, prompt.token_ids)
     if ends and ends[-1] != len(completion.text):
         raise RowError("token_offsets", f"the tokens give {ends[-1]} characters, the text has {len(completion.text)}")
     spans = splitting.spans(steps, ends)
-    solution = Solution(
-        f"{problem.problem_id}/{key}/s{index}",
+    return Solution(
+        solution_id,
         completion.text,
         completion.token_ids,
         completion.finish_reason,
@@ -100,11 +106,16 @@ async def _annotate_solution(
         await verify(completion.text, completion.finish_reason),
         tuple(Step(text, span.start, span.end, span.exact) for text, span in zip(steps, spans, strict=True)),
     )
+
+
+async def _roll_out(solution: Solution, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig) -> Solution:
+    offsets = splitting.boundaries([step.text for step in solution.steps])
+    ends = engine.ends(solution.token_ids, prompt.token_ids)
     prefixes = [
-        _prefix(solution, step, offset, ends, engine)
-        for step, offset in zip(solution.steps, splitting.boundaries(steps), strict=True)
+        _prefix(solution, step, offset, ends, engine) for step, offset in zip(solution.steps, offsets, strict=True)
     ]
-    seeds = [base_seed(config.seed, problem.problem_id, key, f"s{index}", step) for step in range(len(steps))]
+    place = solution.solution_id.split("/")
+    seeds = [base_seed(config.seed, *place, step) for step in range(len(solution.steps))]
     return await roll_out(solution, prompt, prefixes, seeds, engine, verify, config.sampling, config.rollout)
 
 
@@ -137,23 +148,24 @@ class Annotator:
         self._meter = Meter(Store(config.run_dir), self._engine.gauges)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
-        problems = [records.problem_from_row(row) for row in batch.to_pylist()]
-        rows = await asyncio.gather(*map(self._row, problems))
+        block = batch.to_pylist()
+        given = await asyncio.to_thread(read_given, block)
+        problems = map(records.problem_from_row, block)
+        rows = await asyncio.gather(*(self._row(problem, given.get(problem.problem_id)) for problem in problems))
         yield records.table(rows, records.LEDGER_SCHEMA)
 
-    async def _row(self, problem: Problem) -> dict[str, Any]:
+    async def _row(self, problem: Problem, given: Sequence[Solution] | None) -> dict[str, Any]:
+        template = self._templates[problem.prompt]
         await self._room()
         try:
-            item = await annotate(
-                problem, self._templates[problem.prompt], self._model, self._engine, self._pool, self._config
-            )
+            item = await annotate(problem, template, self._model, self._engine, self._pool, self._config, given)
         except EngineDead as error:
             # Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job.
             print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)
             os._exit(1)
         finally:
             self._under_way -= 1
-        self._meter.add(item)
+        self._meter.add(item, given or ())
         return records.ledger_row(item)
 
     async def _room(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -132,15 +132,48 @@ class SplitConfig(Strict):
     """Longer solutions are merged evenly (paper: 12)."""
 
 
+STRATEGY_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "fixed": (),
+    "stop_after_zero": (),
+    "first_success": ("rounds",),
+    "sequential_ci": ("ci_round", "ci_half_width"),
+    "right_to_left": ("rounds", "audit_fraction"),
+    "binary_search": ("rounds", "audit_fraction"),
+}
+"""The settings of `rollout` that each strategy heeds beside `num_draws`."""
+
+
 class RolloutConfig(Strict):
     """How many continuations each step prefix gets."""
 
-    strategy: Literal["fixed", "stop_after_zero"] = "fixed"
-    """`fixed` draws after every step, `stop_after_zero` stops after the first step without a success."""
+    strategy: Literal[
+        "fixed", "stop_after_zero", "first_success", "sequential_ci", "right_to_left", "binary_search"
+    ] = "fixed"
+    """Which prefixes get how many draws (docs/strategies.md); `fixed` gives every prefix all of them."""
     num_draws: int = Field(default=16, ge=1)
-    """Continuations a prefix (paper: 16)."""
+    """Continuations a prefix (paper: 16); the most of them for a strategy that stops earlier."""
+    rounds: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(4, 4, 8), min_length=1)
+    """Draws of each round until the first success; the last size repeats. Not for `fixed`, `sequential_ci`."""
+    ci_round: int = Field(default=4, ge=1)
+    """Draws of a round of `sequential_ci`."""
+    ci_half_width: float = Field(default=0.2, gt=0, lt=0.5)
+    """`sequential_ci` stops where mc is known to ± this (90 % Jeffreys interval)."""
+    audit_fraction: float = Field(default=0.03, ge=0, le=1)
+    """Share of the solutions that get every draw under `right_to_left` and `binary_search`."""
     complete_prefix: Literal["own_answer", "sample"] = "own_answer"
     """The last step's score: the solution's own verdict, or draws as for any other step."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings that this strategy heeds, as JSON values."""
+        return self.model_dump(mode="json", include={"num_draws", *STRATEGY_PARAMETERS[self.strategy]})
+
+    @property
+    def description(self) -> str:
+        """The strategy and its parameters as the ledger names them: `first_success num_draws=16 rounds=4,4,8`."""
+        values = {key: ",".join(map(str, value)) if isinstance(value, list) else value
+                  for key, value in self.parameters.items()}  # fmt: skip
+        return " ".join([self.strategy, *(f"{key}={value}" for key, value in values.items())])
 
 
 class VerifyConfig(Strict):
@@ -172,6 +205,13 @@ class PublishConfig(Strict):
     """`module:function`s that write more Markdown into the card, given the run's store and the shards' folder."""
 
 
+class InputConfig(Strict):
+    """What a run starts from, beside its sources."""
+
+    ledger: str | None = None
+    """An earlier run's directory: its problems, solutions and draws are taken over, and the strategy goes on."""
+
+
 class RayConfig(Strict):
     """Where Ray is and how it cuts the work."""
 
@@ -196,6 +236,7 @@ class RunConfig(Strict):
     """The prompt file of all sources that name none."""
     sources: tuple[SourceConfig, ...]
     """The benchmarks."""
+    input: InputConfig = InputConfig()
     engine: EngineConfig = EngineConfig()
     sampling: SamplingConfig = SamplingConfig()
     split: SplitConfig = SplitConfig()
@@ -238,8 +279,9 @@ def parse_config(data: dict[str, Any], overrides: Sequence[str] = (), origin: st
 
 def ledger_view(config: RunConfig) -> dict[str, Any]:
     """The configuration as flat dotted keys, without those that don't touch the ledger."""
+    unheeded = set().union(*STRATEGY_PARAMETERS.values()) - config.rollout.parameters.keys()
     flat: dict[str, Any] = {}
-    _flatten(config.model_dump(mode="json"), "", flat)
+    _flatten(config.model_dump(mode="json", exclude={"rollout": unheeded}), "", flat)
     return {
         key: value
         for key, value in flat.items()

@@ -7,10 +7,11 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.engine.gauges import Gauges
-from pipeline.records import AnnotatedProblem
+from pipeline.records import AnnotatedProblem, Solution
 from pipeline.store import Store
 
 INTERVAL_S = 3.0
@@ -29,12 +30,20 @@ class Meter:
         self._verdicts: Counter[str] = Counter()
         threading.Thread(target=self._write, daemon=True, name="meter").start()
 
-    def add(self, item: AnnotatedProblem) -> None:
-        draws = (draw for solution in item.solutions for step in solution.steps for draw in step.draws)
+    def add(self, item: AnnotatedProblem, given: Sequence[Solution] = ()) -> None:
+        """Counts what was generated for `item`: all but the solutions that were `given`, and their draws."""
+        held = {(one.solution_id, index): len(step.draws) for one in given for index, step in enumerate(one.steps)}
+        sampled = [one for one in item.solutions if (one.solution_id, 0) not in held]
+        draws = [
+            draw
+            for one in item.solutions
+            for index, step in enumerate(one.steps)
+            for draw in step.draws[held.get((one.solution_id, index), 0) :]
+        ]
         with self._lock:
             self._problems += 1
-            self._draws += item.num_draws
-            self._tokens += item.num_tokens
+            self._draws += len(draws)
+            self._tokens += sum(len(one.token_ids) for one in sampled) + sum(len(draw.token_ids) for draw in draws)
             self._verdicts.update(draw.verdict.status for draw in draws)
 
     def snapshot(self) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,11 +12,16 @@ import yaml
 
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
+from pipeline.frontier.ledger import recorded
+from pipeline.frontier.measure import audit
+from pipeline.frontier.report import audit_text
+from pipeline.functions import named_function
 from pipeline.records import Rejected
 from pipeline.stats import Stats, statistics
 from pipeline.store import Store, open_uri
 from stages import card, label
 from stages.publish import Run, publish
+from stages.rollout import largest_bias
 
 FREE = ("label", "publish", "output_dir")
 """What `visualprm publish` may set anew."""
@@ -47,14 +51,40 @@ def publish_run(store: Store, config: RunConfig, force: bool) -> bool:
     store.write_jsonl("quarantine/annotate.jsonl", map(_quarantine_row, stats.failed))
     store.write_json("published.json", key)
     print(card.summary_table(statistics(stats.document())))
+    if found := _audit(store, config):
+        print(found)
     return True
 
 
 def _documents(config: RunConfig, store: Store, stats: Stats, folder: str) -> Mapping[str, str]:
     """README.md and stats.json for the finished shards in `folder`."""
     versions = {name: version(name) for name in ("pyarrow", "datasets")}
-    sections = [_section(name)(store, folder) for name in config.publish.card_sections]
-    return card.documents(stats.document(), config, versions, sections)
+    found = _audit(store, config)
+    sections = [
+        _bias_section(config),
+        found and f"## Audit\n\n{found}",
+        *(_section(name)(store, folder) for name in config.publish.card_sections),
+    ]
+    return card.documents(stats.document(), config, versions, list(filter(None, sections)))
+
+
+def _bias_section(config: RunConfig) -> str:
+    """What a reader of scores must know of a strategy that stops by what it has drawn; empty for the others."""
+    bias = largest_bias(config.rollout)
+    if abs(bias) < 1e-6:
+        return ""
+    return (
+        f"## Scores\n\n`{config.rollout.description}` stops by what it has drawn. The counts are true, and so is "
+        "whether a score is above 0 (what `fixed` says with the same draws), but the score k / n is no unbiased "
+        f"estimate of mc: its mean is off by up to {bias:+.3f}, depending on mc."
+    )
+
+
+def _audit(store: Store, config: RunConfig) -> str:
+    """What the audited solutions say of all others; empty where the strategy audits none."""
+    if "audit_fraction" not in config.rollout.parameters or not config.rollout.audit_fraction:
+        return ""
+    return audit_text(audit(recorded(store), config.rollout))
 
 
 def check_sections(config: RunConfig) -> None:
@@ -67,20 +97,8 @@ def check_sections(config: RunConfig) -> None:
         _section(name)
 
 
-def _section(name: str) -> Callable[[Store, str], str]:
-    """The function `module:function` of `publish.card_sections`.
-
-    Raises:
-        UserError: there is no such function.
-    """
-    module, _, function = name.partition(":")
-    try:
-        section: Callable[[Store, str], str] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"publish.card_sections: {name!r} can't be imported ({error}): write it as module:function"
-        ) from error
-    return section
+def _section(name: str) -> Callable[..., str]:
+    return named_function(name, "publish.card_sections")
 
 
 def republish(run: str, overrides: Sequence[str]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 
-from pipeline.claim import claim, read_templates
+from pipeline.claim import check_earlier, claim, read_templates
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
+from pipeline.given import take_over
 from pipeline.graph import annotate_problems, ray_session
 from pipeline.loading import load_problems
 from pipeline.policy import check_model, model_fingerprint
@@ -29,13 +30,16 @@ def run_dataset(config: RunConfig) -> None:
     model = model_fingerprint(config.engine)
     store = Store(config.run_dir)
     check_sections(config)
+    earlier = Store(config.input.ledger) if config.input.ledger else None
+    if earlier:
+        check_earlier(earlier, config, templates, model)
     store.make()
     with store.lock():
         filesystem, out = open_uri(config.output_dir)
         check_output(out, filesystem)
         claim(store, config, templates, model)
         if not store.exists("problems.json"):
-            load_problems(store, config)
+            take_over(store, earlier) if earlier else load_problems(store, config)
         store.drop_orphans()
         problems, done = store.problem_ids(), store.done_ids()
         if not problems:

@@ -190,7 +190,8 @@ def _with_total(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]
 
 def _config_text(config: RunConfig) -> str:
     """The configuration as YAML, without the keys that say where and how wide a run runs."""
-    tree = config.model_dump(mode="json")
+    # Nor what it went on from: the same draws make the same dataset.
+    tree = config.model_dump(mode="json", exclude={"input"})
     for key in set(LEDGER_FREE) - {"label", "publish"}:
         *parents, last = key.split(".")
         node = tree
