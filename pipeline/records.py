@@ -248,6 +248,9 @@ PUBLISHED_SCHEMA = pa.schema(
     ]
 )
 
+IMPORTED_SCHEMA = PUBLISHED_SCHEMA.append(pa.field("extra", pa.string()))
+"""What `visualprm import` writes; `extra` is `stages.exchange.kept.Kept` as JSON."""
+
 
 def problem_row(problem: Problem) -> dict[str, Any]:
     return dataclasses.asdict(problem)
