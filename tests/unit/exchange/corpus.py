@@ -67,7 +67,7 @@ def make_rows(seed: int = 0, problems: int = 12) -> dict[str, list[dict[str, Any
 
 
 def image_names(files: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    names = set()
+    names: set[str] = set()
     for rows in files.values():
         for row in rows:
             names.update([row["image"]] if isinstance(row["image"], str) else row["image"])
