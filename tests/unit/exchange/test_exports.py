@@ -205,9 +205,7 @@ def test_names_from_elsewhere_stay_in_the_folder(tmp_path: Path) -> None:
     """A dataset is a file that anyone may have written: its image names are no paths to trust."""
     (tmp_path / "in/images/a").mkdir(parents=True)
     (tmp_path / "in/images/a/b.png").write_bytes(png(1))
-    record = {"image": "./a/../a/b.png", "conversations": []}
-    turns = [("one", "+"), ("two", "-")]
-    record |= {"id": -1, "conversations": conversations.write("Q", turns, None, None)["conversations"]}
+    record = conversations.write("Q", [("one", "+"), ("two", "-")], "./a/../a/b.png", None)
     (tmp_path / "in/x_prm.jsonl").write_text(json.dumps(record))
     import_corpus("conversations", str(tmp_path / "in"), str(tmp_path / "ours"), ImportOptions())
     export_dataset(str(tmp_path / "ours"), "conversations", str(tmp_path / "out"), OPTIONS)

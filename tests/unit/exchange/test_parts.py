@@ -66,8 +66,8 @@ def test_sorting_is_stable(tmp_path: Path) -> None:
         ("ff1", b"tab\there 0"),
     ]
     lines = SortedLines(tmp_path / "deep/x.jsonl")
-    for key, value in [((2,), "c"), ((1,), "ä"), ((1,), "b")]:
-        lines.add(key, value)
+    for rank, value in [((2,), "c"), ((1,), "ä"), ((1,), "b")]:
+        lines.add(rank, value)
     assert lines.finish() == 3
     assert (tmp_path / "deep/x.jsonl").read_text(encoding="utf-8") == '"ä"\n"b"\n"c"\n'
 
