@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.shards import DOCUMENTS, replacing
 from pipeline.store import one_line_io_errors
 from stages.exchange.kept import Kept, kept_of
 from stages.exchange.names import is_safe, own_name
+from stages.exchange.values import image_names
 
 DEFAULT_SYSTEM = Path(__file__).parents[2] / "prompts/prm_system_v1.txt"
 
@@ -64,8 +65,7 @@ class _Writer:
     def add(self, row: Mapping[str, Any]) -> None:
         kept = kept_of(row)
         try:
-            names = self._names(row, kept)
-            image = _as_value(names, kept)
+            names, image = self._names(row, kept)
             line = self._format.line(row, kept, image, self._options)
         except RowError as error:
             self.left_out[error.reason] += 1
@@ -80,17 +80,19 @@ class _Writer:
         """The number of rows of each file."""
         return {name: file.finish() for name, file in self._files.items()}
 
-    def _names(self, row: Mapping[str, Any], kept: Kept | None) -> list[str]:
-        """The images' names: the ones they came with, where those can be files of their own."""
+    def _names(self, row: Mapping[str, Any], kept: Kept | None) -> tuple[Sequence[str], Any]:
+        """The images' names, and the value that has them in the record: a path, a list of paths, or null.
+
+        They are the ones that they came with, where those can be files of their own.
+        """
+        images = row["images"]
         if kept and self._format.keeps_names:
-            value = kept.image
-            names: list[str] = [] if value is None else value if isinstance(value, list) else [value]
-            if len(names) == len(row["images"]) and all(map(self._is_free, names, row["images"])):
-                return names
-        return [
-            self._format.own_name(self._options.name, own_name(row["source"], image["path"], image["bytes"]))
-            for image in row["images"]
-        ]
+            held = image_names(kept.image)
+            if len(held) == len(images) and all(map(self._is_free, held, images)):
+                return held, kept.image
+        own = [own_name(row["source"], image["path"], image["bytes"]) for image in images]
+        names = [self._format.own_name(self._options.name, name) for name in own]
+        return names, names[0] if len(names) == 1 else names or None
 
     def _is_free(self, name: str, image: Mapping[str, Any]) -> bool:
         file = self._format.image_file(name)
@@ -103,13 +105,6 @@ class _Writer:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(image["bytes"])
         self._written[file] = image["path"]
-
-
-def _as_value(names: list[str], kept: Kept | None) -> Any:
-    """A path alone if there is one image, as released records have it, unless this one had a list."""
-    if not names:
-        return kept.image if kept else None
-    return names[0] if len(names) == 1 and not (kept and isinstance(kept.image, list)) else names
 
 
 def _empty_folder(out: str) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.stats import statistics
-from stages.card import stats_json, summary_table
+from stages.card import source_table, stats_json
 
 WHAT = {
     "raw": "`steps_with_score` records (VisualPRM400K-v1.1-Raw)",
@@ -18,9 +18,13 @@ def documents(name: str, format: str, document: Mapping[str, Any], threshold: fl
     """The files beside the shards by name, and the table to print."""
     figures = statistics(document)
     for each in (figures["total"], *figures["sources"].values()):
-        # Nobody verified the responses' own answers here; a share of 0 would be a measurement.
-        each["correct_response_share"] = None
-    table = summary_table(figures)
+        # What a corpus doesn't tell is null: a share or a count of 0 would be a measurement.
+        each |= {"correct_response_share": None, "tokens": None, "draws": {}, "responses": {}}
+    total = figures["total"]
+    head = f"{total['problems']:,} problems · {total['solutions']:,} solutions · {total['steps']:,} steps"
+    left = [f"{reason} {count:,}" for reason, count in total["quarantined"].items()]
+    lines = [f"left out: {', '.join(left)}"] if left else []
+    table = "\n\n".join([head, source_table(figures), *lines])
     parts = [
         "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train-*.parquet\n---",
         f"# {name}",

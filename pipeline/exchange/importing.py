@@ -214,7 +214,7 @@ def _parse(format: Format, file: str, number: int, line: bytes, options: ImportO
         raise record
     if not isinstance(record, dict):
         raise RowError("not_an_object", f"{type(record).__name__}, not a JSON object")
-    images, system = image_names(record), None
+    images, system = image_names(record.get("image")), None
     if format == "raw":
         columns = raw.read(record, options.threshold)
         rendered = raw.write(columns, record.get("image"), lenient=True)
@@ -303,6 +303,5 @@ def _count(stats: Stats, rows: Sequence[Mapping[str, Any]]) -> None:
         tally["incorrect_steps"] += labels.count("-")
         tally["labelled_steps"] += len(labels) - labels.count(None)
         tally["mixed_solutions"] += "+" in labels and "-" in labels
-        tally["responses.not_judged"] += 1
         for step in steps:
             tally[f"origins.{step['origin']}"] += 1

@@ -26,14 +26,16 @@ def get(record: Any, key: str, kind: type[Kind]) -> Kind:
     return value
 
 
-def image_names(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """The paths of `image`: one, several (NLVR2 has two), or none.
+def image_names(value: Any) -> tuple[str, ...]:
+    """The paths in a record's `image`: one, a list (NLVR2 has two), lists in a list, or null for none.
 
     Raises:
         RowError: it is something else.
     """
-    value = record.get("image")
-    names = () if value is None else tuple(value) if isinstance(value, list) else (value,)
-    if not all(isinstance(name, str) and name for name in names):
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        return tuple(name for each in value for name in image_names(each))
+    if not isinstance(value, str) or not value:
         raise RowError("wrong_type", "image is neither a path nor a list of paths")
-    return names
+    return (value,)

@@ -11,6 +11,8 @@ from typing import Any
 
 import PIL.Image
 
+from stages.exchange.values import image_names as stages_names
+
 NAME = "VisualPRM400K-v1.1-Raw"
 SOURCES = ("AI2D_train", "nlvr2_en", "mavis_function_poly")
 
@@ -61,6 +63,8 @@ def make_rows(seed: int = 0, problems: int = 12) -> dict[str, list[dict[str, Any
             rows += [raw_row(rng, image, question, **more) for _ in range(4)]
         rng.shuffle(rows)
         files[f"{source}.jsonl"] = rows
+    for row in files["nlvr2_en.jsonl"][:3]:
+        row["image"] = [row["image"]]
     files["AI2D_train.jsonl"][0]["answer"] = 12
     files["AI2D_train.jsonl"][1].pop("question_orig")
     return files
@@ -70,7 +74,7 @@ def image_names(files: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     names: set[str] = set()
     for rows in files.values():
         for row in rows:
-            names.update([row["image"]] if isinstance(row["image"], str) else row["image"])
+            names.update(stages_names(row["image"]))
     return sorted(names)
 
 

@@ -11,12 +11,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pipeline.cli import main
 from pipeline.errors import UserError
 from pipeline.exchange.exporting import export_dataset
 from pipeline.exchange.formats import ExportOptions
 from pipeline.exchange.importing import ImportOptions, import_corpus
 from pipeline.exchange.reading import read_rows
+from stages.exchange import conversations, raw
+from stages.exchange.labels import labelled_turns
 from tests.unit.exchange.corpus import (
     NAME,
     image_names,
@@ -56,6 +61,18 @@ def test_raw_comes_back_byte_for_byte(release: Path, imported: Path, tmp_path: P
     assert contents(tmp_path / "raw") == contents(release)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(), st.sampled_from([0.0, 0.0625, 0.125, 0.5]), st.booleans())
+def test_any_record_gives_the_references_conversation(seed: int, threshold: float, early_stop: bool) -> None:
+    record = raw_row(random.Random(seed), "a.png", "Q?")
+    columns = raw.read(record, threshold=0.0)
+    turns = labelled_turns(columns["steps_with_score"], threshold, early_stop)
+    (wanted,) = reference_conversations([record], threshold, early_stop, SYSTEM)
+    assert conversations.write(columns["prompt"], turns, "a.png", SYSTEM) == wanted
+    rendered = raw.write(columns, "a.png", lenient=True)
+    assert {key: rendered[key] for key in record} == record
+
+
 @pytest.mark.parametrize(("threshold", "early_stop"), [(0.0, False), (0.0, True), (0.0625, False), (0.25, True)])
 def test_conversations_equal_the_references_post_processing(
     release: Path, imported: Path, tmp_path: Path, threshold: float, early_stop: bool
@@ -92,6 +109,23 @@ def test_conversations_come_back_byte_for_byte(imported: Path, tmp_path: Path) -
     before, after = contents(first), contents(again)
     assert before.pop("meta.json") == after.pop("meta.json").replace(str(again).encode(), str(first).encode())
     assert before == after
+
+
+def test_the_commands_do_the_same(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (
+        ["import", "raw", str(release), str(tmp_path / "ours"), "--images", str(release / "images"), "--drop", "1"],
+        ["export", str(tmp_path / "ours"), "conversations", str(tmp_path / "talk"), "--cut-after-error"],
+    ):
+        main(command)
+    printed = capsys.readouterr().out
+    assert "37 problems · 144 solutions" in printed
+    assert "144 rows in 3 files" in printed
+    system = Path("prompts/prm_system_v1.txt").read_text().strip()
+    rows = make_rows()["AI2D_train.jsonl"]
+    assert lines(tmp_path / "talk/AI2D_train_prm.jsonl") == reference_conversations(rows, 0.0, True, system)
+    with pytest.raises(SystemExit) as caught:
+        main(["import", "raw", str(release), str(tmp_path / "other"), "--drop", "4"])
+    assert caught.value.code == 2
 
 
 def test_a_zip_and_a_zip_in_parts_give_the_same_dataset(release: Path, imported: Path, tmp_path: Path) -> None:
@@ -141,14 +175,14 @@ def test_what_was_not_measured_is_null(release: Path, imported: Path) -> None:
     seen = set()
     for row in read_rows(str(imported)):
         kept = json.loads(row["extra"])
-        for step, raw in zip(row["steps_with_score"], wanted[row["source"], kept["row"]], strict=True):
+        for step, record in zip(row["steps_with_score"], wanted[row["source"], kept["row"]], strict=True):
             seen.add(step["origin"])
-            if raw["num_mc_total"] == 0:
+            if record["num_mc_total"] == 0:
                 assert (step["score"], step["num_mc_correct"], step["num_mc_total"], step["label"]) == (None,) * 4
                 assert step["origin"] == "not_sampled"
             else:
-                assert (step["score"], step["num_mc_correct"]) == (raw["score"], raw["num_mc_correct"])
-                assert step["label"] == ("+" if raw["score"] > 0 else "-")
+                assert (step["score"], step["num_mc_correct"]) == (record["score"], record["num_mc_correct"])
+                assert step["label"] == ("+" if record["score"] > 0 else "-")
         assert row["response_correct"] is None
         assert row["policy_model"] is None
     assert seen == {"measured", "not_sampled"}
@@ -192,7 +226,7 @@ def test_bad_rows_are_named_and_the_others_go_on(tmp_path: Path) -> None:
     stats = json.loads((tmp_path / "out/stats.json").read_text())
     assert stats["total"]["solutions"] == 3
     assert stats["total"]["quarantined"] == dict.fromkeys(sorted([*bad, "invalid_json"]), 1)
-    assert "quarantined: 10" in table
+    assert "left out: bad_counts 1, bad_score 1, image_outside_root 1" in table
     named = {entry["reason"]: entry["row"] for entry in lines(tmp_path / "out.rejected.jsonl")}
     assert named == {**{reason: number for number, reason in enumerate(bad, 4)}, "invalid_json": 13}
 
