@@ -7,14 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline.annotate import annotate
+from pipeline.annotate import Annotator, annotate
 from pipeline.config import EngineConfig, RunConfig, parse_config
 from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import RowError, UserError
+from pipeline.loading import load_problems
 from pipeline.records import LEDGER_SCHEMA, AnnotatedProblem, Image, Problem, ledger_row, solution_from_row, table
 from pipeline.responses import Responses, fingerprint
+from pipeline.store import Store
 from stages.sample import Template
 from stages.verify.pool import VerifierPool
 
@@ -106,3 +109,27 @@ def test_a_given_text_becomes_a_solution_like_any_other() -> None:
 
 def test_a_response_that_leaves_no_room_is_refused() -> None:
     assert run(["Final answer: 4", "x" * 201]).error == "response_too_long: 201 tokens, sampling.max_tokens is 200"
+
+
+def test_a_run_loads_and_annotates_only_what_has_a_response(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, {"id": "q1", "response": "a\n\nFinal answer: 4"}, {"id": "q1", "response": "Final answer: 5"}
+    )
+    source = {"name": "rows", "function": "tests.integration.rows:rows", "kwargs": {"count": 3}}
+    settings = config(sources=[source], input={"responses": path}, engine={"kind": "scripted"}, run_dir=str(tmp_path))
+    store = Store(str(tmp_path))
+    store.make()
+    load_problems(store, settings)
+    refused = [json.loads(line) for line in store.read_text("quarantine/load.jsonl").splitlines()]
+    assert [(row["id"], row["reason"]) for row in refused] == [("q0", "no_response"), ("q2", "no_response")]
+
+    (problems,) = map(pq.read_table, store.problem_files())
+    annotator = Annotator(settings, {settings.prompt: "{question}"}, "scripted")
+
+    async def annotated() -> list[dict[str, Any]]:
+        return [row async for block in annotator(problems) for row in block.to_pylist()]
+
+    (row,) = asyncio.run(annotated())
+    assert row["error"] is None
+    assert [solution["text"] for solution in row["solutions"]] == ["a\n\nFinal answer: 4", "Final answer: 5"]
+    assert row["num_draws"] == 3
