@@ -84,7 +84,7 @@ def card(
         "the right answer, as in [VisualPRM](https://arxiv.org/abs/2503.10291).",
         '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_dir="…", split="train")\n```',
         "## How it was made\n\n" + _table(("", ""), _recipe(figures, config, versions)),
-        "## Sources\n\n" + source_table(figures),
+        "## Sources\n\n" + _source_table(figures),
         f"## Verdicts\n\n{MISSING[config.label.missing]}\n\n{_verdict_table(figures)}",
         "## Left out\n\n" + _left_out(total),
         "## Columns\n\n" + _table(("column", ""), [(f"`{name}`", text) for name, text in COLUMNS.items()]),
@@ -110,7 +110,7 @@ def summary_table(figures: Mapping[str, Any], tokens_per_second: float | None = 
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in total["quarantined"].items())
     tail = [f"quarantined: {quarantined:,} ({reasons})"] if quarantined else []
     tail += [f"pending: {total['pending']:,}"] if total["pending"] else []
-    return "\n".join([head, "", source_table(figures), *tail])
+    return "\n".join([head, "", _source_table(figures), *tail])
 
 
 def _front_matter(name: str, solutions: int) -> str:
@@ -150,8 +150,7 @@ def _recipe(figures: Mapping[str, Any], config: RunConfig, versions: Mapping[str
     ]
 
 
-def source_table(figures: Mapping[str, Any]) -> str:
-    """A line a source, and one for all of them."""
+def _source_table(figures: Mapping[str, Any]) -> str:
     counts = ("problems", "solutions", "steps")
     shares = ("steps/solution", "mean mc", "incorrect steps", "both labels", "right answers")
     rows = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.stats import statistics
-from stages.card import source_table, stats_json
+from stages.card import stats_json, summary_table
 
 WHAT = {
     "raw": "`steps_with_score` records (VisualPRM400K-v1.1-Raw)",
@@ -17,14 +17,18 @@ WHAT = {
 def documents(name: str, format: str, document: Mapping[str, Any], threshold: float) -> tuple[dict[str, str], str]:
     """The files beside the shards by name, and the table to print."""
     figures = statistics(document)
-    for each in (figures["total"], *figures["sources"].values()):
-        # What a corpus doesn't tell is null: a share or a count of 0 would be a measurement.
-        each |= {"correct_response_share": None, "tokens": None, "draws": {}, "responses": {}}
     total = figures["total"]
+    tallies = (total, *figures["sources"].values())
+    # What a corpus doesn't tell is null: a share or a count of 0 would be a measurement.
+    for each in tallies:
+        each["correct_response_share"] = None
+    sources = summary_table({**figures, "total": {**total, "quarantined": {}}}).partition("\n\n")[2]
+    for each in tallies:
+        each |= {"tokens": None, "draws": {}, "responses": {}}
     head = f"{total['problems']:,} problems · {total['solutions']:,} solutions · {total['steps']:,} steps"
     left = [f"{reason} {count:,}" for reason, count in total["quarantined"].items()]
     lines = [f"left out: {', '.join(left)}"] if left else []
-    table = "\n\n".join([head, source_table(figures), *lines])
+    table = "\n\n".join([head, sources, *lines])
     parts = [
         "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train-*.parquet\n---",
         f"# {name}",

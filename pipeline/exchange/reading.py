@@ -9,8 +9,9 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.records import PUBLISHED_SCHEMA
 from pipeline.store import open_uri
+
+NEEDED = ("id", "source", "images", "question", "prompt", "answer", "response", "steps_with_score")
 
 
 def shard_paths(dataset: str) -> tuple[pafs.FileSystem, list[str]]:
@@ -41,7 +42,7 @@ def read_rows(dataset: str) -> Iterator[dict[str, Any]]:
     filesystem, shards = shard_paths(dataset)
     for path in shards:
         with pq.ParquetFile(path, filesystem=filesystem) as file:
-            if missing := set(PUBLISHED_SCHEMA.names) - set(file.schema_arrow.names):
+            if missing := set(NEEDED) - set(file.schema_arrow.names):
                 raise UserError(f"{path}: has no column {min(missing)!r}; name a dataset that this project published")
             for group in range(file.num_row_groups):
                 # Not iter_batches: that one holds on to every row group it has read.

@@ -29,7 +29,7 @@ def write(row: Mapping[str, Any], images: Sequence[str], threshold: float | None
             "ground_truth_solution": None,
             "ground_truth_answer": row["answer"],
             "pre_generated_steps": [step["step"] for step in steps],
-            "pre_generated_answer": row["response_answer"],
+            "pre_generated_answer": row.get("response_answer"),
             "pre_generated_verifier_score": None,
             "images": list(images),
         },

@@ -64,7 +64,7 @@ def write(row: Mapping[str, Any], image: Any, lenient: bool = False) -> dict[str
         "answer": row["answer"],
         "response": row["response"],
         "steps_with_score": steps,
-        "num_mc_sequences": row["num_mc_sequences"],
+        "num_mc_sequences": row.get("num_mc_sequences"),
         "question_orig": row["question"],
     }
 
