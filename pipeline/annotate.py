@@ -19,6 +19,7 @@ from pipeline.given import read_given
 from pipeline.meter import Meter
 from pipeline.policy import policy_key
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, Step, Verdict
+from pipeline.responses import COLUMN as RESPONSES
 from pipeline.seeds import base_seed
 from pipeline.store import Store
 from stages import split as splitting
@@ -41,11 +42,13 @@ async def annotate(
     pool: VerifierPool,
     config: RunConfig,
     given: Sequence[Solution] | None = None,
+    responses: Sequence[str] | None = None,
 ) -> AnnotatedProblem:
     """Samples, splits, rolls out and verifies one problem. A `RowError` becomes the row's `error`.
 
     Args:
         given: solutions that are there already, split and judged, with the draws they may hold; none are sampled.
+        responses: texts of solutions that another policy wrote; none are sampled.
 
     Raises:
         EngineDead: the engine is gone.
@@ -54,7 +57,9 @@ async def annotate(
     result = AnnotatedProblem(
         problem,
         (),
-        config.engine.model,
+        config.engine.model
+        if responses is None
+        else f"{config.input.responses_policy or 'given'} + {config.engine.model}",
         key,
         user_turn(problem, template),
         template.sha,
@@ -72,7 +77,11 @@ async def annotate(
 
     try:
         prompt = chat_prompt(problem, template, engine)
-        if given is None:
+        if responses is not None:
+            written = [_tokenised(text, engine, config) for text in responses]
+            found = await asyncio.gather(*(one(index, response) for index, response in enumerate(written)))
+            solutions = [dataclasses.replace(solution, seed=None) for solution in found]
+        elif given is None:
             seed = base_seed(config.seed, problem.problem_id, key, "solutions")
             completions = await sample(prompt, engine, config.sampling, seed)
             solutions = await asyncio.gather(*(one(index, drawn) for index, drawn in enumerate(completions)))
@@ -86,6 +95,15 @@ async def annotate(
         # One row must not end the run for all others; it is counted and shown like any other that failed.
         return dataclasses.replace(result, error=f"internal_error: {type(error).__name__}: {error}"[:500])
     return dataclasses.replace(result, solutions=tuple(solutions))
+
+
+def _tokenised(text: str, engine: Engine, config: RunConfig) -> Completion:
+    """A text as the policy would have written it: from here on it is a solution like any other."""
+    ids = engine.encode(text)
+    if len(ids) > config.sampling.max_tokens:
+        # Its later prefixes would leave no room for a continuation, and every step would look wrong.
+        raise RowError("response_too_long", f"{len(ids)} tokens, sampling.max_tokens is {config.sampling.max_tokens}")
+    return Completion(ids, text, "stop", seed=0)
 
 
 async def _solution(
@@ -151,14 +169,21 @@ class Annotator:
         block = batch.to_pylist()
         given = await asyncio.to_thread(read_given, block)
         problems = map(records.problem_from_row, block)
-        rows = await asyncio.gather(*(self._row(problem, given.get(problem.problem_id)) for problem in problems))
+        rows = await asyncio.gather(
+            *(
+                self._row(problem, given.get(problem.problem_id), row.get(RESPONSES))
+                for problem, row in zip(problems, block, strict=True)
+            )
+        )
         yield records.table(rows, records.LEDGER_SCHEMA)
 
-    async def _row(self, problem: Problem, given: Sequence[Solution] | None) -> dict[str, Any]:
+    async def _row(
+        self, problem: Problem, given: Sequence[Solution] | None, texts: Sequence[str] | None
+    ) -> dict[str, Any]:
         template = self._templates[problem.prompt]
         await self._room()
         try:
-            item = await annotate(problem, template, self._model, self._engine, self._pool, self._config, given)
+            item = await annotate(problem, template, self._model, self._engine, self._pool, self._config, given, texts)
         except EngineDead as error:
             # Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job.
             print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)

@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, compare, judge
+from pipeline.commands import build, compare, exchange, judge
 from pipeline.errors import UserError
 
-GROUPS = (build, judge, compare)
+GROUPS = (build, judge, exchange, compare)
 """In the order of `visualprm --help`."""
 
 

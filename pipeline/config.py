@@ -210,6 +210,16 @@ class InputConfig(Strict):
 
     ledger: str | None = None
     """An earlier run's directory: its problems, solutions and draws are taken over, and the strategy goes on."""
+    responses: str | None = None
+    """A `.jsonl` file of solutions from any policy, which are annotated instead of sampled ones (docs/formats.md)."""
+    responses_policy: str | None = None
+    """Names the policy that wrote `responses`; `given` without one."""
+
+    @model_validator(mode="after")
+    def _one_start(self) -> InputConfig:
+        if self.ledger is not None and self.responses is not None:
+            raise ValueError("input.ledger holds solutions already: remove input.responses, or the ledger")
+        return self
 
 
 class RayConfig(Strict):

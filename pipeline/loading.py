@@ -6,12 +6,17 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from operator import itemgetter
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import records
 from pipeline.config import RunConfig
+from pipeline.errors import RowError
 from pipeline.records import Problem, Rejected
+from pipeline.responses import COLUMN, Responses, open_responses
 from pipeline.store import Store, one_line_io_errors
 from stages.load import SourceSummary, load, summarise
 from stages.verify.pool import VerifierPool
@@ -32,15 +37,21 @@ def read_sources(config: RunConfig) -> Iterator[Problem | Rejected]:
 def load_problems(store: Store, config: RunConfig) -> None:
     """Reads every source once, into sorted problem files and a quarantine of the rows that can't be used."""
     store.clear("problems")
-    rejected: list[Rejected] = []
-    writer = _ProblemWriter(store)
+    responses = open_responses(config)
+    rejected: list[Rejected] = [*responses.rejected] if responses else []
+    writer = _ProblemWriter(store, responses)
     with one_line_io_errors(store.uri):
         for item in read_sources(config):
             if isinstance(item, Rejected):
                 rejected.append(item)
-            else:
+                continue
+            try:
                 writer.add(item)
+            except RowError as error:
+                rejected.append(Rejected(item.source, item.row_id, error.reason, error.detail))
         writer.flush()
+    if responses and (unmatched := responses.unmatched()):
+        print(f"{unmatched} responses name no problem of this run", file=sys.stderr)
     reasons = Counter(item.reason for item in rejected)
     store.write_jsonl("quarantine/load.jsonl", map(_quarantine_row, rejected))
     store.write_json("problems.json", {"rejected": reasons})
@@ -84,13 +95,18 @@ def _quarantine_row(item: Rejected) -> dict[str, str]:
 class _ProblemWriter:
     """Writes problem files of bounded size, each sorted by id, so that publishing can merge them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._held: list[Problem] = []
+    def __init__(self, store: Store, responses: Responses | None) -> None:
+        self._store, self._responses = store, responses
+        self._schema = records.PROBLEM_SCHEMA
+        if responses:
+            self._schema = self._schema.append(pa.field(COLUMN, pa.list_(pa.string())))
+        self._held: list[dict[str, Any]] = []
         self._bytes = self._parts = 0
 
     def add(self, problem: Problem) -> None:
-        self._held.append(problem)
+        """Raises RowError if solutions are given, but none for this problem."""
+        given = {COLUMN: self._responses.of(problem)} if self._responses else {}
+        self._held.append({**records.problem_row(problem), **given})
         self._bytes += sum(len(image.data) for image in problem.images)
         if self._bytes > PART_BYTES:
             self.flush()
@@ -98,10 +114,10 @@ class _ProblemWriter:
     def flush(self) -> None:
         if not self._held:
             return
-        rows = map(records.problem_row, sorted(self._held, key=lambda problem: problem.problem_id))
+        rows = sorted(self._held, key=itemgetter("problem_id"))
         self._store.filesystem.create_dir(self._store.path("problems"), recursive=True)
         pq.write_table(
-            records.table(rows, records.PROBLEM_SCHEMA),
+            records.table(rows, self._schema),
             self._store.path("problems", f"part-{self._parts:05d}.parquet"),
             filesystem=self._store.filesystem,
             row_group_size=32,

@@ -117,13 +117,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """A sampled chain of reasoning. `solution_id` is `<problem_id>/<policy key>/s<index>`."""
+    """A chain of reasoning. `solution_id` is `<problem_id>/<policy key>/s<index>`, `seed` null if it was given."""
 
     solution_id: str
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
-    seed: int
+    seed: int | None
     verdict: Verdict
     steps: tuple[Step, ...]
 
@@ -247,6 +247,9 @@ PUBLISHED_SCHEMA = pa.schema(
         ("prompt_sha", pa.string()),
     ]
 )
+
+IMPORTED_SCHEMA = PUBLISHED_SCHEMA.append(pa.field("extra", pa.string()))
+"""What `visualprm import` writes; `extra` is `stages.exchange.kept.Kept` as JSON."""
 
 
 def problem_row(problem: Problem) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pipeline.loading import load_problems
 from pipeline.policy import check_model, model_fingerprint
 from pipeline.progress import clock, current_rate, progress_bar
 from pipeline.publication import check_sections, publish_run
+from pipeline.responses import fingerprint
 from pipeline.shards import check_output
 from pipeline.store import Store, one_line_io_errors, open_uri
 
@@ -27,7 +28,7 @@ def run_dataset(config: RunConfig) -> None:
     started = time.time()
     templates = read_templates(config)
     check_model(config.engine)
-    model = model_fingerprint(config.engine)
+    model = model_fingerprint(config.engine) + fingerprint(config)
     store = Store(config.run_dir)
     check_sections(config)
     earlier = Store(config.input.ledger) if config.input.ledger else None
