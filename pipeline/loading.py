@@ -98,8 +98,8 @@ def _check_row(summary: SourceSummary, screened: bool) -> Row:
         f"{summary.rejected['duplicate']:,}",
         f"{contaminated:,}" if screened else "–",
         f"{sum(bad.values()):,}",
-        ", ".join(f"{count:,} {reason}" for reason, count in bad.items()),
-        ", ".join(f"{count:,} {kind}" for kind, count in summary.answers.most_common()),
+        ", ".join(f"{reason} {count:,}" for reason, count in bad.items()),
+        ", ".join(f"{kind} {count:,}" for kind, count in summary.answers.most_common()),
     )
 
 
