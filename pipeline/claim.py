@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config import RunConfig, ledger_view
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
-from pipeline.store import Store
+from pipeline.store import Store, full
 
 
 def read_templates(config: RunConfig) -> dict[str, str]:
@@ -43,7 +43,8 @@ def claim(store: Store, config: RunConfig, templates: dict[str, str], model: str
             )
     else:
         store.write_json("ledger.json", wanted)
-    store.write_text("config.yaml", dump_settings(config))
+    # `publish` may be called from another folder, and must find the same place.
+    store.write_text("config.yaml", dump_settings(config.model_copy(update={"output_dir": full(config.output_dir)})))
 
 
 def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:

@@ -12,12 +12,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.records import Mode
+from pipeline.records import Mode, OverlapKind
 from pipeline.settings import Strict, load_settings, parse_settings
+from pipeline.source_groups import expand_sources
 
 LEDGER_FREE = (
     "run_dir",
     "output_dir",
+    "data_root",
     "label",
     "publish",
     "ray",
@@ -75,6 +77,8 @@ class SourceConfig(Strict):
     """A prompt file for this source alone."""
     limit: int | None = Field(default=None, ge=1)
     """The most rows to take, evenly spaced."""
+    cut_endings: tuple[str, ...] = ()
+    """Texts that are cut from the end of a question: a source's wish for a short answer contradicts our prompt."""
 
     @model_validator(mode="after")
     def _one_door(self) -> SourceConfig:
@@ -84,6 +88,26 @@ class SourceConfig(Strict):
             raise ValueError(f"source {self.name!r} has `kwargs` but no `function`: remove them")
         if self.dataset_config is not None and self.dataset is None:
             raise ValueError(f"source {self.name!r} has `dataset_config` but no `dataset`: remove it")
+        return self
+
+
+class ContaminationConfig(Strict):
+    """Benchmarks that the problems must not be part of, and what counts as being part of one."""
+
+    against: tuple[SourceConfig, ...] = Field(min_length=1)
+    """The benchmarks, as sources are written; their answers are not read."""
+    ngram: int = Field(default=13, ge=2)
+    """Words (Chinese: characters) in a row that two questions share; shorter questions must be equal."""
+    max_common: int = Field(default=10, ge=1)
+    """Words in a row that more questions of a benchmark than this have are its form, not its content."""
+    max_distance: int = Field(default=4, ge=0, le=16)
+    """Bits, of 64, by which the perceptual hashes of the same image may differ."""
+    drop: tuple[OverlapKind, ...] = ()
+    """Kinds of overlap whose problems are left out; the others are flagged."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> ContaminationConfig:
+        _check_names("contamination.against", self.against)
         return self
 
 
@@ -244,8 +268,12 @@ class RunConfig(Strict):
     """Where the dataset is published; `data/<name>` by default."""
     prompt: str = "prompts/final_answer_v1.txt"
     """The prompt file of all sources that name none."""
+    data_root: str | None = None
+    """The folder that relative `path`s and `images` of sources start from; `$NAME` is an environment variable."""
     sources: tuple[SourceConfig, ...]
-    """The benchmarks."""
+    """The benchmarks. `source_defaults` holds keys for all of them, `names` in place of `name` stands for several."""
+    contamination: ContaminationConfig | None = None
+    """What the problems are compared with; nothing by default."""
     input: InputConfig = InputConfig()
     engine: EngineConfig = EngineConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -263,6 +291,11 @@ class RunConfig(Strict):
             data = {"run_dir": f"runs/{data['name']}", "output_dir": f"data/{data['name']}", **data}
         return data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _short_sources(cls, data: Any) -> Any:
+        return expand_sources(data) if isinstance(data, dict) else data
+
     @model_validator(mode="after")
     def _consistent(self) -> RunConfig:
         if self.sampling.max_tokens >= self.engine.max_model_len:
@@ -272,10 +305,14 @@ class RunConfig(Strict):
             )
         if not self.sources:
             raise ValueError("sources: the list is empty: name at least one")
-        names = [source.name for source in self.sources]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"sources share the name {twice[0]!r}: give each its own")
+        _check_names("sources", self.sources)
         return self
+
+
+def _check_names(key: str, sources: Sequence[SourceConfig]) -> None:
+    names = [source.name for source in sources]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{key} share the name {twice[0]!r}: give each its own")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
