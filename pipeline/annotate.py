@@ -15,6 +15,7 @@ from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
 from pipeline.errors import EngineDead, RowError
+from pipeline.judging import judge
 from pipeline.meter import Meter
 from pipeline.policy import policy_key
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, Step, Verdict
@@ -52,9 +53,7 @@ async def annotate(
     )
 
     async def verify(response: str, finish_reason: FinishReason) -> Verdict:
-        return await pool.verify(
-            problem.answer, response, problem.verify, problem.options, problem.question, finish_reason
-        )
+        return await judge(problem, response, finish_reason, template.text, pool, config)
 
     try:
         prompt = chat_prompt(problem, template, engine)

@@ -14,17 +14,20 @@ import yaml
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.records import Rejected
+from pipeline.reverify import rejudge_all, rejudge_timeouts
 from pipeline.stats import Stats, statistics
 from pipeline.store import Store, open_uri
 from stages import card, label
 from stages.publish import Run, publish
 
 FREE = ("label", "publish", "output_dir")
-"""What `visualprm publish` may set anew."""
+"""What `visualprm publish` may set anew; with `--reverify` also `verify` and `sources.N.verify`."""
 
 
-def publish_run(store: Store, config: RunConfig, force: bool) -> bool:
+def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig | None = None) -> bool:
     """Publishes if there is something new, and says whether it did.
+
+    Given the settings that are `stored` with the run, all verdicts are given anew, by `config`.
 
     Raises:
         UserError: the labels asked for don't follow from this ledger, or the disk refuses.
@@ -35,9 +38,14 @@ def publish_run(store: Store, config: RunConfig, force: bool) -> bool:
     if not force and written and store.exists("published.json") and store.read_json("published.json") == key:
         return False
     label.check_threshold(config.rollout.strategy, config.label)
+    if stored is None:
+        ledger = rejudge_timeouts(store, config)
+    else:
+        ledger, flips = rejudge_all(store, config, stored)
+        print(flips.text())
     run = Run(
         store.problem_files(),
-        store.ledger_files(),
+        ledger,
         config.rollout.num_draws,
         store.filesystem,
         _rejected(store),
@@ -83,8 +91,10 @@ def _section(name: str) -> Callable[[Store, str], str]:
     return section
 
 
-def republish(run: str, overrides: Sequence[str]) -> None:
+def republish(run: str, overrides: Sequence[str], reverify: bool = False) -> None:
     """`visualprm publish RUN [key=value …]`: the run's own settings, with others for labels and shards.
+
+    `reverify` judges the stored draws anew, and allows other settings for that too.
 
     Raises:
         UserError: no run is there, or an override would change the ledger.
@@ -93,10 +103,28 @@ def republish(run: str, overrides: Sequence[str]) -> None:
     if not store.exists("problems.json"):
         raise UserError(f"{run}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
     for override in overrides:
-        if override.split("=")[0].split(".")[0] not in FREE:
-            raise UserError(f"override {override!r}: publishing takes only {', '.join(FREE)}")
+        _check_override(override, reverify)
+    text = store.read_text("config.yaml")
+    stored = parse_config(yaml.safe_load(text)) if reverify else None
     with store.lock():
-        publish_run(store, parse_config(yaml.safe_load(store.read_text("config.yaml")), overrides), force=True)
+        publish_run(store, parse_config(yaml.safe_load(text), overrides), force=True, stored=stored)
+
+
+def _check_override(override: str, reverify: bool) -> None:
+    """Refuses settings that the ledger depends on.
+
+    Raises:
+        UserError: names the setting and what may be set.
+    """
+    parts = override.split("=")[0].split(".")
+    if parts[0] in FREE:
+        return
+    if parts[0] == "verify" or (parts[0] == "sources" and parts[2:] == ["verify"]):
+        if reverify:
+            return
+        raise UserError(f"override {override!r}: the stored verdicts were given without it: add --reverify")
+    allowed = (*FREE, "verify", "sources.N.verify") if reverify else FREE
+    raise UserError(f"override {override!r}: publishing takes only {', '.join(allowed)}")
 
 
 def _key(store: Store, config: RunConfig) -> str:

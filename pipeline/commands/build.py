@@ -20,6 +20,11 @@ def add(commands: Any) -> None:
     publish = commands.add_parser("publish", help="write the dataset of a run again, with other labels or shards")
     publish.add_argument("run", help="a run directory")
     publish.add_argument("overrides", nargs="*", metavar="key.sub=value", help="label.* and publish.* settings")
+    publish.add_argument(
+        "--reverify",
+        action="store_true",
+        help="judge all stored draws anew, with verify.* and sources.N.verify as given, and say which labels flip",
+    )
     publish.set_defaults(command=_publish)
 
     check = commands.add_parser("check", help="read every source and judge every gold answer, without an engine")
@@ -49,7 +54,7 @@ def _status(options: argparse.Namespace) -> None:
 def _publish(options: argparse.Namespace) -> None:
     from pipeline.publication import republish
 
-    republish(options.run, options.overrides)
+    republish(options.run, options.overrides, options.reverify)
 
 
 def _check(options: argparse.Namespace) -> None:
