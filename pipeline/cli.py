@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, judge
+from pipeline.commands import build, judge, plan
 from pipeline.errors import UserError
 
-GROUPS = (build, judge)
+GROUPS = (build, plan, judge)
 """In the order of `visualprm --help`."""
 
 
