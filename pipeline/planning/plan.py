@@ -32,7 +32,7 @@ from stages.rollout.strategies import STRATEGIES, Progress
 
 CHAINS = 2_000
 """Solutions that are simulated for a strategy, over all sources."""
-MIN_CHAINS = 100
+MIN_CHAINS = 50
 """And for each source at least."""
 
 
