@@ -38,14 +38,9 @@ def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig 
     if not force and written and store.exists("published.json") and store.read_json("published.json") == key:
         return False
     label.check_threshold(config.rollout.strategy, config.label)
-    if stored is None:
-        ledger = rejudge_timeouts(store, config)
-    else:
-        ledger, flips = rejudge_all(store, config, stored)
-        print(flips.text())
     run = Run(
         store.problem_files(),
-        ledger,
+        _ledger(store, config, stored),
         config.rollout.num_draws,
         store.filesystem,
         _rejected(store),
@@ -56,6 +51,15 @@ def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig 
     store.write_json("published.json", key)
     print(card.summary_table(statistics(stats.document())))
     return True
+
+
+def _ledger(store: Store, config: RunConfig, stored: RunConfig | None) -> list[str]:
+    """The files to publish from: late verdicts are given once more, or, against the `stored` settings, all of them."""
+    if stored is None:
+        return rejudge_timeouts(store, config)
+    paths, flips = rejudge_all(store, config, stored)
+    print(flips.text())
+    return paths
 
 
 def _documents(config: RunConfig, store: Store, stats: Stats, folder: str) -> Mapping[str, str]:
