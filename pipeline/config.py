@@ -207,6 +207,8 @@ class VerifyConfig(Strict):
     """CPU seconds for one answer; wall clock has six times as much."""
     workers: int = Field(default=1, ge=1)
     """Verifier processes of one engine."""
+    compat: Literal["internvl"] | None = None
+    """`internvl` decides as the reference code does, its defects included, to compare with released data."""
 
 
 class LabelConfig(Strict):
