@@ -237,7 +237,7 @@ class InputConfig(Strict):
     ledger: str | None = None
     """An earlier run's directory: its problems, solutions and draws are taken over, and the strategy goes on."""
     responses: str | None = None
-    """A `.jsonl` file of solutions from any policy, which are annotated instead of sampled ones (docs/formats.md)."""
+    """A `.jsonl` file of solutions from any policy, which are annotated instead of sampled ones (docs/given_responses.md)."""
     responses_policy: str | None = None
     """Names the policy that wrote `responses`; `given` without one."""
 
