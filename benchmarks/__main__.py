@@ -8,6 +8,7 @@ import sys
 BENCHMARKS = {
     "engine_busy": "tokens/s of the pipeline against vLLM's own on the same requests",
     "images_once": "published bytes against unique images and the rest of the table",
+    "scorer": "scores on vLLM against transformers, solutions/s of both",
     "verifier": "verdicts/s against plain math-verify",
 }
 
