@@ -63,6 +63,9 @@ def open_scorer(options: ScoreOptions) -> Scorer:
         from pipeline.engine.vllm_scores import VllmScorer
 
         return VllmScorer(options.model, options.dtype)
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     return ProcessRewardModel.from_pretrained(options.model, dtype=options.dtype)
 
 
