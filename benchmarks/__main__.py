@@ -10,6 +10,7 @@ BENCHMARKS = {
     "lockstep": "wall time of the reference's schedule against ours, on the same engine for the same labels",
     "images_once": "published bytes against unique images and the rest of the table",
     "planning": "seconds for a plan over stand-in files of the 400K corpus's size",
+    "scorer": "scores on vLLM against transformers, solutions/s of both",
     "verifier": "verdicts/s against plain math-verify",
 }
 
