@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, judge
+from pipeline.commands import build, judge, train
 from pipeline.errors import UserError
 
-GROUPS = (build, judge)
+GROUPS = (build, judge, train)
 """In the order of `visualprm --help`."""
 
 
