@@ -1,15 +1,14 @@
-"""Samples become a padded batch: images through the model's own processor, their tokens in place of placeholders."""
+"""Prepared samples become a padded batch: the model's input, as the scorer makes it, and the targets."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from stages.collate import collate, prepare
 from stages.render import Rendering, expand, image_token_id
 from stages.samples import UNMEASURED, Sample
 
@@ -36,8 +35,12 @@ class Collator:
     scale: float = 1.0
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, Any]:
-        renderings = [Rendering(tuple(s.token_ids), tuple(s.slots), len(s.images)) for s in samples]
-        batch, renderings = model_inputs(self.processor, renderings, [s.images for s in samples])
+        pictures = [prepare(self.processor, s.images) for s in samples]
+        image_id = image_token_id(self.processor)
+        renderings = [
+            expand(Rendering(tuple(s.token_ids), tuple(s.slots), len(s.images)), image_id, shown.spans)
+            for s, shown in zip(samples, pictures, strict=True)
+        ]
         steps = max(len(s.slots) for s in samples)
         size = len(self.class_weights)
         weights = [
@@ -45,57 +48,13 @@ class Collator:
             for s in samples
         ]
         return {
-            **batch,
+            **collate(self.processor, [r.token_ids for r in renderings], pictures),
             "slots": torch.tensor([_padded(r.slots, steps, 0) for r in renderings]),
             "labels": torch.tensor([_padded(s.labels, steps, UNMEASURED) for s in samples]),
             "mass": torch.tensor([_padded(s.mass, steps, [0.0] * size) for s in samples]),
             "weights": torch.tensor([_padded(row, steps, 0.0) for row in weights]),
             "rows": [s.id for s in samples],
         }
-
-
-def model_inputs(
-    processor: Any, renderings: Sequence[Rendering], images: Sequence[Sequence[bytes]]
-) -> tuple[dict[str, Tensor], list[Rendering]]:
-    """A batch of a model's input, and the renderings with images expanded.
-
-    The processor sees each image with a lone placeholder: what it makes of that is what stands for the image.
-    Padding on the right changes nothing before it under a causal mask.
-    """
-    flat = [data for row in images for data in row]
-    spans, batch = _image_inputs(processor, flat)
-    image_id = image_token_id(processor)
-    remaining = iter(spans)
-    expanded = [expand(each, image_id, [next(remaining) for _ in range(each.num_images)]) for each in renderings]
-    length = max(len(each.token_ids) for each in expanded)
-    pad = processor.tokenizer.pad_token_id or 0
-    # The ids come first: `transformers` reads the size of a batch from its first tensor.
-    batch = {
-        "input_ids": torch.tensor([_padded(each.token_ids, length, pad) for each in expanded]),
-        "attention_mask": torch.tensor([_padded([1] * len(each.token_ids), length, 0) for each in expanded]),
-        **batch,
-    }
-    if flat and "mm_token_type_ids" in processor.model_input_names:
-        kinds = processor.create_mm_token_type_ids([list(each.token_ids) for each in expanded])
-        batch["mm_token_type_ids"] = torch.tensor([_padded(row, length, 0) for row in kinds])
-    return batch, expanded
-
-
-def _image_inputs(processor: Any, images: Sequence[bytes]) -> tuple[list[list[int]], dict[str, Tensor]]:
-    """The token ids that stand for each image, and the images as tensors, joined as the model wants them."""
-    if not images:
-        return [], {}
-    from PIL import Image
-
-    pictures = [Image.open(io.BytesIO(data)).convert("RGB") for data in images]
-    text = [processor.image_token] * len(pictures)
-    made: Mapping[str, Tensor] = processor(
-        images=[[picture] for picture in pictures], text=text, padding=True, return_tensors="pt"
-    )
-    kept = zip(made["input_ids"], made["attention_mask"].bool(), strict=True)
-    spans = [ids[mask].tolist() for ids, mask in kept]
-    text_keys = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
-    return spans, {key: value for key, value in made.items() if key not in text_keys}
 
 
 def _padded(values: Sequence[Any], length: int, padding: Any) -> list[Any]:
