@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import EvalPrediction, Trainer
+from transformers import EvalPrediction, PreTrainedModel, Trainer
 
 from pipeline.batching import TARGET_KEYS
 from pipeline.errors import UserError
@@ -40,6 +40,7 @@ class PrmTrainer(Trainer):
     def __init__(self, *arguments: Any, objective: Objective, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._objective = objective
+        self.is_lora = not isinstance(self.model, PreTrainedModel)
         # Losses are divided by the number of measured steps of the whole optimiser step, on all workers.
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = False
@@ -90,6 +91,29 @@ class PrmTrainer(Trainer):
         softmax = "labels" if self._objective.counts else self._objective.config.softmax
         size = torch.logsumexp(logits[..., ids].float(), -1)
         return losses.label_log_probs(logits, ids, softmax), size
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
+        """Writes a checkpoint with the names that the model has now.
+
+        By default `save_pretrained` writes those of the published checkpoint, which `Trainer` then doesn't find when
+        it goes on, and it starts from the base model with no more than a warning (transformers issues 43701, 48805).
+        """
+        folder = self.args.output_dir if output_dir is None else output_dir
+        if self.is_lora:
+            self.model.save_pretrained(folder, state_dict=state_dict)
+        else:
+            self.model.save_pretrained(folder, state_dict=state_dict, save_original_format=False)
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """A checkpoint that lacks weights is no checkpoint.
+
+        Raises:
+            UserError: it holds other weights than the model.
+        """
+        tied = set(getattr(self.model, "all_tied_weights_keys", None) or ())
+        wrong = [*load_result.unexpected_keys, *(name for name in load_result.missing_keys if name not in tied)]
+        if wrong:
+            raise UserError(f"{self.args.output_dir}: a checkpoint there isn't of this model ({wrong[0]}): remove it")
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         lengths = (self.train_dataset if train_dataset is None else train_dataset).lengths
