@@ -29,7 +29,7 @@ dataset: export HF_HUB_OFFLINE := 1
 endif
 test bench kills demo-policy: export HF_HUB_OFFLINE := 1
 
-.PHONY: help install dataset status demo-policy test lint format types bench kills lock clean
+.PHONY: help install dataset status frontier demo-policy test lint format types bench kills lock clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -43,6 +43,9 @@ dataset: $(RUNTIME) ## build the dataset of CONFIG=configs/demo.yaml, or go on w
 
 status: $(RUNTIME) ## how far RUN=runs/demo is
 	@$(BIN)/visualprm status $(RUN)
+
+frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, and what its labels would be worth
+	@$(BIN)/visualprm frontier $(RUN) $(if $(findstring runs/demo,$(RUN)),--oracle demo.report:oracle) $(ARGS)
 
 demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
 	$(BIN)/python -m demo.train_policy --out demo/policy $(ARGS)

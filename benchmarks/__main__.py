@@ -7,6 +7,7 @@ import sys
 
 BENCHMARKS = {
     "engine_busy": "tokens/s of the pipeline against vLLM's own on the same requests",
+    "lockstep": "wall time of the reference's schedule against ours, on the same engine for the same labels",
     "images_once": "published bytes against unique images and the rest of the table",
     "verifier": "verdicts/s against plain math-verify",
 }

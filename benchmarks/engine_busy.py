@@ -29,7 +29,7 @@ class Recording:
         self.requests: list[tuple[Prompt, SamplingConfig, int, int, int]] = []
         self.tokens = 0
         self.chat, self.encode, self.ends = engine.chat, engine.encode, engine.ends
-        self.close = engine.close
+        self.close, self.gauges = engine.close, engine.gauges
 
     async def generate(
         self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
@@ -72,15 +72,15 @@ def offline_side(config: RunConfig, requests: list[Any]) -> tuple[float, int]:
     """Seconds and generated tokens of `LLM.generate` on all requests at once."""
     from vllm import LLM, SamplingParams
 
-    from pipeline.engine.vllm import CPU_ARGS, VllmEngine
+    from pipeline.engine.chat import ChatText
+    from pipeline.engine.vllm import CPU_ARGS, tile_argument, vllm_prompt
 
     llm = LLM(
         model=config.engine.model, dtype=config.engine.dtype, max_model_len=config.engine.max_model_len,
         limit_mm_per_prompt={"image": 16}, enable_prefix_caching=True, **CPU_ARGS,
     )  # fmt: skip
-    builder = VllmEngine.__new__(VllmEngine)
-    builder._tile_argument = None
-    prompts = [builder._request(prompt) for prompt, *_ in requests]
+    tiles = tile_argument(ChatText(config.engine.model).processor)
+    prompts = [vllm_prompt(prompt, tiles) for prompt, *_ in requests]
     parameters = [
         SamplingParams(n=n, seed=seed, temperature=s.temperature, top_p=s.top_p, top_k=s.top_k, max_tokens=limit)
         for _, s, n, seed, limit in requests

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +119,16 @@ def family_table(steps: Sequence[Judged]) -> str:
         wrong = sum(not step.prefix_ok for step in members)
         lines.append(f"| {family} | {len(members)} | {wrong} | {scores} |")
     return "\n".join(lines)
+
+
+def oracle(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:
+    """Says for every step of a solution to one of the run's problems whether everything up to it is right."""
+    names = _names(store)
+
+    def judge(problem_id: str, steps: Sequence[str]) -> list[bool]:
+        return [truth.prefix_ok for truth in judge_steps(names[problem_id], steps)]
+
+    return judge
 
 
 def card_section(store: Store, folder: str) -> str:

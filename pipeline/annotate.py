@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,9 +15,11 @@ from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
 from pipeline.errors import EngineDead, RowError
+from pipeline.given import read_given
 from pipeline.meter import Meter
 from pipeline.policy import policy_key
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, Step, Verdict
+from pipeline.responses import COLUMN as RESPONSES
 from pipeline.seeds import base_seed
 from pipeline.store import Store
 from stages import split as splitting
@@ -28,10 +30,25 @@ if TYPE_CHECKING:
     from stages.verify.pool import VerifierPool
 
 
+FULL_CACHE = 0.9
+"""The share of the engine's KV cache in use above which no further problem is begun."""
+
+
 async def annotate(
-    problem: Problem, template: Template, model: str, engine: Engine, pool: VerifierPool, config: RunConfig
+    problem: Problem,
+    template: Template,
+    model: str,
+    engine: Engine,
+    pool: VerifierPool,
+    config: RunConfig,
+    given: Sequence[Solution] | None = None,
+    responses: Sequence[str] | None = None,
 ) -> AnnotatedProblem:
     """Samples, splits, rolls out and verifies one problem. A `RowError` becomes the row's `error`.
+
+    Args:
+        given: solutions that are there already, split and judged, with the draws they may hold; none are sampled.
+        responses: texts of solutions that another policy wrote; none are sampled.
 
     Raises:
         EngineDead: the engine is gone.
@@ -40,11 +57,13 @@ async def annotate(
     result = AnnotatedProblem(
         problem,
         (),
-        config.engine.model,
+        config.engine.model
+        if responses is None
+        else f"{config.input.responses_policy or 'given'} + {config.engine.model}",
         key,
         user_turn(problem, template),
         template.sha,
-        config.rollout.strategy,
+        config.rollout.description,
     )
 
     async def verify(response: str, finish_reason: FinishReason) -> Verdict:
@@ -52,16 +71,22 @@ async def annotate(
             problem.answer, response, problem.verify, problem.options, problem.question, finish_reason
         )
 
+    async def one(index: int, completion: Completion) -> Solution:
+        solution = await _solution(f"{problem.problem_id}/{key}/s{index}", completion, prompt, engine, verify, config)
+        return await _roll_out(solution, prompt, engine, verify, config)
+
     try:
         prompt = chat_prompt(problem, template, engine)
-        seed = base_seed(config.seed, problem.problem_id, key, "solutions")
-        completions = await sample(prompt, engine, config.sampling, seed)
-        solutions = await asyncio.gather(
-            *(
-                _annotate_solution(problem, key, index, completion, prompt, engine, verify, config)
-                for index, completion in enumerate(completions)
-            )
-        )
+        if responses is not None:
+            written = [_tokenised(text, engine, config) for text in responses]
+            found = await asyncio.gather(*(one(index, response) for index, response in enumerate(written)))
+            solutions = [dataclasses.replace(solution, seed=None) for solution in found]
+        elif given is None:
+            seed = base_seed(config.seed, problem.problem_id, key, "solutions")
+            completions = await sample(prompt, engine, config.sampling, seed)
+            solutions = await asyncio.gather(*(one(index, drawn) for index, drawn in enumerate(completions)))
+        else:
+            solutions = await asyncio.gather(*(_roll_out(held, prompt, engine, verify, config) for held in given))
     except EngineDead:
         raise
     except RowError as error:
@@ -72,23 +97,26 @@ async def annotate(
     return dataclasses.replace(result, solutions=tuple(solutions))
 
 
-async def _annotate_solution(
-    problem: Problem,
-    key: str,
-    index: int,
-    completion: Completion,
-    prompt: Prompt,
-    engine: Engine,
-    verify: Verify,
-    config: RunConfig,
+def _tokenised(text: str, engine: Engine, config: RunConfig) -> Completion:
+    """A text as the policy would have written it: from here on it is a solution like any other."""
+    ids = engine.encode(text)
+    if len(ids) > config.sampling.max_tokens:
+        # Its later prefixes would leave no room for a continuation, and every step would look wrong.
+        raise RowError("response_too_long", f"{len(ids)} tokens, sampling.max_tokens is {config.sampling.max_tokens}")
+    return Completion(ids, text, "stop", seed=0)
+
+
+async def _solution(
+    solution_id: str, completion: Completion, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig
 ) -> Solution:
+    """A sampled response, cut into steps and judged."""
     steps = splitting.split(completion.text, config.split.max_steps)
     ends = engine.ends(completion.token_ids, prompt.token_ids)
     if ends and ends[-1] != len(completion.text):
         raise RowError("token_offsets", f"the tokens give {ends[-1]} characters, the text has {len(completion.text)}")
     spans = splitting.spans(steps, ends)
-    solution = Solution(
-        f"{problem.problem_id}/{key}/s{index}",
+    return Solution(
+        solution_id,
         completion.text,
         completion.token_ids,
         completion.finish_reason,
@@ -96,11 +124,16 @@ async def _annotate_solution(
         await verify(completion.text, completion.finish_reason),
         tuple(Step(text, span.start, span.end, span.exact) for text, span in zip(steps, spans, strict=True)),
     )
+
+
+async def _roll_out(solution: Solution, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig) -> Solution:
+    offsets = splitting.boundaries([step.text for step in solution.steps])
+    ends = engine.ends(solution.token_ids, prompt.token_ids)
     prefixes = [
-        _prefix(solution, step, offset, ends, engine)
-        for step, offset in zip(solution.steps, splitting.boundaries(steps), strict=True)
+        _prefix(solution, step, offset, ends, engine) for step, offset in zip(solution.steps, offsets, strict=True)
     ]
-    seeds = [base_seed(config.seed, problem.problem_id, key, f"s{index}", step) for step in range(len(steps))]
+    place = solution.solution_id.split("/")
+    seeds = [base_seed(config.seed, *place, step) for step in range(len(solution.steps))]
     return await roll_out(solution, prompt, prefixes, seeds, engine, verify, config.sampling, config.rollout)
 
 
@@ -129,21 +162,39 @@ class Annotator:
         self._templates = {name: Template(text) for name, text in templates.items()}
         self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
         self._engine = make_engine(config.engine)
-        self._meter = Meter(Store(config.run_dir))
+        self._under_way = 0
+        self._meter = Meter(Store(config.run_dir), self._engine.gauges)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
-        problems = [records.problem_from_row(row) for row in batch.to_pylist()]
-        rows = await asyncio.gather(*map(self._row, problems))
+        block = batch.to_pylist()
+        given = await asyncio.to_thread(read_given, block)
+        problems = map(records.problem_from_row, block)
+        rows = await asyncio.gather(
+            *(
+                self._row(problem, given.get(problem.problem_id), row.get(RESPONSES))
+                for problem, row in zip(problems, block, strict=True)
+            )
+        )
         yield records.table(rows, records.LEDGER_SCHEMA)
 
-    async def _row(self, problem: Problem) -> dict[str, Any]:
+    async def _row(
+        self, problem: Problem, given: Sequence[Solution] | None, texts: Sequence[str] | None
+    ) -> dict[str, Any]:
+        template = self._templates[problem.prompt]
+        await self._room()
         try:
-            item = await annotate(
-                problem, self._templates[problem.prompt], self._model, self._engine, self._pool, self._config
-            )
+            item = await annotate(problem, template, self._model, self._engine, self._pool, self._config, given, texts)
         except EngineDead as error:
             # Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job.
             print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)
             os._exit(1)
-        self._meter.add(item)
+        finally:
+            self._under_way -= 1
+        self._meter.add(item, given or ())
         return records.ledger_row(item)
+
+    async def _room(self) -> None:
+        """Holds a new problem back while those under way fill the cache: their prefixes would be evicted for it."""
+        while self._under_way and self._engine.gauges.kv_cache_use > FULL_CACHE:
+            await asyncio.sleep(0.05)
+        self._under_way += 1

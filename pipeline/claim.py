@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config import RunConfig, ledger_view
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
-from pipeline.store import Store
+from pipeline.store import Store, full
 
 
 def read_templates(config: RunConfig) -> dict[str, str]:
@@ -35,19 +35,52 @@ def claim(store: Store, config: RunConfig, templates: dict[str, str], model: str
     Raises:
         UserError: the directory holds a ledger made with other settings; names the keys that differ.
     """
-    wanted: dict[str, Any] = {**ledger_view(config), "engine.model": model}
-    wanted |= {f"prompt text of {name}": text for name, text in templates.items()}
+    wanted = _ledger_keys(config, templates, model)
     if store.exists("ledger.json"):
-        held = store.read_json("ledger.json")
-        differing = [key for key in sorted(held.keys() | wanted.keys()) if held.get(key) != wanted.get(key)]
-        if differing:
-            changes = ", ".join(f"{key} ({_short(held.get(key))}, now {_short(wanted.get(key))})" for key in differing)
+        if changes := _changes(store.read_json("ledger.json"), wanted):
             raise UserError(
                 f"{store.uri}: made with other settings: {changes}: restore them or give the run another name"
             )
     else:
         store.write_json("ledger.json", wanted)
-    store.write_text("config.yaml", dump_settings(config))
+    # `publish` may be called from another folder, and must find the same place.
+    store.write_text("config.yaml", dump_settings(config.model_copy(update={"output_dir": full(config.output_dir)})))
+
+
+def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
+    """Only a run of the same problems, policy, steps and seed can be gone on with; the strategy may differ.
+
+    Raises:
+        UserError: there is no such run, or its settings differ; names the keys.
+    """
+    if not (earlier.exists("ledger.json") and earlier.exists("problems.json")):
+        raise UserError(f"input.ledger: {earlier.uri}: no run with loaded problems is here; name a run directory")
+    wanted = _ledger_keys(config, templates, model)
+    held = earlier.read_json("ledger.json")
+    if changes := _changes(_without_strategy(held), _without_strategy(wanted)):
+        raise UserError(
+            f"input.ledger: {earlier.uri} was made with other settings: {changes}: use its own, "
+            "only the strategy and its parameters may change"
+        )
+
+
+def _ledger_keys(config: RunConfig, templates: dict[str, str], model: str) -> dict[str, Any]:
+    wanted = {**ledger_view(config), "engine.model": model}
+    return wanted | {f"prompt text of {name}": text for name, text in templates.items()}
+
+
+def _without_strategy(keys: dict[str, Any]) -> dict[str, Any]:
+    drawn_alike = "rollout.complete_prefix"
+    return {
+        key: value
+        for key, value in keys.items()
+        if key == drawn_alike or not (key == "name" or key.startswith(("rollout.", "input.")))
+    }
+
+
+def _changes(held: dict[str, Any], wanted: dict[str, Any]) -> str:
+    differing = [key for key in sorted(held.keys() | wanted.keys()) if held.get(key) != wanted.get(key)]
+    return ", ".join(f"{key} ({_short(held.get(key))}, now {_short(wanted.get(key))})" for key in differing)
 
 
 def _short(value: Any) -> str:

@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, judge, train
+from pipeline.commands import build, compare, exchange, judge, train
 from pipeline.errors import UserError
 
-GROUPS = (build, judge, train)
+GROUPS = (build, judge, exchange, train, compare)
 """In the order of `visualprm --help`."""
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.records import Mode
+from pipeline.records import Mode, OverlapKind
 from pipeline.settings import Strict, load_settings, parse_settings
+from pipeline.source_groups import expand_sources
 
 LEDGER_FREE = (
     "run_dir",
     "output_dir",
+    "data_root",
     "label",
     "publish",
     "ray",
@@ -75,6 +77,8 @@ class SourceConfig(Strict):
     """A prompt file for this source alone."""
     limit: int | None = Field(default=None, ge=1)
     """The most rows to take, evenly spaced."""
+    cut_endings: tuple[str, ...] = ()
+    """Texts that are cut from the end of a question: a source's wish for a short answer contradicts our prompt."""
 
     @model_validator(mode="after")
     def _one_door(self) -> SourceConfig:
@@ -84,6 +88,26 @@ class SourceConfig(Strict):
             raise ValueError(f"source {self.name!r} has `kwargs` but no `function`: remove them")
         if self.dataset_config is not None and self.dataset is None:
             raise ValueError(f"source {self.name!r} has `dataset_config` but no `dataset`: remove it")
+        return self
+
+
+class ContaminationConfig(Strict):
+    """Benchmarks that the problems must not be part of, and what counts as being part of one."""
+
+    against: tuple[SourceConfig, ...] = Field(min_length=1)
+    """The benchmarks, as sources are written; their answers are not read."""
+    ngram: int = Field(default=13, ge=2)
+    """Words (Chinese: characters) in a row that two questions share; shorter questions must be equal."""
+    max_common: int = Field(default=10, ge=1)
+    """Words in a row that more questions of a benchmark than this have are its form, not its content."""
+    max_distance: int = Field(default=4, ge=0, le=16)
+    """Bits, of 64, by which the perceptual hashes of the same image may differ."""
+    drop: tuple[OverlapKind, ...] = ()
+    """Kinds of overlap whose problems are left out; the others are flagged."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> ContaminationConfig:
+        _check_names("contamination.against", self.against)
         return self
 
 
@@ -132,15 +156,48 @@ class SplitConfig(Strict):
     """Longer solutions are merged evenly (paper: 12)."""
 
 
+STRATEGY_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "fixed": (),
+    "stop_after_zero": (),
+    "first_success": ("rounds",),
+    "sequential_ci": ("ci_round", "ci_half_width"),
+    "right_to_left": ("rounds", "audit_fraction"),
+    "binary_search": ("rounds", "audit_fraction"),
+}
+"""The settings of `rollout` that each strategy heeds beside `num_draws`."""
+
+
 class RolloutConfig(Strict):
     """How many continuations each step prefix gets."""
 
-    strategy: Literal["fixed", "stop_after_zero"] = "fixed"
-    """`fixed` draws after every step, `stop_after_zero` stops after the first step without a success."""
+    strategy: Literal[
+        "fixed", "stop_after_zero", "first_success", "sequential_ci", "right_to_left", "binary_search"
+    ] = "fixed"
+    """Which prefixes get how many draws (docs/strategies.md); `fixed` gives every prefix all of them."""
     num_draws: int = Field(default=16, ge=1)
-    """Continuations a prefix (paper: 16)."""
+    """Continuations a prefix (paper: 16); the most of them for a strategy that stops earlier."""
+    rounds: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(4, 4, 8), min_length=1)
+    """Draws of each round until the first success; the last size repeats. Not for `fixed`, `sequential_ci`."""
+    ci_round: int = Field(default=4, ge=1)
+    """Draws of a round of `sequential_ci`."""
+    ci_half_width: float = Field(default=0.2, gt=0, lt=0.5)
+    """`sequential_ci` stops where mc is known to ± this (90 % Jeffreys interval)."""
+    audit_fraction: float = Field(default=0.03, ge=0, le=1)
+    """Share of the solutions that get every draw under `right_to_left` and `binary_search`."""
     complete_prefix: Literal["own_answer", "sample"] = "own_answer"
     """The last step's score: the solution's own verdict, or draws as for any other step."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings that this strategy heeds, as JSON values."""
+        return self.model_dump(mode="json", include={"num_draws", *STRATEGY_PARAMETERS[self.strategy]})
+
+    @property
+    def description(self) -> str:
+        """The strategy and its parameters as the ledger names them: `first_success num_draws=16 rounds=4,4,8`."""
+        values = {key: ",".join(map(str, value)) if isinstance(value, list) else value
+                  for key, value in self.parameters.items()}  # fmt: skip
+        return " ".join([self.strategy, *(f"{key}={value}" for key, value in values.items())])
 
 
 class VerifyConfig(Strict):
@@ -172,6 +229,23 @@ class PublishConfig(Strict):
     """`module:function`s that write more Markdown into the card, given the run's store and the shards' folder."""
 
 
+class InputConfig(Strict):
+    """What a run starts from, beside its sources."""
+
+    ledger: str | None = None
+    """An earlier run's directory: its problems, solutions and draws are taken over, and the strategy goes on."""
+    responses: str | None = None
+    """A `.jsonl` file of solutions from any policy, which are annotated instead of sampled ones (docs/formats.md)."""
+    responses_policy: str | None = None
+    """Names the policy that wrote `responses`; `given` without one."""
+
+    @model_validator(mode="after")
+    def _one_start(self) -> InputConfig:
+        if self.ledger is not None and self.responses is not None:
+            raise ValueError("input.ledger holds solutions already: remove input.responses, or the ledger")
+        return self
+
+
 class RayConfig(Strict):
     """Where Ray is and how it cuts the work."""
 
@@ -194,8 +268,13 @@ class RunConfig(Strict):
     """Where the dataset is published; `data/<name>` by default."""
     prompt: str = "prompts/final_answer_v1.txt"
     """The prompt file of all sources that name none."""
+    data_root: str | None = None
+    """The folder that relative `path`s and `images` of sources start from; `$NAME` is an environment variable."""
     sources: tuple[SourceConfig, ...]
-    """The benchmarks."""
+    """The benchmarks. `source_defaults` holds keys for all of them, `names` in place of `name` stands for several."""
+    contamination: ContaminationConfig | None = None
+    """What the problems are compared with; nothing by default."""
+    input: InputConfig = InputConfig()
     engine: EngineConfig = EngineConfig()
     sampling: SamplingConfig = SamplingConfig()
     split: SplitConfig = SplitConfig()
@@ -212,6 +291,11 @@ class RunConfig(Strict):
             data = {"run_dir": f"runs/{data['name']}", "output_dir": f"data/{data['name']}", **data}
         return data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _short_sources(cls, data: Any) -> Any:
+        return expand_sources(data) if isinstance(data, dict) else data
+
     @model_validator(mode="after")
     def _consistent(self) -> RunConfig:
         if self.sampling.max_tokens >= self.engine.max_model_len:
@@ -221,10 +305,14 @@ class RunConfig(Strict):
             )
         if not self.sources:
             raise ValueError("sources: the list is empty: name at least one")
-        names = [source.name for source in self.sources]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"sources share the name {twice[0]!r}: give each its own")
+        _check_names("sources", self.sources)
         return self
+
+
+def _check_names(key: str, sources: Sequence[SourceConfig]) -> None:
+    names = [source.name for source in sources]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{key} share the name {twice[0]!r}: give each its own")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -238,8 +326,9 @@ def parse_config(data: dict[str, Any], overrides: Sequence[str] = (), origin: st
 
 def ledger_view(config: RunConfig) -> dict[str, Any]:
     """The configuration as flat dotted keys, without those that don't touch the ledger."""
+    unheeded = set().union(*STRATEGY_PARAMETERS.values()) - config.rollout.parameters.keys()
     flat: dict[str, Any] = {}
-    _flatten(config.model_dump(mode="json"), "", flat)
+    _flatten(config.model_dump(mode="json", exclude={"rollout": unheeded}), "", flat)
     return {
         key: value
         for key, value in flat.items()

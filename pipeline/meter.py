@@ -7,9 +7,11 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from pipeline.records import AnnotatedProblem
+from pipeline.engine.gauges import Gauges
+from pipeline.records import AnnotatedProblem, Solution
 from pipeline.store import Store
 
 INTERVAL_S = 3.0
@@ -18,8 +20,9 @@ INTERVAL_S = 3.0
 class Meter:
     """One engine's counters since it started, in `progress/<host>-<pid>.json`, renewed as long as the process lives."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, gauges: Gauges) -> None:
         self._store = store
+        self._gauges = gauges
         self._name = f"progress/{socket.gethostname()}-{os.getpid()}.json"
         self._started = time.time()
         self._lock = threading.Lock()
@@ -27,16 +30,24 @@ class Meter:
         self._verdicts: Counter[str] = Counter()
         threading.Thread(target=self._write, daemon=True, name="meter").start()
 
-    def add(self, item: AnnotatedProblem) -> None:
-        draws = (draw for solution in item.solutions for step in solution.steps for draw in step.draws)
+    def add(self, item: AnnotatedProblem, given: Sequence[Solution] = ()) -> None:
+        """Counts what was generated for `item`: all but the solutions that were `given`, and their draws."""
+        held = {(one.solution_id, index): len(step.draws) for one in given for index, step in enumerate(one.steps)}
+        sampled = [one for one in item.solutions if (one.solution_id, 0) not in held]
+        draws = [
+            draw
+            for one in item.solutions
+            for index, step in enumerate(one.steps)
+            for draw in step.draws[held.get((one.solution_id, index), 0) :]
+        ]
         with self._lock:
             self._problems += 1
-            self._draws += item.num_draws
-            self._tokens += item.num_tokens
+            self._draws += len(draws)
+            self._tokens += sum(len(one.token_ids) for one in sampled) + sum(len(draw.token_ids) for draw in draws)
             self._verdicts.update(draw.verdict.status for draw in draws)
 
     def snapshot(self) -> dict[str, Any]:
-        """Problems, draws and generated tokens so far; `started` and `updated` in Unix seconds."""
+        """Problems, draws, generated tokens and the engine's gauges so far; `started`, `updated` in Unix seconds."""
         with self._lock:
             return {
                 "problems": self._problems,
@@ -45,6 +56,7 @@ class Meter:
                 "verdicts": dict(self._verdicts),
                 "started": self._started,
                 "updated": time.time(),
+                "engine": self._gauges.snapshot(),
             }
 
     def _write(self) -> None:

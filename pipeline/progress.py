@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -28,6 +28,8 @@ class Rate:
     tokens: int
     seconds: float
     verdicts: Counter[str]
+    engines: tuple[dict[str, Any], ...] = ()
+    """The gauges of each engine, with the seconds that it has run as `seconds`."""
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -52,7 +54,27 @@ def current_rate(store: Store, since: float = 0.0) -> Rate:
     for counters in live:
         verdicts.update(counters["verdicts"])
     problems, draws, tokens = (sum(p[key] for p in live) for key in ("problems", "draws", "tokens"))
-    return Rate(problems, draws, tokens, seconds, verdicts)
+    engines = tuple({**p["engine"], "seconds": p["updated"] - p["started"]} for p in live)
+    return Rate(problems, draws, tokens, seconds, verdicts, engines)
+
+
+def describe_engines(rate: Rate) -> str | None:
+    """Mean batch, prefix cache hits, idle share and preemptions over the engines that run; None without steps."""
+
+    def total(key: str) -> float:
+        return sum(engine[key] for engine in rate.engines)
+
+    if not total("steps"):
+        return None
+    hits = (
+        f"{total('cached_tokens') / total('prompt_tokens'):.0%} of prompt tokens cached, "
+        if total("prompt_tokens")
+        else ""
+    )
+    return (
+        f"batch of {total('batch_tokens') / total('steps'):.0f}, {hits}"
+        f"{total('idle_s') / max(total('seconds'), 1e-9):.1%} idle, {total('preemptions'):.0f} preemptions"
+    )
 
 
 @contextmanager
@@ -98,7 +120,8 @@ def _describe(rate: Rate) -> str:
         return "engine starting or first problems under way"
     speed = f"{rate.tokens_per_s:,.0f} tokens/s" if rate.tokens_per_s else "rate not known yet"
     share = f", {rate.verified_share:.1%} verified" if rate.verified_share is not None else ""
-    return f"{rate.draws:,} draws, {speed}{share}"
+    engines = describe_engines(rate)
+    return f"{rate.draws:,} draws, {speed}{share}" + (f", {engines}" if engines else "")
 
 
 def _eta(rate: Rate, total: int, done: int) -> str:

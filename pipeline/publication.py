@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import importlib
 import json
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -13,11 +14,17 @@ import yaml
 
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
+from pipeline.frontier.ledger import recorded
+from pipeline.frontier.measure import audit
+from pipeline.frontier.report import audit_text
+from pipeline.functions import named_function
 from pipeline.records import Rejected
+from pipeline.several_runs import Runs, check_together
 from pipeline.stats import Stats, statistics
 from pipeline.store import Store, open_uri
 from stages import card, label
 from stages.publish import Run, publish
+from stages.rollout import largest_bias
 
 FREE = ("label", "publish", "output_dir")
 """What `visualprm publish` may set anew."""
@@ -34,27 +41,62 @@ def publish_run(store: Store, config: RunConfig, force: bool) -> bool:
     written = filesystem.get_file_info(f"{out}/stats.json").is_file
     if not force and written and store.exists("published.json") and store.read_json("published.json") == key:
         return False
-    label.check_threshold(config.rollout.strategy, config.label)
-    run = Run(
-        store.problem_files(),
-        store.ledger_files(),
-        config.rollout.num_draws,
-        store.filesystem,
-        _rejected(store),
-    )
-    labeller = partial(label.labelled_steps, config=config.label)
-    stats = publish([run], out, filesystem, config.publish, labeller, partial(_documents, config, store))
+    stats = _publish([(store, config)])
     store.write_jsonl("quarantine/annotate.jsonl", map(_quarantine_row, stats.failed))
     store.write_json("published.json", key)
-    print(card.summary_table(statistics(stats.document())))
     return True
 
 
-def _documents(config: RunConfig, store: Store, stats: Stats, folder: str) -> Mapping[str, str]:
+def _publish(runs: Runs) -> Stats:
+    config = runs[0][1]
+    for _, each in runs:
+        label.check_threshold(each.rollout.strategy, each.label)
+    parts = [
+        Run(store.problem_files(), store.ledger_files(), each.rollout.num_draws, store.filesystem, _rejected(store))
+        for store, each in runs
+    ]
+    filesystem, out = open_uri(config.output_dir)
+    labeller = partial(label.labelled_steps, config=config.label)
+    stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs))
+    print(card.summary_table(statistics(stats.document())))
+    for found in _audits(runs):
+        print(found)
+    return stats
+
+
+def _documents(runs: Runs, stats: Stats, folder: str) -> Mapping[str, str]:
     """README.md and stats.json for the finished shards in `folder`."""
     versions = {name: version(name) for name in ("pyarrow", "datasets")}
-    sections = [_section(name)(store, folder) for name in config.publish.card_sections]
-    return card.documents(stats.document(), config, versions, sections)
+    (_, config), *others = runs
+    sections = [
+        *dict.fromkeys(_bias_section(each) for _, each in runs),
+        *(f"## Audit\n\n{found}" for found in _audits(runs)),
+        *(_section(name)(store, folder) for name in config.publish.card_sections for store, _ in runs),
+    ]
+    return card.documents(
+        stats.document(), config, versions, list(filter(None, sections)), [each for _, each in others]
+    )
+
+
+def _bias_section(config: RunConfig) -> str:
+    """What a reader of scores must know of a strategy that stops by what it has drawn; empty for the others."""
+    bias = largest_bias(config.rollout)
+    if abs(bias) < 1e-6:
+        return ""
+    return (
+        f"## Scores\n\n`{config.rollout.description}` stops by what it has drawn. The counts are true, and so is "
+        "whether a score is above 0 (what `fixed` says with the same draws), but the score k / n is no unbiased "
+        f"estimate of mc: its mean is off by up to {bias:+.3f}, depending on mc."
+    )
+
+
+def _audits(runs: Runs) -> list[str]:
+    """What the audited solutions of each run say of all others; nothing where the strategy audits none."""
+    return [
+        audit_text(audit(recorded(store), config.rollout))
+        for store, config in runs
+        if "audit_fraction" in config.rollout.parameters and config.rollout.audit_fraction
+    ]
 
 
 def check_sections(config: RunConfig) -> None:
@@ -67,40 +109,50 @@ def check_sections(config: RunConfig) -> None:
         _section(name)
 
 
-def _section(name: str) -> Callable[[Store, str], str]:
-    """The function `module:function` of `publish.card_sections`.
+def _section(name: str) -> Callable[..., str]:
+    return named_function(name, "publish.card_sections")
+
+
+def republish(runs: Sequence[str], overrides: Sequence[str]) -> None:
+    """`visualprm publish RUN … [key=value …]`: the runs' own settings, with others for labels and shards.
+
+    A relative `output_dir` is below the working directory if it is typed here, and where `visualprm dataset` was
+    called otherwise.
 
     Raises:
-        UserError: there is no such function.
+        UserError: no run is there, an override would change the ledger, or the runs don't go into one dataset.
     """
-    module, _, function = name.partition(":")
-    try:
-        section: Callable[[Store, str], str] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"publish.card_sections: {name!r} can't be imported ({error}): write it as module:function"
-        ) from error
-    return section
-
-
-def republish(run: str, overrides: Sequence[str]) -> None:
-    """`visualprm publish RUN [key=value …]`: the run's own settings, with others for labels and shards.
-
-    Raises:
-        UserError: no run is there, or an override would change the ledger.
-    """
-    store = Store(run)
-    if not store.exists("problems.json"):
-        raise UserError(f"{run}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
-    for override in overrides:
-        if override.split("=")[0].split(".")[0] not in FREE:
+    keys = [override.partition("=")[0] for override in overrides]
+    for override, key in zip(overrides, keys, strict=True):
+        if key.split(".")[0] not in FREE:
             raise UserError(f"override {override!r}: publishing takes only {', '.join(FREE)}")
-    with store.lock():
-        publish_run(store, parse_config(yaml.safe_load(store.read_text("config.yaml")), overrides), force=True)
+    if len(runs) > 1 and "output_dir" not in keys:
+        raise UserError("several runs make a new dataset: say where with output_dir=…")
+    stores = [Store(run) for run in runs]
+    for store in stores:
+        if not store.exists("problems.json"):
+            raise UserError(f"{store.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
+    configs = [parse_config(yaml.safe_load(store.read_text("config.yaml")), overrides) for store in stores]
+    with contextlib.ExitStack() as locks:
+        for store in stores:
+            locks.enter_context(store.lock())
+        if len(runs) == 1:
+            publish_run(stores[0], configs[0], force=True)
+        else:
+            name = posixpath.basename(open_uri(configs[0].output_dir)[1])
+            renamed = [config.model_copy(update={"name": name}) for config in configs]
+            named = list(zip(stores, renamed, strict=True))
+            check_together(named)
+            _publish(named)
 
 
 def _key(store: Store, config: RunConfig) -> str:
-    parts = [config.label.model_dump(), config.publish.model_dump(), config.output_dir, store.ledger_files()]
+    parts = [
+        config.label.model_dump(),
+        config.publish.model_dump(),
+        open_uri(config.output_dir)[1],
+        store.ledger_files(),
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

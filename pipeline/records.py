@@ -20,6 +20,7 @@ VERDICT_STATUSES: tuple[VerdictStatus, ...] = get_args(VerdictStatus)
 Mode = Literal["exact", "choice", "number", "math", "text", "relaxed", "anls", "list", "date"]
 StepOrigin = Literal["measured", "own_answer", "implied", "not_sampled"]
 FinishReason = Literal["stop", "length"]
+OverlapKind = Literal["image", "question", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Problem:
     `question` is as in the source; every `<image>` in it stands for one image, in order; without any,
     the images come first. `options` are the texts of a multiple choice, A first, or empty.
     `verify` names the verification modes, `prompt` the prompt file. `row_id` is the source's own name for the row.
-    `extra` holds the source's other fields as a JSON object.
+    `extra` holds the source's other fields as a JSON object. `contamination` names the benchmarks that it overlaps
+    with; null if it was compared with none.
     """
 
     problem_id: str
@@ -55,6 +57,7 @@ class Problem:
     max_tiles: int
     prompt: str
     extra: str = "{}"
+    contamination: tuple[str, ...] | None = None
 
     @staticmethod
     def make_id(
@@ -117,13 +120,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """A sampled chain of reasoning. `solution_id` is `<problem_id>/<policy key>/s<index>`."""
+    """A chain of reasoning. `solution_id` is `<problem_id>/<policy key>/s<index>`, `seed` null if it was given."""
 
     solution_id: str
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
-    seed: int
+    seed: int | None
     verdict: Verdict
     steps: tuple[Step, ...]
 
@@ -204,6 +207,7 @@ PROBLEM_SCHEMA = pa.schema(
         ("max_tiles", pa.int32()),
         ("prompt", pa.string()),
         ("extra", pa.string()),
+        ("contamination", pa.list_(pa.string())),
     ]
 )
 LEDGER_SCHEMA = pa.schema(
@@ -245,8 +249,12 @@ PUBLISHED_SCHEMA = pa.schema(
         ("response_correct", pa.bool_()),
         ("policy_model", pa.string()),
         ("prompt_sha", pa.string()),
+        ("contamination", pa.list_(pa.string())),
     ]
 )
+
+IMPORTED_SCHEMA = PUBLISHED_SCHEMA.append(pa.field("extra", pa.string()))
+"""What `visualprm import` writes; `extra` is `stages.exchange.kept.Kept` as JSON."""
 
 
 def problem_row(problem: Problem) -> dict[str, Any]:
@@ -254,7 +262,10 @@ def problem_row(problem: Problem) -> dict[str, Any]:
 
 
 def problem_from_row(row: Mapping[str, Any]) -> Problem:
-    fields = {field.name: row[field.name] for field in dataclasses.fields(Problem)}
+    # Absent, not null, in runs that were loaded before there was such a column.
+    found = row.get("contamination")
+    fields = {field.name: row[field.name] for field in dataclasses.fields(Problem) if field.name != "contamination"}
+    fields["contamination"] = None if found is None else tuple(found)
     fields["images"] = tuple(Image(**image) for image in row["images"])
     fields["options"] = tuple(row["options"])
     fields["verify"] = tuple(row["verify"])

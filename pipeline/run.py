@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import time
 
-from pipeline.claim import claim, read_templates
+from pipeline.claim import check_earlier, claim, read_templates
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
+from pipeline.given import take_over
 from pipeline.graph import annotate_problems, ray_session
 from pipeline.loading import load_problems
 from pipeline.policy import check_model, model_fingerprint
 from pipeline.progress import clock, current_rate, progress_bar
 from pipeline.publication import check_sections, publish_run
+from pipeline.responses import fingerprint
 from pipeline.shards import check_output
 from pipeline.store import Store, one_line_io_errors, open_uri
 
@@ -26,16 +28,19 @@ def run_dataset(config: RunConfig) -> None:
     started = time.time()
     templates = read_templates(config)
     check_model(config.engine)
-    model = model_fingerprint(config.engine)
+    model = model_fingerprint(config.engine) + fingerprint(config)
     store = Store(config.run_dir)
     check_sections(config)
+    earlier = Store(config.input.ledger) if config.input.ledger else None
+    if earlier:
+        check_earlier(earlier, config, templates, model)
     store.make()
     with store.lock():
         filesystem, out = open_uri(config.output_dir)
         check_output(out, filesystem)
         claim(store, config, templates, model)
         if not store.exists("problems.json"):
-            load_problems(store, config)
+            take_over(store, earlier) if earlier else load_problems(store, config)
         store.drop_orphans()
         problems, done = store.problem_ids(), store.done_ids()
         if not problems:

@@ -27,10 +27,12 @@ Settings = TypeVar("Settings", bound=Strict)
 def load_settings(model: type[Settings], path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     """Reads a YAML file, applies `key.sub=value` overrides (values in YAML) and validates.
 
+    `extends: other.yaml`, relative to the file, starts from another file's keys; lists are replaced as a whole.
+
     Raises:
         UserError: one line that names the file, the key and the mend.
     """
-    return parse_settings(model, _read_yaml(Path(path)), overrides, str(path))
+    return parse_settings(model, _read(Path(path)), overrides, str(path))
 
 
 def parse_settings(
@@ -51,6 +53,27 @@ def parse_settings(
 
 def dump_settings(settings: Strict) -> str:
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The keys of a file over those of the file that it extends."""
+    if path.resolve() in extended_by:
+        raise UserError(f"{path}: extends itself: name another file")
+    data = _read_yaml(path)
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise UserError(f"{path}: extends: name one file")
+    return _merged(_read(path.parent / base, (*extended_by, path.resolve())), data)
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = {**under, **over}
+    for key in under.keys() & over.keys():
+        if isinstance(under[key], dict) and isinstance(over[key], dict):
+            merged[key] = _merged(under[key], over[key])
+    return merged
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

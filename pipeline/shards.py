@@ -51,13 +51,13 @@ class Shard:
     bytes: int
 
 
-def published_schema() -> pa.Schema:
-    """`PUBLISHED_SCHEMA` with the metadata by which `datasets` decodes images without a cast."""
+def published_schema(schema: pa.Schema = PUBLISHED_SCHEMA) -> pa.Schema:
+    """The schema with the metadata by which `datasets` decodes images without a cast."""
     from datasets import Features, Image, List
 
-    features = Features.from_arrow_schema(PUBLISHED_SCHEMA)
+    features = Features.from_arrow_schema(schema)
     features["images"] = List(Image())
-    return PUBLISHED_SCHEMA.with_metadata(features.arrow_schema.metadata)
+    return schema.with_metadata(features.arrow_schema.metadata)
 
 
 def check_output(out_dir: str, filesystem: pafs.FileSystem) -> None:
@@ -84,9 +84,15 @@ class ShardWriter:
     A file exceeds `max_shard_bytes` if a single row group does, or by its footer (some kB).
     """
 
-    def __init__(self, folder: str, filesystem: pafs.FileSystem, config: PublishConfig) -> None:
+    def __init__(
+        self,
+        folder: str,
+        filesystem: pafs.FileSystem,
+        config: PublishConfig,
+        schema: pa.Schema = PUBLISHED_SCHEMA,
+    ) -> None:
         self._folder, self._filesystem, self._config = folder, filesystem, config
-        self._schema = published_schema()
+        self._schema = published_schema(schema)
         self._group: list[dict[str, Any]] = []
         self._group_bytes = 0
         self._rows: list[int] = []

@@ -59,6 +59,8 @@ def statistics(document: Mapping[str, Any]) -> dict[str, Any]:
 
     `total` and each of `sources` hold counts, means (`mean_mc` and `mean_steps` a solution), shares in
     [0, 1], and counts by kind: `responses` and `draws` by verdict, `origins`, `quarantined` by reason.
+    `contaminated` are the problems that overlap with a benchmark, `overlaps` the same by benchmark; null if no
+    problem was compared with any.
     """
     tallies: Mapping[str, Mapping[str, float]] = document["sources"]
     total: dict[str, float] = {}
@@ -90,6 +92,8 @@ def _figures(tally: Mapping[str, float]) -> dict[str, Any]:
         "steps": count("steps"),
         "tokens": count("tokens"),
         "pending": count("pending"),
+        "contaminated": count("contaminated") if tally.get("screened") else None,
+        "overlaps": kinds("overlaps."),
         "mean_steps": ratio("steps", "solutions"),
         "mean_mc": ratio("score_sum", "scored_steps"),
         "correct_response_share": ratio("responses.correct", "solutions"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.errors import UserError
-from pipeline.progress import clock, current_rate
+from pipeline.progress import clock, current_rate, describe_engines
 from pipeline.store import Store
 
 
@@ -36,6 +36,8 @@ def status_text(run: str) -> str:
     lines.append(("failed", f"{failed:,}"))
     if rate.tokens_per_s and pending:
         lines.append(("rate", f"{rate.tokens_per_s:,.0f} tokens/s"))
+        if engines := describe_engines(rate):
+            lines.append((f"{len(rate.engines)} engines" if len(rate.engines) > 1 else "engine", engines))
         if (left := rate.eta_s(pending)) is not None:
             lines.append(("time left", clock(left)))
     elif pending:

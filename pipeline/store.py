@@ -55,6 +55,11 @@ def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
         raise UserError(f"{uri}: can't be opened: {error}") from error
 
 
+def full(uri: str) -> str:
+    """The place without regard to the working directory."""
+    return uri if "://" in uri else os.path.abspath(uri)
+
+
 @contextlib.contextmanager
 def one_line_io_errors(place: str) -> Iterator[None]:
     """Turns what the disk refuses into a `UserError` that names the place."""

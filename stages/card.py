@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from pipeline.config import LEDGER_FREE, RunConfig
+from pipeline.markdown import Row, markdown_table
 from pipeline.records import VERDICT_STATUSES
 from pipeline.stats import statistics
 
@@ -31,6 +32,7 @@ COLUMNS = {
     "response_correct": "whether it is right; null if the verifier failed",
     "policy_model": "the model that wrote the response and all its continuations",
     "prompt_sha": "hash of the prompt file",
+    "contamination": "benchmarks that the question or an image is also in; null if it was compared with none",
 }
 STEP_COLUMNS = {
     "step": "the text of the step, with the separator that ends it",
@@ -49,18 +51,17 @@ MISSING = {
 }
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
-Row = Sequence[str]
-
 
 def documents(
     document: Mapping[str, Any],
     config: RunConfig,
     versions: Mapping[str, str],
     sections: Sequence[str] = (),
+    more: Sequence[RunConfig] = (),
 ) -> dict[str, str]:
-    """The files that lie beside the shards, by name."""
+    """The files that lie beside the shards, by name. `more` are the other runs that went into the dataset."""
     figures = statistics(document)
-    return {"README.md": card(figures, config, versions, sections), "stats.json": stats_json(figures)}
+    return {"README.md": card(figures, config, versions, sections, more), "stats.json": stats_json(figures)}
 
 
 def stats_json(figures: Mapping[str, Any]) -> str:
@@ -73,9 +74,14 @@ def card(
     config: RunConfig,
     versions: Mapping[str, str],
     sections: Sequence[str] = (),
+    more: Sequence[RunConfig] = (),
 ) -> str:
-    """The dataset's README.md. `versions` names libraries; `sections` are Markdown, put before the config."""
+    """The dataset's README.md. `versions` names libraries; `sections` are Markdown, put before the config.
+
+    `more` are the configurations of the other runs, which have the same labels and name.
+    """
     total = figures["total"]
+    configs = (config, *more)
     parts = [
         _front_matter(config.name, total["solutions"]),
         f"# {config.name}",
@@ -83,16 +89,20 @@ def card(
         f"{_number(total['steps'])} steps. A step's score is the share of continuations from it that reach "
         "the right answer, as in [VisualPRM](https://arxiv.org/abs/2503.10291).",
         '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_dir="…", split="train")\n```',
-        "## How it was made\n\n" + _table(("", ""), _recipe(figures, config, versions)),
+        "## How it was made\n\n" + markdown_table(("", ""), _recipe(figures, configs, versions)),
         "## Sources\n\n" + _source_table(figures),
         f"## Verdicts\n\n{MISSING[config.label.missing]}\n\n{_verdict_table(figures)}",
         "## Left out\n\n" + _left_out(total),
-        "## Columns\n\n" + _table(("column", ""), [(f"`{name}`", text) for name, text in COLUMNS.items()]),
+        *_contamination(total, config),
+        "## Columns\n\n" + markdown_table(("column", ""), [(f"`{name}`", text) for name, text in COLUMNS.items()]),
         "An entry of `steps_with_score`:\n\n"
-        + _table(("field", ""), [(f"`{name}`", text) for name, text in STEP_COLUMNS.items()]),
+        + markdown_table(("field", ""), [(f"`{name}`", text) for name, text in STEP_COLUMNS.items()]),
         "## Licence\n\nQuestions and images are under the licences of their sources.",
         *(section.strip() for section in sections),
-        f"<details><summary>Configuration</summary>\n\n```yaml\n{_config_text(config)}```\n\n</details>",
+        *(
+            f"<details><summary>{title}</summary>\n\n```yaml\n{_config_text(each)}```\n\n</details>"
+            for title, each in zip(_titles(configs), configs, strict=True)
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -110,6 +120,9 @@ def summary_table(figures: Mapping[str, Any], tokens_per_second: float | None = 
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in total["quarantined"].items())
     tail = [f"quarantined: {quarantined:,} ({reasons})"] if quarantined else []
     tail += [f"pending: {total['pending']:,}"] if total["pending"] else []
+    if total["contaminated"] is not None:
+        benchmarks = ", ".join(f"{name} {count:,}" for name, count in total["overlaps"].items())
+        tail.append(f"flagged as contaminated: {total['contaminated']:,}" + (f" ({benchmarks})" if benchmarks else ""))
     return "\n".join([head, "", _source_table(figures), *tail])
 
 
@@ -125,8 +138,30 @@ def _front_matter(name: str, solutions: int) -> str:
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
 
 
-def _recipe(figures: Mapping[str, Any], config: RunConfig, versions: Mapping[str, str]) -> list[Row]:
-    sampling, rollout = config.sampling, config.rollout
+def _titles(configs: Sequence[RunConfig]) -> list[str]:
+    if len(configs) == 1:
+        return ["Configuration"]
+    return [f"Configuration of run {number}, `{each.engine.model}`" for number, each in enumerate(configs, 1)]
+
+
+def _contamination(total: Mapping[str, Any], config: RunConfig) -> list[str]:
+    """The section on overlaps with benchmarks, if there was a comparison."""
+    if total["contaminated"] is None or config.contamination is None:
+        return []
+    rows = [(name, _number(count)) for name, count in total["overlaps"].items()]
+    settings = config.contamination
+    text = (
+        f"Compared with {', '.join(source.name for source in settings.against)}: images by a perceptual hash (at most "
+        f"{settings.max_distance} of 64 bits differ), questions by {settings.ngram} words in a row. "
+        f"{_number(total['contaminated'])} of the problems here are flagged in the column `contamination`; such an "
+        "overlap is a reason to look, not a proof."
+    )
+    table = [markdown_table(("benchmark", "problems"), rows)] if rows else []
+    return ["\n\n".join(["## Contamination", text, *table])]
+
+
+def _recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: Mapping[str, str]) -> list[Row]:
+    """Where runs differ, a row says what each of them does."""
     policies = [
         (
             "policy",
@@ -135,8 +170,22 @@ def _recipe(figures: Mapping[str, Any], config: RunConfig, versions: Mapping[str
         )
         for item in figures["policies"]
     ]
+    threshold = configs[0].label.threshold
+    runs = [row for each in configs for row in _run_recipe(each)]
     return [
         *policies,
+        *dict.fromkeys(sorted(runs, key=lambda row: _RUN_ROWS.index(row[0]))),
+        ("label", f"`+` if the score is above {threshold:g}"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))),
+    ]
+
+
+_RUN_ROWS = ("sampling", "steps", "continuations", "seed")
+
+
+def _run_recipe(config: RunConfig) -> list[tuple[str, str]]:
+    sampling, rollout = config.sampling, config.rollout
+    return [
         (
             "sampling",
             f"{sampling.num_solutions} solutions a problem, temperature {sampling.temperature:g}, "
@@ -144,9 +193,7 @@ def _recipe(figures: Mapping[str, Any], config: RunConfig, versions: Mapping[str
         ),
         ("steps", f"split at blank lines, merged evenly to at most {config.split.max_steps}"),
         ("continuations", f"{rollout.num_draws} a prefix; last step: `{rollout.complete_prefix}`"),
-        ("label", f"`+` if the score is above {config.label.threshold:g}"),
         ("seed", f"{config.seed}"),
-        ("versions", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))),
     ]
 
 
@@ -165,7 +212,7 @@ def _source_table(figures: Mapping[str, Any]) -> str:
         )
         for source, each in _with_total(figures)
     ]
-    return _table(("source", *counts, *shares), rows)
+    return markdown_table(("source", *counts, *shares), rows)
 
 
 def _verdict_table(figures: Mapping[str, Any]) -> str:
@@ -175,13 +222,13 @@ def _verdict_table(figures: Mapping[str, Any]) -> str:
             whole = sum(counts.values())
             shares = (_percent(counts[status] / whole if whole else None) for status in VERDICT_STATUSES)
             rows.append((source, kind, _number(whole), *shares))
-    return _table(("source", "of", "count", *VERDICT_STATUSES), rows)
+    return markdown_table(("source", "of", "count", *VERDICT_STATUSES), rows)
 
 
 def _left_out(total: Mapping[str, Any]) -> str:
     rows = [(f"`{reason}`", _number(count)) for reason, count in total["quarantined"].items()]
     rows += [("not annotated yet", _number(total["pending"]))] if total["pending"] else []
-    return _table(("reason", "problems"), rows) if rows else "Nothing: every problem of every source is here."
+    return markdown_table(("reason", "problems"), rows) if rows else "Nothing: every problem of every source is here."
 
 
 def _with_total(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -190,7 +237,8 @@ def _with_total(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]
 
 def _config_text(config: RunConfig) -> str:
     """The configuration as YAML, without the keys that say where and how wide a run runs."""
-    tree = config.model_dump(mode="json")
+    # Nor what it went on from: the same draws make the same dataset.
+    tree = config.model_dump(mode="json", exclude={"input"})
     for key in set(LEDGER_FREE) - {"label", "publish"}:
         *parents, last = key.split(".")
         node = tree
@@ -198,23 +246,6 @@ def _config_text(config: RunConfig) -> str:
             node = node[parent]
         del node[last]
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
-
-
-def _table(header: Row, rows: Sequence[Row]) -> str:
-    """A Markdown table that also lines up in a terminal; columns of numbers are right-aligned."""
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (header, *rows)]
-    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    numeric = [index > 0 and all(row[index][:1] in "0123456789–" for row in rows) for index in range(len(header))]
-
-    def line(row: Row) -> str:
-        padded = (
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        )
-        return f"| {' | '.join(padded)} |"
-
-    rule = ("-" * (width - 1) + (":" if right else "-") for width, right in zip(widths, numeric, strict=True))
-    return "\n".join([line(cells[0]), f"| {' | '.join(rule)} |", *map(line, cells[1:])])
 
 
 def _number(value: float) -> str:

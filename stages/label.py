@@ -26,7 +26,11 @@ UNJUDGED: frozenset[VerdictStatus] = frozenset({"timeout", "error"})
 """Statuses in which the verifier failed, not the response."""
 
 BIASED_STRATEGIES = frozenset({"first_success", "right_to_left", "binary_search"})
-"""Strategies that stop at a success: whether k is above 0 can be trusted, the share k / n can't."""
+"""Strategies that stop at a success: whether k is above 0 can be trusted, the share k / n can't.
+
+`sequential_ci` is not among them: its stop depends on the draws too, but goes by how well mc is known, and
+its bias, some hundredths, is within the width that was asked for; the card says how large it can be.
+"""
 
 
 def count(statuses: Iterable[VerdictStatus], missing: Missing = "miss") -> tuple[int, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from pipeline.records import Problem, Rejected
-from stages.sources.fields import parse_row, row_id
+from stages.sources.fields import parse_row, read_question, read_row_images, row_id
 from stages.sources.readers import open_rows
 from stages.sources.roots import ImageRoot, open_root
 
@@ -58,6 +58,39 @@ def load(
     return (load_row(number, row) for number, row in rows)
 
 
+@dataclass(frozen=True, slots=True)
+class BenchmarkRow:
+    """What a benchmark asks, for comparison: the row's own name, the question, the bytes of its images."""
+
+    row_id: str
+    question: str
+    images: tuple[bytes, ...]
+
+
+def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
+    """Streams the questions of a benchmark; answers and options are not looked at, images may be missing.
+
+    Raises:
+        UserError: as `load`.
+    """
+    rows, root = open_rows(source), _image_root(source)
+
+    def load_row(number: int, row: Any) -> BenchmarkRow | Rejected:
+        name = row_id(row, number, source)
+        try:
+            if isinstance(row, RowError):
+                raise row
+            if not isinstance(row, Mapping):
+                raise RowError("wrong_type", f"the row is {type(row).__name__}, not an object")
+            has_images = row.get(source.fields.image) not in (None, "", [])
+            images = read_row_images(row, source, root) if has_images else ()
+            return BenchmarkRow(name, read_question(row, source), images)
+        except RowError as error:
+            return Rejected(source.name, name, error.reason, _printable(error.detail))
+
+    return (load_row(number, row) for number, row in rows)
+
+
 def _admit(problem: Problem, verify_gold: VerifyGold, known: set[str]) -> None:
     # Without the source, so that a question which two sources share is found.
     hashes = [image.sha256 for image in problem.images]
@@ -93,6 +126,8 @@ class SourceSummary:
     rows: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     """Bad rows by reason; `duplicate` is one of them."""
+    flagged: int = 0
+    """Good rows that a benchmark has, too."""
     answers: Counter[str] = field(default_factory=Counter)
     """Good rows by the kind of their answer."""
 
@@ -106,8 +141,20 @@ def summarise(results: Iterable[Problem | Rejected]) -> list[SourceSummary]:
         if isinstance(result, Rejected):
             summary.rejected[result.reason] += 1
         else:
+            summary.flagged += bool(result.contamination)
             summary.answers[answer_kind(result.answer)] += 1
     return list(summaries.values())
+
+
+def total(summaries: Iterable[SourceSummary]) -> SourceSummary:
+    """The sums over all sources, as a source named `all`."""
+    whole = SourceSummary("all")
+    for each in summaries:
+        whole.rows += each.rows
+        whole.flagged += each.flagged
+        whole.rejected += each.rejected
+        whole.answers += each.answers
+    return whole
 
 
 _ANSWER_KINDS = {

@@ -8,8 +8,11 @@ in memory. The same ledger gives the same bytes, whatever the order of files and
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
+import operator
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -39,7 +42,7 @@ _LEDGER_COLUMNS = [
     *(_STEP + leaf for leaf in ("text", "start", "end", "token_exact", "origin")),
     _STEP + "draws.list.element.verdict.status",
 ]
-_PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images"]
+_PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images", "contamination"]
 # Of a draw only the status was read, so all draws of one status are the same object.
 _DRAWS = {status: Draw((), "", "stop", 0, Verdict(status)) for status in VERDICT_STATUSES}
 _CORRECT: dict[VerdictStatus, bool | None] = {
@@ -89,8 +92,8 @@ def publish(
     out_dir = place(out_dir, filesystem)
     check_output(out_dir, filesystem)
     stats = Stats()
-    for item in itertools.chain.from_iterable(run.rejected for run in runs):
-        stats.sources[item.source][f"quarantined.{item.reason}"] += 1
+    for (source, reason), number in _left_out(runs).items():
+        stats.sources[source][f"quarantined.{reason}"] += number
     ledger = _read_ledgers(runs, stats)
     with one_line_io_errors(out_dir), replacing(out_dir, filesystem) as folder:
         with closing(ShardWriter(folder, filesystem, config)) as shards:
@@ -106,6 +109,12 @@ def publish(
             with filesystem.open_output_stream(f"{folder}/{name}") as file:
                 file.write(text.encode())
     return stats
+
+
+def _left_out(runs: Sequence[Run]) -> Counter[tuple[str, str]]:
+    """Rejected rows by source and reason; runs that read the same sources rejected the same rows."""
+    counts = (Counter((item.source, item.reason) for item in run.rejected) for run in runs)
+    return functools.reduce(operator.or_, counts, Counter())
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +200,11 @@ def _problem_rows(
             stats.policies[item["policy_model"], item["prompt_sha"], item["strategy"]] += 1
             rows.append(_row(problem, item, solution, steps, entry.num_draws))
     tally["problems"] += bool(rows)
+    if rows and (found := problem.get("contamination")) is not None:
+        tally["screened"] += 1
+        tally["contaminated"] += bool(found)
+        for benchmark in found:
+            tally[f"overlaps.{benchmark}"] += 1
     tally["pending"] += not entries
     return rows
 
@@ -235,4 +249,5 @@ def _row(
         "response_correct": _CORRECT[solution.verdict.status],
         "policy_model": item["policy_model"],
         "prompt_sha": item["prompt_sha"],
+        "contamination": problem.get("contamination"),
     }

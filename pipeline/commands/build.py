@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from pipeline.commands.arguments import takes_config
+from pipeline.errors import UserError
+
+_SETTING = re.compile(r"[A-Za-z_][\w.]*=")
+"""What tells a setting from an address such as `s3://bucket/run?region=…`."""
 
 
 def add(commands: Any) -> None:
@@ -17,9 +22,13 @@ def add(commands: Any) -> None:
     status.add_argument("run", help="a run directory")
     status.set_defaults(command=_status)
 
-    publish = commands.add_parser("publish", help="write the dataset of a run again, with other labels or shards")
-    publish.add_argument("run", help="a run directory")
-    publish.add_argument("overrides", nargs="*", metavar="key.sub=value", help="label.* and publish.* settings")
+    publish = commands.add_parser(
+        "publish",
+        help="write the dataset of a run again, with other labels or shards, or one of several runs",
+        usage="%(prog)s [-h] RUN [RUN ...] [key.sub=value ...]",
+    )
+    publish.add_argument("words", nargs="+", metavar="RUN", help="run directories")
+    publish.epilog = "Settings that can be given anew: label.*, publish.*, output_dir; several runs need output_dir."
     publish.set_defaults(command=_publish)
 
     check = commands.add_parser("check", help="read every source and judge every gold answer, without an engine")
@@ -49,7 +58,11 @@ def _status(options: argparse.Namespace) -> None:
 def _publish(options: argparse.Namespace) -> None:
     from pipeline.publication import republish
 
-    republish(options.run, options.overrides)
+    overrides = [word for word in options.words if _SETTING.match(word)]
+    runs = [word for word in options.words if word not in overrides]
+    if not runs:
+        raise UserError("publish: name a run directory before the settings")
+    republish(runs, overrides)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.config import EngineConfig, SamplingConfig
+from pipeline.engine.gauges import Gauges
 from pipeline.records import FinishReason, Image
 
 
@@ -31,6 +32,9 @@ class Completion:
 
 class Engine(Protocol):
     """A policy that can be sampled. All methods are safe to call from many tasks of one event loop."""
+
+    gauges: Gauges
+    """What the engine says of itself, kept up to date."""
 
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
         """The ids of a user turn and the opening of the assistant's.

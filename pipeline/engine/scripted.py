@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
+from pipeline.engine.gauges import Gauges
 from pipeline.errors import RowError
 
 IMAGE_TOKEN = 256
@@ -22,6 +23,7 @@ class ScriptedEngine:
     """See the module. `engine.args` takes `tokens_per_second` to play a real engine's speed."""
 
     def __init__(self, config: EngineConfig) -> None:
+        self.gauges = Gauges()
         self._max_model_len = config.max_model_len
         self._rate = config.args.get("tokens_per_second")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
+import sys
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +15,15 @@ from PIL import Image as PillowImage
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import ChatText
+from pipeline.engine.gauges import Gauges
 from pipeline.errors import EngineDead, RowError
 
 CPU_ARGS: dict[str, Any] = {
     # Seeded requests fail under chunked prefill on the CPU, whose generators have no offset.
     "enable_chunked_prefill": False,
     "max_num_batched_tokens": 16384,
+    # The server's default on a CPU is half of this; a step costs little more for twice the sequences.
+    "max_num_seqs": 256,
     # The CPU's default block of 128 tokens is longer than most prompts: nothing would be found in the prefix cache.
     "block_size": 32,
     # vLLM's own default is a share of all memory, for each engine.
@@ -46,6 +51,7 @@ class VllmEngine:
             **defaults,
             **config.args,
         }
+        self.gauges = Gauges()
         self._llm = AsyncLLM.from_engine_args(
             AsyncEngineArgs(
                 model=config.model,
@@ -54,9 +60,11 @@ class VllmEngine:
                 tensor_parallel_size=config.tensor_parallel_size,
                 trust_remote_code=config.trust_remote_code,
                 **args,
-            )
+            ),
+            stat_loggers=[_stat_logger(self.gauges)],
         )
         self._tile_argument = tile_argument(self._text.processor)
+        self._check: asyncio.Task[None] | None = None
         end = self._llm.model_config.try_get_generation_config().get("eos_token_id", [])
         self._end_ids = {self._text.tokenizer.eos_token_id, *(end if isinstance(end, list) else [end])}
 
@@ -77,8 +85,11 @@ class VllmEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         final = None
+        await self._checked()
+        self.gauges.begin()
         try:
-            async for output in self._llm.generate(self._request(prompt), params, request_id=uuid.uuid4().hex):
+            request = vllm_prompt(prompt, self._tile_argument)
+            async for output in self._llm.generate(request, params, request_id=uuid.uuid4().hex):
                 final = output
         except EngineDeadError as error:
             raise EngineDead(str(error)) from error
@@ -86,6 +97,8 @@ class VllmEngine:
             text = " ".join(str(error).split())
             reason = "prompt_too_long" if re.search("model length|context length", text) else "prompt_refused"
             raise RowError(reason, text[:300]) from error
+        finally:
+            self.gauges.end()
         if final is None or len(final.outputs) != n:
             raise RowError("engine_output", f"asked for {n} completions, got {len(final.outputs) if final else 0}")
         outputs = sorted(final.outputs, key=lambda output: output.index)
@@ -96,15 +109,33 @@ class VllmEngine:
             raise EngineDead(f"vLLM ended a request with {unknown}")
         return [self._completion(output, seed + output.index) for output in outputs]
 
-    def _request(self, prompt: Prompt) -> Any:
-        request: dict[str, Any] = {"prompt_token_ids": list(prompt.token_ids)}
-        if prompt.images:
-            # The hash names the image, so that vLLM processes it once and finds its cache blocks again.
-            request["multi_modal_data"] = {"image": [_open(image.data) for image in prompt.images]}
-            request["multi_modal_uuids"] = {"image": [image.sha256 for image in prompt.images]}
-            if self._tile_argument:
-                request["mm_processor_kwargs"] = {self._tile_argument: prompt.max_tiles}
-        return request
+    async def _checked(self) -> None:
+        """Waits for the one check that the first request starts: before it there is no event loop to run in."""
+        if self._check is None:
+            self._check = asyncio.create_task(self._check_prefix_cache())
+        await self._check
+
+    async def _check_prefix_cache(self) -> None:
+        """Asks the same greedy question twice, the second time from the cache, and notes whether the answers agree."""
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+        cache = self._llm.vllm_config.cache_config
+        if not cache.enable_prefix_caching:
+            print("this model can't reuse cached prefixes: every draw computes its whole prompt", file=sys.stderr)
+            return
+        greedy = SamplingParams(temperature=0.0, max_tokens=16, output_kind=RequestOutputKind.FINAL_ONLY)
+        prompt = {
+            "prompt_token_ids": list(self.encode("What is one and one? " * cache.block_size))[: 3 * cache.block_size]
+        }
+        answers = []
+        for _ in range(2):
+            async for output in self._llm.generate(prompt, greedy, request_id=uuid.uuid4().hex):
+                answers.append(tuple(output.outputs[0].token_ids))
+        self.gauges.prefix_exact = answers[0] == answers[1]
+        if not self.gauges.prefix_exact:
+            print(
+                "greedy output differs with a cached prefix: draws may depend on what was drawn before", file=sys.stderr
+            )
 
     def _completion(self, output: Any, seed: int) -> Completion:
         ids: Sequence[int] = output.token_ids
@@ -115,6 +146,46 @@ class VllmEngine:
 
     async def close(self) -> None:
         self._llm.shutdown(timeout=10)
+
+
+def vllm_prompt(prompt: Prompt, tile_argument: str | None) -> dict[str, Any]:
+    """The prompt as vLLM takes it; `tile_argument` is its name for the most tiles of an image, if it cuts any.
+
+    Each image goes by its hash, so that vLLM processes it once and finds its cache blocks again.
+    """
+    request: dict[str, Any] = {"prompt_token_ids": list(prompt.token_ids)}
+    if prompt.images:
+        request["multi_modal_data"] = {"image": [_open(image.data) for image in prompt.images]}
+        request["multi_modal_uuids"] = {"image": [image.sha256 for image in prompt.images]}
+        if tile_argument:
+            request["mm_processor_kwargs"] = {tile_argument: prompt.max_tiles}
+    return request
+
+
+def _stat_logger(gauges: Gauges) -> Any:
+    """A class that vLLM makes a logger of, which keeps `gauges` up to date after every step."""
+    from vllm.v1.metrics.loggers import StatLoggerBase
+
+    class Logger(StatLoggerBase):
+        def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
+            pass
+
+        def record(
+            self, scheduler_stats: Any, iteration_stats: Any, mm_cache_stats: Any = None, engine_idx: int = 0
+        ) -> None:
+            if scheduler_stats is not None:
+                gauges.kv_cache_use = scheduler_stats.kv_cache_usage
+                gauges.prompt_tokens += scheduler_stats.prefix_cache_stats.queries
+                gauges.cached_tokens += scheduler_stats.prefix_cache_stats.hits
+            if iteration_stats is not None:
+                gauges.steps += 1
+                gauges.batch_tokens += iteration_stats.num_generation_tokens
+                gauges.preemptions += iteration_stats.num_preempted_reqs
+
+        def log_engine_initialized(self) -> None:
+            pass
+
+    return Logger
 
 
 def tile_argument(processor: Any) -> str | None:

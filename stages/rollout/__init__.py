@@ -1,6 +1,19 @@
 """Monte Carlo continuations from every step prefix of a solution (arXiv 2503.10291, section 3.1)."""
 
+from stages.rollout.bias import largest_bias
 from stages.rollout.loop import Verify, roll_out
-from stages.rollout.strategies import STRATEGIES, Ask, Progress, Strategy
+from stages.rollout.replay import replay
+from stages.rollout.strategies import STRATEGIES, Ask, Progress, Strategy, View, origins
 
-__all__ = ["STRATEGIES", "Ask", "Progress", "Strategy", "Verify", "roll_out"]
+__all__ = [
+    "STRATEGIES",
+    "Ask",
+    "Progress",
+    "Strategy",
+    "Verify",
+    "View",
+    "largest_bias",
+    "origins",
+    "replay",
+    "roll_out",
+]

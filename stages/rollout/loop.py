@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from pipeline.config import RolloutConfig, SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
+from pipeline.errors import RowError
 from pipeline.records import Draw, FinishReason, Solution, Step, StepOrigin, Verdict
-from stages.rollout.strategies import STRATEGIES, Ask, Progress
+from stages.rollout.strategies import STRATEGIES, Ask, Progress, View, origins
 
 Verify = Callable[[str, FinishReason], Awaitable[Verdict]]
 """Judges a whole response of this problem, given how it ended."""
@@ -28,20 +29,25 @@ async def roll_out(
     """Draws continuations until the strategy is content.
 
     Args:
-        solution: its steps may already hold draws; a strategy sees them.
+        solution: its steps may already hold draws; a strategy sees them, up to `num_draws`.
         prompt: the chat prompt that the solution was sampled from.
         prefixes: for every step, the response up to the end of its separator: text and token ids.
         seeds: for every step the seed of its draw 0; draw j has `seed + j`, in whatever rounds it was drawn.
+
+    Raises:
+        RowError: draws that are already there have other seeds, or the engine refuses.
+        EngineDead: the engine is gone.
     """
     last = len(solution.steps) - 1
     open_steps = last if config.complete_prefix == "own_answer" else last + 1
-    draws = [list(step.draws) for step in solution.steps]
+    draws = [_held(step, seed, config.num_draws) for step, seed in zip(solution.steps, seeds, strict=True)]
+    correct = solution.verdict.status == "correct"
     pending = [0] * len(draws)
     running: set[asyncio.Task[tuple[int, list[Draw]]]] = set()
 
     def progress(step: int) -> Progress:
-        correct = sum(draw.verdict.status == "correct" for draw in draws[step])
-        return Progress(len(draws[step]), correct, pending[step])
+        hits = sum(draw.verdict.status == "correct" for draw in draws[step])
+        return Progress(len(draws[step]), hits, pending[step])
 
     async def draw(ask: Ask, first: int) -> tuple[int, list[Draw]]:
         text, ids = prefixes[ask.step]
@@ -52,7 +58,8 @@ async def roll_out(
 
     try:
         while True:
-            for ask in STRATEGIES[config.strategy]([progress(step) for step in range(open_steps)], config):
+            view = View(solution.solution_id, correct, list(map(progress, range(open_steps))))
+            for ask in STRATEGIES[config.strategy](view, config):
                 running.add(asyncio.create_task(draw(ask, len(draws[ask.step]) + pending[ask.step])))
                 pending[ask.step] += ask.n
             if not running:
@@ -65,14 +72,16 @@ async def roll_out(
     finally:
         for task in running:
             task.cancel()
-    return dataclasses.replace(solution, steps=tuple(map(_with_draws, solution.steps, draws, _origins(draws, config))))
+    found = origins(list(map(progress, range(len(draws)))), correct, config)
+    return dataclasses.replace(solution, steps=tuple(map(_with_draws, solution.steps, draws, found)))
 
 
-def _origins(draws: Sequence[Sequence[Draw]], config: RolloutConfig) -> list[StepOrigin]:
-    origins: list[StepOrigin] = ["measured" if drawn else "not_sampled" for drawn in draws]
-    if config.complete_prefix == "own_answer":
-        origins[-1] = "own_answer"
-    return origins
+def _held(step: Step, seed: int, limit: int) -> list[Draw]:
+    """The draws 0, 1, … that a step already has, at most `limit`."""
+    held = list(step.draws[:limit])
+    if [draw.seed - seed for draw in held] != list(range(len(held))):
+        raise RowError("draws_of_other_seeds", "the ledger's draws don't follow from this run's seed")
+    return held
 
 
 def _with_draws(step: Step, draws: list[Draw], origin: StepOrigin) -> Step:

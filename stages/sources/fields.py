@@ -47,14 +47,14 @@ def parse_row(row: Any, name: str, source: SourceConfig, root: ImageRoot | None,
     if not isinstance(row, Mapping):
         raise RowError("wrong_type", f"the row is {type(row).__name__}, not an object")
     fields = source.fields
-    question = _question(row.get(fields.question))
+    question = read_question(row, source)
     options = _options(_structured(row.get(fields.options)))
     for text in (question.replace(IMAGE_PLACEHOLDER, ""), *options):
         if found := _RESERVED.search(text):
             raise RowError("reserved_token", f"{found[0]!r} is a control token of some models")
     verify = _verify(_structured(row.get(VERIFY))) or source.verify
     answer = _answer(row.get(fields.answer), verify)
-    images = tuple(map(Image.of, read_images(_structured(row.get(fields.image)), root)))
+    images = tuple(map(Image.of, read_row_images(row, source, root)))
     placeholders = question.count(IMAGE_PLACEHOLDER)
     if placeholders not in (0, len(images)):
         detail = f"the question has {placeholders} {IMAGE_PLACEHOLDER}, the row has {len(images)} images"
@@ -74,6 +74,24 @@ def parse_row(row: Any, name: str, source: SourceConfig, root: ImageRoot | None,
         prompt=prompt,
         extra=_extra({key: value for key, value in row.items() if key not in used}),
     )
+
+
+def read_question(row: Mapping[str, Any], source: SourceConfig) -> str:
+    """The question without the source's own `cut_endings`.
+
+    Raises:
+        RowError: there is none.
+    """
+    question = _question(row.get(source.fields.question))
+    for ending in source.cut_endings:
+        if question.rstrip().endswith(ending):
+            question = _question(question.rstrip().removesuffix(ending).rstrip())
+    return question
+
+
+def read_row_images(row: Mapping[str, Any], source: SourceConfig, root: ImageRoot | None) -> tuple[bytes, ...]:
+    """See `read_images`."""
+    return read_images(_structured(row.get(source.fields.image)), root)
 
 
 def _source(row: Mapping[str, Any], source: SourceConfig) -> str:

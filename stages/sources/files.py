@@ -29,11 +29,12 @@ def open_jsonl(path: Path, _where: str) -> Rows:
         with path.open("rb") as file:
             yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
 
-    rows = ((number, _parse_line(line, number)) for number, line in lines())
+    rows = ((number, parse_line(line, number)) for number, line in lines())
     return Rows(rows, lambda: sum(1 for _ in lines()))
 
 
-def _parse_line(line: bytes, number: int) -> Any:
+def parse_line(line: bytes, number: int) -> Any:
+    """The value of a JSON line, or a `RowError` that says why there is none."""
     try:
         return json.loads(line.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Where a source's image files lie: a folder, or a zip or tar file that is read in place.
+"""Where a source's image files lie: a folder, or a zip (whole or in parts) or tar file that is read in place.
 
 A root gives the bytes that a name stands for, and never anything from outside it.
 """
@@ -10,9 +10,10 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from pipeline.errors import RowError, UserError
+from stages.sources.parts import is_part, open_parts
 
 MAX_FILE_BYTES = 2**28
 
@@ -25,15 +26,17 @@ class ImageRoot(Protocol):
 
 
 def open_root(path: str | Path, where: str) -> ImageRoot:
-    """Opens a folder, a `.zip` or a `.tar` file; `where` is what messages call it."""
+    """Opens a folder, a `.zip`, the first part of one (`.zip_aa`) or a `.tar`; `where` is what messages call it."""
     path = Path(path)
     if path.is_dir():
         return Folder(path)
-    opener = {".zip": _open_zip, ".tar": _open_tar}.get(path.suffix.lower())
+    opener: Callable[[Path], Archive] | None = {".zip": _open_zip, ".tar": _open_tar}.get(path.suffix.lower())
     if not path.exists():
         raise UserError(f"{where}: no such folder or file; correct `images`")
+    if is_part(path):
+        opener = _open_parts
     if opener is None:
-        raise UserError(f"{where}: is no folder, .zip or .tar file; correct `images`")
+        raise UserError(f"{where}: is no folder, .zip, .zip_aa or .tar file; correct `images`")
     try:
         return opener(path)
     except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:
@@ -85,8 +88,12 @@ class Archive:
             raise RowError("unreadable_image", f"{name!r}: {error}") from error
 
 
-def _open_zip(path: Path) -> Archive:
-    archive = zipfile.ZipFile(path)
+def _open_parts(path: Path) -> Archive:
+    return _open_zip(open_parts(path))
+
+
+def _open_zip(file: Path | IO[bytes]) -> Archive:
+    archive = zipfile.ZipFile(file)
     members = {posixpath.normpath(info.filename): info for info in archive.infolist() if not info.is_dir()}
     sizes = {name: info.file_size for name, info in members.items()}
     return Archive(sizes, lambda name: archive.read(members[name]))

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.progress import Rate, clock, current_rate
+from pipeline.engine.gauges import Gauges
+from pipeline.progress import Rate, clock, current_rate, describe_engines
 from pipeline.store import Store
 
 
 def counters(started: float, updated: float, problems: int) -> dict:
     return {"problems": problems, "draws": 10, "tokens": 1000, "started": started, "updated": updated,
-            "verdicts": {"correct": 3, "incorrect": 5, "truncated": 2}}  # fmt: skip
+            "verdicts": {"correct": 3, "incorrect": 5, "truncated": 2},
+            "engine": Gauges(steps=10, batch_tokens=2000, prompt_tokens=400, cached_tokens=300, idle_s=1.0).snapshot()}  # fmt: skip
 
 
 def test_engines_add_up_and_dead_ones_are_left_out(tmp_path: Path) -> None:
@@ -25,11 +27,27 @@ def test_engines_add_up_and_dead_ones_are_left_out(tmp_path: Path) -> None:
     assert rate.seconds == pytest.approx(20, abs=0.5)
     assert rate.verified_share == 0.8
     assert rate.eta_s(3) == pytest.approx(10, abs=0.5)
+    assert describe_engines(rate) == "batch of 200, 75% of prompt tokens cached, 5.1% idle, 0 preemptions"
 
 
 def test_what_is_not_measured_is_none() -> None:
     nothing = Rate(0, 0, 0, 0.0, Counter())
     assert (nothing.tokens_per_s, nothing.verified_share, nothing.eta_s(5)) == (None, None, None)
+    assert describe_engines(nothing) is None
+
+
+def test_an_engine_idles_from_its_last_answer_to_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("pipeline.engine.gauges.time.monotonic", lambda: now)
+    gauges = Gauges()
+    gauges.begin()
+    gauges.begin()
+    gauges.end()
+    now = 105.0
+    gauges.end()
+    now = 108.0
+    gauges.begin()
+    assert gauges.snapshot()["idle_s"] == 3.0
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,27 @@ def test_the_summary_has_counts_rate_and_reasons() -> None:
     assert "quarantined: 4 (missing_image 3, no_solutions 1)" in text
     assert "pending: 2" in text
     assert "tokens/s" not in summary_table(statistics(document()))
+
+
+def test_contamination_is_told_only_where_it_was_looked_for() -> None:
+    assert "## Contamination" not in card(statistics(document()), config(), {})
+    assert "contaminated" not in summary_table(statistics(document()))
+    counts = document()
+    counts["sources"]["bars"] |= {"screened": 10, "contaminated": 3, "overlaps.mmmu": 1, "overlaps.mathvista": 2}
+    figures = statistics(counts)
+    assert figures["sources"]["empty"]["contaminated"] is None
+    compared = config(contamination={"against": [{"name": name, "path": "x.jsonl"} for name in ("mmmu", "mathvista")]})
+    text = section(card(figures, compared, {}), "Contamination")
+    assert "Compared with mmmu, mathvista" in text
+    assert "3 of the problems here are flagged" in text
+    assert cells(text, "mathvista") == ["mathvista", "2"]
+    assert "flagged as contaminated: 3 (mathvista 2, mmmu 1)" in summary_table(figures)
+
+
+def test_the_card_covers_all_runs() -> None:
+    other = config(engine={"model": "a/b"}, sampling={"top_k": 9}, seed=4)
+    text = card(statistics(document()), config(), {}, (), [other])
+    recipe = section(text, "How it was made")
+    assert recipe.count("| sampling ") == 2
+    assert recipe.count("| steps ") == 1
+    assert "Configuration of run 2, `a/b`" in text

@@ -188,6 +188,7 @@ def test_every_column_says_what_the_ledger_says(tmp_path: Path) -> None:
         "response_answer": solution.verdict.answer,
         "policy_model": "demo/policy",
         "prompt_sha": "cafe",
+        "contamination": None,
     }
     assert steps == [
         {

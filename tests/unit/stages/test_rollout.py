@@ -1,6 +1,7 @@
 """The rollout loop and its strategies, against an engine that counts what it is asked."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from pipeline.config import EngineConfig, RolloutConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
-from pipeline.records import FinishReason, Solution, Step, Verdict
-from stages.rollout import STRATEGIES, Ask, Progress, roll_out
+from pipeline.errors import RowError
+from pipeline.records import FinishReason, Solution, Step, Verdict, VerdictStatus
+from stages.rollout import STRATEGIES, Ask, Progress, View, replay, roll_out
 
 SAMPLING = SamplingConfig(max_tokens=50)
 
@@ -35,8 +37,14 @@ async def verify(response: str, finish_reason: FinishReason) -> Verdict:
     return Verdict("correct" if response.endswith("right") else "incorrect")
 
 
-def run(steps: int, good: set[int], config: RolloutConfig, delays: tuple[float, ...] = (0.0,)) -> tuple:
-    solution = Solution("p/k/s0", "", tuple(range(steps)), "stop", 0, Verdict("incorrect"),
+def run(
+    steps: int,
+    good: set[int],
+    config: RolloutConfig,
+    delays: tuple[float, ...] = (0.0,),
+    own: VerdictStatus = "incorrect",
+) -> tuple:
+    solution = Solution("p/k/s0", "", tuple(range(steps)), "stop", 0, Verdict(own),
                         tuple(Step(f"s{i}", i, i + 1, True) for i in range(steps)))  # fmt: skip
     engine = CountingEngine(good, list(delays))
     prefixes = [("p" * i, tuple(range(i + 1))) for i in range(steps)]
@@ -97,9 +105,79 @@ def test_strategies_never_ask_beyond_the_draws(strategy: str, data: st.DataObjec
     prefixes = data.draw(st.lists(st.builds(
         lambda drawn, correct, pending: Progress(drawn, min(drawn, correct), min(pending, 8 - drawn)),
         st.integers(0, 8), st.integers(0, 8), st.integers(0, 8)), max_size=6))  # fmt: skip
-    for ask in STRATEGIES[strategy](prefixes, config):
-        assert ask.n == 8 - prefixes[ask.step].drawn - prefixes[ask.step].pending > 0
+    for ask in STRATEGIES[strategy](View(data.draw(st.text()), data.draw(st.booleans()), prefixes), config):
+        prefix = prefixes[ask.step]
+        assert 0 < ask.n <= 8 - prefix.drawn - prefix.pending
 
 
 def test_a_strategy_sees_the_draws_already_there() -> None:
-    assert STRATEGIES["fixed"]([Progress(16, 3), Progress(4, 4), Progress(0, 0, 16)], RolloutConfig()) == [Ask(1, 12)]
+    view = View("s", False, [Progress(16, 3), Progress(4, 4), Progress(0, 0, 16)])
+    assert STRATEGIES["fixed"](view, RolloutConfig()) == [Ask(1, 12)]
+
+
+class SeededEngine(CountingEngine):
+    """Whether a draw is right follows from its seed alone; about one in `odds` is."""
+
+    def __init__(self, odds: int, delays: list[float]) -> None:
+        super().__init__(set(), delays)
+        self.odds = odds
+
+    async def generate(self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int) -> list:
+        drawn = await super().generate(prompt, sampling, n, seed, max_tokens)
+        return [Completion((9,), "right" if c.seed * 7919 % self.odds == 3 else "wrong", "stop", c.seed) for c in drawn]
+
+
+def seeded(solution: Solution, odds: int, config: RolloutConfig, delays: list[float]) -> tuple[Solution, list]:
+    engine = SeededEngine(odds, delays)
+    steps = len(solution.steps)
+    prefixes = [("p" * i, tuple(range(i + 1))) for i in range(steps)]
+    seeds = [1000 * i for i in range(steps)]
+    rolled = asyncio.run(roll_out(solution, Prompt((7,), (), 1), prefixes, seeds, engine, verify, SAMPLING, config))
+    return rolled, engine.asked
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(
+    steps=st.integers(1, 7),
+    odds=st.sampled_from([4, 5, 11, 23, 999]),
+    number=st.integers(0, 50),
+    own=st.sampled_from(["correct", "incorrect", "timeout"]),
+    last=st.sampled_from(["own_answer", "sample"]),
+    delays=st.lists(st.sampled_from([0.0, 0.001]), min_size=1, max_size=3),
+)
+def test_the_loop_the_replay_and_a_top_up_make_the_same_draws(
+    strategy: str, steps: int, odds: int, number: int, own: VerdictStatus, last: str, delays: list[float]
+) -> None:
+    fixed = RolloutConfig.model_validate({"complete_prefix": last})
+    config = RolloutConfig.model_validate({"strategy": strategy, "audit_fraction": 0.2, "complete_prefix": last})
+    bare = Solution(f"p/k/s{number}", "", tuple(range(steps)), "stop", 0, Verdict(own),
+                    tuple(Step(f"s{i}", i, i + 1, True) for i in range(steps)))  # fmt: skip
+    whole, _ = seeded(bare, odds, fixed, delays)
+    cheap, _ = seeded(bare, odds, config, delays)
+    for full, part in zip(whole.steps, cheap.steps, strict=True):
+        assert part.draws == full.draws[: len(part.draws)]
+
+    open_steps = whole.steps if last == "sample" else whole.steps[:-1]
+    hits = [[draw.verdict.status == "correct" for draw in step.draws] for step in open_steps]
+    replayed = replay(bare.solution_id, own == "correct", hits, config)
+    assert [progress.drawn for progress in replayed] == [len(step.draws) for step in cheap.steps[: len(hits)]]
+
+    topped, asked = seeded(cheap, odds, fixed, delays)
+    assert topped == whole
+    made = sum(len(step.draws) for step in cheap.steps)
+    assert sum(n for _, n, *_ in asked) == sum(len(step.draws) for step in whole.steps) - made
+
+
+def test_draws_of_another_seed_are_refused() -> None:
+    rolled, _ = run(3, {0}, RolloutConfig(num_draws=4))
+    moved = dataclasses.replace(rolled, steps=(rolled.steps[0], dataclasses.replace(
+        rolled.steps[1], draws=rolled.steps[0].draws), rolled.steps[2]))  # fmt: skip
+    with pytest.raises(RowError, match="draws_of_other_seeds"):
+        seeded(moved, 5, RolloutConfig(), [0.0])
+
+
+def test_a_longer_ledger_is_cut_to_the_draws_asked_for() -> None:
+    rolled, _ = run(3, {0}, RolloutConfig(num_draws=8))
+    cut, asked = seeded(rolled, 5, RolloutConfig(num_draws=4), [0.0])
+    assert asked == []
+    assert [len(step.draws) for step in cut.steps] == [4, 4, 0]

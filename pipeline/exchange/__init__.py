@@ -1,0 +1,1 @@
+"""Effects around `stages/exchange`: released corpora in, other people's formats out."""

@@ -1,0 +1,50 @@
+"""The rows of a published dataset, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+from pipeline.store import open_uri
+
+NEEDED = ("id", "source", "images", "question", "prompt", "answer", "response", "steps_with_score")
+
+
+def shard_paths(dataset: str) -> tuple[pafs.FileSystem, list[str]]:
+    """Where the shards of a published dataset are.
+
+    Raises:
+        UserError: none are there.
+    """
+    filesystem, folder = open_uri(dataset)
+    try:
+        files = filesystem.get_file_info(pafs.FileSelector(folder))
+    except OSError as error:
+        raise UserError(f"{dataset}: no dataset is here; name the folder of a published one") from error
+    shards = sorted(
+        info.path for info in files if info.base_name.startswith("train-") and info.base_name.endswith(".parquet")
+    )
+    if not shards:
+        raise UserError(f"{dataset}: no dataset is here (no train-*.parquet); name the folder of a published one")
+    return filesystem, shards
+
+
+def read_rows(dataset: str) -> Iterator[dict[str, Any]]:
+    """Every row in published order; one row group is in memory.
+
+    Raises:
+        UserError: no dataset is there, or it lacks columns.
+    """
+    filesystem, shards = shard_paths(dataset)
+    for path in shards:
+        with pq.ParquetFile(path, filesystem=filesystem) as file:
+            if missing := set(NEEDED) - set(file.schema_arrow.names):
+                raise UserError(f"{path}: has no column {min(missing)!r}; name a dataset that this project published")
+            for group in range(file.num_row_groups):
+                # Not iter_batches: that one holds on to every row group it has read.
+                for batch in file.read_row_group(group, use_threads=False).to_batches(max_chunksize=1):
+                    yield from batch.to_pylist()

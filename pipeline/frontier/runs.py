@@ -1,0 +1,88 @@
+"""Writes for each strategy the run directory that it would have left, to publish from and train on."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+import yaml
+
+from pipeline import records
+from pipeline.config import RolloutConfig, ledger_view, parse_config
+from pipeline.records import Solution
+from pipeline.settings import dump_settings
+from pipeline.store import Store
+from stages.rollout import Progress, origins, replay
+
+
+def write_runs(store: Store, rollouts: list[RolloutConfig], folder: str) -> list[str]:
+    """Run directories under `folder`, one a strategy, each named after it; `visualprm publish` takes them."""
+    runs = []
+    for rollout in rollouts:
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", rollout.description.replace("num_draws=", "n"))
+        target = Store(posixpath.join(folder, name))
+        _write_run(store, target, rollout, name)
+        runs.append(target.uri)
+    return runs
+
+
+def cut(solution: Solution, config: RolloutConfig) -> Solution:
+    """The solution with the draws that the strategy would have made of those it has."""
+    open_steps = len(solution.steps) - (config.complete_prefix == "own_answer")
+    correct = solution.verdict.status == "correct"
+    hits = [[draw.verdict.status == "correct" for draw in step.draws] for step in solution.steps[:open_steps]]
+    progress = replay(solution.solution_id, correct, hits, config)
+    progress += [Progress()] * (len(solution.steps) - open_steps)
+    steps = (
+        dataclasses.replace(step, draws=step.draws[: made.drawn], origin=origin)
+        for step, made, origin in zip(solution.steps, progress, origins(progress, correct, config), strict=True)
+    )
+    return dataclasses.replace(solution, steps=tuple(steps))
+
+
+def _write_run(store: Store, target: Store, rollout: RolloutConfig, name: str) -> None:
+    config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
+    config = config.model_copy(
+        update={"name": name, "run_dir": target.uri, "output_dir": f"{config.output_dir}-{name}", "rollout": rollout}
+    )
+    target.make()
+    for part in ("annotations", "checkpoint", "problems"):
+        target.clear(part)
+        target.filesystem.create_dir(target.path(part), recursive=True)
+    for path in store.problem_files():
+        copy = target.path("problems", posixpath.basename(path))
+        pafs.copy_files(path, copy, source_filesystem=store.filesystem, destination_filesystem=target.filesystem)
+    for path in store.ledger_files():
+        block = posixpath.basename(path)
+        rows = _cut_rows(pq.ParquetFile(path, filesystem=store.filesystem).read(), rollout)
+        pq.write_table(rows, target.path("annotations", block), filesystem=target.filesystem, compression="zstd")
+        commit = target.path("checkpoint", f"{block.rpartition('-')[0]}.parquet")
+        pq.write_table(rows.select(["problem_id"]), commit, filesystem=target.filesystem)
+    held = {key: value for key, value in store.read_json("ledger.json").items() if not key.startswith("rollout.")}
+    made = {key: value for key, value in ledger_view(config).items() if key == "name" or key.startswith("rollout.")}
+    target.write_json("ledger.json", held | made)
+    target.write_text("quarantine/load.jsonl", store.read_text("quarantine/load.jsonl"))
+    target.write_text("config.yaml", dump_settings(config))
+    target.write_text("problems.json", store.read_text("problems.json"))
+
+
+def _cut_rows(table: pa.Table, config: RolloutConfig) -> pa.Table:
+    rows = []
+    for row in table.to_pylist():
+        solutions = [cut(records.solution_from_row(solution), config) for solution in row["solutions"]]
+        draws = [draw for solution in solutions for step in solution.steps for draw in step.draws]
+        tokens = sum(len(draw.token_ids) for draw in draws) + sum(len(solution.token_ids) for solution in solutions)
+        rows.append(
+            {
+                **row,
+                "strategy": config.description,
+                "num_draws": len(draws),
+                "num_tokens": tokens,
+                "solutions": list(map(dataclasses.asdict, solutions)),
+            }
+        )
+    return records.table(rows, records.LEDGER_SCHEMA)

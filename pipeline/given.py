@@ -1,0 +1,73 @@
+"""Goes on from an earlier run: its problems, and for each the ledger file that holds its solutions and draws.
+
+The problem files of the new run are those of the old one with a column `given`, the address of that file or
+null. An engine reads the rows of its block when it comes to them, so the draws pass through no other process.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.records import PROBLEM_SCHEMA, Solution, solution_from_row
+from pipeline.store import Store, one_line_io_errors, open_uri
+
+COLUMN = "given"
+
+
+def take_over(store: Store, earlier: Store) -> None:
+    """Copies the problems of an earlier run, whatever part of them it has annotated."""
+    store.clear("problems")
+    with one_line_io_errors(store.uri):
+        places = _places(earlier)
+        store.filesystem.create_dir(store.path("problems"), recursive=True)
+        for path in earlier.problem_files():
+            _copy(path, store.path("problems", posixpath.basename(path)), store, earlier, places)
+        store.write_text("quarantine/load.jsonl", earlier.read_text("quarantine/load.jsonl"))
+        store.write_text("problems.json", earlier.read_text("problems.json"))
+
+
+def read_given(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Solution, ...]]:
+    """The solutions of those problem rows that have some: problem_id → solutions with their draws."""
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if address := row.get(COLUMN):
+            wanted[address].append(row["problem_id"])
+    found: dict[str, tuple[Solution, ...]] = {}
+    for address, ids in wanted.items():
+        filesystem, path = open_uri(address)
+        held = pq.read_table(
+            path, filesystem=filesystem, columns=["problem_id", "solutions"], filters=[("problem_id", "in", ids)]
+        )
+        for row in held.to_pylist():
+            found[row["problem_id"]] = tuple(map(solution_from_row, row["solutions"]))
+    return found
+
+
+def _places(earlier: Store) -> dict[str, str]:
+    """problem_id → the ledger file with its solutions; of two with the same problem the first counts."""
+    places: dict[str, str] = {}
+    for path in earlier.ledger_files():
+        address = earlier.address("annotations", posixpath.basename(path))
+        rows = pq.read_table(path, columns=["problem_id", "error"], filesystem=earlier.filesystem)
+        for row in rows.to_pylist():
+            if row["error"] is None:
+                places.setdefault(row["problem_id"], address)
+    return places
+
+
+def _copy(source: str, target: str, store: Store, earlier: Store, places: Mapping[str, str]) -> None:
+    schema = PROBLEM_SCHEMA.append(pa.field(COLUMN, pa.string()))
+    with (
+        pq.ParquetFile(source, filesystem=earlier.filesystem) as file,
+        pq.ParquetWriter(target, schema, filesystem=store.filesystem, compression="zstd") as writer,
+    ):
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group, columns=PROBLEM_SCHEMA.names)
+            given = pa.array([places.get(key) for key in rows["problem_id"].to_pylist()], pa.string())
+            writer.write_table(rows.append_column(schema.field(COLUMN), given))

@@ -1,0 +1,70 @@
+"""Whether several runs go into one dataset: the same labels from the same questions, each policy once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from pipeline.config import RunConfig
+from pipeline.errors import UserError
+from pipeline.store import Store
+
+Runs = Sequence[tuple[Store, RunConfig]]
+"""What goes into one dataset."""
+
+_MEND = {
+    "label": "give `label.…=…` to `publish`",
+    "publish": "give `publish.…=…` to `publish`",
+    "contamination": "they were compared with other benchmarks; publish them apart",
+}
+SHARED = tuple(_MEND)
+"""Settings that hold for a dataset as a whole."""
+
+
+def check_together(runs: Runs) -> None:
+    """Compares the runs' settings, sources and policies; tells of problems that only some of them hold.
+
+    Raises:
+        UserError: they differ in what must be the same, or two hold the same policy's solutions of a problem.
+    """
+    (first, config), *others = runs
+    for store, other in others:
+        for key in SHARED:
+            if getattr(other, key) != getattr(config, key):
+                raise UserError(f"{key}: {first.uri} and {store.uri} have other settings: {_MEND[key]}")
+        _check_modes(first, config, store, other)
+    _check_policies(runs)
+    _tell_missing(runs)
+
+
+def _check_modes(first: Store, config: RunConfig, store: Store, other: RunConfig) -> None:
+    modes = {source.name: source.verify for source in config.sources}
+    for source in other.sources:
+        if source.verify != modes.get(source.name, source.verify):
+            raise UserError(
+                f"source {source.name!r}: answers are judged by {', '.join(modes[source.name])} in {first.uri} and by "
+                f"{', '.join(source.verify)} in {store.uri}: their scores don't compare; publish them apart"
+            )
+
+
+def _check_policies(runs: Runs) -> None:
+    seen: dict[tuple[str, str], Store] = {}
+    for store, _ in runs:
+        files = store.ledger_files()
+        columns = (store.column(files, name).to_pylist() for name in ("problem_id", "policy_key"))
+        # A set, since a block that was committed twice around a crash holds the same rows again.
+        for key in set(zip(*columns, strict=True)):
+            if key in seen:
+                raise UserError(
+                    f"{seen[key].uri} and {store.uri} hold solutions of the same problem by the same policy "
+                    f"({key[1]}): publish one of the runs"
+                )
+            seen[key] = store
+
+
+def _tell_missing(runs: Runs) -> None:
+    problems = [store.problem_ids() for store, _ in runs]
+    union = set().union(*problems)
+    for (store, _), ids in zip(runs, problems, strict=True):
+        if ids != union:
+            print(f"{store.uri}: lacks {len(union - ids):,} of {len(union):,} problems", file=sys.stderr)

@@ -1,0 +1,60 @@
+"""What a released record says that our columns don't: kept as JSON in `extra`, put back on export.
+
+A record is rendered from its columns at once, and only what differs is kept: whatever a record holds, writing
+it again gives the same keys in the same order with the same values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a row comes from and how its record differs from what its columns give.
+
+    `format` is `raw` or `conversations`, `file` the annotation file's path in its corpus, `row` its line from 1.
+    `image` is the record's own value: a path, a list of paths, or null. `keys` are the record's keys in order,
+    `fields` those of its values that the columns don't give. `system` is the system turn of a conversation.
+    """
+
+    format: str
+    file: str
+    row: int
+    image: Any
+    keys: tuple[str, ...]
+    fields: Mapping[str, Any]
+    system: str | None = None
+
+    def text(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def keep(
+    format: str, file: str, row: int, record: Mapping[str, Any], rendered: Mapping[str, Any], system: str | None = None
+) -> Kept:
+    """The difference between a record and what `rendered` would write for it."""
+    fields = {key: value for key, value in record.items() if key not in rendered or not _same(value, rendered[key])}
+    return Kept(format, file, row, record.get("image"), tuple(record), fields, system)
+
+
+def restore(rendered: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+    """The record as it was."""
+    return {key: kept.fields[key] if key in kept.fields else rendered[key] for key in kept.keys}
+
+
+def kept_of(row: Mapping[str, Any]) -> Kept | None:
+    """What a published row keeps of its origin; null for a row that was made here."""
+    text = row.get("extra")
+    if not text:
+        return None
+    content = json.loads(text)
+    return Kept(**{**content, "keys": tuple(content["keys"])})
+
+
+def _same(one: Any, other: Any) -> bool:
+    # As text, since to Python 1, 1.0 and true are equal, and so are objects whose keys are in another order.
+    return json.dumps(one) == json.dumps(other)

@@ -1,0 +1,49 @@
+"""Which steps of a published row have a label that another format can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import RowError
+
+
+def relabel(step: Mapping[str, Any], threshold: float) -> str | None:
+    """`+` if the score is above the threshold, else `-`, as the reference's post-processing has it.
+
+    A label without a score (one that came as a label alone, or follows from a later step) says that the score
+    is above 0 or not: at any higher threshold it is unknown.
+    """
+    score = step["score"]
+    if score is None:
+        label: str | None = step["label"]
+        return label if threshold == 0 else None
+    return "+" if score > threshold else "-"
+
+
+def labelled_turns(
+    steps: Sequence[Mapping[str, Any]], threshold: float | None = None, cut: bool = False
+) -> list[tuple[str, str]]:
+    """The texts and labels of a solution's steps, up to the first step whose label isn't known.
+
+    A step that was never sampled because one before it had failed is `-`, as the reference's rule makes it.
+    `threshold` replaces the published labels; `cut` ends after the first `-`.
+
+    Raises:
+        RowError: `no_label`, if not even the first step has one.
+    """
+    turns: list[tuple[str, str]] = []
+    failed = False
+    for step in steps:
+        label = step["label"] if threshold is None else relabel(step, threshold)
+        if label is None and failed and step["origin"] == "not_sampled":
+            label = "-"
+        if label is None:
+            break
+        turns.append((step["step"], label))
+        failed = failed or label == "-"
+        if failed and cut:
+            break
+    if not turns:
+        raise RowError("no_label", "the first step has no label")
+    return turns

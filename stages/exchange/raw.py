@@ -1,0 +1,110 @@
+"""VisualPRM400K-v1.1-Raw: one record a response, `steps_with_score` with k, n and k / n of every step.
+
+The reference stops early by writing 0.0, 0, 0 for every step after one that no continuation came right from.
+Those steps were never measured: here their score is null and their origin `not_sampled`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.errors import RowError
+from stages.exchange.labels import relabel
+from stages.exchange.values import get
+
+COUNTS = ("num_mc_correct", "num_mc_total")
+
+
+def read(record: Mapping[str, Any], threshold: float) -> dict[str, Any]:
+    """The published columns of a record, but for those that name it and its images.
+
+    Raises:
+        RowError: a field is missing or of a wrong type, or counts and score contradict each other.
+    """
+    steps = [_read_step(step, threshold) for step in get(record, "steps_with_score", list)]
+    if not steps:
+        raise RowError("no_steps", "steps_with_score is empty")
+    prompt = get(record, "question", str)
+    draws = record.get("num_mc_sequences")
+    return {
+        "question": get(record, "question_orig", str) if "question_orig" in record else prompt,
+        "prompt": prompt,
+        "answer": _text(record.get("answer")),
+        "response": get(record, "response", str),
+        "steps_with_score": steps,
+        "num_mc_sequences": None if draws is None else _count(draws, "num_mc_sequences"),
+    }
+
+
+def write(row: Mapping[str, Any], image: Any, lenient: bool = False) -> dict[str, Any]:
+    """The record of a published row, `image` being its path or paths.
+
+    A step without a score is written as the reference writes one that it stopped before. Unless `lenient`, only
+    steps after one with score 0 can be: elsewhere the 0 would be a measurement that nobody made.
+
+    Raises:
+        RowError: `unmeasured_step`.
+    """
+    steps: list[dict[str, Any]] = []
+    stopped = lenient
+    for number, step in enumerate(row["steps_with_score"], 1):
+        score = step["score"]
+        if score is None:
+            if not stopped or step["origin"] != "not_sampled":
+                raise RowError("unmeasured_step", f"step {number} has no score, which this format can't say")
+            steps.append({"step": step["step"], "score": 0.0, "num_mc_correct": 0, "num_mc_total": 0})
+        else:
+            steps.append({"step": step["step"], "score": score, **{key: step[key] for key in COUNTS}})
+        stopped = stopped or score == 0
+    return {
+        "image": image,
+        "question": row["prompt"],
+        "answer": row["answer"],
+        "response": row["response"],
+        "steps_with_score": steps,
+        "num_mc_sequences": row.get("num_mc_sequences"),
+        "question_orig": row["question"],
+    }
+
+
+def _read_step(step: Any, threshold: float) -> dict[str, Any]:
+    text, score = get(step, "step", str), step.get("score")
+    if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0 <= score <= 1:
+        raise RowError("bad_score", f"{score!r} is not in [0, 1]")
+    correct, total = (None if step.get(key) is None else _count(step[key], key) for key in COUNTS)
+    if total == 0:
+        if score or correct:
+            raise RowError("bad_counts", f"{correct} of 0 correct, score {score}")
+        return _step(text, None, None, None, None, "not_sampled")
+    if correct is not None and total is not None:
+        if not math.isclose(score, correct / total, abs_tol=1e-6):
+            raise RowError("bad_counts", f"{correct} of {total} correct, but score {score}")
+    elif correct is not None or total is not None:
+        raise RowError("bad_counts", "only one of num_mc_correct and num_mc_total is there")
+    measured = _step(text, float(score), correct, total, None, "measured")
+    return {**measured, "label": relabel(measured, threshold)}
+
+
+def _step(
+    text: str, score: float | None, correct: int | None, total: int | None, label: str | None, origin: str
+) -> dict[str, Any]:
+    return {
+        "step": text,
+        "score": score,
+        "num_mc_correct": correct,
+        "num_mc_total": total,
+        "label": label,
+        "origin": origin,
+    }
+
+
+def _count(value: Any, key: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise RowError("bad_counts", f"{key} is {value!r}, not a count")
+    return value
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)

@@ -1,0 +1,135 @@
+"""Solutions from a file: which problem each belongs to, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.annotate import Annotator, annotate
+from pipeline.config import EngineConfig, RunConfig, parse_config
+from pipeline.engine.scripted import ScriptedEngine
+from pipeline.errors import RowError, UserError
+from pipeline.loading import load_problems
+from pipeline.records import LEDGER_SCHEMA, AnnotatedProblem, Image, Problem, ledger_row, solution_from_row, table
+from pipeline.responses import Responses, fingerprint
+from pipeline.store import Store
+from stages.sample import Template
+from stages.verify.pool import VerifierPool
+
+PROBLEM = Problem("pid", "geo", "7", "How many?", "4", (Image.of(b"x"),), (), ("number",), 1, "p")
+
+
+def config(**settings: Any) -> RunConfig:
+    sources = [{"name": "geo", "path": "rows.jsonl"}]
+    base = {"name": "x", "sources": sources, "sampling": {"max_tokens": 200}, "rollout": {"num_draws": 3}}
+    return parse_config({**base, **settings})
+
+
+def write(folder: Path, *rows: Any) -> str:
+    path = folder / "responses.jsonl"
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return str(path)
+
+
+def test_a_problem_finds_its_responses_by_any_of_its_names(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        {"id": 7, "response": "one\n\nÄ"},
+        {"id": "8", "response": "another's"},
+        {"question": "How many?", "answer": "4", "response": "two"},
+        {"problem_id": "pid", "response": "three"},
+        {"source": "geo", "id": "7", "response": "four"},
+        {"source": "else", "id": "7", "response": "not this"},
+        "{broken",
+        {"id": 7, "response": "  "},
+        {"response": "whose?"},
+    )
+    responses = Responses(path, several_sources=False)
+    assert responses.of(PROBLEM) == ["one\n\nÄ", "two", "three", "four"]
+    assert responses.unmatched() == 2
+    assert [(each.row_id, each.reason) for each in responses.rejected] == [
+        ("7", "invalid_json"),
+        ("8", "no_response"),
+        ("9", "no_key"),
+    ]
+    with pytest.raises(RowError, match="no_response"):
+        responses.of(Problem("other", "geo", "9", "?", "4", (), (), ("number",), 1, "p"))
+
+
+def test_an_id_alone_names_no_row_of_several_sources(tmp_path: Path) -> None:
+    path = write(tmp_path, {"id": 7, "response": "one"})
+    with pytest.raises(UserError, match="no line names a problem and a response, the first: the run has several"):
+        Responses(path, several_sources=True)
+    with pytest.raises(UserError, match=r"input.responses: gone.jsonl: can't be read"):
+        Responses("gone.jsonl", several_sources=False)
+
+
+def test_other_responses_are_another_policy(tmp_path: Path) -> None:
+    one = fingerprint(config(input={"responses": write(tmp_path, {"id": 7, "response": "one"})}))
+    two = fingerprint(config(input={"responses": write(tmp_path, {"id": 7, "response": "two"})}))
+    assert one != two
+    assert fingerprint(config()) == ""
+    with pytest.raises(UserError, match=r"input.ledger holds solutions already"):
+        config(input={"responses": "a.jsonl", "ledger": "runs/a"})
+
+
+def run(texts: list[str], **settings: Any) -> AnnotatedProblem:
+    engine = ScriptedEngine(EngineConfig(kind="scripted"))
+    with VerifierPool(1, 5.0) as pool:
+        return asyncio.run(
+            annotate(PROBLEM, Template("{question}"), "m", engine, pool, config(**settings), responses=texts)
+        )
+
+
+def test_a_given_text_becomes_a_solution_like_any_other() -> None:
+    texts = ["Two and two.\n\nThat is vier – 4.\n\nFinal answer: 4", "Final answer: 5"]
+    item = run(texts, input={"responses": "r.jsonl", "responses_policy": "gpt"})
+    assert item.error is None
+    assert item.policy_model == "gpt + demo/policy"
+    assert [solution.text for solution in item.solutions] == texts
+    assert [solution.verdict.status for solution in item.solutions] == ["correct", "incorrect"]
+    first, second = item.solutions
+    assert bytes(first.token_ids).decode() == texts[0]
+    assert [(step.text, step.token_exact, len(step.draws), step.origin) for step in first.steps] == [
+        ("Two and two.", True, 3, "measured"),
+        ("That is vier – 4.", True, 3, "measured"),
+        ("Final answer: 4", True, 0, "own_answer"),
+    ]
+    assert bytes(first.token_ids[: first.steps[0].end]).decode() == "Two and two.\n\n"
+    assert [step.origin for step in second.steps] == ["own_answer"]
+    assert (first.solution_id, first.seed) == (f"pid/{item.policy_key}/s0", None)
+    row = table([ledger_row(item)], LEDGER_SCHEMA).to_pylist()[0]
+    assert tuple(map(solution_from_row, row["solutions"])) == item.solutions
+
+
+def test_a_response_that_leaves_no_room_is_refused() -> None:
+    assert run(["Final answer: 4", "x" * 201]).error == "response_too_long: 201 tokens, sampling.max_tokens is 200"
+
+
+def test_a_run_loads_and_annotates_only_what_has_a_response(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, {"id": "q1", "response": "a\n\nFinal answer: 4"}, {"id": "q1", "response": "Final answer: 5"}
+    )
+    source = {"name": "rows", "function": "tests.integration.rows:rows", "kwargs": {"count": 3}}
+    settings = config(sources=[source], input={"responses": path}, engine={"kind": "scripted"}, run_dir=str(tmp_path))
+    store = Store(str(tmp_path))
+    store.make()
+    load_problems(store, settings)
+    refused = [json.loads(line) for line in store.read_text("quarantine/load.jsonl").splitlines()]
+    assert [(row["id"], row["reason"]) for row in refused] == [("q0", "no_response"), ("q2", "no_response")]
+
+    (problems,) = map(pq.read_table, store.problem_files())
+    annotator = Annotator(settings, {settings.prompt: "{question}"}, "scripted")
+
+    async def annotated() -> list[dict[str, Any]]:
+        return [row async for block in annotator(problems) for row in block.to_pylist()]
+
+    (row,) = asyncio.run(annotated())
+    assert row["error"] is None
+    assert [solution["text"] for solution in row["solutions"]] == ["a\n\nFinal answer: 4", "Final answer: 5"]
+    assert row["num_draws"] == 3
