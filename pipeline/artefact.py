@@ -57,7 +57,9 @@ def check_place(output_dir: str) -> None:
     """
     folder = Path(output_dir)
     if folder.exists() and not (folder / FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"output_dir: {folder} holds something else than a reward model: choose another folder or move it")
+        raise UserError(
+            f"output_dir: {folder} holds something else than a reward model: choose another folder or move it"
+        )
 
 
 def write_artefact(output_dir: str, config: PrmConfig, processor: Any, save_weights: Callable[[Path], None]) -> None:

@@ -36,7 +36,9 @@ def load_processor(config: ModelConfig) -> Any:
     except (OSError, ValueError) as error:
         raise UserError(f"model.base: {config.base}: {_first_line(error)}") from error
     if not getattr(processor, "image_processor", None) or not getattr(processor, "chat_template", None):
-        raise UserError(f"model.base: {config.base} has no image processor or no chat template: give a vision-language model")
+        raise UserError(
+            f"model.base: {config.base} has no image processor or no chat template: give a vision-language model"
+        )
     return processor
 
 

@@ -87,7 +87,9 @@ def find_shards(folder: str) -> list[Path]:
             if name not in schema.names:
                 raise UserError(f"{shard}: has no column {name!r}: give shards that `visualprm publish` wrote")
             if schema.field(name).type != PUBLISHED_SCHEMA.field(name).type:
-                raise UserError(f"{shard}: column {name!r} is {schema.field(name).type}, not as published: publish again")
+                raise UserError(
+                    f"{shard}: column {name!r} is {schema.field(name).type}, not as published: publish again"
+                )
     return shards
 
 
@@ -132,9 +134,7 @@ def _key(config: TrainConfig, data: str, processor: Any, layout: Layout) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _write(
-    config: TrainConfig, shards: Sequence[Path], processor: Any, layout: Layout, folder: Path
-) -> dict[str, Any]:
+def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: Layout, folder: Path) -> dict[str, Any]:
     """Writes both parts; returns what was counted."""
     kept = _selection(config, shards)
     make = partial(_sample, config=config, processor=processor, layout=layout)
@@ -249,7 +249,9 @@ def image_lengths(processor: Any, sizes: Sequence[tuple[int, int]]) -> list[int]
     """The tokens that stand for images of these (height, width), as the processor will expand them."""
     if not sizes:
         return []
-    lengths: list[int] = processor._get_num_multimodal_tokens(image_sizes=[list(size) for size in sizes]).num_image_tokens
+    lengths: list[int] = processor._get_num_multimodal_tokens(
+        image_sizes=[list(size) for size in sizes]
+    ).num_image_tokens
     return lengths
 
 

@@ -106,6 +106,7 @@ def make_trainer(config: TrainConfig, prepared: Prepared) -> Any:
 
 def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
     """`TrainingArguments` that stand for the settings."""
+    import torch
     from transformers import TrainingArguments
 
     optim, check = config.optim, config.check
@@ -133,6 +134,7 @@ def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
         "gradient_checkpointing_kwargs": {"use_reentrant": False} if optim.gradient_checkpointing else None,
         "dataloader_num_workers": optim.loader_workers,
         "dataloader_persistent_workers": optim.loader_workers > 0,
+        "dataloader_pin_memory": torch.cuda.is_available(),
         "use_cpu": config.ray.workers > 1 and not config.ray.gpu,
         "logging_steps": check.log_every,
         "eval_strategy": "steps" if evaluate else "no",
@@ -276,7 +278,9 @@ def _data_summary(prepared: Prepared) -> str:
         for part, count in facts["counts"].items()
         if count
     ]
-    lines.append("training steps by label: " + ", ".join(f"{name} {count:,}" for name, count in facts["labels"].items()))
+    lines.append(
+        "training steps by label: " + ", ".join(f"{name} {count:,}" for name, count in facts["labels"].items())
+    )
     if facts["left_out"]:
         lines.append("left out: " + ", ".join(f"{reason} {count:,}" for reason, count in facts["left_out"].items()))
         lines += [f"  {reason}, for example {example}" for reason, example in facts["examples"].items()]
@@ -303,4 +307,6 @@ def _bounds(weights: Mapping[str, float]) -> tuple[float, float]:
 def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(node, dict):
         return {prefix: node}
-    return {key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}.{name}".strip(".")).items()}
+    return {
+        key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}.{name}".strip(".")).items()
+    }

@@ -19,7 +19,8 @@ def grouped_order(lengths: np.ndarray, batch: int, seed: int, epoch: int) -> np.
     rng = np.random.default_rng([seed, epoch])
     shuffled = rng.permutation(len(lengths))
     pool = batch * POOL_BATCHES
-    full, last = [], []
+    full: list[np.ndarray] = []
+    last: list[np.ndarray] = []
     for start in range(0, len(shuffled), pool):
         part = shuffled[start : start + pool]
         # Stable, so that samples of one length stay in random order.

@@ -18,6 +18,7 @@ What was not measured has no target: None, and the loss skips the step.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def step_targets(
     """
     if kind == "advantage":
         scores = [before, *(step["score"] for step in steps)]
-        return [_advantage(*pair, tolerance) for pair in zip(scores, scores[1:], strict=False)]
+        return [_advantage(*pair, tolerance) for pair in itertools.pairwise(scores)]
     make = {"value": _value, "soft": _soft, "counts": _counts}[kind]
     return [make(step, threshold) for step in steps]
 

@@ -55,7 +55,9 @@ def solutions(problems: int, each: int = 2) -> list[dict[str, Any]]:
     for problem in range(problems):
         for solution in range(each):
             error = (problem + solution) % 4 if (problem + solution) % 3 else 9
-            words = [("bad " if index == error else "good ") + "step " * (index + 1) for index in range(2 + problem % 4)]
+            words = [
+                ("bad " if index == error else "good ") + "step " * (index + 1) for index in range(2 + problem % 4)
+            ]
             made.append(row(problem, solution, [step(word, 12 * (index < error)) for index, word in enumerate(words)]))
     return made
 

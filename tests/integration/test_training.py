@@ -163,7 +163,9 @@ def test_other_data_or_settings_are_refused(tmp_path: Path, tiny: str) -> None:
     rows = shards.solutions(4)
     train(config(tmp_path, tiny, rows, check__save_every=1))
     train(config(tmp_path, tiny, rows, check__save_every=1))
-    with pytest.raises(UserError, match=r"optim\.learning_rate: .* holds checkpoints of a training with 0\.003, not 0\.1"):
+    with pytest.raises(
+        UserError, match=r"optim\.learning_rate: .* holds checkpoints of a training with 0\.003, not 0\.1"
+    ):
         train(config(tmp_path, tiny, rows, optim__learning_rate=0.1))
     with pytest.raises(UserError, match=r"data\.path: .* holds checkpoints of other data"):
         train(config(tmp_path, tiny, rows[1:]))
@@ -171,7 +173,9 @@ def test_other_data_or_settings_are_refused(tmp_path: Path, tiny: str) -> None:
 
 def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path: Path, tiny: str) -> None:
     settings = config(tmp_path, tiny, shards.solutions(4), optim__learning_rate=1e35, optim__epochs=20, optim__warmup=0)
-    with pytest.raises(UserError, match=r"the loss isn't finite at optimiser step \d+, sample \w{32}/policy/s\d step \d"):
+    with pytest.raises(
+        UserError, match=r"the loss isn't finite at optimiser step \d+, sample \w{32}/policy/s\d step \d"
+    ):
         fit(settings, prepared(settings))
 
 

@@ -104,7 +104,12 @@ def test_outcome_shows_the_whole_response_as_one_step(tmp_path: Path) -> None:
 
 def test_filters_drop_what_teaches_little(tmp_path: Path) -> None:
     right, wrong = shards.step("a", 16), shards.step("b", 0)
-    rows = [shards.row(0, 0, [right]), shards.row(0, 1, [right]), shards.row(1, 0, [right]), shards.row(1, 1, [right, wrong])]
+    rows = [
+        shards.row(0, 0, [right]),
+        shards.row(0, 1, [right]),
+        shards.row(1, 0, [right]),
+        shards.row(1, 1, [right, wrong]),
+    ]
     found = prepared(tmp_path / "a", rows, data__drop_all_right=True)
     assert found.train.ids == [rows[2]["id"], rows[3]["id"]]
     assert found.facts["left_out"] == {"not_selected": 2}

@@ -31,7 +31,9 @@ def test_beta_binomial_sums_to_one_with_its_coefficient(k: int, rest: int, plus:
     n = k + rest
     each = [beta_binomial(logits.log_softmax(-1), logits.logsumexp(-1), torch.tensor([float(i), float(n - i)]))
             for i in range(n + 1)]  # fmt: skip
-    coefficient = [torch.lgamma(torch.tensor([n + 1.0, i + 1.0, n - i + 1.0], dtype=torch.float64)) for i in range(n + 1)]
+    coefficient = [
+        torch.lgamma(torch.tensor([n + 1.0, i + 1.0, n - i + 1.0], dtype=torch.float64)) for i in range(n + 1)
+    ]
     total = sum(float(torch.exp(c[0] - c[1] - c[2] - loss)) for c, loss in zip(coefficient, each, strict=True))
     assert total == pytest.approx(1, abs=1e-6)
 
