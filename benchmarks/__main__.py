@@ -10,6 +10,8 @@ BENCHMARKS = {
     "lockstep": "wall time of the reference's schedule against ours, on the same engine for the same labels",
     "images_once": "published bytes against unique images and the rest of the table",
     "verifier": "verdicts/s against plain math-verify",
+    "padding": "padding in a training's batches, and samples/s against plain batches",
+    "training_memory": "peak anonymous memory of a training on 2 GB of shards",
 }
 
 
