@@ -27,9 +27,9 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test bench kills demo-policy: export HF_HUB_OFFLINE := 1
+test bench kills train demo-policy: export HF_HUB_OFFLINE := 1
 
-.PHONY: help install dataset status frontier demo-policy test lint format types bench kills lock clean
+.PHONY: help install dataset status frontier train demo-policy test lint format types bench kills lock clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -46,6 +46,11 @@ status: $(RUNTIME) ## how far RUN=runs/demo is
 
 frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, and what its labels would be worth
 	@$(BIN)/visualprm frontier $(RUN) $(if $(findstring runs/demo,$(RUN)),--oracle demo.report:oracle) $(ARGS)
+
+train: $(RUNTIME) ## train the demo's reward models, of steps and of outcomes, and compare them with the truth
+	@$(BIN)/visualprm train configs/train_demo.yaml $(ARGS)
+	@$(BIN)/visualprm train configs/train_demo.yaml name=demo_orm target.kind=outcome $(ARGS)
+	@$(BIN)/python -m demo.critics outputs/demo_prm outputs/demo_orm
 
 demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
 	$(BIN)/python -m demo.train_policy --out demo/policy $(ARGS)

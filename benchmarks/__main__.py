@@ -12,6 +12,8 @@ BENCHMARKS = {
     "planning": "seconds for a plan over stand-in files of the 400K corpus's size",
     "scorer": "scores on vLLM against transformers, solutions/s of both",
     "verifier": "verdicts/s against plain math-verify",
+    "padding": "padding in a training's batches, and samples/s against plain batches",
+    "training_memory": "peak anonymous memory of a training on 2 GB of shards",
 }
 
 

@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, compare, exchange, judge, plan, reward
+from pipeline.commands import build, compare, exchange, judge, plan, reward, train
 from pipeline.errors import UserError
 
-GROUPS = (build, plan, judge, exchange, reward, compare)
+GROUPS = (build, plan, judge, exchange, train, reward, compare)
 """In the order of `visualprm --help`."""
 
 

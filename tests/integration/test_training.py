@@ -1,0 +1,214 @@
+"""Trainings of real, small models: they learn, go on exactly where they were, and leave what others can load."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from pipeline.errors import UserError
+from pipeline.preparation import Prepared, prepare
+from pipeline.prm_config import PrmConfig
+from pipeline.train_config import TrainConfig
+from pipeline.training import fit, make_layout, make_trainer, train
+from stages.score import ProcessRewardModel
+from tests import shards
+from tests.families import FAMILIES, family
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A random InternVL of two layers."""
+    return base("internvl", tmp_path_factory.mktemp("tiny"))
+
+
+def base(name: str, folder: Path) -> str:
+    model, processor = family(name)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return str(folder)
+
+
+def config(folder: Path, model: str, rows: list[dict[str, Any]], **changes: Any) -> TrainConfig:
+    settings: dict[str, Any] = {"name": "t", "run_dir": str(folder / "run"), "output_dir": str(folder / "out")}
+    settings |= {
+        "data": {"path": shards.write(folder / "data", rows), "held_out": 0.0},
+        "model": {"base": model, "output_dtype": "float32", "attention": "eager"},
+        "optim": {"loader_workers": 0, "batch_size": 4, "learning_rate": 3e-3, "weight_decay": 0.0},
+        "check": {"log_every": 1, "report_to": []},
+    }
+    for key, value in changes.items():
+        group, _, name = key.partition("__")
+        settings.setdefault(group, {})[name] = value
+    return TrainConfig.model_validate(settings)
+
+
+def prepared(settings: TrainConfig) -> Prepared:
+    from pipeline.base_model import load_processor
+
+    return prepare(settings, load_processor(settings.model), make_layout(settings))
+
+
+def losses(trainer: Any) -> dict[int, float]:
+    return {entry["step"]: entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
+
+
+class StopBelow(TrainerCallback):
+    def __init__(self, loss: float) -> None:
+        self.loss = loss
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+        control.should_training_stop |= logs.get("loss", self.loss) < self.loss
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_one_batch_is_learnt_by_heart(tmp_path: Path, name: str) -> None:
+    model = "demo/policy" if name == "demo" else base(name, tmp_path / "base")
+    settings = config(tmp_path, model, shards.solutions(4, 1), optim__epochs=80)
+    trainer = make_trainer(settings, prepared(settings))
+    trainer.add_callback(StopBelow(0.01))
+    trainer.train()
+    assert min(losses(trainer).values()) < 0.01
+
+
+@pytest.mark.parametrize("kind", ["advantage", "soft", "counts", "outcome"])
+def test_every_target_lowers_its_loss(tmp_path: Path, tiny: str, kind: str) -> None:
+    settings = config(tmp_path, tiny, shards.solutions(4, 2), target__kind=kind, optim__epochs=10)
+    trainer = make_trainer(settings, prepared(settings))
+    trainer.train()
+    found = losses(trainer)
+    assert found[max(found)] < found[1]
+
+
+def test_the_folder_gives_the_scores_that_training_saw(tmp_path: Path, tiny: str) -> None:
+    rows = shards.solutions(12, 2)
+    settings = config(tmp_path, tiny, rows, data__held_out=0.4, optim__epochs=2)
+    data = prepared(settings)
+    trainer = make_trainer(settings, data)
+    trainer.train()
+    predicted = trainer.predict(data.held_out)
+    fit(settings, data)
+    model = ProcessRewardModel.from_pretrained(settings.output_dir)
+    by_id = {row["id"]: row for row in rows}
+    for index, name in enumerate(data.held_out.ids):
+        row = by_id[name]
+        texts = [step["step"] for step in row["steps_with_score"]]
+        scores = model.score(row["question"], [image["bytes"] for image in row["images"]], texts)
+        order = trainer._get_eval_sampler(data.held_out).index(index)
+        assert scores == pytest.approx(predicted.predictions[order][: len(scores)].tolist(), abs=1e-5)
+    described = PrmConfig.load(Path(settings.output_dir))
+    assert described.metrics.keys() >= {"loss", "macro_f1", "ece"}
+    assert described.data_fingerprint == data.fingerprint
+    assert described.training["optim"]["epochs"] == 2
+    card = (Path(settings.output_dir) / "README.md").read_text()
+    assert "process-reward-model" in card
+    assert f"{described.metrics['macro_f1']:.4f}" in card
+
+
+class KillAt(TrainerCallback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path, tiny: str) -> None:
+    changes: dict[str, Any] = {"optim__epochs": 3, "check__save_every": 4, "optim__args": {"optim": "adamw_torch"}}
+    rows = shards.solutions(10, 2)
+    whole = config(tmp_path / "whole", tiny, rows, **changes)
+    trainer = make_trainer(whole, prepared(whole))
+    trainer.train()
+    expected = losses(trainer)
+    assert len(expected) == 15
+
+    cut = config(tmp_path / "cut", tiny, rows, **changes)
+    data = prepared(cut)
+
+    def until_killed() -> None:
+        doomed = make_trainer(cut, data)
+        doomed.add_callback(KillAt(10))
+        doomed.train()
+
+    process = multiprocessing.get_context("fork").Process(target=until_killed)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    checkpoints = Path(cut.run_dir) / "checkpoints"
+    assert max(checkpoints.iterdir(), key=lambda path: int(path.name.split("-")[1])).name == "checkpoint-8"
+    resumed = make_trainer(cut, data)
+    resumed.train(resume_from_checkpoint=str(checkpoints / "checkpoint-8"))
+    found = losses(resumed)
+    assert found.keys() == expected.keys()
+    for step in range(9, 16):
+        assert found[step] == pytest.approx(expected[step], abs=1e-6), step
+
+
+def test_other_data_or_settings_are_refused(tmp_path: Path, tiny: str) -> None:
+    rows = shards.solutions(4)
+    train(config(tmp_path, tiny, rows, check__save_every=1))
+    train(config(tmp_path, tiny, rows, check__save_every=1))
+    with pytest.raises(
+        UserError, match=r"optim\.learning_rate: .* holds checkpoints of a training with 0\.003, not 0\.1"
+    ):
+        train(config(tmp_path, tiny, rows, optim__learning_rate=0.1))
+    with pytest.raises(UserError, match=r"data\.path: .* holds checkpoints of other data"):
+        train(config(tmp_path, tiny, rows[1:]))
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path: Path, tiny: str) -> None:
+    settings = config(tmp_path, tiny, shards.solutions(4), optim__learning_rate=1e35, optim__epochs=20, optim__warmup=0)
+    with pytest.raises(
+        UserError, match=r"the loss isn't finite at optimiser step \d+, sample \w{32}/policy/s\d step \d"
+    ):
+        fit(settings, prepared(settings))
+
+
+def test_adapters_a_frozen_tower_and_checkpointed_activations(tmp_path: Path, tiny: str) -> None:
+    settings = config(
+        tmp_path, tiny, shards.solutions(4), model__lora={"rank": 2, "targets": r".*language_model.*_proj"},
+        model__frozen=["vision_tower"], optim__gradient_checkpointing=True, optim__epochs=2,
+    )  # fmt: skip
+    fit(settings, prepared(settings))
+    from transformers import AutoModelForImageTextToText
+
+    before = AutoModelForImageTextToText.from_pretrained(tiny).state_dict()
+    after = AutoModelForImageTextToText.from_pretrained(settings.output_dir).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all("language_model" in name and "_proj" in name for name in changed)
+    with pytest.raises(UserError, match=r"model\.frozen: 'eyes' is no part of this model"):
+        fit(config(tmp_path, tiny, shards.solutions(4), model__frozen=["eyes"]), prepared(settings))
+
+
+def test_two_workers_train_together_on_ray(tmp_path: Path, tiny: str) -> None:
+    settings = config(
+        tmp_path, tiny, shards.solutions(8, 2), data__held_out=0.3, ray__workers=2, ray__gpu=False, optim__batch_size=2,
+        optim__epochs=2, check__save_every=2,
+    )  # fmt: skip
+    train(settings)
+    data = prepared(settings)
+    states = sorted((Path(settings.run_dir) / "checkpoints").glob("*/trainer_state.json"))
+    state = json.loads(states[-1].read_text())
+    # An epoch: all samples in batches of two, two batches a step.
+    assert state["max_steps"] == 2 * -(-len(data.train) // 4)
+    assert PrmConfig.load(Path(settings.output_dir)).metrics["steps"] == sum(
+        label >= 0 for sample in data.held_out for label in sample.labels
+    )
+    model = ProcessRewardModel.from_pretrained(settings.output_dir)
+    assert len(model.score("?", [], ["a", "b"])) == 2
