@@ -7,16 +7,16 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, compare, exchange, judge
+from pipeline.commands import build, compare, evaluate, exchange, judge
 from pipeline.errors import UserError
 
-GROUPS = (build, judge, exchange, compare)
+GROUPS = (build, judge, exchange, compare, evaluate)
 """In the order of `visualprm --help`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 2 user error, 130 stopped by the user."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -29,6 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The parsed command line; settings may also stand after options, where argparse leaves them over."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if unknown := [text for text in rest if text.startswith("-") or "=" not in text or "overrides" not in options]:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
