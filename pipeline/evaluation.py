@@ -72,7 +72,7 @@ def evaluate(model: str, bench_path: str, rule: Rule, out: str | None, settings:
     _write(folder / "report.json", (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
     _write(folder / "report.png", plots.render(title, report))
     _write(folder / "report.md", text.encode())
-    return f"{text}\nreport.md, report.json, report.png and scores are in {folder}"
+    return f"{text}\nwritten to {folder}"
 
 
 def score_bench(bench: Bench, critic: Critic) -> list[Scores]:

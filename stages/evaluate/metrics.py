@@ -96,25 +96,34 @@ def weighted_share(hits: ArrayLike, weights: ArrayLike) -> Floats:
 
 
 def cuts(steps: Steps) -> tuple[Floats, Ints]:
-    """Every threshold that decides differently, ascending, and the cells at each: shapes (T,) and (T, 4)."""
+    """Every threshold from which on decisions differ, ascending, and the cells there: shapes (T,) and (T, 4).
+
+    The first lies below all scores; the others are the scores themselves.
+    """
     levels, level = np.unique(steps.score, return_inverse=True)
     if not len(levels):
         return np.zeros(0), np.zeros((0, 4), dtype=np.int64)
-    middle = levels[:-1] + np.diff(levels) / 2
-    middle = np.where(middle < levels[1:], middle, levels[:-1])
-    thresholds = np.concatenate([[np.nextafter(levels[0], -np.inf)], middle, levels[-1:]])
     fn = np.concatenate([[0], np.cumsum(np.bincount(level[steps.right], minlength=len(levels)))])
     tn = np.concatenate([[0], np.cumsum(np.bincount(level[~steps.right], minlength=len(levels)))])
-    return thresholds, np.stack([fn[-1] - fn, fn, tn[-1] - tn, tn], axis=-1)
+    counts = np.stack([fn[-1] - fn, fn, tn[-1] - tn, tn], axis=-1)
+    return np.concatenate([[np.nextafter(levels[0], -np.inf)], levels]), counts
 
 
 def best_cut(steps: Steps) -> float | None:
-    """The threshold with the highest pooled macro-F1, the one nearest to 0.5 among equals; None if undefined."""
+    """The threshold with the highest pooled macro-F1; None if that is undefined.
+
+    It lies in the middle between two scores, since other samples' scores will fall between them; of equally good ones
+    it is the one nearest to 0.5.
+    """
     thresholds, counts = cuts(steps)
     values = macro_f1(counts)
     if not len(values) or np.isnan(values).all():
         return None
-    best = thresholds[values == np.nanmax(values)]
+    middle = thresholds.copy()
+    middle[1:-1] += np.diff(thresholds[1:]) / 2
+    # Between two neighbouring numbers there is no middle.
+    middle[1:-1] = np.where(middle[1:-1] < thresholds[2:], middle[1:-1], thresholds[1:-1])
+    best = middle[values == np.nanmax(values)]
     return float(best[np.argmin(np.abs(best - 0.5))])
 
 

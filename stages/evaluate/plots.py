@@ -6,6 +6,8 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+EDGES = (-0.03, 1.03)
+
 
 def render(title: str, report: Mapping[str, Any]) -> bytes:
     """PNG. Without metadata, so that the same report gives the same bytes."""
@@ -25,7 +27,7 @@ def render(title: str, report: Mapping[str, Any]) -> bytes:
 
 def _calibration(axes: Any, calibration: Mapping[str, Any]) -> None:
     bins = calibration["bins"]
-    axes.set(xlabel="score", ylabel="share of steps that are right", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="score", ylabel="share of steps that are right", xlim=EDGES, ylim=EDGES)
     if not bins:
         axes.text(0.5, 0.5, "scores are no probabilities", ha="center")
         return
@@ -49,5 +51,5 @@ def _curves(axes: Any, report: Mapping[str, Any]) -> None:
         values = [float("nan") if point[key] is None else point[key] for point in curve]
         axes.plot(x, values, label=name, color=color, drawstyle="steps-post")
     axes.axvline(threshold["value"], color="0.5", linestyle=":", label=f"{threshold['rule']}: {threshold['value']:.4g}")
-    axes.set(xlabel="threshold", ylabel="F1", ylim=(0, 1))
+    axes.set(xlabel="threshold", ylabel="F1", ylim=EDGES)
     axes.legend(loc="lower left", fontsize=9)

@@ -43,6 +43,7 @@ def build(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule, resam
         raise UserError("no labelled step has a score: see `failures` in scores.json, or try another critic")
     threshold = _threshold(rule, columns, _columns(tuning))
     measured = _Measured([sample for sample, _ in kept], columns, threshold, resamples, seed)
+    sources = measured.by([sample.source for sample, _ in kept])
     return {
         "threshold": {
             "rule": rule.kind,
@@ -53,8 +54,9 @@ def build(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule, resam
         "bootstrap": {"resamples": resamples, "seed": seed, "level": 0.95, "unit": "sample"},
         "steps": _step_counts(kept),
         "overall": measured.overall(),
+        "first_error_f1_mean": _mean([row["first_error_f1"]["value"] for row in sources.values()]),
         "pooled": measured.of(None),
-        "sources": measured.by([sample.source for sample, _ in kept]),
+        "sources": sources,
         "policies": measured.by([sample.policy for sample, _ in kept]),
         "positions": measured.by_position(),
         "baselines": measured.baselines(),
@@ -220,26 +222,20 @@ class _Measured:
         scored = np.bincount(part.sample, minlength=len(self._samples))
         usable = members & (scored == self._labelled) & (self._labelled > 0)
         truth, found = metrics.first_errors(part, self._threshold, len(self._samples))
-        hits, erroneous = truth == found, truth >= 0
-
-        def share(mask: Bools, weights: Floats | Ints) -> Floats:
-            return metrics.weighted_share(hits[mask], weights[..., mask])
-
-        once = np.ones(len(self._samples))
-        row: Json = {"first_error_samples": int(usable.sum())}
-        groups = {
+        masks = {
             "first_error_accuracy": usable,
-            "first_error_accuracy_erroneous": usable & erroneous,
-            "first_error_accuracy_all_right": usable & ~erroneous,
+            "first_error_accuracy_erroneous": usable & (truth >= 0),
+            "first_error_accuracy_all_right": usable & (truth < 0),
         }
-        for name, mask in groups.items():
-            row[name] = _with_interval(share(mask, once), share(mask, self._weights))
-        both = [groups["first_error_accuracy_erroneous"], groups["first_error_accuracy_all_right"]]
-        row["first_error_f1"] = _with_interval(
-            metrics.harmonic(np.stack([share(mask, once) for mask in both], axis=-1)),
-            metrics.harmonic(np.stack([share(mask, self._weights) for mask in both], axis=-1)),
-        )
-        return row
+
+        def shares(weights: Floats | Ints) -> list[Floats]:
+            return [metrics.weighted_share((truth == found)[mask], weights[..., mask]) for mask in masks.values()]
+
+        one, many = shares(np.ones(len(self._samples))), shares(self._weights)
+        row: Json = {"first_error_samples": int(usable.sum())}
+        row |= {name: _with_interval(*pair) for name, *pair in zip(masks, one, many, strict=True)}
+        f1 = [metrics.harmonic(np.stack(each[1:], axis=-1)) for each in (one, many)]
+        return row | {"first_error_f1": _with_interval(f1[0], f1[1])}
 
 
 def _measure(statistic: Callable[[Any], Floats], one: Ints, many: Ints) -> Json:
@@ -252,6 +248,12 @@ def _with_interval(value: Floats, resampled: Floats) -> Json:
     return {"value": number, "low": ends[0] if ends else None, "high": ends[1] if ends else None}
 
 
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Of the sources' values, if every source has one: ProcessBench's average."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
 def _number(value: Floats) -> float | None:
     return None if np.isnan(value) else float(value)
 
@@ -262,7 +264,7 @@ def _calibration(columns: Steps) -> Json:
 
 
 def _curve(columns: Steps) -> list[Mapping[str, float | None]]:
-    """F1 at every threshold that matters, thinned out evenly to at most `CURVE_POINTS`."""
+    """F1 from each threshold to the next, thinned out evenly to at most `CURVE_POINTS`."""
     thresholds, counts = metrics.cuts(columns)
     picked = np.unique(np.linspace(0, len(thresholds) - 1, CURVE_POINTS).round().astype(int))
     ways = {"f1_right": metrics.f1_right, "f1_wrong": metrics.f1_wrong, "macro_f1": metrics.macro_f1}

@@ -32,6 +32,11 @@ def render(title: str, report: Json, published: Mapping[str, Mapping[str, float]
         "Overall: *pooled* is one macro-F1 over all steps, *step-weighted* and *plain mean* are means of the sources'. "
         'The paper says "micro average"; its rows fit *pooled* best.',
     ]
+    if report["first_error_f1_mean"] is not None:
+        parts.append(
+            "Plain mean over sources of ProcessBench's F1 (harmonic mean of the first error found in solutions with "
+            f"one and none found in those without): {_plain(report['first_error_f1_mean'])}."
+        )
     if report["rejected"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report["rejected"].items())
         parts.append(f"Rows left out of the bench: {reasons}.")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from demo.benchmark import problem
-from demo.process_bench import Candidate, error_table, write_bench
+from demo.process_bench import Candidate, error_table, pooled, write_bench
 from demo.reasoning import STEP_SEPARATOR, write
 from stages.evaluate.bench import read_bench
 from stages.evaluate.recorded import read_scores
@@ -44,6 +47,32 @@ def test_the_bench_is_read_back_with_the_oracles_labels(tmp_path: Path) -> None:
     assert len(list((tmp_path / "images").iterdir())) == len(NAMES)
     assert read_scores(tmp_path / "mc_scores.jsonl", bench.samples) == [list(one.scores) for one in given]
     assert [first for first, _ in judged].count("none") == len(NAMES)
+
+
+def test_a_pool_gives_the_first_candidates_of_each_problem_without_scores(tmp_path: Path) -> None:
+    pool, given = tmp_path / "pool", candidates()
+    pool.mkdir()
+    problems = [
+        {"problem_id": f"id of {name}", "row_id": name, "source": "demo", "question": "?", "answer": "4",
+         "images": [{"sha256": "", "data": problem(name).image()}]} for name in NAMES
+    ]  # fmt: skip
+    numbers = {name: iter(range(1000)) for name in NAMES}
+    rows = [
+        {"problem_id": f"id of {one.name}", "candidate": next(numbers[one.name]), "candidate_id": one.id,
+         "steps": list(one.steps)} for one in given
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(problems), pool / "problems.parquet")
+    pq.write_table(pa.Table.from_pylist(rows), pool / "candidates.parquet")
+    (pool / "pool.json").write_text('{"policy_model": "demo/policy"}')
+    judged = write_bench(pooled(pool, 2), tmp_path / "bench")
+    assert [steps for _, steps in judged] == [[]] * len(judged)
+    assert not (tmp_path / "bench" / "mc_scores.jsonl").exists()
+    bench = read_bench(tmp_path / "bench")
+    assert len(bench.samples) == sum(min(2, len(problem(name).paths)) for name in NAMES)
+    write_bench(given, tmp_path / "all")
+    labels = {sample.sample_id: sample.labels for sample in read_bench(tmp_path / "all").samples}
+    assert all(labels[sample.sample_id] == sample.labels for sample in bench.samples)
+    assert {sample.policy for sample in bench.samples} == {"demo/policy"}
 
 
 def test_the_same_solutions_give_the_same_bytes(tmp_path: Path) -> None:
