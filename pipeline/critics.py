@@ -37,26 +37,30 @@ class CriticConfig(Strict):
 
 
 class PrmCritic:
-    """A process reward model: one forward pass a solution."""
+    """A process reward model, or a model that was never trained to be one, read in the same way."""
 
     def __init__(self, path: str) -> None:
         from stages.score import ProcessRewardModel
 
         self.failures: Counter[str] = Counter()
         self._model = ProcessRewardModel.from_pretrained(path)
+        if self._model.config.kind != "prm":
+            raise UserError(f"{path}: an outcome model scores whole responses, a bench of steps needs a process model")
 
     def score_many(self, items: Sequence[Item]) -> list[Scores]:
-        return [self._score(item) for item in items]
+        from stages.score import Candidate
+
+        found = self._model.score_many([Candidate(item.question, item.images, item.steps) for item in items])
+        return [self._scores(item, of_one) for item, of_one in zip(items, found, strict=True)]
 
     def close(self) -> None:
         del self._model
 
-    def _score(self, item: Item) -> Scores:
-        try:
-            return list(self._model.score(item.question, list(item.images), list(item.steps)))
-        except RowError as error:
-            self.failures[error.reason] += len(item.steps)
+    def _scores(self, item: Item, found: list[float] | RowError) -> Scores:
+        if isinstance(found, RowError):
+            self.failures[found.reason] += len(item.steps)
             return [None] * len(item.steps)
+        return [*found]
 
 
 def open_critic(model: str, settings: CriticConfig) -> Critic:
