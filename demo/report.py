@@ -123,7 +123,7 @@ def family_table(steps: Sequence[Judged]) -> str:
 
 def oracle(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:
     """Says for every step of a solution to one of the run's problems whether everything up to it is right."""
-    names = _names(store)
+    names = problem_names(store)
 
     def judge(problem_id: str, steps: Sequence[str]) -> list[bool]:
         return [truth.prefix_ok for truth in judge_steps(names[problem_id], steps)]

@@ -22,6 +22,7 @@ from pipeline.paper import VISUAL_PROCESS_BENCH
 from pipeline.store import one_line_io_errors
 from stages.evaluate import plots, recorded, table
 from stages.evaluate.bench import Bench, read_bench
+from stages.evaluate.compare import compare
 from stages.evaluate.critic import Critic, Item, Scores
 from stages.evaluate.report import build
 from stages.evaluate.threshold import Rule
@@ -37,11 +38,14 @@ class EvaluateSettings(CriticConfig):
     """Bootstrap resamples of samples."""
 
 
-def evaluate(model: str, bench_path: str, rule: Rule, out: str | None, settings: EvaluateSettings) -> str:
+def evaluate(
+    model: str, bench_path: str, rule: Rule, out: str | None, settings: EvaluateSettings, against: str | None = None
+) -> str:
     """Writes the report and returns its Markdown.
 
     Args:
         model: a checkpoint, a hub id, or a .jsonl file of scores.
+        against: a .jsonl file of another critic's scores, to report the difference from.
         out: the folder of the report; by default outputs/evaluate/<model>-on-<bench>.
     """
     bench = read_bench(bench_path)
@@ -67,6 +71,10 @@ def evaluate(model: str, bench_path: str, rule: Rule, out: str | None, settings:
         "failures": dict(sorted(failures.items())),
         **build(bench.samples, scores, rule, settings.resamples, settings.seed),
     }
+    if against:
+        other = recorded.read_scores(_existing(against), bench.samples)
+        difference = compare(bench.samples, scores, other, rule, settings.resamples, settings.seed)
+        report["against"] = {"scores": against, **difference}
     title = f"{model} on {bench.path.name}"
     text = table.render(title, report, VISUAL_PROCESS_BENCH)
     _write(folder / "report.json", (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())

@@ -14,6 +14,7 @@ def add(commands: Any) -> None:
     evaluate.add_argument("bench", metavar="BENCH", help="VisualProcessBench, ProcessBench or a bench in their layout")
     evaluate.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings; see docs/evaluation.md")
     evaluate.add_argument("--threshold", default="0.5", help="a number (0.5), 'tuned', 'tuned:SHARE' or 'swept'")
+    evaluate.add_argument("--against", metavar="SCORES", help="another critic's scores.jsonl, to report the difference")
     evaluate.add_argument("--out", help="the folder for report.md, .json and .png and scores.jsonl")
     evaluate.set_defaults(command=_evaluate)
 
@@ -24,4 +25,5 @@ def _evaluate(options: argparse.Namespace) -> None:
     from stages.evaluate.threshold import Rule
 
     settings = parse_settings(EvaluateSettings, {}, options.overrides, "evaluate")
-    print(evaluate(options.model, options.bench, Rule.parse(options.threshold), options.out, settings))
+    rule = Rule.parse(options.threshold)
+    print(evaluate(options.model, options.bench, rule, options.out, settings, options.against))

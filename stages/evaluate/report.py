@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,18 @@ LAST_POSITION = 12
 CURVE_POINTS = 201
 
 
-def build(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule, resamples: int, seed: int) -> Json:
-    """The report; with a tuned threshold, of the samples that it was not tuned on.
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What a report is about: the samples that the threshold was not tuned on, and the threshold."""
+
+    kept: list[tuple[Sample, Scores]]
+    columns: Steps
+    threshold: float
+    tuned_on: int
+
+
+def prepare(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule) -> Prepared:
+    """Follows the rule for the threshold.
 
     Raises:
         UserError: no step has both a label and a score, or a part of the bench is empty.
@@ -40,28 +51,38 @@ def build(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule, resam
         raise UserError("--threshold tuned: one part has no samples: use another share, or a fixed threshold")
     columns = _columns(kept)
     if not len(columns.score):
-        raise UserError("no labelled step has a score: see `failures` in scores.json, or try another critic")
-    threshold = _threshold(rule, columns, _columns(tuning))
-    measured = _Measured([sample for sample, _ in kept], columns, threshold, resamples, seed)
-    sources = measured.by([sample.source for sample, _ in kept])
+        raise UserError("no labelled step has a score: the critic judged none, try another one or another prompt")
+    return Prepared(kept, columns, _threshold(rule, columns, _columns(tuning)), len(tuning))
+
+
+def build(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule, resamples: int, seed: int) -> Json:
+    """The report; with a tuned threshold, of the samples that it was not tuned on.
+
+    Raises:
+        UserError: as `prepare`.
+    """
+    ready = prepare(samples, scores, rule)
+    kept = [sample for sample, _ in ready.kept]
+    measured = _Measured(kept, ready.columns, ready.threshold, resamples, seed)
+    sources = measured.by([sample.source for sample in kept])
     return {
         "threshold": {
             "rule": rule.kind,
-            "value": threshold,
-            "tuned_on": len(tuning) if rule.kind == "tuned" else None,
-            "text": _threshold_text(rule, threshold, len(tuning), len(pairs)),
+            "value": ready.threshold,
+            "tuned_on": ready.tuned_on if rule.kind == "tuned" else None,
+            "text": _threshold_text(rule, ready.threshold, ready.tuned_on, len(samples)),
         },
         "bootstrap": {"resamples": resamples, "seed": seed, "level": 0.95, "unit": "sample"},
-        "steps": _step_counts(kept),
+        "steps": _step_counts(ready.kept),
         "overall": measured.overall(),
         "first_error_f1_mean": _mean([row["first_error_f1"]["value"] for row in sources.values()]),
         "pooled": measured.of(None),
         "sources": sources,
-        "policies": measured.by([sample.policy for sample, _ in kept]),
+        "policies": measured.by([sample.policy for sample in kept]),
         "positions": measured.by_position(),
         "baselines": measured.baselines(),
-        "calibration": _calibration(columns),
-        "curve": _curve(columns),
+        "calibration": _calibration(ready.columns),
+        "curve": _curve(ready.columns),
     }
 
 
@@ -211,7 +232,7 @@ class _Measured:
             metrics.auc(part.right, part.score, rows[:, part.sample])
             for rows in np.array_split(self._weights, max(1, len(self._weights) // 50))
         ]
-        return _with_interval(metrics.auc(part.right, part.score), np.concatenate(values))
+        return with_interval(metrics.auc(part.right, part.score), np.concatenate(values))
 
     def _first_error(self, part: Steps, members: Bools) -> Json:
         """Shares of samples whose first wrong step is found (or none, where there is none).
@@ -233,16 +254,16 @@ class _Measured:
 
         one, many = shares(np.ones(len(self._samples))), shares(self._weights)
         row: Json = {"first_error_samples": int(usable.sum())}
-        row |= {name: _with_interval(*pair) for name, *pair in zip(masks, one, many, strict=True)}
+        row |= {name: with_interval(*pair) for name, *pair in zip(masks, one, many, strict=True)}
         f1 = [metrics.harmonic(np.stack(each[1:], axis=-1)) for each in (one, many)]
-        return row | {"first_error_f1": _with_interval(f1[0], f1[1])}
+        return row | {"first_error_f1": with_interval(f1[0], f1[1])}
 
 
 def _measure(statistic: Callable[[Any], Floats], one: Ints, many: Ints) -> Json:
-    return _with_interval(statistic(one), statistic(many))
+    return with_interval(statistic(one), statistic(many))
 
 
-def _with_interval(value: Floats, resampled: Floats) -> Json:
+def with_interval(value: Floats, resampled: Floats) -> Json:
     number = _number(value)
     ends = metrics.interval(resampled) if number is not None else None
     return {"value": number, "low": ends[0] if ends else None, "high": ends[1] if ends else None}

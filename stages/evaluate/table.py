@@ -32,6 +32,8 @@ def render(title: str, report: Json, published: Mapping[str, Mapping[str, float]
         "Overall: *pooled* is one macro-F1 over all steps, *step-weighted* and *plain mean* are means of the sources'. "
         'The paper says "micro average"; its rows fit *pooled* best.',
     ]
+    if against := report.get("against"):
+        parts.append(_against(against))
     if report["first_error_f1_mean"] is not None:
         parts.append(
             "Plain mean over sources of ProcessBench's F1 (harmonic mean of the first error found in solutions with "
@@ -75,6 +77,18 @@ def _main(report: Json, published: Mapping[str, Mapping[str, float]]) -> str:
             values = [f"{numbers[column]:.1f}" for column in matched]
             rows.append([f"{model} (paper)", *values, f"{numbers['overall']:.1f}", "", ""])
     return _table(["", *sources, "pooled", "step-weighted", "plain mean"], rows)
+
+
+def _against(other: Json) -> str:
+    differences = "; ".join(
+        f"{name} {_percent(other[key])} points (p = {other[key]['p']:.2g})"
+        for key, name in (("macro_f1", "pooled macro-F1"), ("auc", "AUC"))
+        if other[key]["value"] is not None
+    )
+    return (
+        f"This critic minus {other['scores']}, paired by sample over the {other['steps']:,} steps that both scored: "
+        f"{differences or 'not defined'}."
+    )
 
 
 def _match(column: str, sources: Sequence[str]) -> str | None:

@@ -7,7 +7,9 @@ the bench that the report then leaves out; `swept` is the best one on the very s
 from __future__ import annotations
 
 import hashlib
+import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,12 +36,10 @@ class Rule:
             return cls("swept")
         if match := re.fullmatch(r"tuned(?::(0?\.\d+))?", text):
             return cls("tuned", float(match[1] or TUNED_SHARE))
-        try:
-            return cls("fixed", float(text))
-        except ValueError:
-            raise UserError(
-                f"--threshold {text}: give a number, 'tuned', 'tuned:SHARE' with a share below 1, or 'swept'"
-            ) from None
+        with suppress(ValueError):
+            if math.isfinite(value := float(text)):
+                return cls("fixed", value)
+        raise UserError(f"--threshold {text}: give a number, 'tuned', 'tuned:SHARE' with a share below 1, or 'swept'")
 
 
 def is_for_tuning(question: str, share: float) -> bool:

@@ -83,6 +83,27 @@ def test_the_report_can_be_made_again_from_its_scores(
     assert differing == {"model", "failures"}
 
 
+def test_another_critics_scores_beside_it(bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    samples = read_bench(bench).samples
+    good.write_text(
+        "".join(json.dumps({"id": s.sample_id, "scores": [float(x == 1) for x in s.labels]}) + "\n" for s in samples)
+    )
+    bad.write_text("".join(json.dumps({"id": s.sample_id, "scores": [1.0] * 3}) + "\n" for s in samples))
+    main(["evaluate", str(good), str(bench), "--against", str(bad), "--out", str(tmp_path / "o"), "resamples=50"])
+    assert f"This critic minus {bad}, paired by sample over the 140 steps that both scored" in capsys.readouterr().out
+    against = json.loads((tmp_path / "o" / "report.json").read_text())["against"]
+    assert 0.4 < against["macro_f1"]["low"] < 0.7
+
+
+def test_settings_may_follow_options_but_nothing_else_may(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["status", "run", "a=1"], ["evaluate", "m", "b", "--nope", "a=1"], ["publish", "r", "--x", "y"]):
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 2
+        assert "unrecognized arguments" in capsys.readouterr().err
+
+
 def test_scores_of_another_shape_are_refused(bench: Path, tmp_path: Path) -> None:
     file = tmp_path / "scores.jsonl"
     for text, message in [

@@ -150,7 +150,7 @@ def test_a_split_goes_by_question_and_near_the_share_asked_for() -> None:
     assert all(is_for_tuning(f"question {i}", 0.5) for i in range(5000) if chosen[i])
 
 
-@pytest.mark.parametrize("text", ["tune", "tuned:2", "tuned:", "half", ""])
+@pytest.mark.parametrize("text", ["tune", "tuned:2", "tuned:", "half", "", "nan", "inf"])
 def test_other_thresholds_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="--threshold"):
         Rule.parse(text)
