@@ -111,9 +111,10 @@ class Images:
         return data
 
     def _file(self, name: str) -> Path | None:
-        places = (self.folder / name, self.folder / "images" / name)
-        inside = (place for place in places if place.resolve().is_relative_to(self.folder.resolve()))
-        return next((place for place in inside if place.is_file()), None)
+        # Links may lead out of the folder, as those of a hub's cache do; names may not.
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            return None
+        return next((place for place in (self.folder / name, self.folder / "images" / name) if place.is_file()), None)
 
     def _member(self, name: str) -> tuple[zipfile.ZipFile, str] | None:
         return self._members.get(name) or self._members.get(name.partition("/")[2])

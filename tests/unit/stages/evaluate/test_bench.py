@@ -63,6 +63,16 @@ def test_a_file_alone_and_images_named_from_their_own_folder(tmp_path: Path) -> 
     assert bench.item(bench.samples[0]).images == (png(),)
 
 
+def test_images_behind_links_are_found(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "snapshot").mkdir()
+    folder = write(tmp_path / "blobs", row())
+    for name in ("test.jsonl", "images"):
+        (tmp_path / "snapshot" / name).symlink_to(folder / name)
+    bench = read_bench(tmp_path / "snapshot")
+    assert bench.item(bench.samples[0]).images == (png(),)
+
+
 @pytest.mark.parametrize("text", ["array", "lines"])
 def test_process_bench_marks_the_first_error_and_nothing_after_it(tmp_path: Path, text: str) -> None:
     base = {
@@ -92,7 +102,8 @@ def response(steps: Any, labels: Any) -> dict[str, Any]:
         ("[1]", "not_an_object"),
         ({"question": "?"}, "unknown_layout"),
         (row(image=["images/none.png"]), "image_missing"),
-        (row(image=["../../etc/passwd"]), "image_missing"),
+        (row(image=["../test.jsonl"]), "image_missing"),
+        (row(image=["/etc/passwd"]), "image_missing"),
         (row(response=response([], [])), "no_steps"),
         (row(response=response("a\n\nb", [1, 1])), "no_steps"),
         (row(response=response(["a", "b"], [1])), "labels_do_not_match"),
