@@ -44,6 +44,11 @@ class Sample:
     steps: tuple[str, ...]
     labels: tuple[int, ...]
 
+    @property
+    def problem(self) -> str:
+        """What solutions of one problem have in common: the question and its images' names."""
+        return "\n".join([self.question, *self.images])
+
 
 @dataclass(frozen=True)
 class Bench:

@@ -44,7 +44,7 @@ def prepare(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule) -> 
         UserError: no step has both a label and a score, or a part of the bench is empty.
     """
     pairs = list(zip(samples, scores, strict=True))
-    tunes = [rule.kind == "tuned" and is_for_tuning(sample.question, rule.value or 0) for sample in samples]
+    tunes = [rule.kind == "tuned" and is_for_tuning(sample.problem, rule.value or 0) for sample in samples]
     tuning = [pair for pair, tune in zip(pairs, tunes, strict=True) if tune]
     kept = [pair for pair, tune in zip(pairs, tunes, strict=True) if not tune]
     if not kept or (rule.kind == "tuned" and not tuning):
@@ -100,8 +100,8 @@ def _threshold_text(rule: Rule, threshold: float, tuned_on: int, total: int) -> 
     says = f"a step is right if its score > {threshold:.6g}"
     if rule.kind == "tuned":
         return (
-            f"{says}, the best pooled macro-F1 on {tuned_on} of {total} samples, whose questions' SHA-256 is in the "
-            f"lowest {rule.value:g} of its range; the numbers are of the other {total - tuned_on}"
+            f"{says}, the best pooled macro-F1 on {tuned_on} of {total} samples (SHA-256 of question and image names in "
+            f"the lowest {rule.value:g} of its range); the numbers are of the other {total - tuned_on}"
         )
     if rule.kind == "swept":
         return f"{says}, the best pooled macro-F1 on these very samples: an upper bound"

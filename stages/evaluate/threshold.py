@@ -20,7 +20,7 @@ TUNED_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`value` is the fixed threshold, or the share of questions that the threshold is tuned on."""
+    """`value` is the fixed threshold, or the share of problems that the threshold is tuned on."""
 
     kind: Literal["fixed", "tuned", "swept"]
     value: float | None = None
@@ -42,9 +42,9 @@ class Rule:
         raise UserError(f"--threshold {text}: give a number, 'tuned', 'tuned:SHARE' with a share below 1, or 'swept'")
 
 
-def is_for_tuning(question: str, share: float) -> bool:
-    """Whether samples of this question belong to the part for tuning: all of a question's do, or none.
+def is_for_tuning(problem: str, share: float) -> bool:
+    """Whether the samples of this problem belong to the part for tuning: all of a problem's do, or none.
 
-    The first 48 bits of the SHA-256 of the question, as a number in [0, 1), are below `share`.
+    The first 48 bits of the SHA-256 of its text, as a number in [0, 1), are below `share`.
     """
-    return int.from_bytes(hashlib.sha256(question.encode()).digest()[:6], "big") / 2**48 < share
+    return int.from_bytes(hashlib.sha256(problem.encode()).digest()[:6], "big") / 2**48 < share
