@@ -7,6 +7,8 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,7 +16,7 @@ from PIL import Image
 from pipeline import evaluation
 from pipeline.cli import main
 from pipeline.critics import CriticConfig, open_critic
-from pipeline.errors import UserError
+from pipeline.errors import RowError, UserError
 from pipeline.evaluation import EvaluateSettings, evaluate, score_bench
 from stages.evaluate.bench import read_bench
 from stages.evaluate.critic import Item, Scores
@@ -128,6 +130,30 @@ def test_a_prompted_critic_on_an_engine_that_answers_something_else(bench: Path)
     critic.close()
     assert {score for row in scores for score in row} == {None}
     assert critic.failures == {"unparsable": 3 * 69, "image_unreadable": 3}
+
+
+def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    score = pytest.importorskip("stages.score")
+
+    class Model:
+        """Scores every step 0.5; a solution of two steps is too long for it."""
+
+        def __init__(self, kind: str) -> None:
+            self.config = SimpleNamespace(kind=kind)
+
+        def score_many(self, candidates: Sequence[Any]) -> list[list[float] | RowError]:
+            return [RowError("too_long") if len(c.steps) == 2 else [0.5] * len(c.steps) for c in candidates]
+
+    for kind in ("prm", "orm"):
+        monkeypatch.setattr(score.ProcessRewardModel, "from_pretrained", lambda path, kind=kind: Model(kind))
+        if kind == "orm":
+            with pytest.raises(UserError, match="outcome model"):
+                open_critic("m", CriticConfig())
+        else:
+            critic = open_critic("m", CriticConfig())
+            items = [Item("?", (), ("a",)), Item("?", (), ("a", "b")), Item("?", (), ("a", "b", "c"))]
+            assert critic.score_many(items) == [[0.5], [None, None], [0.5] * 3]
+            assert critic.failures == {"too_long": 2}
 
 
 def test_a_prompt_file_without_its_placeholder_is_refused(tmp_path: Path) -> None:
