@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,7 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
     from stages.evaluate.prompted import PromptedCritic
 
     template = _template(settings)
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     engine = make_engine(settings.engine.model_copy(update={"model": model}))
     return PromptedCritic(
         engine,

@@ -63,6 +63,9 @@ def evaluate(
             critic.close()
         failures = critic.failures
         _write(folder / "scores.jsonl", recorded.to_lines(bench.samples, scores).encode())
+    if failures and not any(score is not None for of_one in scores for score in of_one):
+        reasons = ", ".join(f"{count} steps {reason}" for reason, count in failures.most_common())
+        raise UserError(f"{model}: gave no score ({reasons}): try another critic, prompt or max_tokens")
     report: dict[str, Any] = {
         "model": model,
         "bench": str(bench.path),

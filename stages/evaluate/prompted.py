@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
@@ -55,6 +56,8 @@ class PromptedCritic:
     def close(self) -> None:
         self._runner.run(self._engine.close())
         self._runner.close()
+        # Not at the interpreter's end, when what the engine needs to go is gone itself.
+        del self._engine
 
     async def _all(self, items: Sequence[Item]) -> list[Scores]:
         return list(await asyncio.gather(*map(self._item, items)))
@@ -99,4 +102,6 @@ class PromptedCritic:
 
     def _count(self, text: str | None, scores: Scores) -> None:
         if text is not None and (unread := scores.count(None)):
+            if not self.failures["unparsable"]:
+                print(f"an answer without a verdict on every step, for example: {text[-200:]!r}", file=sys.stderr)
             self.failures["unparsable"] += unread

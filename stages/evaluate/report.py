@@ -51,7 +51,7 @@ def prepare(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule) -> 
         raise UserError("--threshold tuned: one part has no samples: use another share, or a fixed threshold")
     columns = _columns(kept)
     if not len(columns.score):
-        raise UserError("no labelled step has a score: the critic judged none, try another one or another prompt")
+        raise UserError("no labelled step has a score, so there is nothing to report: use another critic or bench")
     return Prepared(kept, columns, _threshold(rule, columns, _columns(tuning)), len(tuning))
 
 

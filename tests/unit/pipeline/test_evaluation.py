@@ -132,6 +132,18 @@ def test_a_prompted_critic_on_an_engine_that_answers_something_else(bench: Path)
     assert critic.failures == {"unparsable": 3 * 69, "image_unreadable": 3}
 
 
+def test_a_critic_that_gave_no_score_at_all_ends_with_the_reasons(
+    bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["critic=prompted", "judging=each", "max_tokens=64", "engine.kind=scripted"]
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", "scripted", str(bench), "--out", str(tmp_path / "o"), *words])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "scripted: gave no score (207 steps unparsable, 3 steps image_unreadable)" in error
+    assert "an answer without a verdict on every step, for example: 'Step 0 gives" in error
+
+
 def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     score = pytest.importorskip("stages.score")
 
