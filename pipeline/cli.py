@@ -7,16 +7,19 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, compare, exchange, judge, plan, reward, train
+from pipeline.commands import build, compare, evaluate, exchange, judge, plan, reward, train
 from pipeline.errors import UserError
 
-GROUPS = (build, plan, judge, exchange, train, reward, compare)
+GROUPS = (build, plan, judge, exchange, train, reward, evaluate, compare)
 """In the order of `visualprm --help`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 2 user error, 130 stopped by the user."""
-    options = _parse(arguments)
+from pipeline.commands import 
+from pipeline.errors import UserError
+
+GROUPS = ()
     command: Callable[[argparse.Namespace], None] = options.command
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -31,12 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.close()
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options. Overrides may also stand behind flags, where argparse gives up on them."""
-    parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
-    if rest and (not hasattr(options, "overrides") or any(item.startswith("-") for item in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+from pipeline.commands import 
+from pipeline.errors import UserError
+
+GROUPS = ()
     if rest:
         options.overrides = [*options.overrides, *rest]
     return options
