@@ -1,0 +1,230 @@
+"""One rendering of question, images and steps, for the trainer, the scorer and the evaluator alike.
+
+A conversation with one user turn for each step and a label after each, written by the model's own chat template
+(arXiv 2503.10291, section 4). The first turn holds the images, the question and the first step. Every label is the
+placeholder, so that one forward pass scores all steps: the logits just before a slot judge the steps up to there,
+and earlier judgements don't sway later ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.errors import UserError
+
+FIRST_TURN = "### Question:\n{question}\n\n### Solution Process:\n{step}"
+IMAGE = "<image>"
+_FIELDS = re.compile(r"(\{question\}|\{step\})")
+# A stand-in of private-use characters: whatever a user's text holds is put in after the template has run.
+_MARK = "\ue000{}\ue001"
+_MARKS = re.compile("\ue000(\\d+)\ue001")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a conversation is written and what is read from it.
+
+    `labels` are the texts that an assistant turn may hold, best first; `placeholder` is the one that stands in every
+    slot. `first_turn` has `{question}` and `{step}`, once each. Without `system` the template's own default holds.
+    """
+
+    labels: tuple[str, ...] = ("+", "-")
+    placeholder: str = "+"
+    first_turn: str = FIRST_TURN
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) < 2 or len(set(self.labels)) < len(self.labels) or "" in self.labels:
+            raise UserError(f"layout.labels: {list(self.labels)} must be two or more different texts")
+        if self.placeholder not in self.labels:
+            raise UserError(f"layout.placeholder: {self.placeholder!r} must be one of the labels {list(self.labels)}")
+        if _FIELDS.findall(self.first_turn) != ["{question}", "{step}"]:
+            raise UserError("layout.first_turn: it needs {question} and then {step}, once each")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A conversation as ids.
+
+    `token_ids` has one placeholder for each of the `num_images` images, until `expand`. `slots[k]` is the index of
+    step k's label; the logits at `slots[k] - 1` predict it. `tail` is the number of tokens after the last slot.
+    """
+
+    token_ids: tuple[int, ...]
+    slots: tuple[int, ...]
+    num_images: int
+
+    @property
+    def tail(self) -> int:
+        return len(self.token_ids) - self.slots[-1] - 1
+
+
+def render(processor: Any, question: str, num_images: int, steps: Sequence[str], layout: Layout) -> Rendering:
+    """Writes the conversation of a (perhaps partial) solution.
+
+    Where the question has as many `<image>` as there are images, they stand there, otherwise before the question.
+    The template decides what separates an image from the text after it, so one line break after `<image>` goes.
+    Control tokens of the model that are spelled out in a question or step stay text: a space breaks them up.
+    Rendering the first k steps gives a prefix of rendering more, up to and with slot k - 1.
+
+    Raises:
+        UserError: the chat template or the tokenizer can't express this layout.
+        ValueError: there is no step.
+    """
+    if not steps:
+        raise ValueError("a rendering needs a step")
+    tokenizer = getattr(processor, "tokenizer", processor)
+    control = _control_tokens(processor)
+    texts: list[str] = []
+
+    def mark(text: str) -> str:
+        texts.append(text)
+        return _MARK.format(len(texts) - 1)
+
+    messages: list[dict[str, Any]] = []
+    if layout.system is not None:
+        messages.append(_turn("system", mark(layout.system)))
+    labels = []
+    for index, step in enumerate(steps):
+        step = _harmless(step, control)
+        if index == 0:
+            content = _first_content(question, num_images, step, layout.first_turn, control)
+            parts = [{"type": "image"} if part is None else {"type": "text", "text": mark(part)} for part in content]
+            messages.append({"role": "user", "content": parts})
+        else:
+            messages.append(_turn("user", mark(step)))
+        labels.append(len(texts))
+        messages.append(_turn("assistant", mark(layout.placeholder)))
+    text, starts = _fill(_apply(processor, messages), texts, labels)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids = tuple(encoded["input_ids"])
+    # The bytes of one character, where they are several tokens, all have that character's place.
+    offsets = [tuple(offset) for offset in encoded["offset_mapping"]]
+    places = Counter(offsets)
+    labels_at = [(start, start + len(layout.placeholder)) for start in starts]
+    slots = tuple(offsets.index(place) if places[place] == 1 else -1 for place in labels_at)
+    if -1 in slots:
+        raise UserError(
+            f"label {layout.placeholder!r} is not one token of this tokenizer where it stands: choose another"
+        )
+    image_id = image_token_id(processor)
+    if ids.count(image_id) != num_images and (num_images or image_id is not None):
+        raise UserError(f"the chat template wrote {ids.count(image_id)} image tokens for {num_images} images")
+    return Rendering(ids, slots, num_images)
+
+
+def label_ids(processor: Any, layout: Layout) -> tuple[int, ...]:
+    """The id of each label, as it is where labels stand.
+
+    Raises:
+        UserError: a label is several tokens, or two labels are the same.
+    """
+    renderings = [render(processor, "?", 0, ["."], replace(layout, placeholder=label)) for label in layout.labels]
+    ids = tuple(rendering.token_ids[rendering.slots[0]] for rendering in renderings)
+    if len(set(ids)) != len(ids) or len({len(rendering.token_ids) for rendering in renderings}) != 1:
+        raise UserError(f"labels {list(layout.labels)}: this tokenizer doesn't give each a token of its own")
+    return ids
+
+
+def expand(rendering: Rendering, image_id: int | None, spans: Sequence[Sequence[int]]) -> Rendering:
+    """Puts `spans[i]`, the ids that the model wants for image i, in place of its placeholder; slots move along."""
+    if len(spans) != rendering.num_images:
+        raise ValueError(f"{len(spans)} spans for {rendering.num_images} images")
+    ids: list[int] = []
+    remaining = iter(spans)
+    moved = []
+    for token in rendering.token_ids:
+        moved.append(len(ids))
+        ids.extend(next(remaining) if token == image_id else (token,))
+    return replace(rendering, token_ids=tuple(ids), slots=tuple(moved[slot] for slot in rendering.slots))
+
+
+def truncate(rendering: Rendering, max_tokens: int) -> Rendering | None:
+    """The most leading steps that fit into `max_tokens` (after `expand`), or None where not even one does.
+
+    What is kept is the rendering of those steps alone. The caller counts what was dropped: the difference in slots,
+    or the whole sample.
+    """
+    tail = rendering.tail
+    kept = sum(slot + 1 + tail <= max_tokens for slot in rendering.slots)
+    if not kept:
+        return None
+    slots = rendering.slots[:kept]
+    return replace(rendering, token_ids=rendering.token_ids[: slots[-1] + 1 + tail], slots=slots)
+
+
+def image_token_id(processor: Any) -> int | None:
+    """The id of the placeholder that the chat template writes for an image; None for a model without images."""
+    token = getattr(processor, "image_token", None)
+    found = processor.tokenizer.convert_tokens_to_ids(token) if isinstance(token, str) else None
+    return None if found is None else int(found)
+
+
+def _first_content(
+    question: str, num_images: int, step: str, template: str, control: re.Pattern[str]
+) -> list[str | None]:
+    """The first turn's texts, with None for each image."""
+    pieces = question.split(IMAGE)
+    if len(pieces) - 1 != num_images or not num_images:
+        pieces = [""] * num_images + [question]
+    pieces = [
+        _harmless(piece if not index else piece.removeprefix("\n"), control) for index, piece in enumerate(pieces)
+    ]
+    before, _, between, _, after = _FIELDS.split(template)
+    pieces[0] = before + pieces[0]
+    pieces[-1] += between + step + after
+    content: list[str | None] = []
+    for index, piece in enumerate(pieces):
+        content += [None] if index else []
+        content += [piece] if piece else []
+    return content
+
+
+def _turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+def _apply(processor: Any, messages: list[dict[str, Any]]) -> str:
+    from jinja2.exceptions import TemplateError
+
+    try:
+        return str(processor.apply_chat_template(messages, add_generation_prompt=False, tokenize=False))
+    except (TemplateError, ValueError) as error:
+        raise UserError(f"the model's chat template can't write this conversation: {error}") from error
+
+
+def _fill(rendered: str, texts: Sequence[str], labels: Sequence[int]) -> tuple[str, list[int]]:
+    """The template's text with every stand-in replaced, and where each label starts in it."""
+    literals = _MARKS.split(rendered)
+    found = [int(index) for index in literals[1::2]]
+    if found != list(range(len(texts))):
+        raise UserError("the model's chat template leaves out or reorders turns: it can't be used for a reward model")
+    if len({literals[2 * index] for index in labels}) != 1 or len({literals[2 * i + 2] for i in labels[:-1]}) > 1:
+        raise UserError(
+            "the model's chat template writes assistant turns in several ways: the last differs from others"
+        )
+    parts, starts, length = [], [], 0
+    for index, part in enumerate(literals):
+        part = texts[int(part)] if index % 2 else part
+        if index % 2 and int(literals[index]) in set(labels):
+            starts.append(length)
+        parts.append(part)
+        length += len(part)
+    return "".join(parts), starts
+
+
+def _control_tokens(processor: Any) -> re.Pattern[str]:
+    """Every special token of the tokenizer, and what the processor takes for an image or video."""
+    tokenizer = getattr(processor, "tokenizer", processor)
+    tokens = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    tokens |= {getattr(processor, name, None) or "" for name in ("image_token", "video_token", "audio_token")}
+    longest_first = sorted((token for token in tokens if len(token) > 1), key=lambda token: (-len(token), token))
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+def _harmless(text: str, control: re.Pattern[str]) -> str:
+    return control.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
