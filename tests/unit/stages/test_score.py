@@ -1,0 +1,134 @@
+"""Scores of tiny random models of every family, against a forward pass for each step alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.errors import RowError, UserError
+from pipeline.prm_config import PrmConfig
+from stages.collate import collate, prepare
+from stages.render import FIRST_TURN, Layout, expand, image_token_id, render
+from stages.score import Candidate, ProcessRewardModel, read_config
+from tests.families import FAMILIES, POLICY, family
+from tests.unit.stages.test_collate import IMAGES
+
+CANDIDATES = [
+    Candidate("How many?", tuple(IMAGES), ("a + b", "+\n\n-", "so 7", "- 3")),
+    Candidate("<image>\nWhich?", (IMAGES[1],), ("left",)),
+    Candidate("Why?", (), ("because " * 20, "so")),
+]
+
+
+def config(**changes: Any) -> PrmConfig:
+    fields: dict[str, Any] = {
+        "kind": "prm",
+        "target": "value",
+        "label_weights": {"+": 1.0, "-": 0.0},
+        "first_turn": FIRST_TURN,
+    }
+    fields |= {"system": "Judge.", "max_tokens": 4096, "base_model": "tiny", "data_fingerprint": "none"}
+    return PrmConfig.model_validate({**fields, **changes})
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def made(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    return family(request.param)
+
+
+def step_by_step(model: Any, processor: Any, candidate: Candidate, weights: dict[str, float]) -> list[float]:
+    """A forward pass for each step, over a conversation that ends with it; labels read by the tokenizer alone."""
+    layout, scores = Layout(tuple(weights), "+", FIRST_TURN, "Judge."), []
+    pictures = prepare(processor, candidate.images)
+    ids = [processor.tokenizer.convert_tokens_to_ids(label) for label in weights]
+    for end in range(1, len(candidate.steps) + 1):
+        rendering = render(processor, candidate.question, len(candidate.images), candidate.steps[:end], layout)
+        expanded = expand(rendering, image_token_id(processor), pictures.spans)
+        inputs = collate(processor, [expanded.token_ids[: expanded.slots[-1]]], [pictures])
+        with torch.inference_mode():
+            probabilities = model(**inputs).logits[0, -1, ids].softmax(dim=-1)
+        scores.append(sum(float(p) * weight for p, weight in zip(probabilities, weights.values(), strict=True)))
+    return scores
+
+
+@pytest.mark.parametrize("weights", [{"+": 1.0, "-": 0.0}, {"+": 1.0, "=": 0.0, "-": -1.0}], ids=["value", "advantage"])
+def test_one_pass_equals_a_pass_for_each_step_alone_or_in_a_batch(made: tuple[Any, Any], weights: dict) -> None:
+    model, processor = made
+    scorer = ProcessRewardModel(model, processor, config(label_weights=weights))
+    expected = [step_by_step(model, processor, candidate, weights) for candidate in CANDIDATES]
+    batch = scorer.score_many(CANDIDATES)
+    alone = [scorer.score(each.question, each.images, each.steps) for each in CANDIDATES]
+    for own, single, steps in zip(batch, alone, expected, strict=True):
+        assert own == pytest.approx(single, abs=1e-5)
+        assert own == pytest.approx(steps, abs=1e-4)
+    assert len({round(score, 3) for own in expected for score in own}) > 3
+
+
+def test_small_batches_give_the_same_in_order() -> None:
+    model, processor = family("qwen3_vl")
+    whole = ProcessRewardModel(model, processor, config()).score_many(CANDIDATES)
+    parts = ProcessRewardModel(model, processor, config(), batch_tokens=1).score_many(CANDIDATES)
+    for own, other in zip(whole, parts, strict=True):
+        assert own == pytest.approx(other, abs=1e-5)
+
+
+def test_bfloat16_is_near() -> None:
+    model, processor = family("internvl")
+    exact = ProcessRewardModel(model, processor, config()).score_many(CANDIDATES)
+    rounded = ProcessRewardModel(model.to(torch.bfloat16), processor, config()).score_many(CANDIDATES)
+    for own, other in zip(exact, rounded, strict=True):
+        assert own == pytest.approx(other, abs=0.05)
+
+
+def test_an_outcome_model_scores_the_response_once() -> None:
+    model, processor = family("internvl")
+    outcome = ProcessRewardModel(model, processor, config(kind="orm", target="outcome"))
+    process = ProcessRewardModel(model, processor, config())
+    assert outcome.score("?", [], ["a", "b"]) == process.score("?", [], ["a\n\nb"])
+
+
+def test_what_cannot_be_scored_says_why_and_the_rest_is_scored() -> None:
+    model, processor = family("internvl")
+    bad = [
+        Candidate("?", (), ()),
+        Candidate("?", (b"no image",), ("a",)),
+        Candidate("?", (IMAGES[0][:200],), ("a",)),
+        Candidate("?", (), ("word " * 2000,)),
+        CANDIDATES[2],
+    ]
+    found = ProcessRewardModel(model, processor, config()).score_many(bad)
+    assert [error.reason for error in found if isinstance(error, RowError)] == [
+        "no_step", "bad_image", "bad_image", "too_long",
+    ]  # fmt: skip
+    assert isinstance(found[-1], list)
+
+
+def test_a_model_survives_a_folder(tmp_path: Path) -> None:
+    model, processor = family("internvl")
+    config().save(tmp_path)
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    loaded = ProcessRewardModel.from_pretrained(str(tmp_path), device="cpu")
+    one = CANDIDATES[0]
+    expected = ProcessRewardModel(model, processor, config()).score(one.question, one.images, one.steps)
+    assert loaded.score(one.question, one.images, one.steps) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_policy_is_a_critic_and_an_empty_folder_is_none(tmp_path: Path) -> None:
+    critic = read_config(str(POLICY))
+    assert critic.data_fingerprint == "untrained"
+    assert critic.system is not None
+    with pytest.raises(UserError, match="holds no model"):
+        read_config(str(tmp_path))
+    (tmp_path / "prm_config.json").write_text('{"version": 2}')
+    with pytest.raises(UserError, match=r"prm_config\.json: not a reward model's config"):
+        read_config(str(tmp_path))
+
+
+def test_labels_of_several_tokens_are_refused() -> None:
+    model, processor = family("internvl")
+    with pytest.raises(UserError, match="'Yes' is not one token"):
+        ProcessRewardModel(model, processor, config(label_weights={"Yes": 1.0, "No": 0.0}, placeholder="Yes"))
