@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, compare, exchange, judge
+from pipeline.commands import bon, build, compare, exchange, judge
 from pipeline.errors import UserError
 
-GROUPS = (build, judge, exchange, compare)
+GROUPS = (build, judge, exchange, compare, bon)
 """In the order of `visualprm --help`."""
 
 
