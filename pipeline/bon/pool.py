@@ -111,6 +111,10 @@ class Pool:
         return str(self.about["hash"])
 
     @property
+    def num_problems(self) -> int:
+        return int(self.about["problems"])
+
+    @property
     def num_candidates(self) -> int:
         """Candidates of every problem."""
         return int(self.about["num_candidates"])

@@ -19,6 +19,18 @@ def add(commands: Any) -> None:
     sample.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-bonN by default")
     sample.set_defaults(command=_sample)
 
+    score = parts.add_parser("score", help="let reward models score a pool, or go on with it")
+    score.add_argument("pool", help="a pool's folder")
+    score.add_argument(
+        "critics", nargs="+", metavar="[NAME=]CRITIC", help="folders of process or outcome reward models"
+    )
+    score.set_defaults(command=_score)
+
+    report = parts.add_parser("report", help="accuracy over N of every way of choosing, with intervals and tests")
+    report.add_argument("pool", help="a pool's folder")
+    report.add_argument("overrides", nargs="*", metavar="key=value", help="aggregate, subsets, resamples, seed")
+    report.set_defaults(command=_report)
+
 
 def _sample(options: argparse.Namespace) -> None:
     from pipeline.bon.sample import pool_config, sample_pool
@@ -26,3 +38,16 @@ def _sample(options: argparse.Namespace) -> None:
 
     config = load_config(options.config, options.overrides)
     sample_pool(pool_config(config, options.n, options.greedy_first), options.out)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from pipeline.bon.scores import score_pool
+
+    score_pool(options.pool, options.critics)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from pipeline.bon.report import ReportSettings, report_pool
+    from pipeline.settings import parse_settings
+
+    report_pool(options.pool, parse_settings(ReportSettings, {}, options.overrides, origin="bon report"))
