@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from pipeline.bon.critics import Critic, find_critic, load_scorer
+from pipeline.bon.parts import done_problems, read_parts, write_part
 from pipeline.bon.pool import Candidate, Pool, PoolProblem, batched
 from pipeline.errors import RowError, UserError
 from pipeline.store import Store
@@ -57,7 +56,7 @@ def score_pool(folder: str, critics: Sequence[str], load: Callable[[str], Scorer
         store.make()
         with store.lock():
             _claim(store, pool, critic)
-            done = _done(store)
+            done = done_problems(store)
             if left := pool.num_problems - len(done):
                 _score_rest(store, pool, critic, load(critic.path), done, left)
             print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
@@ -97,7 +96,7 @@ def _score_rest(store: Store, pool: Pool, critic: Critic, scorer: Scorer, done: 
     with tqdm(total=left, unit="problem", desc=critic.name, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         for chunk in batched(pending, PROBLEMS_OF_A_PART):
             rows = score_problems(chunk, scorer, critic.outcome)
-            _write_part(store, pa.Table.from_pylist(rows, schema=SCORE_SCHEMA))
+            write_part(store, pa.Table.from_pylist(rows, schema=SCORE_SCHEMA))
             bar.update(len(chunk))
 
 
@@ -137,17 +136,6 @@ def _key(candidate: Candidate) -> tuple[str, ...]:
     return (candidate.text, *candidate.steps)
 
 
-def _write_part(store: Store, table: pa.Table) -> None:
-    name = f"parts/{len(store.files('parts', '.parquet')):06d}.parquet"
-    store.filesystem.create_dir(store.path("parts"), recursive=True)
-    pq.write_table(table, store.path(f"{name}.new"), filesystem=store.filesystem)
-    store.filesystem.move(store.path(f"{name}.new"), store.path(name))
-
-
-def _done(store: Store) -> set[str]:
-    return set(store.column(store.files("parts", ".parquet"), "problem_id").to_pylist())
-
-
 @dataclass(frozen=True, slots=True)
 class CriticScores:
     """All that one critic said of a pool.
@@ -181,11 +169,9 @@ def read_scores(pool: Pool) -> list[CriticScores]:
 
 def _read(store: Store, pool: Pool, name: str) -> CriticScores:
     held = _about(store, pool)
-    files = store.files("parts", ".parquet")
-    table = ds.dataset(files, filesystem=store.filesystem).to_table() if files else SCORE_SCHEMA.empty_table()
     rows: dict[str, dict[int, list[float] | None]] = {}
     errors: Counter[str] = Counter()
-    for row in table.to_pylist():
+    for row in read_parts(store):
         rows.setdefault(row["problem_id"], {})[row["candidate"]] = row["scores"]
         if row["error"]:
             errors[row["error"].partition(": ")[0]] += 1

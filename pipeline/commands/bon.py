@@ -1,4 +1,4 @@
-"""Best-of-N: `bon sample`, `bon score`, `bon report`."""
+"""Best-of-N: `bon sample`, `bon score`, `bon report`, and step-level search, `bon search`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def add(commands: Any) -> None:
     report.add_argument("overrides", nargs="*", metavar="key=value", help="aggregate, subsets, resamples, seed")
     report.set_defaults(command=_report)
 
+    search = parts.add_parser("search", help="solve each problem step by step, guided by a process reward model")
+    takes_config(search)
+    search.add_argument("--critic", required=True, help="the folder of a process reward model")
+    search.add_argument("--beams", type=int, default=4, help="beginnings that stay after every step (4)")
+    search.add_argument("--expand", type=int, default=4, help="next steps that each of them gets (4)")
+    search.add_argument("--aggregate", default="mean", help="what makes one score of the steps' scores (mean)")
+    search.add_argument("--out", metavar="FOLDER", help="where results go; <output_dir>-search by default")
+    search.set_defaults(command=_search)
+
 
 def _sample(options: argparse.Namespace) -> None:
     from pipeline.bon.sample import pool_config, sample_pool
@@ -51,3 +60,13 @@ def _report(options: argparse.Namespace) -> None:
     from pipeline.settings import parse_settings
 
     report_pool(options.pool, parse_settings(ReportSettings, {}, options.overrides, origin="bon report"))
+
+
+def _search(options: argparse.Namespace) -> None:
+    from pipeline.bon.search import SearchSettings, search_problems
+    from pipeline.config import load_config
+    from pipeline.settings import parse_settings
+
+    given = {"beams": options.beams, "expand": options.expand, "aggregate": options.aggregate}
+    settings = parse_settings(SearchSettings, given, origin="bon search")
+    search_problems(load_config(options.config, options.overrides), options.critic, settings, options.out)

@@ -39,7 +39,14 @@ def test_the_first_solution_may_be_greedy_and_leaves_the_others_as_they_are() ->
         asked: list[tuple[float, int, int]] = []  # noqa: RUF012
 
         async def generate(
-            self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+            self,
+            prompt: Prompt,
+            sampling: SamplingConfig,
+            n: int,
+            seed: int,
+            max_tokens: int,
+            *,
+            stop: str | None = None,
         ) -> list[Completion]:
             self.asked.append((sampling.temperature, n, seed))
             return await super().generate(prompt, sampling, n, seed, max_tokens)

@@ -218,6 +218,7 @@ def test_a_report_holds_the_exact_numbers_and_is_the_same_again(tmp_path: Path, 
                   if (row["first"], row["second"], row["n"]) == ("prm (mean)", "self-consistency", 4))  # fmt: skip
     assert (better["mean"], better["low"], better["high"]) == (0.5, 0.5, 0.5)
     assert better["p"] < 0.01
+    capsys.readouterr()
     report_pool(str(folder), settings)
     text = capsys.readouterr().out
     assert text == (folder / "report" / "report.md").read_text()
