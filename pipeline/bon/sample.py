@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.bon.pool import PROBLEMS_AT_ONCE, Candidate, Pool, batched, read_rows, write_pool
 from pipeline.claim import read_templates
-from pipeline.config import RunConfig
+from pipeline.config import InputConfig, RunConfig
 from pipeline.errors import UserError
 from pipeline.policy import check_model, model_fingerprint
 from pipeline.run import complete_ledger
@@ -36,8 +36,10 @@ def pool_config(config: RunConfig, n: int, greedy_first: bool) -> RunConfig:
     """The run that samples `n` solutions of every problem of a dataset's configuration, and nothing more.
 
     Raises:
-        UserError: `n` is out of range.
+        UserError: `n` is out of range, or the solutions are given.
     """
+    if config.input != InputConfig():
+        raise UserError("input: a pool draws its own solutions: remove input.ledger and input.responses")
     if not 1 <= n <= MAX_CANDIDATES:
         raise UserError(f"--n {n}: a pool holds 1 to {MAX_CANDIDATES} candidates a problem")
     kind = f"bon{n}-greedy" if greedy_first else f"bon{n}"
