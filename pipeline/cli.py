@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, compare, evaluate, exchange, judge, plan, reward, train
+from pipeline.commands import bon, build, compare, evaluate, exchange, judge, plan, reward, train
 from pipeline.errors import UserError
 
-GROUPS = (build, plan, judge, exchange, train, reward, evaluate, compare)
+GROUPS = (build, plan, judge, exchange, train, reward, evaluate, bon, compare)
 """In the order of `visualprm --help`."""
 
 
