@@ -16,10 +16,7 @@ GROUPS = (build, plan, judge, exchange, train, reward, evaluate, bon, compare)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 2 user error, 130 stopped by the user."""
-from pipeline.commands import 
-from pipeline.errors import UserError
-
-GROUPS = ()
+    options = _parse(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -34,12 +31,15 @@ GROUPS = ()
         sys.stderr.close()
 
 
-from pipeline.commands import 
-from pipeline.errors import UserError
-
-GROUPS = ()
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options. Overrides may also stand behind flags, where argparse gives up on them."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    takes = [name for name in ("overrides", "words") if hasattr(options, name)]
+    if rest and (not takes or any(item.startswith("-") for item in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
-        options.overrides = [*options.overrides, *rest]
+        setattr(options, takes[0], [*getattr(options, takes[0]), *rest])
     return options
 
 

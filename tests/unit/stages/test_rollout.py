@@ -124,7 +124,9 @@ class SeededEngine(CountingEngine):
         super().__init__(set(), delays)
         self.odds = odds
 
-    async def generate(self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int) -> list:
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int, *, stop: str | None = None
+    ) -> list:
         drawn = await super().generate(prompt, sampling, n, seed, max_tokens)
         return [Completion((9,), "right" if c.seed * 7919 % self.odds == 3 else "wrong", "stop", c.seed) for c in drawn]
 

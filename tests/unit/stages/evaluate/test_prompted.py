@@ -98,7 +98,7 @@ class Answers(ScriptedEngine):
         return super().chat(text, num_images)
 
     async def generate(
-        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int, *, stop: str | None = None
     ) -> list[Completion]:
         assert (n, sampling.top_k, max_tokens) == (1, 1, 64)
         answer = self.answers.pop(0)
