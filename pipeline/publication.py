@@ -147,6 +147,8 @@ def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = Fa
     if len(runs) > 1 and "output_dir" not in keys:
         raise UserError("several runs make a new dataset: say where with output_dir=…")
     stores = [Store(run) for run in runs]
+    if len({store.root for store in stores}) < len(stores):
+        raise UserError(f"publish: a run is named twice among {', '.join(runs)}: name each once")
     for store in stores:
         if not store.exists("problems.json"):
             raise UserError(f"{store.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")

@@ -1,4 +1,4 @@
-"""The short form of `sources`, for benchmarks that come as many files which are alike."""
+"""The short form of lists of sources, for benchmarks that come as many files which are alike."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def expand_sources(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with one full entry of `sources` for each source.
+    """The configuration with one full entry for each source in `sources` and `contamination.against`.
 
-    The keys of `source_defaults` hold for every entry that does not have its own. An entry with a list of `names`
-    stands for one entry each. `{name}` in an entry's texts is its name.
+    The keys of `source_defaults` hold for every entry of `sources` that does not have its own. An entry with a list
+    of `names` stands for one entry each. `{name}` in an entry's texts is its name.
 
     Raises:
         ValueError: `names` is no list of texts, or stands beside a `name`.
@@ -19,9 +19,18 @@ def expand_sources(data: Mapping[str, Any]) -> dict[str, Any]:
     defaults = rest.pop("source_defaults", None) or {}
     if not isinstance(defaults, Mapping):
         raise ValueError("source_defaults: expected keys and values, as an entry of `sources` has")
-    if isinstance(rest.get("sources"), list):
-        rest["sources"] = [entry for short in rest["sources"] for entry in _entries(short, defaults)]
+    if "sources" in rest:
+        rest["sources"] = _expanded(rest["sources"], defaults)
+    if isinstance(screen := rest.get("contamination"), Mapping):
+        rest["contamination"] = {**screen, "against": _expanded(screen.get("against", []), {})}
     return rest
+
+
+def _expanded(entries: Any, defaults: Mapping[str, Any]) -> Any:
+    """What is no list is left for the model to refuse."""
+    if not isinstance(entries, list):
+        return entries
+    return [entry for short in entries for entry in _entries(short, defaults)]
 
 
 def _entries(short: Any, defaults: Mapping[str, Any]) -> Iterator[Any]:

@@ -38,6 +38,8 @@ def write_run(folder: Path, policy: str, *settings: str, seeds: range = range(6)
     config = parse_config({"name": folder.name, "sources": sources, "rollout": {"num_draws": 4}}, settings)
     output = full(str(folder.parent / "data" / folder.name))
     store.write_text("config.yaml", dump_settings(config.model_copy(update={"output_dir": output})))
+    prompts = {config.prompt, "prompt.txt"}
+    store.write_json("ledger.json", {f"prompt text of {name}": "{question}" for name in prompts})
     store.write_json("problems.json", {"rejected": {"missing_image": 1}})
     store.write_jsonl("quarantine/load.jsonl", [REFUSED])
     return str(folder)

@@ -31,6 +31,20 @@ def test_names_and_defaults_become_full_entries() -> None:
     ]
 
 
+def test_the_benchmarks_of_the_example_have_names_in_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(__file__).parents[3] / "configs/examples/contamination.yaml"
+    contamination = load_config(path).contamination
+    assert contamination is not None
+    names = "MMMU MathVista MathVision MathVerse DynaMath WeMath LogicVista".split()
+    assert [source.path for source in contamination.against] == [
+        *(f"$BENCHMARKS/{name}/questions.jsonl" for name in names),
+        "$BENCHMARKS/VisualProcessBench/test.jsonl",
+    ]
+    monkeypatch.setenv("BENCHMARKS", "/no/such/place")
+    with pytest.raises(UserError, match=r"'MMMU', path /no/such/place/MMMU/questions.jsonl: .*\(8 of 8 sources"):
+        locate(contamination.against, None)
+
+
 def test_a_saved_configuration_reads_back_the_same() -> None:
     import yaml
 
@@ -90,7 +104,7 @@ def test_what_can_not_be_extended(tmp_path: Path, text: str, words: str) -> None
         load_config(tmp_path / "c.yaml")
 
 
-def located(tmp_path: Path, data_root: str | None, **source: Any) -> tuple[str | None, str | None]:
+def located(data_root: str | None, **source: Any) -> tuple[str | None, str | None]:
     config = parse_config({"name": "x", "data_root": data_root, "sources": [{"name": "a", **source}]})
     (found,) = locate(config.sources, config.data_root)
     return found.path, found.images
@@ -100,11 +114,11 @@ def test_relative_paths_start_at_the_data_root(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "rows.jsonl").touch()
     monkeypatch.setenv("PLACE", str(tmp_path))
     rows = str(tmp_path / "rows.jsonl")
-    assert located(tmp_path, "$PLACE", path="rows.jsonl", images="pictures") == (rows, str(tmp_path / "pictures"))
-    assert located(tmp_path, "${PLACE}", path=rows) == (rows, None)
-    assert located(tmp_path, None, path="$PLACE/rows.jsonl", images="/pictures") == (rows, "/pictures")
+    assert located("$PLACE", path="rows.jsonl", images="pictures") == (rows, str(tmp_path / "pictures"))
+    assert located("${PLACE}", path=rows) == (rows, None)
+    assert located(None, path="$PLACE/rows.jsonl", images="/pictures") == (rows, "/pictures")
     monkeypatch.chdir(tmp_path)
-    assert located(tmp_path, None, path="rows.jsonl") == ("rows.jsonl", None)
+    assert located(None, path="rows.jsonl") == ("rows.jsonl", None)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +128,9 @@ def test_relative_paths_start_at_the_data_root(tmp_path: Path, monkeypatch: pyte
         ("/no/such/folder", "data_root: /no/such/folder is no folder"),
     ],
 )
-def test_a_wrong_data_root_is_one_line(tmp_path: Path, data_root: str, words: str) -> None:
+def test_a_wrong_data_root_is_one_line(data_root: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
-        located(tmp_path, data_root, path="rows.jsonl")
+        located(data_root, path="rows.jsonl")
     assert words in str(caught.value)
 
 
