@@ -49,7 +49,7 @@ async def annotate(
 
     Args:
         given: solutions that are there already, split and judged, with the draws they may hold; none are sampled.
-        responses: texts of solutions that another policy wrote; none are sampled.
+        responses: texts of solutions that another policy wrote; none are sampled. What is `given` came from them.
 
     Raises:
         EngineDead: the engine is gone.
@@ -76,16 +76,16 @@ async def annotate(
 
     try:
         prompt = chat_prompt(problem, template, engine)
-        if responses is not None:
+        if given is not None:
+            solutions = await asyncio.gather(*(_roll_out(held, prompt, engine, verify, config) for held in given))
+        elif responses is not None:
             written = [_tokenised(text, engine, config) for text in responses]
             found = await asyncio.gather(*(one(index, response) for index, response in enumerate(written)))
             solutions = [dataclasses.replace(solution, seed=None) for solution in found]
-        elif given is None:
+        else:
             seed = base_seed(config.seed, problem.problem_id, key, "solutions")
             completions = await sample(prompt, engine, config.sampling, seed)
             solutions = await asyncio.gather(*(one(index, drawn) for index, drawn in enumerate(completions)))
-        else:
-            solutions = await asyncio.gather(*(_roll_out(held, prompt, engine, verify, config) for held in given))
     except EngineDead:
         raise
     except RowError as error:

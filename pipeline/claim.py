@@ -76,11 +76,12 @@ def _held(store: Store) -> dict[str, Any]:
 
 
 def _without_strategy(keys: dict[str, Any]) -> dict[str, Any]:
-    drawn_alike = "rollout.complete_prefix"
+    """The keys that two runs on one ledger share; where solutions come from is named by `responses_policy` alone."""
+    alike = ("rollout.complete_prefix", "input.responses_policy")
     return {
         key: value
         for key, value in keys.items()
-        if key == drawn_alike or not (key == "name" or key.startswith(("rollout.", "input.")))
+        if key in alike or not (key == "name" or key.startswith(("rollout.", "input.")))
     }
 
 

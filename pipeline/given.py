@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.records import PROBLEM_SCHEMA, Solution, solution_from_row
+from pipeline.records import Solution, solution_from_row
 from pipeline.store import Store, one_line_io_errors, open_uri
 
 COLUMN = "given"
@@ -62,12 +62,13 @@ def _places(earlier: Store) -> dict[str, str]:
 
 
 def _copy(source: str, target: str, store: Store, earlier: Store, places: Mapping[str, str]) -> None:
-    schema = PROBLEM_SCHEMA.append(pa.field(COLUMN, pa.string()))
-    with (
-        pq.ParquetFile(source, filesystem=earlier.filesystem) as file,
-        pq.ParquetWriter(target, schema, filesystem=store.filesystem, compression="zstd") as writer,
-    ):
-        for group in range(file.num_row_groups):
-            rows = file.read_row_group(group, columns=PROBLEM_SCHEMA.names)
-            given = pa.array([places.get(key) for key in rows["problem_id"].to_pylist()], pa.string())
-            writer.write_table(rows.append_column(schema.field(COLUMN), given))
+    field = pa.field(COLUMN, pa.string())
+    with pq.ParquetFile(source, filesystem=earlier.filesystem) as file:
+        # All but its own start: a run over given responses keeps them for the problems that it hadn't finished.
+        columns = [name for name in file.schema_arrow.names if name != COLUMN]
+        schema = pa.schema([file.schema_arrow.field(name) for name in columns]).append(field)
+        with pq.ParquetWriter(target, schema, filesystem=store.filesystem, compression="zstd") as writer:
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group).select(columns)
+                given = pa.array([places.get(key) for key in rows["problem_id"].to_pylist()], pa.string())
+                writer.write_table(rows.append_column(field, given))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -13,7 +14,6 @@ import yaml
 
 from pipeline import records
 from pipeline.config import RolloutConfig, ledger_view, parse_config
-from pipeline.records import Solution
 from pipeline.settings import dump_settings
 from pipeline.store import Store
 from stages.rollout import Progress, origins, replay
@@ -30,18 +30,19 @@ def write_runs(store: Store, rollouts: list[RolloutConfig], folder: str) -> list
     return runs
 
 
-def cut(solution: Solution, config: RolloutConfig) -> Solution:
-    """The solution with the draws that the strategy would have made of those it has."""
-    open_steps = len(solution.steps) - (config.complete_prefix == "own_answer")
-    correct = solution.verdict.status == "correct"
-    hits = [[draw.verdict.status == "correct" for draw in step.draws] for step in solution.steps[:open_steps]]
-    progress = replay(solution.solution_id, correct, hits, config)
-    progress += [Progress()] * (len(solution.steps) - open_steps)
-    steps = (
-        dataclasses.replace(step, draws=step.draws[: made.drawn], origin=origin)
-        for step, made, origin in zip(solution.steps, progress, origins(progress, correct, config), strict=True)
-    )
-    return dataclasses.replace(solution, steps=tuple(steps))
+def cut(solution: Mapping[str, Any], config: RolloutConfig) -> dict[str, Any]:
+    """A solution's row with the draws that the strategy would have made of those it has."""
+    steps = solution["steps"]
+    prefixes = steps[: len(steps) - (config.complete_prefix == "own_answer")]
+    correct = solution["verdict"]["status"] == "correct"
+    hits = [[draw["verdict"]["status"] == "correct" for draw in step["draws"]] for step in prefixes]
+    progress = replay(solution["solution_id"], correct, hits, config)
+    progress += [Progress()] * (len(steps) - len(prefixes))
+    made = [
+        {**step, "draws": step["draws"][: prefix.drawn], "origin": origin}
+        for step, prefix, origin in zip(steps, progress, origins(progress, correct, config), strict=True)
+    ]
+    return {**solution, "steps": made}
 
 
 def _write_run(store: Store, target: Store, rollout: RolloutConfig, name: str) -> None:
@@ -73,16 +74,14 @@ def _write_run(store: Store, target: Store, rollout: RolloutConfig, name: str) -
 def _cut_rows(table: pa.Table, config: RolloutConfig) -> pa.Table:
     rows = []
     for row in table.to_pylist():
-        solutions = [cut(records.solution_from_row(solution), config) for solution in row["solutions"]]
-        draws = [draw for solution in solutions for step in solution.steps for draw in step.draws]
-        tokens = sum(len(draw.token_ids) for draw in draws) + sum(len(solution.token_ids) for solution in solutions)
-        rows.append(
-            {
-                **row,
-                "strategy": config.description,
-                "num_draws": len(draws),
-                "num_tokens": tokens,
-                "solutions": list(map(dataclasses.asdict, solutions)),
-            }
-        )
+        # Rows stay plain values: a corpus' draws as objects would take minutes for what is a cut.
+        solutions = [cut(solution, config) for solution in row["solutions"]]
+        draws = [draw for solution in solutions for step in solution["steps"] for draw in step["draws"]]
+        made = {
+            "strategy": config.description,
+            "num_draws": len(draws),
+            "num_tokens": sum(len(written["token_ids"]) for written in (*solutions, *draws)),
+            "solutions": solutions,
+        }
+        rows.append({**row, **made})
     return records.table(rows, records.LEDGER_SCHEMA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -47,6 +48,7 @@ def earlier(tmp_path: Path) -> Store:
     for part, keys in enumerate(("ab", "cde")):
         store.filesystem.create_dir(store.path("problems"))
         rows = records.table((records.problem_row(problem(key)) for key in keys), records.PROBLEM_SCHEMA)
+        rows = rows.append_column("responses", pa.array([["a text"]] * len(keys)))
         pq.write_table(rows, store.path("problems", f"part-{part:05d}.parquet"), row_group_size=2)
     store.write_text("quarantine/load.jsonl", '{"id": "bad"}\n')
     store.write_json("problems.json", {"rejected": {"duplicate": 1}})
@@ -59,6 +61,7 @@ def test_problems_come_with_the_place_of_their_solutions(tmp_path: Path, earlier
     take_over(store, earlier)
     rows = [row for path in store.problem_files() for row in pq.read_table(path).to_pylist()]
     assert list(map(records.problem_from_row, rows)) == [problem(key) for key in "abcde"]
+    assert {tuple(row["responses"]) for row in rows} == {("a text",)}
     assert store.read_json("problems.json") == {"rejected": {"duplicate": 1}}
     assert store.read_text("quarantine/load.jsonl") == '{"id": "bad"}\n'
     # `b` failed, `d` and `e` are pending: they are sampled anew. Of `a` the first file counts.
