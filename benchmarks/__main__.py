@@ -9,6 +9,8 @@ BENCHMARKS = {
     "engine_busy": "tokens/s of the pipeline against vLLM's own on the same requests",
     "lockstep": "wall time of the reference's schedule against ours, on the same engine for the same labels",
     "images_once": "published bytes against unique images and the rest of the table",
+    "planning": "seconds for a plan over stand-in files of the 400K corpus's size",
+    "scorer": "scores on vLLM against transformers, solutions/s of both",
     "verifier": "verdicts/s against plain math-verify",
     "padding": "padding in a training's batches, and samples/s against plain batches",
     "training_memory": "peak anonymous memory of a training on 2 GB of shards",

@@ -32,10 +32,17 @@ class Recording:
         self.close, self.gauges = engine.close, engine.gauges
 
     async def generate(
-        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+        self,
+        prompt: Prompt,
+        sampling: SamplingConfig,
+        n: int,
+        seed: int,
+        max_tokens: int,
+        *,
+        stop: str | None = None,
     ) -> list[Completion]:
         self.requests.append((prompt, sampling, n, seed, max_tokens))
-        drawn = await self._engine.generate(prompt, sampling, n, seed, max_tokens)
+        drawn = await self._engine.generate(prompt, sampling, n, seed, max_tokens, stop=stop)
         self.tokens += sum(len(completion.token_ids) + 1 for completion in drawn)
         return drawn
 

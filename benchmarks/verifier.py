@@ -1,9 +1,10 @@
 """How fast verdicts come, beside plain math-verify on the same responses, in CPU time of one core.
 
-    python -m benchmarks.verifier [--count 100000] [--plain 2000]
+    python -m benchmarks.verifier [--run runs/demo] [--count 100000] [--plain 2000]
 
-`compare` takes any list of (gold, response, modes), as from a ledger; alone, this file makes up a mix like the
-demo's: 16 continuations a prefix whose wrong answers pile up on a few values.
+With `--run`, the draws of a run's ledger are judged, in its order; else a made-up mix like the demo's: 16
+continuations a prefix whose wrong answers pile up on a few values. math-verify alone would take hours for all of them
+on a core: it judges a random sample, and its rate is that of the sample.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
+import pyarrow.parquet as pq
 
 from pipeline.config import Mode
+from pipeline.records import solution_from_row
+from pipeline.store import Store
+from stages.split import boundaries
 from stages.verify.pool import VerifierPool
 
 Triple = tuple[str, str, Sequence[Mode]]
@@ -42,10 +47,32 @@ class Speed:
 
 
 def compare(triples: Sequence[Triple], plain: int = 2_000) -> Speed:
-    """Judges all triples with a pool of one worker, and `plain` evenly spaced ones with math-verify alone."""
+    """Judges all triples with a pool of one worker, and a random sample of `plain` with math-verify alone."""
     ours, statuses = _ours(triples)
-    step = max(1, len(triples) // plain)
-    return Speed(ours, _plain(triples[::step]), statuses)
+    sample = random.Random(0).sample(triples, min(plain, len(triples)))
+    return Speed(ours, _plain(sample), statuses)
+
+
+def from_run(uri: str, count: int) -> list[Triple]:
+    """The first `count` draws of a run's ledger as whole responses, block by block, as a run judges them."""
+    store = Store(uri)
+    columns = ["problem_id", "answer", "verify"]
+    problems = {
+        row["problem_id"]: (row["answer"], tuple(row["verify"]))
+        for path in store.problem_files()
+        for row in pq.read_table(path, columns=columns, filesystem=store.filesystem).to_pylist()
+    }
+    triples: list[Triple] = []
+    for path in store.ledger_files():
+        for row in pq.read_table(path, filesystem=store.filesystem).to_pylist():
+            gold, modes = problems[row["problem_id"]]
+            for solution in map(solution_from_row, row["solutions"]):
+                ends = boundaries([step.text for step in solution.steps])
+                for step, end in zip(solution.steps, ends, strict=True):
+                    triples += [(gold, solution.text[:end] + draw.text, modes) for draw in step.draws]
+        if len(triples) >= count:
+            break
+    return triples[:count]
 
 
 def _ours(triples: Sequence[Triple]) -> tuple[float, Counter[str]]:
@@ -111,9 +138,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000, help="verdicts")
     parser.add_argument("--plain", type=int, default=2_000, help="of these with math-verify alone")
+    parser.add_argument("--run", help="a run directory whose draws are judged")
     options = parser.parse_args()
-    speed = compare(made_up(options.count), options.plain)
-    print(f"verdicts: {dict(speed.statuses)}")
+    triples = from_run(options.run, options.count) if options.run else made_up(options.count)
+    speed = compare(triples, options.plain)
+    print(f"{len(triples)} verdicts: {dict(speed.statuses)}")
     print(f"ours         {speed.ours:8.0f} verdicts per CPU second")
     print(f"math-verify  {speed.plain:8.0f} verdicts per CPU second")
     print(f"ratio        {speed.ratio:8.1f}")

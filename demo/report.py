@@ -123,7 +123,7 @@ def family_table(steps: Sequence[Judged]) -> str:
 
 def oracle(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:
     """Says for every step of a solution to one of the run's problems whether everything up to it is right."""
-    names = _names(store)
+    names = problem_names(store)
 
     def judge(problem_id: str, steps: Sequence[str]) -> list[bool]:
         return [truth.prefix_ok for truth in judge_steps(names[problem_id], steps)]
@@ -133,7 +133,7 @@ def oracle(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:
 
 def card_section(store: Store, folder: str) -> str:
     """Markdown for the dataset card: confusion tables by threshold and family, and the causes of wrong labels."""
-    names = _names(store)
+    names = problem_names(store)
     shards = sorted(Path(folder).glob("*.parquet"))
     rows = ds.dataset(shards).to_table(["id", "steps_with_score"]).to_pylist()
     steps = list(judged_steps(rows, names))
@@ -153,7 +153,8 @@ def card_section(store: Store, folder: str) -> str:
     )
 
 
-def _names(store: Store) -> dict[str, str]:
+def problem_names(store: Store) -> dict[str, str]:
+    """The benchmark's own id of every problem of a run."""
     tables = [
         pq.read_table(path, columns=["problem_id", "row_id"], filesystem=store.filesystem)
         for path in store.problem_files()

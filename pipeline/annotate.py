@@ -16,6 +16,7 @@ from pipeline.config import RunConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
 from pipeline.errors import EngineDead, RowError
 from pipeline.given import read_given
+from pipeline.judging import judge
 from pipeline.meter import Meter
 from pipeline.policy import policy_key
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, Step, Verdict
@@ -67,9 +68,7 @@ async def annotate(
     )
 
     async def verify(response: str, finish_reason: FinishReason) -> Verdict:
-        return await pool.verify(
-            problem.answer, response, problem.verify, problem.options, problem.question, finish_reason
-        )
+        return await judge(problem, response, finish_reason, template.text, pool, config)
 
     async def one(index: int, completion: Completion) -> Solution:
         solution = await _solution(f"{problem.problem_id}/{key}/s{index}", completion, prompt, engine, verify, config)

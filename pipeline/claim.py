@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import RunConfig, ledger_view
+import yaml
+
+from pipeline.config import RunConfig, ledger_view, parse_config
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
@@ -36,15 +38,14 @@ def claim(store: Store, config: RunConfig, templates: dict[str, str], model: str
         UserError: the directory holds a ledger made with other settings; names the keys that differ.
     """
     wanted = _ledger_keys(config, templates, model)
-    if store.exists("ledger.json"):
-        if changes := _changes(store.read_json("ledger.json"), wanted):
-            raise UserError(
-                f"{store.uri}: made with other settings: {changes}: restore them or give the run another name"
-            )
-    else:
-        store.write_json("ledger.json", wanted)
+    if store.exists("ledger.json") and (changes := _changes(_held(store), wanted)):
+        raise UserError(
+            f"{store.uri}: made with other settings: {changes}: restore them or give the run another name"
+        )
     # `publish` may be called from another folder, and must find the same place.
     store.write_text("config.yaml", dump_settings(config.model_copy(update={"output_dir": full(config.output_dir)})))
+    if not store.exists("ledger.json"):
+        store.write_json("ledger.json", wanted)
 
 
 def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
@@ -56,8 +57,7 @@ def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], 
     if not (earlier.exists("ledger.json") and earlier.exists("problems.json")):
         raise UserError(f"input.ledger: {earlier.uri}: no run with loaded problems is here; name a run directory")
     wanted = _ledger_keys(config, templates, model)
-    held = earlier.read_json("ledger.json")
-    if changes := _changes(_without_strategy(held), _without_strategy(wanted)):
+    if changes := _changes(_without_strategy(_held(earlier)), _without_strategy(wanted)):
         raise UserError(
             f"input.ledger: {earlier.uri} was made with other settings: {changes}: use its own, "
             "only the strategy and its parameters may change"
@@ -67,6 +67,12 @@ def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], 
 def _ledger_keys(config: RunConfig, templates: dict[str, str], model: str) -> dict[str, Any]:
     wanted = {**ledger_view(config), "engine.model": model}
     return wanted | {f"prompt text of {name}": text for name, text in templates.items()}
+
+
+def _held(store: Store) -> dict[str, Any]:
+    """What a run was made with. A setting that this version has and the run's had not means its default."""
+    view = ledger_view(parse_config(yaml.safe_load(store.read_text("config.yaml")), origin=store.uri))
+    return {**view, **store.read_json("ledger.json")}
 
 
 def _without_strategy(keys: dict[str, Any]) -> dict[str, Any]:

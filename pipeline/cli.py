@@ -7,16 +7,16 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import build, compare, exchange, judge, train
+from pipeline.commands import bon, build, compare, evaluate, exchange, judge, plan, reward, train
 from pipeline.errors import UserError
 
-GROUPS = (build, judge, exchange, train, compare)
+GROUPS = (build, plan, judge, exchange, train, reward, evaluate, bon, compare)
 """In the order of `visualprm --help`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 2 user error, 130 stopped by the user."""
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -29,6 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options. Overrides may also stand behind flags, where argparse gives up on them."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    takes = [name for name in ("overrides", "words") if hasattr(options, name)]
+    if rest and (not takes or any(item.startswith("-") for item in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        setattr(options, takes[0], [*getattr(options, takes[0]), *rest])
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

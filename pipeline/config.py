@@ -147,6 +147,8 @@ class SamplingConfig(Strict):
     """The most likely tokens to draw from; 0 for all."""
     max_tokens: int = Field(default=1024, ge=1)
     """The most tokens of a whole response; a continuation may use what its prefix left."""
+    greedy_first: bool = False
+    """Solution 0 takes the likeliest token each time, as VLMEvalKit's candidate 0; the others are drawn."""
 
 
 class SplitConfig(Strict):
@@ -174,8 +176,8 @@ class RolloutConfig(Strict):
         "fixed", "stop_after_zero", "first_success", "sequential_ci", "right_to_left", "binary_search"
     ] = "fixed"
     """Which prefixes get how many draws (docs/strategies.md); `fixed` gives every prefix all of them."""
-    num_draws: int = Field(default=16, ge=1)
-    """Continuations a prefix (paper: 16); the most of them for a strategy that stops earlier."""
+    num_draws: int = Field(default=16, ge=0)
+    """Continuations a prefix (paper: 16); the most of them for a strategy that stops earlier; 0 for solutions alone."""
     rounds: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(4, 4, 8), min_length=1)
     """Draws of each round until the first success; the last size repeats. Not for `fixed`, `sequential_ci`."""
     ci_round: int = Field(default=4, ge=1)
@@ -207,6 +209,8 @@ class VerifyConfig(Strict):
     """CPU seconds for one answer; wall clock has six times as much."""
     workers: int = Field(default=1, ge=1)
     """Verifier processes of one engine."""
+    compat: Literal["internvl"] | None = None
+    """`internvl` decides as the reference code does, its defects included, to compare with released data."""
 
 
 class LabelConfig(Strict):
@@ -235,7 +239,7 @@ class InputConfig(Strict):
     ledger: str | None = None
     """An earlier run's directory: its problems, solutions and draws are taken over, and the strategy goes on."""
     responses: str | None = None
-    """A `.jsonl` file of solutions from any policy, which are annotated instead of sampled ones (docs/formats.md)."""
+    """A `.jsonl` file of solutions from any policy, which are annotated instead of sampled ones (docs/given_responses.md)."""
     responses_policy: str | None = None
     """Names the policy that wrote `responses`; `given` without one."""
 

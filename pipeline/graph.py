@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from pipeline.annotate import Annotator
@@ -23,15 +23,20 @@ WORKER_ENV = {
 }
 
 
+def ray_session(config: RunConfig) -> AbstractContextManager[None]:
+    """Ray, where the configuration has it."""
+    return ray_at(config.ray.address)
+
+
 @contextmanager
-def ray_session(config: RunConfig) -> Iterator[None]:
-    """Joins the cluster of the configuration, or starts Ray on this machine, and leaves it at the end."""
+def ray_at(address: str | None) -> Iterator[None]:
+    """Joins the cluster at `address`, or starts Ray on this machine, and leaves it at the end."""
     options: dict[str, Any] = {}
-    if config.ray.address:
+    if address:
         import pipeline
         import stages
 
-        options["address"] = config.ray.address
+        options["address"] = address
         options["runtime_env"] = {"env_vars": WORKER_ENV, "py_modules": [pipeline, stages]}
     else:
         # What Ray starts here inherits this; a runtime_env would leave the workers that it starts ahead unused.

@@ -43,6 +43,9 @@ def model_fingerprint(engine: EngineConfig) -> str:
 def policy_key(model: str, prompt_sha: str, config: RunConfig) -> str:
     """12 hex digits over model, prompt and sampling: names the policy in ids and seeds."""
     sampling = config.sampling.model_dump(exclude={"num_solutions"})
+    if not config.sampling.greedy_first:
+        # As it was before there was a choice: ids and seeds of older ledgers stay.
+        del sampling["greedy_first"]
     engine = config.engine.model_dump(include={"dtype", "max_model_len", "args"})
     parts = [model, prompt_sha, engine, sampling]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -19,6 +19,7 @@ from pipeline.frontier.measure import audit
 from pipeline.frontier.report import audit_text
 from pipeline.functions import named_function
 from pipeline.records import Rejected
+from pipeline.reverify import rejudge_all, rejudge_timeouts
 from pipeline.several_runs import Runs, check_together
 from pipeline.stats import Stats, statistics
 from pipeline.store import Store, open_uri
@@ -27,11 +28,13 @@ from stages.publish import Run, publish
 from stages.rollout import largest_bias
 
 FREE = ("label", "publish", "output_dir")
-"""What `visualprm publish` may set anew."""
+"""What `visualprm publish` may set anew; with `--reverify` also `verify` and `sources.N.verify`."""
 
 
-def publish_run(store: Store, config: RunConfig, force: bool) -> bool:
+def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig | None = None) -> bool:
     """Publishes if there is something new, and says whether it did.
+
+    Given the settings that are `stored` with the run, all verdicts are given anew, by `config`.
 
     Raises:
         UserError: the labels asked for don't follow from this ledger, or the disk refuses.
@@ -41,19 +44,26 @@ def publish_run(store: Store, config: RunConfig, force: bool) -> bool:
     written = filesystem.get_file_info(f"{out}/stats.json").is_file
     if not force and written and store.exists("published.json") and store.read_json("published.json") == key:
         return False
-    stats = _publish([(store, config)])
+    stats = _publish([(store, config)], [stored] if stored else None)
     store.write_jsonl("quarantine/annotate.jsonl", map(_quarantine_row, stats.failed))
     store.write_json("published.json", key)
     return True
 
 
-def _publish(runs: Runs) -> Stats:
+def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
+    """Publishes the runs together; given the settings that are `stored` with each, all verdicts are given anew."""
     config = runs[0][1]
     for _, each in runs:
         label.check_threshold(each.rollout.strategy, each.label)
     parts = [
-        Run(store.problem_files(), store.ledger_files(), each.rollout.num_draws, store.filesystem, _rejected(store))
-        for store, each in runs
+        Run(
+            store.problem_files(),
+            _ledger(store, each, stored[index] if stored else None),
+            each.rollout.num_draws,
+            store.filesystem,
+            _rejected(store),
+        )
+        for index, (store, each) in enumerate(runs)
     ]
     filesystem, out = open_uri(config.output_dir)
     labeller = partial(label.labelled_steps, config=config.label)
@@ -62,6 +72,15 @@ def _publish(runs: Runs) -> Stats:
     for found in _audits(runs):
         print(found)
     return stats
+
+
+def _ledger(store: Store, config: RunConfig, stored: RunConfig | None) -> list[str]:
+    """The files to publish from: late verdicts are given once more, or, against the `stored` settings, all of them."""
+    if stored is None:
+        return rejudge_timeouts(store, config)
+    paths, flips = rejudge_all(store, config, stored)
+    print(flips.text())
+    return paths
 
 
 def _documents(runs: Runs, stats: Stats, folder: str) -> Mapping[str, str]:
@@ -113,37 +132,55 @@ def _section(name: str) -> Callable[..., str]:
     return named_function(name, "publish.card_sections")
 
 
-def republish(runs: Sequence[str], overrides: Sequence[str]) -> None:
+def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = False) -> None:
     """`visualprm publish RUN … [key=value …]`: the runs' own settings, with others for labels and shards.
 
     A relative `output_dir` is below the working directory if it is typed here, and where `visualprm dataset` was
-    called otherwise.
+    called otherwise. `reverify` judges the stored draws anew, and allows other settings for that too.
 
     Raises:
         UserError: no run is there, an override would change the ledger, or the runs don't go into one dataset.
     """
     keys = [override.partition("=")[0] for override in overrides]
-    for override, key in zip(overrides, keys, strict=True):
-        if key.split(".")[0] not in FREE:
-            raise UserError(f"override {override!r}: publishing takes only {', '.join(FREE)}")
+    for override in overrides:
+        _check_override(override, reverify)
     if len(runs) > 1 and "output_dir" not in keys:
         raise UserError("several runs make a new dataset: say where with output_dir=…")
     stores = [Store(run) for run in runs]
     for store in stores:
         if not store.exists("problems.json"):
             raise UserError(f"{store.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
-    configs = [parse_config(yaml.safe_load(store.read_text("config.yaml")), overrides) for store in stores]
+    texts = [store.read_text("config.yaml") for store in stores]
+    configs = [parse_config(yaml.safe_load(text), overrides) for text in texts]
+    stored = [parse_config(yaml.safe_load(text)) for text in texts] if reverify else None
     with contextlib.ExitStack() as locks:
         for store in stores:
             locks.enter_context(store.lock())
         if len(runs) == 1:
-            publish_run(stores[0], configs[0], force=True)
+            publish_run(stores[0], configs[0], force=True, stored=stored[0] if stored else None)
         else:
             name = posixpath.basename(open_uri(configs[0].output_dir)[1])
             renamed = [config.model_copy(update={"name": name}) for config in configs]
             named = list(zip(stores, renamed, strict=True))
             check_together(named)
-            _publish(named)
+            _publish(named, stored)
+
+
+def _check_override(override: str, reverify: bool) -> None:
+    """Refuses settings that the ledger depends on.
+
+    Raises:
+        UserError: names the setting and what may be set.
+    """
+    parts = override.split("=")[0].split(".")
+    if parts[0] in FREE:
+        return
+    if parts[0] == "verify" or (parts[0] == "sources" and parts[2:] == ["verify"]):
+        if reverify:
+            return
+        raise UserError(f"override {override!r}: the stored verdicts were given without it: add --reverify")
+    allowed = (*FREE, "verify", "sources.N.verify") if reverify else FREE
+    raise UserError(f"override {override!r}: publishing takes only {', '.join(allowed)}")
 
 
 def _key(store: Store, config: RunConfig) -> str:

@@ -38,25 +38,39 @@ def run_dataset(config: RunConfig) -> None:
     with store.lock():
         filesystem, out = open_uri(config.output_dir)
         check_output(out, filesystem)
-        claim(store, config, templates, model)
-        if not store.exists("problems.json"):
-            take_over(store, earlier) if earlier else load_problems(store, config)
-        store.drop_orphans()
-        problems, done = store.problem_ids(), store.done_ids()
-        if not problems:
-            raise UserError(f"{store.uri}: no source gave a usable problem; quarantine/ says why for each row")
-        if pending := len(problems - done):
-            annotate_pending(store, config, templates, model, len(problems), pending)
-            if left := len(problems - store.done_ids()):
-                raise UserError(f"{store.uri}: {left} problems are still not done: run the same command again")
+        problems, pending = complete_ledger(store, config, templates, model, earlier)
         fresh = publish_run(store, config, force=False)
     if not pending and not fresh:
-        print(f"nothing to do: {len(problems)} problems are done and published in {config.output_dir}")
+        print(f"nothing to do: {problems} problems are done and published in {config.output_dir}")
     else:
         print(_closing(store, config, started))
 
 
-def annotate_pending(
+def complete_ledger(
+    store: Store, config: RunConfig, templates: dict[str, str], model: str, earlier: Store | None = None
+) -> tuple[int, int]:
+    """Loads and annotates what is still missing, under the store's lock: (problems, of these annotated now).
+
+    The problems come from the `earlier` run, if there is one, instead of the sources.
+
+    Raises:
+        UserError: the directory belongs to other settings, no row is usable, or problems are left over.
+    """
+    claim(store, config, templates, model)
+    if not store.exists("problems.json"):
+        take_over(store, earlier) if earlier else load_problems(store, config)
+    store.drop_orphans()
+    problems, done = store.problem_ids(), store.done_ids()
+    if not problems:
+        raise UserError(f"{store.uri}: no source gave a usable problem; quarantine/ says why for each row")
+    if pending := len(problems - done):
+        _annotate_pending(store, config, templates, model, len(problems), pending)
+        if left := len(problems - store.done_ids()):
+            raise UserError(f"{store.uri}: {left} problems are still not done: run the same command again")
+    return len(problems), pending
+
+
+def _annotate_pending(
     store: Store, config: RunConfig, templates: dict[str, str], model: str, total: int, pending: int
 ) -> None:
     print(f"{pending} of {total} problems to annotate", file=sys.stderr)

@@ -8,6 +8,7 @@ annotations/*.parquet  the ledger
 checkpoint/            Ray Data's record of the problems that are done
 progress/*.json        counters of each engine
 published.json         what was published last
+reverified/            verdicts given anew by the last `publish`: the ledger without texts, and flips.json
 driver.lock            held by the one driver
 """
 

@@ -43,7 +43,7 @@ def load(
         UserError: before any row, if the source can't be opened; later, if a dataset or function breaks off.
     """
     rows = open_rows(source)
-    root = _image_root(source)
+    root = image_root(source)
     known = set() if seen is None else seen
 
     def load_row(number: int, row: Any) -> Problem | Rejected:
@@ -73,7 +73,7 @@ def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
     Raises:
         UserError: as `load`.
     """
-    rows, root = open_rows(source), _image_root(source)
+    rows, root = open_rows(source), image_root(source)
 
     def load_row(number: int, row: Any) -> BenchmarkRow | Rejected:
         name = row_id(row, number, source)
@@ -107,7 +107,7 @@ def _printable(detail: str) -> str:
     return detail[:MAX_DETAIL].encode(errors="backslashreplace").decode()
 
 
-def _image_root(source: SourceConfig) -> ImageRoot | None:
+def image_root(source: SourceConfig) -> ImageRoot | None:
     """The place that image paths are relative to; a function or a hub dataset has none unless it is named."""
     if source.images is not None:
         return open_root(source.images, f"source {source.name!r}, images {source.images}")

@@ -100,7 +100,9 @@ def render(processor: Any, question: str, num_images: int, steps: Sequence[str],
         labels.append(len(texts))
         messages.append(_turn("assistant", mark(layout.placeholder)))
     text, starts = _fill(_apply(processor, messages), texts, labels)
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    if not tokenizer.is_fast:
+        raise UserError("the model's tokenizer gives no offsets, which slots are found by: use its fast version")
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     ids = tuple(encoded["input_ids"])
     # The bytes of one character, where they are several tokens, all have that character's place.
     offsets = [tuple(offset) for offset in encoded["offset_mapping"]]

@@ -41,10 +41,18 @@ def chat_prompt(problem: Problem, template: Template, engine: Engine) -> Prompt:
 
 
 async def sample(prompt: Prompt, engine: Engine, sampling: SamplingConfig, seed: int) -> list[Completion]:
-    """Draws the solutions of one problem; solution k has seed `seed + k`.
+    """Draws the solutions of one problem; solution k has seed `seed + k`, whether or not the first is greedy.
 
     Raises:
         RowError: the model can't take the prompt.
         EngineDead: the engine is gone.
     """
-    return await engine.generate(prompt, sampling, sampling.num_solutions, seed, sampling.max_tokens)
+    first = int(sampling.greedy_first)
+    completions: list[Completion] = []
+    if first:
+        # Settings keep 0 out, where it would make all draws the same one.
+        greedy = sampling.model_copy(update={"temperature": 0.0})
+        completions += await engine.generate(prompt, greedy, 1, seed, sampling.max_tokens)
+    if drawn := sampling.num_solutions - first:
+        completions += await engine.generate(prompt, sampling, drawn, seed + first, sampling.max_tokens)
+    return completions

@@ -25,10 +25,15 @@ def add(commands: Any) -> None:
     publish = commands.add_parser(
         "publish",
         help="write the dataset of a run again, with other labels or shards, or one of several runs",
-        usage="%(prog)s [-h] RUN [RUN ...] [key.sub=value ...]",
+        usage="%(prog)s [-h] [--reverify] RUN [RUN ...] [key.sub=value ...]",
     )
     publish.add_argument("words", nargs="+", metavar="RUN", help="run directories")
     publish.epilog = "Settings that can be given anew: label.*, publish.*, output_dir; several runs need output_dir."
+    publish.add_argument(
+        "--reverify",
+        action="store_true",
+        help="judge all stored draws anew, with verify.* and sources.N.verify as given, and say which labels flip",
+    )
     publish.set_defaults(command=_publish)
 
     check = commands.add_parser("check", help="read every source and judge every gold answer, without an engine")
@@ -62,7 +67,7 @@ def _publish(options: argparse.Namespace) -> None:
     runs = [word for word in options.words if word not in overrides]
     if not runs:
         raise UserError("publish: name a run directory before the settings")
-    republish(runs, overrides)
+    republish(runs, overrides, options.reverify)
 
 
 def _check(options: argparse.Namespace) -> None:

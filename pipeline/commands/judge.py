@@ -10,10 +10,22 @@ def add(commands: Any) -> None:
     verify = commands.add_parser("verify", help="judge a file of responses against their gold answers")
     verify.add_argument("file", help="JSON lines with `answer`, `response` and maybe `options`, `verify`, `correct`")
     verify.add_argument("--modes", default="choice,number,math,text", help="modes of rows that name none")
+    verify.add_argument(
+        "--compat",
+        choices=("internvl",),
+        help="decide as the reference code does, its defects included; modes follow from a row's `source`",
+    )
+    verify.add_argument(
+        "--prompt-version",
+        choices=("en", "zh", "en_v2", "zh_v2", "en_r1", "zh_r1"),
+        default="en_v2",
+        help="the form of answer that --compat looks for; en_v2, a box, by default",
+    )
     verify.set_defaults(command=_verify)
 
 
 def _verify(options: argparse.Namespace) -> None:
     from stages.verify.report import agreement, table, verify_file
 
-    print(table(agreement(list(verify_file(options.file, options.modes.split(","))))))
+    reference = options.prompt_version if options.compat else None
+    print(table(agreement(list(verify_file(options.file, options.modes.split(","), reference=reference)))))

@@ -53,9 +53,19 @@ class Engine(Protocol):
         """
 
     async def generate(
-        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+        self,
+        prompt: Prompt,
+        sampling: SamplingConfig,
+        n: int,
+        seed: int,
+        max_tokens: int,
+        *,
+        stop: str | None = None,
     ) -> list[Completion]:
         """Draws `n` completions; completion j is the one that `seed + j` gives alone.
+
+        A completion ends with `stop` where that text comes up, and its text then ends with it; its last token may hold
+        more. `finish_reason` is "stop" for this and for the model's own end.
 
         Raises:
             RowError: the model can't take this prompt.

@@ -45,23 +45,31 @@ class ScriptedEngine:
         return ends
 
     async def generate(
-        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+        self,
+        prompt: Prompt,
+        sampling: SamplingConfig,
+        n: int,
+        seed: int,
+        max_tokens: int,
+        *,
+        stop: str | None = None,
     ) -> list[Completion]:
         length = len(prompt.token_ids) + (TOKENS_PER_IMAGE - 1) * len(prompt.images)
         if length + max_tokens > self._max_model_len:
             raise RowError(
                 "prompt_too_long", f"{length} tokens, the model takes {self._max_model_len} with the response"
             )
-        drawn = [self._draw(seed + j, max_tokens) for j in range(n)]
+        drawn = [self._draw(seed + j, max_tokens, stop) for j in range(n)]
         tokens = sum(len(completion.token_ids) for completion in drawn)
         await asyncio.sleep(tokens / self._rate if self._rate else 0)
         return drawn
 
-    def _draw(self, seed: int, max_tokens: int) -> Completion:
+    def _draw(self, seed: int, max_tokens: int, stop: str | None) -> Completion:
         rng = random.Random(seed)
         steps = [f"Step {number} gives {rng.randrange(10)}." for number in range(rng.randint(1, 4))]
         ending = f"Final answer: {rng.choice((4, 4, 4, 7))}" if rng.random() < 0.9 else "I can't tell."
-        ids = self.encode("\n\n".join([*steps, ending]))
+        text = "\n\n".join([*steps, ending])
+        ids = self.encode(text if stop is None or stop not in text else text[: text.index(stop) + len(stop)])
         cut = ids[:max_tokens]
         return Completion(cut, bytes(cut).decode(errors="ignore"), "stop" if cut == ids else "length", seed)
 

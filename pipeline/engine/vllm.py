@@ -69,7 +69,14 @@ class VllmEngine:
         self._end_ids = {self._text.tokenizer.eos_token_id, *(end if isinstance(end, list) else [end])}
 
     async def generate(
-        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+        self,
+        prompt: Prompt,
+        sampling: SamplingConfig,
+        n: int,
+        seed: int,
+        max_tokens: int,
+        *,
+        stop: str | None = None,
     ) -> list[Completion]:
         from vllm.exceptions import VLLMValidationError
         from vllm.sampling_params import RequestOutputKind, SamplingParams
@@ -82,6 +89,8 @@ class VllmEngine:
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             max_tokens=max_tokens,
+            stop=stop,
+            include_stop_str_in_output=stop is not None,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         final = None

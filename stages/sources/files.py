@@ -29,8 +29,7 @@ def open_jsonl(path: Path, _where: str) -> Rows:
         with path.open("rb") as file:
             yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
 
-    rows = ((number, parse_line(line, number)) for number, line in lines())
-    return Rows(rows, lambda: sum(1 for _ in lines()))
+    return Rows(lines(), lambda: sum(1 for _ in lines()), parse_line)
 
 
 def parse_line(line: bytes, number: int) -> Any:

@@ -54,6 +54,23 @@ def read_images(value: Any, root: ImageRoot | None) -> tuple[bytes, ...]:
     return tuple(_read_image(image, root) for image in images)
 
 
+def image_sizes(value: Any, root: ImageRoot | None) -> list[tuple[int, int, int]]:
+    """(width, height, bytes) of a row's images as they are stored, from their headers alone.
+
+    Raises:
+        RowError: as `read_images`, as far as a header shows it.
+    """
+    sizes = []
+    for item in value if isinstance(value, (list, tuple)) else (value,):
+        found = _find(item, root)
+        if isinstance(found, PIL.Image.Image):
+            sizes.append((*found.size, len(_png(found))))
+            continue
+        with _pillow_errors(), _open(found) as image:
+            sizes.append((*image.size, len(found)))
+    return sizes
+
+
 def normalise(data: bytes) -> bytes:
     """The same bytes if every reader and model takes them, else an RGB PNG of what a person sees."""
     with _pillow_errors():
@@ -65,27 +82,35 @@ def normalise(data: bytes) -> bytes:
 
 
 def _read_image(value: Any, root: ImageRoot | None) -> bytes:
+    found = _find(value, root)
+    if isinstance(found, PIL.Image.Image):
+        with _pillow_errors():
+            _check_size(found)
+            return _png(found)
+    return normalise(found)
+
+
+def _find(value: Any, root: ImageRoot | None) -> bytes | PIL.Image.Image:
+    """The encoded image that a value holds or names, or the image itself if it is decoded."""
     if isinstance(value, Mapping):
         value = value.get("path") if value.get("bytes") is None else value["bytes"]
     if value is None or value == "":
         raise RowError("missing_image", "the row names no image")
     if isinstance(value, PIL.Image.Image):
-        with _pillow_errors():
-            _check_size(value)
-            return _png(value)
+        return value
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return normalise(bytes(value))
+        return bytes(value)
     if not isinstance(value, str):
         raise RowError("wrong_type", f"an image is {type(value).__name__}, not a path, bytes or base64 text")
     if uri := _DATA_URI.match(value):
-        return normalise(_decode_base64(value[uri.end() :]))
+        return _decode_base64(value[uri.end() :])
     if _BASE64.match(value):
-        return normalise(_decode_base64(value))
+        return _decode_base64(value)
     if _URL.match(value):
         raise RowError("url_image", f"{value!r}: nothing is fetched; store the image in a file")
     if root is None:
         raise RowError("missing_image", f"{value!r} is a path, but the source has no `images` folder")
-    return normalise(root.read(value))
+    return root.read(value)
 
 
 def _decode_base64(text: str) -> bytes:

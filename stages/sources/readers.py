@@ -22,6 +22,17 @@ def open_rows(source: SourceConfig) -> Iterator[Row]:
     return _open(source).take(source.limit)
 
 
+def count_rows(source: SourceConfig) -> int:
+    """The rows that `open_rows` gives; reads to the end where nothing cheaper tells."""
+    total = _open(source).count()
+    if total is None:
+        return sum(1 for _ in open_rows(source))
+    if source.limit is None:
+        return total
+    stride = max(total // source.limit, 1)
+    return min(source.limit, -(-total // stride))
+
+
 def _open(source: SourceConfig) -> Rows:
     if source.function is not None:
         return open_function(source.name, source.function, source.kwargs)

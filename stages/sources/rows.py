@@ -14,15 +14,20 @@ the source's dict, or a `RowError` where it can't be read."""
 
 @dataclass(frozen=True)
 class Rows:
-    """A source that is open. `count` gives None where only reading to the end can tell."""
+    """A source that is open. `count` gives None where only reading to the end can tell.
+
+    `parse` makes the row of what `rows` holds, given its number too: what a limit skips is never parsed.
+    """
 
     rows: Iterator[Row]
     count: Callable[[], int | None]
+    parse: Callable[[Any, int], Any] = lambda row, _: row
 
     def take(self, limit: int | None) -> Iterator[Row]:
         """At most `limit` rows, evenly spaced; the first ones where they can't be counted."""
-        if limit is None:
-            return self.rows
-        # As the reference pipeline's `sample_max_num`, so that the same rows are taken.
-        stride = max((self.count() or 0) // limit, 1)
-        return islice(self.rows, 0, limit * stride, stride)
+        chosen = self.rows
+        if limit is not None:
+            # As the reference pipeline's `sample_max_num`, so that the same rows are taken.
+            stride = max((self.count() or 0) // limit, 1)
+            chosen = islice(self.rows, 0, limit * stride, stride)
+        return ((number, self.parse(row, number)) for number, row in chosen)

@@ -6,16 +6,18 @@ punctuation loses what math-verify gave it; years before 2000 may be 5 % off; a 
 answer. Not kept: `latex_score` needs another version of antlr than math-verify does, so both sides go
 through math-verify's LaTeX parser here.
 
-Nothing is limited: for files that one trusts. `judge.py` is what a run uses.
+Nothing is limited here: for files that one trusts. `VerifierPool.verify_reference` decides the same with limits.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from pipeline.records import Verdict
+from stages.verify.finding import Finding
 from stages.verify.modes.anls import distance
 
 ReferenceMode = Literal[
@@ -44,17 +46,54 @@ def reference_modes(file_name: str) -> tuple[ReferenceMode, ...]:
     return _OTHER_FILES
 
 
+def prompt_version(prompt: str) -> PromptVersion:
+    """The reference's prompt version whose answers look as those that this prompt asks for."""
+    if "<think>" in prompt:
+        return "en_r1"
+    return "en_v2" if "\\boxed" in prompt else "en"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceClaim:
+    """All that the reference's comparison depends on."""
+
+    gold: str
+    answer: str
+    modes: tuple[ReferenceMode, ...]
+
+
 def judge_internvl(gold: str, response: str, modes: Sequence[ReferenceMode], prompt_version: PromptVersion) -> Verdict:
     """The reference's verdict; `mode` is the one that gave the deciding score."""
+    claim = find_claim(gold, response, modes, prompt_version)
+    if isinstance(claim, Verdict):
+        return claim
+    return verdict(claim, compare(claim.gold, claim.answer, claim.modes))
+
+
+def find_claim(
+    gold: str, response: str, modes: Sequence[ReferenceMode], prompt_version: PromptVersion
+) -> ReferenceClaim | Verdict:
+    """What is to be compared, or at once the verdict where nothing is."""
     answer = parse_answer(response, prompt_version)
     if answer is None:
         return Verdict("no_answer", None, None, "the reference finds no answer")
     if answer.lower() == gold.lower():
         return Verdict("correct", answer, "exact", "equal but for case")
+    return ReferenceClaim(gold, answer, tuple(modes))
+
+
+def compare(gold: str, answer: str, modes: Sequence[ReferenceMode]) -> Finding:
+    """Whether the best score over `modes` is enough. The reason is `mode score`, or the score alone if it is 0."""
     score, decided = _score(answer, gold, modes)
-    if score > ACCEPTED:
-        return Verdict("correct", answer, decided, f"score {score:.2f}")
-    return Verdict("incorrect", answer, None, f"score {score:.2f}")
+    return Finding(score > ACCEPTED, f"{decided} {score:.2f}" if decided else f"{score:.2f}")
+
+
+def verdict(claim: ReferenceClaim, found: Finding) -> Verdict:
+    """The verdict that a comparison gives."""
+    mode, _, score = found.reason.rpartition(" ")
+    if found.equal:
+        return Verdict("correct", claim.answer, mode, f"score {score}")
+    return Verdict("incorrect", claim.answer, None, f"score {score}")
 
 
 def parse_answer(response: str, prompt_version: PromptVersion) -> str | None:

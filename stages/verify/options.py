@@ -59,10 +59,11 @@ _LETTER_AND_TEXT = re.compile(
     r"(?:(?:option|choice|answer)\s*:?\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):、,-](?=\D))\s*[:.,-]?\s*(.+)$",
     re.I,
 )
-_BARE_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice)\s+)?([A-Z])\s+\(?(.+?)\)?$")
+_BARE_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice)\s+)?([A-Z]|a(?=\s))\s+\(?(.+?)\)?$")
 _ALTERNATIVE = re.compile(r"(?i:or|and|nor|vs)\b|[/&|]|[(\[]([A-Z])[)\]]|([A-Z])(?=\s?(?:[,;)]|$|(?:or|and)\b))")
 """What follows a letter that is not chosen alone."""
 _DENIALS = ("not", "no", "never", "neither", "nor", "except", "than", "cannot be", "not be")
+_WORD = re.compile(r"[A-Za-z]{2,}")
 _REASON = re.compile(r"\s*(?:because|since|as|is|which|,|with|would|should|has)\b", re.IGNORECASE)
 
 
@@ -124,11 +125,14 @@ def canonical(chosen: frozenset[int], options: Sequence[str]) -> frozenset[int]:
 
 
 def _letter_and_text(answer: str, options: tuple[str, ...], count: int) -> int | None:
-    """`(B) 12`, `B. 12`, `B: because …`; a bare `B 12` only if the text is B's or gives a reason."""
+    """`(B) 12`, `B. 12`, `B: because …`; a bare `B 12` only if the text is B's or gives a reason.
+
+    `A polygon` is a text that begins with an article; `A 54` names option A, and contradicts itself if B is 54.
+    """
     if match := _LETTER_AND_TEXT.match(answer):
         letter, rest = (match.group(1) or match.group(2)).upper(), match.group(3)
     elif bare := _BARE_LETTER_AND_TEXT.match(answer):
-        letter, rest = bare.group(1), bare.group(2)
+        letter, rest = bare.group(1).upper(), bare.group(2)
     else:
         return None
     index = ord(letter) - ord("A")
@@ -137,12 +141,18 @@ def _letter_and_text(answer: str, options: tuple[str, ...], count: int) -> int |
         return None
     named = _by_text(plain(rest), options)
     agree = named is not None and canonical(frozenset({named}), options) == canonical(frozenset({index}), options)
-    if match is None:
-        # `A polygon` is a text that begins with an article.
-        return index if agree or (named is None and _REASON.match(rest)) else None
-    if named is not None and not agree:
+    article = match is None and letter == "A" and _takes_article(rest)
+    if named is not None and not agree and not article:
         raise Conflict(f"letter {letter}, but the text of option {chr(ord('A') + named)}")
+    if match is None:
+        return index if agree or (named is None and answer[0].isupper() and _REASON.match(rest)) else None
     return index
+
+
+def _takes_article(text: str) -> bool:
+    """`polygon` and `12 cm ruler` do; `54`, `12 cm` and `x^2` don't."""
+    quantity = read_quantity(text)
+    return bool(_WORD.search(text)) and (quantity is None or bool(quantity.noun))
 
 
 @lru_cache(maxsize=4096)

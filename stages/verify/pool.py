@@ -25,6 +25,8 @@ from types import TracebackType
 
 from pipeline.config import Mode
 from pipeline.records import Verdict
+from stages.verify import compat
+from stages.verify.compat import PromptVersion, ReferenceClaim, ReferenceMode
 from stages.verify.finding import Finding
 from stages.verify.judge import Claim, find_claim, judge_cheaply, math_verdict
 from stages.verify.worker import READY, TIMEOUT
@@ -56,8 +58,8 @@ class VerifierPool:
     def __init__(self, workers: int, time_limit_s: float) -> None:
         self._limit_s = time_limit_s
         self._lock = threading.Lock()
-        self._known: OrderedDict[Claim, Verdict] = OrderedDict()
-        self._pending: dict[Claim, Future[Verdict]] = {}
+        self._known: OrderedDict[Claim | ReferenceClaim, Verdict] = OrderedDict()
+        self._pending: dict[Claim | ReferenceClaim, Future[Verdict]] = {}
         self._closed = False
         self._workers = {Worker(time_limit_s) for _ in range(workers)}
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
@@ -87,16 +89,28 @@ class VerifierPool:
         if verdict is not None:
             self._remember(claim, verdict)
             return verdict
+        return await self._evaluated(claim)
+
+    async def verify_reference(
+        self, gold: str, response: str, modes: Sequence[ReferenceMode], prompt_version: PromptVersion
+    ) -> Verdict:
+        """As `compat.judge_internvl`, with `timeout` for an answer that takes too long."""
+        claim = compat.find_claim(gold, response, modes, prompt_version)
+        if isinstance(claim, Verdict):
+            return claim
+        return self._recall(claim) or await self._evaluated(claim)
+
+    async def _evaluated(self, claim: Claim | ReferenceClaim) -> Verdict:
         # Shielded: a caller that gives up must not take the verdict from the others that wait for it.
         return await asyncio.shield(asyncio.wrap_future(self._submit(claim)))
 
-    def _recall(self, claim: Claim) -> Verdict | None:
+    def _recall(self, claim: Claim | ReferenceClaim) -> Verdict | None:
         with self._lock:
             if (verdict := self._known.get(claim)) is not None:
                 self._known.move_to_end(claim)
             return verdict
 
-    def _remember(self, claim: Claim, verdict: Verdict) -> None:
+    def _remember(self, claim: Claim | ReferenceClaim, verdict: Verdict) -> None:
         """Errors are not kept: they may be the machine's."""
         with self._lock:
             self._pending.pop(claim, None)
@@ -105,13 +119,13 @@ class VerifierPool:
                 if len(self._known) > CACHE_SIZE:
                     self._known.popitem(last=False)
 
-    def _submit(self, claim: Claim) -> Future[Verdict]:
+    def _submit(self, claim: Claim | ReferenceClaim) -> Future[Verdict]:
         with self._lock:
             if (future := self._pending.get(claim)) is None:
                 future = self._pending[claim] = self._threads.submit(self._evaluate, claim)
         return future
 
-    def _evaluate(self, claim: Claim) -> Verdict:
+    def _evaluate(self, claim: Claim | ReferenceClaim) -> Verdict:
         try:
             verdict = self._ask(claim)
         except Exception as error:
@@ -119,17 +133,18 @@ class VerifierPool:
         self._remember(claim, verdict)
         return verdict
 
-    def _ask(self, claim: Claim) -> Verdict:
+    def _ask(self, claim: Claim | ReferenceClaim) -> Verdict:
         worker = self._idle.get()
+        modes = claim.modes if isinstance(claim, ReferenceClaim) else ()
         try:
-            found = worker.ask(claim.gold, claim.answer, self._limit_s * WALL_FACTOR)
+            found = worker.ask(claim.gold, claim.answer, modes, self._limit_s * WALL_FACTOR)
         except WorkerLost as lost:
             worker = self._replace(worker)
             found = TIMEOUT if lost.silent else str(lost)
         finally:
             self._idle.put(worker)
         if isinstance(found, Finding):
-            return math_verdict(claim, found)
+            return compat.verdict(claim, found) if isinstance(claim, ReferenceClaim) else math_verdict(claim, found)
         if found == TIMEOUT:
             return Verdict("timeout", claim.answer, "math", f"more than {self._limit_s:g} s of CPU time")
         return Verdict("error", claim.answer, "math", found)
@@ -199,8 +214,8 @@ class Worker:
         if self._line(time.monotonic() + START_S) != READY:
             raise WorkerLost("not a verifier process")
 
-    def ask(self, gold: str, answer: str, wall_s: float) -> Finding | str:
-        """The finding, or why there is none.
+    def ask(self, gold: str, answer: str, modes: Sequence[ReferenceMode], wall_s: float) -> Finding | str:
+        """The finding, or why there is none; by `math`, or by the reference's modes if there are any.
 
         Raises:
             WorkerLost: no reply within `wall_s` seconds, or the process is gone.
@@ -209,7 +224,7 @@ class Worker:
         self._asked += 1
         deadline = time.monotonic() + wall_s
         try:
-            self.process.stdin.write(json.dumps([self._asked, gold, answer]).encode() + b"\n")
+            self.process.stdin.write(json.dumps([self._asked, gold, answer, modes]).encode() + b"\n")
         except (OSError, ValueError) as error:
             raise WorkerLost(f"the verifier process is gone: {error}") from error
         while True:

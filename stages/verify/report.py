@@ -17,6 +17,7 @@ from typing import Any, get_args
 from pipeline.config import Mode
 from pipeline.errors import UserError
 from pipeline.records import Verdict
+from stages.verify.compat import PromptVersion, reference_modes
 from stages.verify.pool import VerifierPool
 
 BATCH = 1_000
@@ -55,11 +56,19 @@ class Agreement:
         return 1 - (self.false_accepts + self.false_rejects) / self.compared
 
 
-def verify_file(path: str | Path, modes: Sequence[Mode], workers: int = 1, time_limit_s: float = 5.0) -> Iterator[Row]:
+def verify_file(
+    path: str | Path,
+    modes: Sequence[Mode],
+    workers: int = 1,
+    time_limit_s: float = 5.0,
+    reference: PromptVersion | None = None,
+) -> Iterator[Row]:
     """Judges the rows of a JSONL file, in order.
 
     Args:
         modes: for rows without a `verify` field of their own.
+        reference: decide as the reference pipeline does for this prompt version, by the modes that it derives from
+            a row's `source`.
         workers: processes for mode `math`.
         time_limit_s: CPU seconds for one answer.
 
@@ -71,7 +80,7 @@ def verify_file(path: str | Path, modes: Sequence[Mode], workers: int = 1, time_
     with VerifierPool(workers, time_limit_s) as pool, asyncio.Runner() as runner:
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
-            verdicts = runner.run(_judge(pool, batch, modes))
+            verdicts = runner.run(_judge(pool, batch, modes, reference))
             yield from (Row(row, verdict) for row, verdict in zip(batch, verdicts, strict=True))
 
 
@@ -83,19 +92,25 @@ class Row:
     verdict: Verdict
 
 
-async def _judge(pool: VerifierPool, rows: Sequence[Mapping[str, Any]], modes: Sequence[Mode]) -> list[Verdict]:
-    return await asyncio.gather(
-        *(
-            pool.verify(
-                row["answer"],
-                row["response"],
-                row.get("verify") or modes,
-                row.get("options") or row.get("choices") or (),
-                row.get("question") or "",
-                row.get("finish_reason") or "stop",
-            )
-            for row in rows
-        )
+async def _judge(
+    pool: VerifierPool, rows: Sequence[Mapping[str, Any]], modes: Sequence[Mode], reference: PromptVersion | None
+) -> list[Verdict]:
+    return await asyncio.gather(*(_judge_row(pool, row, modes, reference) for row in rows))
+
+
+async def _judge_row(
+    pool: VerifierPool, row: Mapping[str, Any], modes: Sequence[Mode], reference: PromptVersion | None
+) -> Verdict:
+    if reference is not None:
+        of_file = reference_modes(str(row.get("source") or ""))
+        return await pool.verify_reference(row["answer"], row["response"], of_file, reference)
+    return await pool.verify(
+        row["answer"],
+        row["response"],
+        row.get("verify") or modes,
+        row.get("options") or row.get("choices") or (),
+        row.get("question") or "",
+        row.get("finish_reason") or "stop",
     )
 
 

@@ -1,12 +1,13 @@
-"""A verifier process: answers requests for mode `math`, one JSON line each, until its caller is gone.
+"""A verifier process: answers requests that need algebra, one JSON line each, until its caller is gone.
 
 The process imports sympy once and then only forks: a child serves standard input and output. The child may die of
 its limit on CPU time, of a crash or of memory; then this process replies in its place and forks the next one,
 which is warm at once. Nobody outlives the caller: the end of standard input, or another parent, ends this
 process, and the kernel ends the child with it.
 
-Request: `[id, gold, answer]`. Reply: `[id, [equal, reason]]`, or `[id, why]` if there is no finding; `id` is null
-in a reply on behalf of a dead child. The first line is `READY`.
+Request: `[id, gold, answer, modes]`, with the reference's modes (`compat.py`), or none for mode `math`. Reply:
+`[id, [equal, reason]]`, or `[id, why]` if there is no finding; `id` is null in a reply on behalf of a dead child.
+The first line is `READY`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import select
 import signal
 from typing import NoReturn
 
+from stages.verify import compat
 from stages.verify.finding import Finding
 from stages.verify.modes import math
 
@@ -102,16 +104,16 @@ def _serve(replies: int, limit_s: float, memory_bytes: int) -> NoReturn:
             line = requests.readline()
             if not line:
                 os._exit(_EXIT_DONE)
-            number, gold, answer = json.loads(line)
-            _reply(replies, number, _limited(gold, answer, limit_s))
+            number, gold, answer, modes = json.loads(line)
+            _reply(replies, number, _limited(gold, answer, modes, limit_s))
     os._exit(_EXIT_RECYCLE)
 
 
-def _limited(gold: str, answer: str, limit_s: float) -> Finding | str:
+def _limited(gold: str, answer: str, modes: list[compat.ReferenceMode], limit_s: float) -> Finding | str:
     """The finding, or why there is none. SIGPROF, which no Python code can miss or swallow, ends the process."""
     signal.setitimer(signal.ITIMER_PROF, limit_s)
     try:
-        return math.compare(gold, answer)
+        return compat.compare(gold, answer, modes) if modes else math.compare(gold, answer)
     except MemoryError:
         return "out of memory"
     except Exception as error:

@@ -127,9 +127,12 @@ def test_a_solution_ends_right_exactly_if_its_answer_is(problem_id: str, seed: i
     assert flags == sorted(flags, reverse=True)
 
 
-@given(st.text(max_size=60))
-def test_no_text_breaks_the_oracle(text: str) -> None:
-    judge_steps("fraction-1", [text, f"{text} = 3.", f"3 × 4 = {text}", f"Final answer: {text}"])
+@given(st.sampled_from(IDS), st.text(max_size=60), st.integers(0, 4))
+def test_whatever_is_said_later_changes_no_earlier_judgement(problem_id: str, text: str, count: int) -> None:
+    steps = [text, f"{text} = 3.", f"3 × 4 = {text}", f"Final answer: {text}"]
+    judged = judge_steps(problem_id, steps)
+    assert len(judged) == len(steps)
+    assert judge_steps(problem_id, steps[:count]) == judged[:count]
 
 
 def test_true_results_are_those_of_the_plan() -> None:

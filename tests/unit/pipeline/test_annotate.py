@@ -36,7 +36,7 @@ class RecordingEngine(ScriptedEngine):
         self.failure = failure
 
     async def generate(
-        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int, *, stop: str | None = None
     ) -> list[Completion]:
         self.requests.append((prompt, n, seed, max_tokens))
         if self.failure and len(self.requests) > 1:

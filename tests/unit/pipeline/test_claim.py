@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.claim import claim, read_templates
 from pipeline.config import RunConfig, parse_config
@@ -35,6 +36,20 @@ def test_only_what_changes_the_ledger_is_refused(tmp_path: Path, overrides: tupl
         with pytest.raises(UserError) as caught:
             claim(store, config(*overrides), {"p": "{question}"}, "model@1")
         assert named in str(caught.value)
+
+
+def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    claim(store, config(), {"p": "{question}"}, "model@1")
+    held = store.read_json("ledger.json")
+    assert held.pop("sampling.greedy_first") is False
+    store.write_json("ledger.json", held)
+    old = yaml.safe_load(store.read_text("config.yaml"))
+    del old["sampling"]["greedy_first"]
+    store.write_text("config.yaml", yaml.safe_dump(old))
+    claim(store, config(), {"p": "{question}"}, "model@1")
+    with pytest.raises(UserError, match=r"sampling.greedy_first \(False, now True\)"):
+        claim(store, config("sampling.greedy_first=true"), {"p": "{question}"}, "model@1")
 
 
 def test_another_prompt_text_or_model_is_refused(tmp_path: Path) -> None:
@@ -72,6 +87,7 @@ def test_the_policy_key_follows_sampling_but_not_the_number_of_solutions() -> No
     assert key == policy_key("m", "p", config("sampling.num_solutions=8", "engine.replicas=3"))
     assert key != policy_key("m", "p", config("sampling.temperature=0.5"))
     assert key != policy_key("m", "q", config())
+    assert key != policy_key("m", "p", config("sampling.greedy_first=true"))
 
 
 def test_seeds_fit_48_bits_and_keep_their_parts_apart() -> None:

@@ -10,6 +10,7 @@ import pytest
 from pipeline import records
 from pipeline.claim import check_earlier, claim
 from pipeline.config import RunConfig, parse_config
+from pipeline.engine.gauges import Gauges
 from pipeline.errors import UserError
 from pipeline.given import read_given, take_over
 from pipeline.meter import Meter
@@ -106,7 +107,7 @@ def test_a_missing_run_is_named(tmp_path: Path) -> None:
 
 
 def test_the_meter_counts_what_was_generated_alone(tmp_path: Path) -> None:
-    meter = Meter(Store(str(tmp_path)))
+    meter = Meter(Store(str(tmp_path)), Gauges())
     meter.add(item("a", 4))
     assert (meter.snapshot()["draws"], meter.snapshot()["tokens"]) == (4, 3 + 8)
     meter.add(item("b", 16), [solution("b", 10)])

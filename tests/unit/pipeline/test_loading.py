@@ -32,7 +32,7 @@ def picture(seed: int, side: int = 64) -> PIL.Image.Image:
 def write_rows(folder: Path, *rows: tuple[int, str, str], side: int = 64) -> Path:
     """Rows of (picture, question, answer) in a JSONL file of a folder of their own."""
     folder.mkdir()
-    lines = []
+    lines: list[str] = []
     for number, question, answer in rows:
         picture(number, side).save(folder / f"{number}.png")
         lines.append(

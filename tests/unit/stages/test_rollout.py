@@ -25,7 +25,9 @@ class CountingEngine(ScriptedEngine):
         self.good, self.delays = good, delays
         self.asked: list[tuple[int, int, int, int]] = []
 
-    async def generate(self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int) -> list:
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int, *, stop: str | None = None
+    ) -> list:
         step = len(prompt.token_ids) - 2
         self.asked.append((step, n, seed, max_tokens))
         await asyncio.sleep(self.delays[len(self.asked) % len(self.delays)])
@@ -122,7 +124,9 @@ class SeededEngine(CountingEngine):
         super().__init__(set(), delays)
         self.odds = odds
 
-    async def generate(self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int) -> list:
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int, *, stop: str | None = None
+    ) -> list:
         drawn = await super().generate(prompt, sampling, n, seed, max_tokens)
         return [Completion((9,), "right" if c.seed * 7919 % self.odds == 3 else "wrong", "stop", c.seed) for c in drawn]
 

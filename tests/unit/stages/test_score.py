@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 import torch
 
@@ -65,6 +67,39 @@ def test_one_pass_equals_a_pass_for_each_step_alone_or_in_a_batch(made: tuple[An
         assert own == pytest.approx(single, abs=1e-5)
         assert own == pytest.approx(steps, abs=1e-4)
     assert len({round(score, 3) for own in expected for score in own}) > 3
+
+
+def test_the_model_sees_the_rendered_ids(made: tuple[Any, Any]) -> None:
+    model, processor = made
+    seen: list[Any] = []
+    hook = model.register_forward_pre_hook(lambda _, args, given: seen.append(given["input_ids"]), with_kwargs=True)
+    one = CANDIDATES[0]
+    ProcessRewardModel(model, processor, config()).score_many([one])
+    hook.remove()
+    rendering = render(processor, one.question, 2, one.steps, Layout(system="Judge."))
+    spans = prepare(processor, one.images).spans
+    assert seen[0].tolist() == [list(expand(rendering, image_token_id(processor), spans).token_ids)]
+
+
+def test_the_released_layout_read_as_its_code_does() -> None:
+    """VisualPRM-8B: slots found by the ids of header, placeholder and end; softmax over `+` and `-` before each."""
+    model, processor = family("internvl")
+    steps = ("1 + 2 = 3", "so 4")
+    text = (
+        "<|im_start|>system\nSystem.<|im_end|>\n<|im_start|>user\n### Question:\n<IMG_CONTEXT>\nWhich?\n\n"
+        "### Solution Process:\n1 + 2 = 3<|im_end|>\n<|im_start|>assistant\n+<|im_end|>\n"
+        "<|im_start|>user\nso 4<|im_end|>\n<|im_start|>assistant\n+<|im_end|>\n"
+    )
+    inputs = processor(images=[PIL.Image.open(io.BytesIO(IMAGES[0]))], text=text, return_tensors="pt")
+    ids = inputs["input_ids"][0].tolist()
+    turn = processor.tokenizer.encode("<|im_start|>assistant\n+<|im_end|>", add_special_tokens=False)
+    ends = [k + len(turn) - 3 for k in range(len(ids)) if ids[k : k + len(turn)] == turn]
+    plus, minus = processor.tokenizer.convert_tokens_to_ids(["+", "-"])
+    with torch.inference_mode():
+        logits = model(**inputs).logits[0, ends][:, [plus, minus]]
+    scorer = ProcessRewardModel(model, processor, config(system="System."))
+    found = scorer.score("<image>\nWhich?", [IMAGES[0]], steps)
+    assert found == pytest.approx(logits.softmax(dim=-1)[:, 0].tolist(), abs=1e-5)
 
 
 def test_small_batches_give_the_same_in_order() -> None:

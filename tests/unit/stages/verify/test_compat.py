@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from stages.verify.compat import judge_internvl, parse_answer, reference_modes, vqa_text
+from pipeline.records import Verdict
+from stages.verify.compat import judge_internvl, parse_answer, prompt_version, reference_modes, vqa_text
+from stages.verify.pool import VerifierPool
 
 ALL = reference_modes("geo170k_extracted_full")
 
@@ -85,3 +89,49 @@ def test_defects_are_kept() -> None:
 )
 def test_vqa_text(text: str, normal: str) -> None:
     assert vqa_text(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("prompt", "version"),
+    [
+        ("{question}\nEnd with Answer: \\boxed{…}.", "en_v2"),
+        ("Think in <think> tags, then \\boxed{…}: {question}", "en_r1"),
+        ("{question}\nFinal answer: …", "en"),
+    ],
+)
+def test_the_prompt_says_where_the_answer_is(prompt: str, version: str) -> None:
+    assert prompt_version(prompt) == version
+
+
+def test_the_pool_decides_as_the_function_does() -> None:
+    golds_and_answers = [
+        ("x^2+1", "1+x^2"),
+        ("100", "95"),
+        ("2.5 cm", "2.5"),
+        ("a cat", "the cat"),
+        ("7", "8"),
+        ("B", "b"),
+    ]
+
+    async def decide(pool: VerifierPool) -> list[Verdict]:
+        return [
+            await pool.verify_reference(gold, f"so it is \\boxed{{{answer}}}, I think", modes, "en_v2")
+            for gold, answer in golds_and_answers
+            for modes in (ALL, reference_modes("chartqa"), reference_modes("docvqa"))
+        ]
+
+    expected = [
+        judge_internvl(gold, f"so it is \\boxed{{{answer}}}, I think", modes, "en_v2")
+        for gold, answer in golds_and_answers
+        for modes in (ALL, reference_modes("chartqa"), reference_modes("docvqa"))
+    ]
+    with VerifierPool(1, 5.0) as pool:
+        assert asyncio.run(decide(pool)) == expected
+    assert {verdict.status for verdict in expected} == {"correct", "incorrect"}
+
+
+def test_what_takes_the_reference_too_long_is_a_timeout() -> None:
+    long = f"so it is \\boxed{{{'b' * 20_000}}}, I think"
+    with VerifierPool(1, 0.5) as pool:
+        verdict = asyncio.run(pool.verify_reference("a" * 5_000, long, reference_modes("docvqa"), "en_v2"))
+    assert verdict.status == "timeout"

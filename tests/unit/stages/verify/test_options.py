@@ -72,3 +72,9 @@ def test_options_of_equal_text_are_one() -> None:
 )
 def test_the_only_option_of_a_sentence(sentence: str, index: int | None) -> None:
     assert mentioned(sentence, ("Frogs", "Crickets", "neither odd", "odd")) == index
+
+
+@pytest.mark.parametrize("answer", ["A 12 cm", "a 12 cm", "D 12 cm", "A $x^2$", "option C 10"])
+def test_a_bare_letter_against_the_text_of_another_option(answer: str) -> None:
+    with pytest.raises(Conflict, match="but the text of option"):
+        chosen(answer, OPTIONS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import pytest
@@ -75,6 +76,22 @@ def test_what_is_no_unit(text: str) -> None:
     assert parse_unit(text) is None
 
 
-@given(st.text(max_size=MAX_LENGTH + 10))
-def test_reads_any_text_without_complaint(text: str) -> None:
-    read_quantity(text)
+@given(st.text(st.characters() | st.sampled_from("0123456789.,%$/-=e^×·√ "), max_size=MAX_LENGTH + 10))
+def test_what_is_read_in_any_text_is_a_number(text: str) -> None:
+    found = read_quantity(text)
+    if found is not None:
+        assert len(text) <= MAX_LENGTH
+        assert math.isfinite(found.value.approx)
+        if found.value.exact is not None:
+            assert found.value.approx == pytest.approx(float(found.value.exact))
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 6), st.sampled_from(["", " cm", "%", " apples"]))
+def test_a_written_decimal_is_read_as_written(digits: int, places: int, after: str) -> None:
+    value = Fraction(digits, 10**places)
+    found = read_quantity(
+        f"{'-' if digits < 0 else ''}{abs(digits) // 10**places}"
+        f"{f'.{abs(digits) % 10**places:0{places}}' if places else ''}{after}"
+    )
+    assert found is not None
+    assert found.value.exact == value

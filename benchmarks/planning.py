@@ -1,0 +1,65 @@
+"""How long `visualprm plan` takes over stand-in files: 39 sources with as many rows as VisualPRM400K-v1.1-Raw has problems.
+
+python -m benchmarks.planning
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import PIL.Image
+import yaml
+
+from pipeline.planning.assumptions import load_assumptions
+
+SIZES = ((640, 480), (1024, 768), (300, 900), (448, 448), (1600, 1200), (512, 256))
+UNLISTED = ("study_com_en_20240619", 14_000)
+"""The 39th file, of which no rollouts were published; as many as an average file's."""
+SOLUTIONS = 4
+
+
+def write_sources(folder: Path) -> list[dict[str, str]]:
+    """Rows of 8 to 60 words beside a few images, in files with the corpus's names."""
+    rng = random.Random(0)
+    for index, size in enumerate(SIZES):
+        PIL.Image.new("RGB", size).save(folder / f"{index}.png")
+    counts = {name: rollouts for name, (_, _, rollouts) in load_assumptions().per_source.items()} | dict([UNLISTED])
+    for name, rollouts in counts.items():
+        with (folder / f"{name}.jsonl").open("w") as file:
+            for row in range(rollouts // SOLUTIONS):
+                question = " ".join(["angle"] * rng.randint(8, 60))
+                image = f"{rng.randrange(len(SIZES))}.png"
+                file.write(json.dumps({"image": image, "question": question, "answer": str(row)}) + "\n")
+    return [{"name": name, "path": str(folder / f"{name}.jsonl")} for name in counts]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = {
+            "name": "standin",
+            "run_dir": f"{name}/run",
+            "output_dir": f"{name}/data",
+            "sources": write_sources(folder),
+            "engine": {"model": "OpenGVLab/InternVL3-8B-hf", "max_model_len": 16384},
+            "sampling": {"max_tokens": 4096},
+        }
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "pipeline.cli", "plan", str(folder / "config.yaml"), "--gpu", "h100"]
+        plan = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        wall = time.perf_counter() - started
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(next(line for line in plan.splitlines() if line.startswith("all ")))
+    print(f"{wall:.1f} s, {spent.ru_utime + spent.ru_stime:.1f} s of them CPU time")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Measuring a critic: `evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="measure a reward model on a bench of labelled steps")
+    evaluate.add_argument(
+        "model", metavar="PRM", help="a reward model; with critic=prompted any model; or scores.jsonl"
+    )
+    evaluate.add_argument("bench", metavar="BENCH", help="VisualProcessBench, ProcessBench or a bench in their layout")
+    evaluate.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings; see docs/evaluation.md")
+    evaluate.add_argument("--threshold", default="0.5", help="a number (0.5), 'tuned', 'tuned:SHARE' or 'swept'")
+    evaluate.add_argument("--against", metavar="SCORES", help="another critic's scores.jsonl, to report the difference")
+    evaluate.add_argument("--out", help="the folder for report.md, .json and .png and scores.jsonl")
+    evaluate.set_defaults(command=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from pipeline.evaluation import EvaluateSettings, evaluate
+    from pipeline.settings import parse_settings
+    from stages.evaluate.threshold import Rule
+
+    settings = parse_settings(EvaluateSettings, {}, options.overrides, "evaluate")
+    rule = Rule.parse(options.threshold)
+    print(evaluate(options.model, options.bench, rule, options.out, settings, options.against))

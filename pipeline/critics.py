@@ -1,0 +1,101 @@
+"""Opens a critic: our process reward models, or any model that vLLM serves."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config import EngineConfig
+from pipeline.errors import RowError, UserError
+from pipeline.settings import Strict
+from stages.evaluate.critic import Critic, Item, Scores
+
+PROMPTS = Path(__file__).parents[1] / "prompts"
+
+
+class CriticConfig(Strict):
+    """What kind of critic a model is, and how it is asked. All but `critic` is for prompted ones."""
+
+    critic: Literal["prm", "prompted"] = "prm"
+    """`prm`: a process reward model of ours. `prompted`: any model that vLLM serves, asked in words."""
+    judging: Literal["all", "each"] = "all"
+    """All steps are judged in one answer, or each step in an answer of its own."""
+    prompt: str | None = None
+    """A prompt file; prompts/critic_<judging>_v1.txt by default."""
+    max_tokens: int = Field(default=2048, ge=1)
+    """The most tokens of an answer."""
+    max_tiles: int = Field(default=6, ge=1)
+    """The most tiles that an image is cut into, for models that tile."""
+    engine: EngineConfig = EngineConfig()
+    """What the model runs on; the command's model replaces `engine.model`."""
+    seed: int = 0
+    """Of draws and of the bootstrap."""
+
+
+class PrmCritic:
+    """A process reward model, or a model that was never trained to be one, read in the same way."""
+
+    def __init__(self, path: str) -> None:
+        from stages.score import ProcessRewardModel
+
+        self.failures: Counter[str] = Counter()
+        self._model = ProcessRewardModel.from_pretrained(path)
+        if self._model.config.kind != "prm":
+            raise UserError(f"{path}: an outcome model scores whole responses, a bench of steps needs a process model")
+
+    def score_many(self, items: Sequence[Item]) -> list[Scores]:
+        from stages.score import Candidate
+
+        found = self._model.score_many([Candidate(item.question, item.images, item.steps) for item in items])
+        return [self._scores(item, of_one) for item, of_one in zip(items, found, strict=True)]
+
+    def close(self) -> None:
+        del self._model
+
+    def _scores(self, item: Item, found: list[float] | RowError) -> Scores:
+        if isinstance(found, RowError):
+            self.failures[found.reason] += len(item.steps)
+            return [None] * len(item.steps)
+        return [*found]
+
+
+def open_critic(model: str, settings: CriticConfig) -> Critic:
+    """Loads the model that the settings say how to ask.
+
+    Raises:
+        UserError: the prompt file can't be read, or lacks a placeholder.
+    """
+    if settings.critic == "prm":
+        return PrmCritic(model)
+    from pipeline.engine import make_engine
+    from stages.evaluate.prompted import PromptedCritic
+
+    template = _template(settings)
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    engine = make_engine(settings.engine.model_copy(update={"model": model}))
+    return PromptedCritic(
+        engine,
+        template,
+        settings.judging,
+        settings.max_tokens,
+        settings.max_tiles,
+        settings.engine.max_in_flight,
+        settings.seed,
+    )
+
+
+def _template(settings: CriticConfig) -> str:
+    path = Path(settings.prompt) if settings.prompt else PROMPTS / f"critic_{settings.judging}_v1.txt"
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"prompt={path}: can't be read: {error}") from error
+    needed = ("{question}", "{steps}") if settings.judging == "all" else ("{question}", "{steps}", "{step}")
+    if missing := [key for key in needed if key not in text]:
+        raise UserError(f"prompt={path}: judging={settings.judging} needs {missing[0]} in it")
+    return text

@@ -1,0 +1,90 @@
+"""What can't be derived, from `stages/plan/assumptions.yaml`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import stages.plan
+from pipeline.settings import Strict
+from stages.plan.amount import Amount
+
+
+class Value(Strict):
+    """A number and where it comes from."""
+
+    source: str
+    value: float
+
+
+class Range(Strict):
+    """As `Value`, with a range."""
+
+    source: str
+    low: float
+    middle: float
+    high: float
+
+    @property
+    def amount(self) -> Amount:
+        return Amount(self.low, self.middle, self.high)
+
+
+class Steps(Strict):
+    """Statistics of all steps of a corpus, labelled with `num_draws` draws."""
+
+    source: str
+    mean_mc: float
+    zero_share: float
+    mixed_share: float
+    num_draws: int
+
+
+class Images(Strict):
+    """A model's tiles."""
+
+    source: str
+    tile: int
+    tokens_per_tile: int
+
+
+class Gpus(Strict):
+    """Peak rates in TFLOP/s."""
+
+    source: str
+    tflops: dict[str, float]
+
+
+class Assumptions(Strict):
+    """The file."""
+
+    steps: Steps
+    words_per_step: Range
+    tokens_per_word: Value
+    characters_per_token: Value
+    image: Images
+    bytes_per_token: Range
+    gpus: Gpus
+    utilisation: Range
+    per_source: dict[str, tuple[float, int, int]]
+    """Mean mc, steps, rollouts."""
+
+    def steps_of(self, source: str) -> tuple[Amount, float]:
+        """Steps a solution and mean mc of a source; over all, with the range of nine sources in ten, if it isn't known."""
+        if source in self.per_source:
+            mean_mc, steps, rollouts = self.per_source[source]
+            return Amount.exact(steps / rollouts), mean_mc
+        each = sorted(steps / rollouts for _, steps, rollouts in self.per_source.values())
+        total = sum(steps for _, steps, _ in self.per_source.values())
+        middle = total / sum(rollouts for _, _, rollouts in self.per_source.values())
+        return Amount(each[len(each) // 20], middle, each[-1 - len(each) // 20]), self.steps.mean_mc
+
+
+@cache
+def load_assumptions() -> Assumptions:
+    path = Path(stages.plan.__file__).parent / "assumptions.yaml"
+    data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return Assumptions.model_validate(data)

@@ -1,0 +1,180 @@
+"""Judges the draws of a run anew, from the texts in its ledger, which stays as it is.
+
+The new verdicts go into a copy of the ledger without token ids and draw texts, all that publishing reads, in
+`reverified/`. One ledger file (a few problems) is in memory at a time, and of the problems everything but their
+images.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import records
+from pipeline.config import Mode, RunConfig
+from pipeline.judging import judge
+from pipeline.records import FinishReason, Problem, Solution, Step, Verdict
+from pipeline.store import Store
+from stages import label
+from stages.flips import Flips
+from stages.split import boundaries
+from stages.verify.pool import VerifierPool
+
+FOLDER = "reverified"
+REPORT = f"{FOLDER}/flips.json"
+
+Which = Callable[[Verdict], bool]
+"""Says of a stored verdict whether it is to be given anew."""
+
+
+def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[list[str], Flips]:
+    """Every verdict of the ledger, by today's verifier and `config`'s modes; `stored` are the settings of the run.
+
+    Returns:
+        The files to publish from, and what changed; the latter also lies in `reverified/flips.json`.
+    """
+    store.clear(FOLDER)
+    flips = Flips()
+    files = store.ledger_files()
+    paths = _rejudge(store, config, _with_modes(_problems(store), config, stored), files, lambda verdict: True, flips)
+    store.write_json(REPORT, flips.document())
+    return paths, flips
+
+
+def rejudge_timeouts(store: Store, config: RunConfig) -> list[str]:
+    """The ledger's files, those that hold a verdict `timeout` replaced by copies in which it was judged once more.
+
+    A busy machine can make a verdict late; the labels should not depend on it.
+    """
+    store.clear(FOLDER)
+    files = store.ledger_files()
+    late = [path for path in files if _has_timeout(store, path)]
+    if not late:
+        return files
+    again = _rejudge(store, config, _problems(store), late, lambda verdict: verdict.status == "timeout", Flips())
+    replaced = dict(zip(late, again, strict=True))
+    return [replaced.get(path, path) for path in files]
+
+
+def _has_timeout(store: Store, path: str) -> bool:
+    columns = [
+        "solutions.list.element.verdict.status",
+        "solutions.list.element.steps.list.element.draws.list.element.verdict.status",
+    ]
+    # Not read_table, which knows no columns inside lists.
+    with pq.ParquetFile(path, filesystem=store.filesystem) as file:
+        solutions = pc.list_flatten(file.read(columns=columns)["solutions"].combine_chunks())
+    steps = pc.list_flatten(pc.struct_field(solutions, "steps"))
+    draws = pc.list_flatten(pc.struct_field(steps, "draws"))
+    statuses = (pc.struct_field(pc.struct_field(items, "verdict"), "status") for items in (solutions, draws))
+    return any(pc.any(pc.equal(found, "timeout")).as_py() for found in statuses)
+
+
+def _problems(store: Store) -> dict[str, Problem]:
+    """The run's problems without their images."""
+    columns = ["problem_id", "source", "row_id", "question", "answer", "options", "verify", "max_tiles", "prompt"]
+    problems = {}
+    for path in store.problem_files():
+        for row in pq.read_table(path, columns=columns, filesystem=store.filesystem).to_pylist():
+            problem = records.problem_from_row({**row, "images": (), "extra": "{}"})
+            problems[problem.problem_id] = problem
+    return problems
+
+
+def _with_modes(problems: Mapping[str, Problem], config: RunConfig, stored: RunConfig) -> dict[str, Problem]:
+    """Problems that have the modes of their source get the modes that `config` gives it now; a row's own modes stay."""
+    changes: dict[str, tuple[Sequence[Mode], Sequence[Mode]]] = {
+        old.name: (old.verify, new.verify) for old, new in zip(stored.sources, config.sources, strict=True)
+    }
+    # A source with parts names its problems after these.
+    of_parts = [changes[source.name] for source in stored.sources if source.fields.source is not None]
+
+    def update(problem: Problem) -> Problem:
+        named = [changes[problem.source]] if problem.source in changes else of_parts
+        new = next((new for old, new in named if tuple(old) == problem.verify), problem.verify)
+        return dataclasses.replace(problem, verify=tuple(new))
+
+    return {key: update(problem) for key, problem in problems.items()}
+
+
+def _rejudge(
+    store: Store, config: RunConfig, problems: Mapping[str, Problem], files: Iterable[str], which: Which, flips: Flips
+) -> list[str]:
+    """Judges what `which` says in all `files`, counts it in `flips`, and gives the copies' paths, in order."""
+    prompts = {name: _prompt_text(store, name) for name in {problem.prompt for problem in problems.values()}}
+    store.filesystem.create_dir(store.path(FOLDER), recursive=True)
+    paths = []
+    with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool, asyncio.Runner() as runner:
+        for path in files:
+            rows = pq.read_table(path, schema=records.LEDGER_SCHEMA, filesystem=store.filesystem).to_pylist()
+            for row in rows:
+                problem = problems[row["problem_id"]]
+                old = [records.solution_from_row(solution) for solution in row["solutions"]]
+                new = runner.run(_judge_problem(problem, old, prompts[problem.prompt], which, pool, config))
+                for before, after in zip(old, new, strict=True):
+                    flips.add(problem.source, before, after, _labels(before, config), _labels(after, config))
+                row["solutions"] = [dataclasses.asdict(_slim(solution)) for solution in new]
+            paths.append(store.path(FOLDER, posixpath.basename(path)))
+            _write(rows, paths[-1], store)
+    return paths
+
+
+async def _judge_problem(
+    problem: Problem, solutions: Sequence[Solution], prompt: str, which: Which, pool: VerifierPool, config: RunConfig
+) -> list[Solution]:
+    """The solutions with new verdicts; equal responses are judged once."""
+    known: dict[tuple[str, FinishReason], asyncio.Task[Verdict]] = {}
+
+    async def verdict(old: Verdict, response: str, finish_reason: FinishReason) -> Verdict:
+        if not which(old):
+            return old
+        if (response, finish_reason) not in known:
+            task = asyncio.create_task(judge(problem, response, finish_reason, prompt, pool, config))
+            known[response, finish_reason] = task
+        return await known[response, finish_reason]
+
+    async def step(solution: Solution, item: Step, end: int) -> Step:
+        prefix = solution.text[:end]
+        new = await asyncio.gather(
+            *(verdict(draw.verdict, prefix + draw.text, draw.finish_reason) for draw in item.draws)
+        )
+        draws = (dataclasses.replace(draw, verdict=found) for draw, found in zip(item.draws, new, strict=True))
+        return dataclasses.replace(item, draws=tuple(draws))
+
+    async def one(solution: Solution) -> Solution:
+        ends = boundaries([item.text for item in solution.steps])
+        own = await verdict(solution.verdict, solution.text, solution.finish_reason)
+        steps = await asyncio.gather(*map(step, [solution] * len(ends), solution.steps, ends))
+        return dataclasses.replace(solution, verdict=own, steps=tuple(steps))
+
+    return list(await asyncio.gather(*map(one, solutions)))
+
+
+def _labels(solution: Solution, config: RunConfig) -> list[str | None]:
+    return [found for _, found in label.labelled_steps(solution, config.label)]
+
+
+def _slim(solution: Solution) -> Solution:
+    """What publishing reads: no token ids, and of the draws only the verdicts."""
+    steps = tuple(
+        dataclasses.replace(step, draws=tuple(dataclasses.replace(draw, token_ids=(), text="") for draw in step.draws))
+        for step in solution.steps
+    )
+    return dataclasses.replace(solution, token_ids=(), steps=steps)
+
+
+def _write(rows: list[dict[str, Any]], path: str, store: Store) -> None:
+    table: pa.Table = records.table(rows, records.LEDGER_SCHEMA)
+    pq.write_table(table, path, filesystem=store.filesystem, compression="zstd")
+
+
+def _prompt_text(store: Store, name: str) -> str:
+    """The prompt as the run used it, whatever became of its file."""
+    return str(store.read_json("ledger.json")[f"prompt text of {name}"])

@@ -1,0 +1,136 @@
+"""A report as Markdown and as a plot."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SHOWN_SIZE = 8
+"""The size of the paper's main table: sources and comparisons are shown for it and for the largest."""
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The report's tables with what must be said to read them."""
+    pool, settings, sizes = report["pool"], report["settings"], report["sizes"]
+    parts = [
+        f"# Best-of-N: {pool['run']}",
+        f"{pool['problems']:,} problems × {pool['num_candidates']} candidates of {pool['policy_model']}"
+        f" (temperature {pool['sampling']['temperature']:g}{_greedy(pool)}), pool {pool['hash'][:12]}. Accuracy in %,"
+        " with 95 % intervals from a bootstrap over problems.",
+        _accuracy_table(report["methods"], sizes),
+        _notes(report, settings),
+        *(_comparison_table(report["comparisons"], n) for n in _shown(sizes)),
+        *(_source_table(report["methods"], sizes, n) for n in _shown(sizes)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plot(report: Mapping[str, Any]) -> bytes:
+    """A PNG of accuracy over N, with intervals as bands, for the aggregator that votes and tests use."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from matplotlib.ticker import ScalarFormatter
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 5), layout="constrained")
+    for method in report["methods"]:
+        if method["aggregate"] not in (None, report["settings"]["aggregate"]) or method["kind"] == "random":
+            continue
+        points = method["accuracy"]
+        numbers = [point["n"] for point in points]
+        low, mean, high = ([100 * point[key] for point in points] for key in ("low", "mean", "high"))
+        style = {"pass@1": ":", "oracle": "--", "vote": "-."}.get(method["kind"], "-")
+        (line,) = axes.plot(numbers, mean, style, marker="o", markersize=3, label=method["label"])
+        axes.fill_between(numbers, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(report["sizes"])
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel("candidates N")
+    axes.set_ylabel("expected accuracy, %")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
+    pyplot.close(figure)
+    return picture.getvalue()
+
+
+def _greedy(pool: Mapping[str, Any]) -> str:
+    return ", candidate 0 greedy" if pool["sampling"]["greedy_first"] else ""
+
+
+def _shown(sizes: Sequence[int]) -> list[int]:
+    return sorted({max(n for n in sizes if n <= SHOWN_SIZE), sizes[-1]} - {1})
+
+
+def _accuracy_table(methods: Sequence[Mapping[str, Any]], sizes: Sequence[int]) -> str:
+    lines = ["| choice | " + " | ".join(f"N = {n}" for n in sizes) + " |", "|---|" + "---:|" * len(sizes)]
+    for method in methods:
+        cells = [f"{100 * p['mean']:.1f} [{100 * p['low']:.1f}, {100 * p['high']:.1f}]" for p in method["accuracy"]]
+        lines.append(f"| {method['label']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _notes(report: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    ties = {
+        method["label"]: ", ".join(
+            f"{100 * share:.1f} % at {n}" for n, share in zip(report["sizes"], method["ties"], strict=True) if n > 1
+        )
+        for method in report["methods"]
+        if method["ties"] is not None
+    }
+    unscored = [
+        f"{name}: {', '.join(f'{count} {reason}' for reason, count in why.items())}"
+        for name, why in report["unscored"].items()
+        if why
+    ]
+    statuses = ", ".join(f"{count:,} {status}" for status, count in report["statuses"].items())
+    member = "that hold the greedy candidate " if report["pool"]["sampling"]["greedy_first"] else ""
+    lines = [
+        f"Every number is the expected accuracy over all subsets of size N {member}of the pool: exact for pass@1, random,"
+        f" rankings and the oracle, over at most {settings['subsets']:,} random subsets a problem and size for votes"
+        f" (seed {settings['seed']}). Intervals and tests resample problems, not candidates.",
+        f"Verdicts on the candidates: {statuses}. All but correct ones count as wrong; those without an answer don't vote.",
+        *(f"Ties of {label}, decided by lot in expectation: {shares}." for label, shares in ties.items()),
+        *(f"Responses without a score, ranked last: {text}." for text in unscored),
+        *(f"Left out: {count} problems, {reason}." for reason, count in report["pool"]["failed"].items()),
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _comparison_table(comparisons: Sequence[Mapping[str, Any]], n: int) -> str:
+    lines = [
+        f"## Paired differences at N = {n}",
+        "",
+        "| first − second | points | 95 % interval | p | found with 80 % power |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for row in comparisons:
+        if row["n"] == n:
+            power = "–" if row["detectable"] is None else f"{100 * row['detectable']:.1f}"
+            lines.append(
+                f"| {row['first']} − {row['second']} | {100 * row['mean']:+.1f} "
+                f"| [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}] | {row['p']:.4f} | {power} |"
+            )
+    return "\n".join(lines)
+
+
+def _source_table(methods: Sequence[Mapping[str, Any]], sizes: Sequence[int], n: int) -> str:
+    column = list(sizes).index(n)
+    sources = list(methods[0]["by_source"])
+    if len(sources) < 2:
+        return ""
+    lines = [
+        f"## By source at N = {n}",
+        "",
+        "| choice | " + " | ".join(sources) + " | mean of sources |",
+        "|---|" + "---:|" * (len(sources) + 1),
+    ]
+    for method in methods:
+        cells = [f"{100 * method['by_source'][source][column]:.1f}" for source in sources]
+        lines.append(
+            f"| {method['label']} | " + " | ".join([*cells, f"{100 * method['mean_of_sources'][column]:.1f}"]) + " |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,34 @@
+"""What a critic is: anything that says for every step of a solution how likely it is to be right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A solution to judge: the question, its encoded images, and the steps as they were written, never joined."""
+
+    question: str
+    images: tuple[bytes, ...]
+    steps: tuple[str, ...]
+
+
+Scores = list[float | None]
+"""One number a step, higher for steps that are more likely right; None where the critic gave none."""
+
+
+class Critic(Protocol):
+    """A process reward model, a prompted model, or anything else."""
+
+    failures: Counter[str]
+    """Why steps have no score: reason → steps."""
+
+    def score_many(self, items: Sequence[Item]) -> list[Scores]:
+        """The scores of every item's steps, in their order."""
+
+    def close(self) -> None:
+        """Frees the model."""

@@ -1,0 +1,177 @@
+"""`visualprm evaluate` from end to end, with recorded scores, a scripted engine and a critic that fails."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pipeline import evaluation
+from pipeline.cli import main
+from pipeline.critics import CriticConfig, open_critic
+from pipeline.errors import RowError, UserError
+from pipeline.evaluation import EvaluateSettings, evaluate, score_bench
+from stages.evaluate.bench import read_bench
+from stages.evaluate.critic import Item, Scores
+from stages.evaluate.threshold import Rule
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    folder = tmp_path / "bench"
+    (folder / "images").mkdir(parents=True)
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    rows = []
+    for number in range(70):
+        (folder / "images" / f"{number}.png").write_bytes(buffer.getvalue() if number else b"broken")
+        labels = [1, 1 if number % 2 else -1, 0]
+        response = {"steps": [f"step {number}", "b", "c"], "process_correctness": labels}
+        rows.append({"id": f"r{number}", "image": [f"images/{number}.png"], "question": f"q{number}", "answer": "4",
+                     "response": response, "policy_model": "p", "data_source": "ab"[number % 2]})  # fmt: skip
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+class Knows:
+    """A critic that finds every wrong step, and counts how it is called."""
+
+    def __init__(self) -> None:
+        self.failures: Counter[str] = Counter()
+        self.batches: list[int] = []
+
+    def score_many(self, items: Sequence[Item]) -> list[Scores]:
+        self.batches.append(len(items))
+        return [[0.9, 0.8 if int(item.steps[0].split()[1]) % 2 else 0.1, None] for item in items]
+
+    def close(self) -> None:
+        self.failures["closed"] += 1
+
+
+def test_a_critic_is_asked_in_batches_and_a_broken_image_costs_its_sample_alone(bench: Path) -> None:
+    critic = Knows()
+    scores = score_bench(read_bench(bench), critic)
+    assert critic.batches == [63, 6]
+    assert scores[0] == [None, None, None]
+    assert scores[1] == [0.9, 0.8, None]
+    assert critic.failures == {"image_unreadable": 3}
+
+
+def test_the_report_can_be_made_again_from_its_scores(
+    bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluation, "open_critic", lambda model, settings: Knows())
+    out = tmp_path / "out"
+    main(["evaluate", "model", str(bench), "--out", str(out), "resamples=50"])
+    printed = capsys.readouterr().out
+    assert "| **this critic** |" in printed
+    report = json.loads((out / "report.json").read_text())
+    assert report["pooled"]["macro_f1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert report["steps"]["not_measured"] == 2
+    assert report["failures"] == {"closed": 1, "image_unreadable": 3}
+    assert (out / "report.md").read_text() in printed
+    assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
+
+    main(["evaluate", str(out / "scores.jsonl"), str(bench), "--out", str(tmp_path / "again"), "resamples=50"])
+    again = json.loads((tmp_path / "again" / "report.json").read_text())
+    differing = {key for key in report if report[key] != again[key]}
+    assert differing == {"model", "failures"}
+
+
+def test_another_critics_scores_beside_it(bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    samples = read_bench(bench).samples
+    good.write_text(
+        "".join(json.dumps({"id": s.sample_id, "scores": [float(x == 1) for x in s.labels]}) + "\n" for s in samples)
+    )
+    bad.write_text("".join(json.dumps({"id": s.sample_id, "scores": [1.0] * 3}) + "\n" for s in samples))
+    main(["evaluate", str(good), str(bench), "--against", str(bad), "--out", str(tmp_path / "o"), "resamples=50"])
+    assert f"This critic minus {bad}, paired by sample over the 140 steps that both scored" in capsys.readouterr().out
+    against = json.loads((tmp_path / "o" / "report.json").read_text())["against"]
+    assert 0.4 < against["macro_f1"]["low"] < 0.7
+
+
+def test_settings_may_follow_options_but_nothing_else_may(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["status", "run", "a=1"], ["evaluate", "m", "b", "--nope", "a=1"], ["publish", "r", "--x", "y"]):
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 2
+        assert "unrecognized arguments" in capsys.readouterr().err
+
+
+def test_scores_of_another_shape_are_refused(bench: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.jsonl"
+    for text, message in [
+        ('{"id": "r1", "scores": [0.5]}', "1 scores for 3 steps"),
+        ('{"id": "other", "scores": [0.5]}', "no sample of this bench"),
+        ('{"id": "r1"}', "line 1"),
+        ('{"id": "r1", "scores": [NaN, 1, 1]}', "finite"),
+    ]:
+        file.write_text(text + "\n")
+        with pytest.raises(UserError, match=message):
+            evaluate(str(file), str(bench), Rule("fixed", 0.5), str(tmp_path / "o"), EvaluateSettings(resamples=5))
+    with pytest.raises(UserError, match="no such file of scores"):
+        evaluate(str(tmp_path / "no.jsonl"), str(bench), Rule("swept"), str(tmp_path / "o"), EvaluateSettings())
+
+
+def test_a_prompted_critic_on_an_engine_that_answers_something_else(bench: Path) -> None:
+    """The scripted engine solves instead of judging: nothing is read into it, and every step is counted."""
+    config = CriticConfig.model_validate({"critic": "prompted", "max_tokens": 64, "engine": {"kind": "scripted"}})
+    critic = open_critic("scripted", config)
+    loaded = read_bench(bench)
+    scores = score_bench(loaded, critic)
+    critic.close()
+    assert {score for row in scores for score in row} == {None}
+    assert critic.failures == {"unparsable": 3 * 69, "image_unreadable": 3}
+
+
+def test_a_critic_that_gave_no_score_at_all_ends_with_the_reasons(
+    bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["critic=prompted", "judging=each", "max_tokens=64", "engine.kind=scripted"]
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", "scripted", str(bench), "--out", str(tmp_path / "o"), *words])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "scripted: gave no score (207 steps unparsable, 3 steps image_unreadable)" in error
+    assert "an answer without a verdict on every step, for example: 'Step 0 gives" in error
+
+
+def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    score = pytest.importorskip("stages.score")
+
+    class Model:
+        """Scores every step 0.5; a solution of two steps is too long for it."""
+
+        def __init__(self, kind: str) -> None:
+            self.config = SimpleNamespace(kind=kind)
+
+        def score_many(self, candidates: Sequence[Any]) -> list[list[float] | RowError]:
+            return [RowError("too_long") if len(c.steps) == 2 else [0.5] * len(c.steps) for c in candidates]
+
+    for kind in ("prm", "orm"):
+        monkeypatch.setattr(score.ProcessRewardModel, "from_pretrained", lambda path, kind=kind: Model(kind))
+        if kind == "orm":
+            with pytest.raises(UserError, match="outcome model"):
+                open_critic("m", CriticConfig())
+        else:
+            critic = open_critic("m", CriticConfig())
+            items = [Item("?", (), ("a",)), Item("?", (), ("a", "b")), Item("?", (), ("a", "b", "c"))]
+            assert critic.score_many(items) == [[0.5], [None, None], [0.5] * 3]
+            assert critic.failures == {"too_long": 2}
+
+
+def test_a_prompt_file_without_its_placeholder_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("{question}\n{steps}")
+    with pytest.raises(UserError, match=r"needs \{step\}"):
+        open_critic("m", CriticConfig(critic="prompted", judging="each", prompt=str(file)))
+    with pytest.raises(UserError, match="can't be read"):
+        open_critic("m", CriticConfig(critic="prompted", prompt=str(tmp_path / "none.txt")))

@@ -1,0 +1,129 @@
+"""Stored draws judged anew: what changes, what is reported, and what stays as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipeline import records
+from pipeline.errors import UserError
+from pipeline.publication import republish
+from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, Step, Verdict, VerdictStatus
+from pipeline.store import Store
+from tests.unit.stages.test_publish import noise_png
+
+OPTIONS = ("10", "54", "72")
+
+
+def draw(text: str, status: VerdictStatus, mode: str = "choice") -> Draw:
+    return Draw((1, 2), text, "stop", 7, Verdict(status, None, mode))
+
+
+def make_run(folder: Path, draws: tuple[Draw, ...]) -> Store:
+    """A finished run of one problem (gold: B) with one solution of two steps and `draws` after the first."""
+    image = Image.of(noise_png(1))
+    key = Problem.make_id("mine", "How many?", "B", [image.sha256], OPTIONS)
+    problem = Problem(key, "mine", "1", "How many?", "B", (image,), OPTIONS, ("choice", "math"), 1, "prompts/p.txt")
+    steps = (
+        Step("It is 54.", 0, 2, True, draws, origin="measured"),
+        Step("Final answer: B", 2, 4, True, origin="own_answer"),
+    )
+    solution = Solution(
+        f"{key}/abc/s0",
+        "It is 54.\n\nFinal answer: B",
+        (1, 2, 3, 4),
+        "stop",
+        5,
+        Verdict("correct", "B", "choice"),
+        steps,
+    )
+    item = AnnotatedProblem(problem, (solution,), "m", "abc", "How many?", "sha", "fixed")
+    config = {
+        "name": "mine",
+        "run_dir": str(folder / "run"),
+        "output_dir": str(folder / "data"),
+        "sources": [{"name": "mine", "path": "mine.jsonl", "verify": ["choice", "math"]}],
+    }
+    store = Store(str(folder / "run"))
+    for name in ("problems", "annotations", "checkpoint", "quarantine"):
+        store.filesystem.create_dir(store.path(name), recursive=True)
+    pq.write_table(
+        records.table([records.problem_row(problem)], records.PROBLEM_SCHEMA), store.path("problems", "part-0.parquet")
+    )
+    row = records.table([records.ledger_row(item)], records.LEDGER_SCHEMA)
+    pq.write_table(row, store.path("annotations", "x_000000-0.parquet"))
+    pq.write_table(row.select(["problem_id"]), store.path("checkpoint", "x_000000.parquet"))
+    store.write_text("quarantine/load.jsonl", "")
+    store.write_json("problems.json", {"rejected": {}})
+    store.write_json("ledger.json", {"prompt text of prompts/p.txt": "{question} \\boxed{}"})
+    store.write_text("config.yaml", yaml.safe_dump(config))
+    return store
+
+
+def published_steps(folder: Path) -> list[dict]:
+    (row,) = [row for path in (folder / "data").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    return row["steps_with_score"]
+
+
+def digest(store: Store) -> dict[str, bytes]:
+    return {path: Path(path).read_bytes() for path in store.files("annotations", ".parquet")}
+
+
+def test_new_verdicts_flip_labels_and_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = make_run(tmp_path, (draw("Final answer: A 54", "correct"), draw("Final answer: A 54", "incorrect")))
+    before = digest(store)
+    republish(store.uri, [])
+    assert published_steps(tmp_path)[0]["label"] == "+"
+    republish(store.uri, [], reverify=True)
+    steps = published_steps(tmp_path)
+    assert [(step["label"], step["num_mc_correct"], step["num_mc_total"]) for step in steps] == [
+        ("-", 0, 2),
+        ("+", 1, 1),
+    ]
+    told = capsys.readouterr().out
+    assert "judged anew: 3 verdicts, 1 changed; 2 steps, 1 labels flipped" in told
+    assert "mine, choice: 1 verdicts correct → incorrect" in told
+    assert "mine, choice: 1 of 2 steps + → -" in told
+    assert store.read_json("reverified/flips.json")["flipped_steps"] == [
+        {"source": "mine", "modes": "choice", "old": "+", "new": "-", "steps": 1}
+    ]
+    assert digest(store) == before
+    republish(store.uri, [])
+    assert published_steps(tmp_path)[0]["label"] == "+"
+
+
+def test_other_modes_can_be_tried(tmp_path: Path) -> None:
+    store = make_run(tmp_path, (draw("Final answer: 54", "correct"),))
+    republish(store.uri, ["sources.0.verify=[choice]"], reverify=True)
+    assert published_steps(tmp_path)[0]["label"] == "+"
+    republish(store.uri, ["sources.0.verify=[exact]"], reverify=True)
+    assert published_steps(tmp_path)[0]["label"] == "-"
+
+
+def test_the_reference_can_decide(tmp_path: Path) -> None:
+    store = make_run(
+        tmp_path, (draw("so \\boxed{(B) no such option}", "incorrect"), draw("Final answer: B", "correct"))
+    )
+    republish(store.uri, ["verify.compat=internvl"], reverify=True)
+    first, last = published_steps(tmp_path)
+    assert (first["num_mc_correct"], last["label"]) == (1, "-")
+
+
+def test_a_timeout_is_judged_once_more_and_nothing_else_is(tmp_path: Path) -> None:
+    late = Draw((1,), "Final answer: B", "stop", 7, Verdict("timeout", "B", "math"))
+    store = make_run(tmp_path, (late, draw("Final answer: B", "incorrect")))
+    before = digest(store)
+    republish(store.uri, [])
+    assert published_steps(tmp_path)[0]["num_mc_correct"] == 1
+    assert digest(store) == before
+
+
+def test_settings_of_the_ledger_are_refused(tmp_path: Path) -> None:
+    store = make_run(tmp_path, (draw("Final answer: B", "correct"),))
+    with pytest.raises(UserError, match="add --reverify"):
+        republish(store.uri, ["verify.compat=internvl"])
+    with pytest.raises(UserError, match=r"only label, publish, output_dir, verify, sources\.N\.verify"):
+        republish(store.uri, ["sources.0.path=x"], reverify=True)

@@ -1,0 +1,151 @@
+"""Judging in words: what is read out of answers, and what a prompted critic asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import EngineConfig, SamplingConfig
+from pipeline.engine import Completion, Prompt
+from pipeline.engine.scripted import ScriptedEngine
+from pipeline.errors import RowError
+from stages.evaluate.critic import Item
+from stages.evaluate.prompted import PromptedCritic
+from stages.evaluate.verdicts import read_all, read_one
+
+PROMPTS = Path(__file__).parents[4] / "prompts"
+ITEM = Item("What is <image>?", (b"picture",), ("First\n\nstep {question}", "An <image> here", "Last"))
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Verdict: correct", 1.0),
+        ("verdict: INCORRECT.", 0.0),
+        ("**Verdict:** correct", 1.0),
+        ("**Verdict**: *incorrect*", 0.0),
+        ("It looks wrong at first.\nVerdict: correct", 1.0),
+        ("Verdict: correct\nOn reflection:\nVerdict: incorrect", 0.0),
+        ("The step is not correct.", 0.0),
+        ("This step is correct.", 1.0),
+        ("Correct", 1.0),
+        (r"\boxed{incorrect}", 0.0),
+        (r"So $\boxed{\text{correct}}$", 1.0),
+        ("<think>it is incorrect</think>Verdict: correct", 1.0),
+        ("❌", 0.0),
+        ("It might be correct or incorrect.", None),
+        ("The right triangle has legs 3 and 4.\nHard to say.", None),
+        ("corrected", None),
+        ("", None),
+    ],
+)
+def test_one_verdict(text: str, verdict: float | None) -> None:
+    assert read_one(text) == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdicts"),
+    [
+        ("Step 1: correct\nStep 2: incorrect\nStep 3: correct", [1, 0, 1]),
+        ("**Step 1:** Correct\n**Step 2:** Incorrect\n- **Step 3**: wrong", [1, 0, 0]),
+        ("1. correct\n2. not correct\n3) correct", [1, 0, 1]),
+        ("| Step | Verdict |\n|---|---|\n| 1 | correct |\n| 2 | wrong |\n| 3 | correct |", [1, 0, 1]),
+        ('{"1": "correct", "2": "incorrect", "3": "correct"}', [1, 0, 1]),
+        ("Step 1: reads 3 + 4 = 7, which is right\nStep 2: the sum is incorrect\nStep 3: follows", [1, 0, None]),
+        ("Step 1: correct\nStep 3: incorrect", [1, None, 0]),
+        ("Step 1: incorrect\nWait.\nStep 1: correct", [1, None, None]),
+        ("Steps 1-2: correct\nStep 3: incorrect", [1, 1, 0]),
+        ("Step 1: correct, Step 2: incorrect, Step 3: correct", [1, 0, 1]),
+        ("All steps are correct.", [1, 1, 1]),
+        ("The labels are [1, -1, 1].", [1, 0, 1]),
+        ('```json\n["correct", "incorrect", "correct"]\n```', [1, 0, 1]),
+        ("[1, -1]", [None, None, None]),
+        ("Step 7: correct", [None, None, None]),
+        ("I can't tell.", [None, None, None]),
+        ("", [None, None, None]),
+    ],
+)
+def test_all_verdicts(text: str, verdicts: list[float | None]) -> None:
+    assert read_all(text, 3) == verdicts
+
+
+@given(verdicts=st.lists(st.sampled_from([1.0, 0.0]), min_size=1, max_size=15), talk=st.text(max_size=30))
+def test_what_the_prompt_asks_for_is_always_read(verdicts: list[float], talk: str) -> None:
+    lines = [f"Step {number}: {'correct' if v else 'incorrect'}" for number, v in enumerate(verdicts, 1)]
+    assert read_all("\n".join([talk.replace("</think>", ""), *lines]), len(verdicts)) == verdicts
+
+
+@given(text=st.text(max_size=200), steps=st.integers(1, 5))
+def test_no_answer_breaks_the_reader(text: str, steps: int) -> None:
+    assert len(read_all(text, steps)) == steps
+    assert read_one(text) in (None, 0.0, 1.0)
+
+
+class Answers(ScriptedEngine):
+    """Says what it is told to, and keeps what it was asked."""
+
+    def __init__(self, *answers: str | RowError) -> None:
+        super().__init__(EngineConfig(kind="scripted"))
+        self.answers, self.asked, self.closed = list(answers), [], False
+
+    def chat(self, text: str, num_images: int) -> tuple[int, ...]:
+        self.asked.append((text, num_images))
+        return super().chat(text, num_images)
+
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int, *, stop: str | None = None
+    ) -> list[Completion]:
+        assert (n, sampling.top_k, max_tokens) == (1, 1, 64)
+        answer = self.answers.pop(0)
+        if isinstance(answer, RowError):
+            raise answer
+        return [Completion((), answer, "stop", seed)]
+
+    async def close(self) -> None:
+        self.closed = True
+
+    asked: list[tuple[str, int]]
+    answers: list[str | RowError]
+
+
+def critic(engine: Answers, judging: str) -> PromptedCritic:
+    template = (PROMPTS / f"critic_{judging}_v1.txt").read_text()
+    return PromptedCritic(engine, template, judging, 64, 1, in_flight=2, seed=0)  # type: ignore[arg-type]
+
+
+def test_all_steps_in_one_answer() -> None:
+    engine = Answers("Step 1: correct\nStep 3: incorrect", "no idea")
+    asking = critic(engine, "all")
+    assert asking.score_many([ITEM, ITEM]) == [[1.0, None, 0.0], [None, None, None]]
+    assert asking.failures == {"unparsable": 4}
+    asking.close()
+    assert engine.closed
+    text, images = engine.asked[0]
+    assert images == 1
+    # Of all that a solution may hold, only the question has placeholders.
+    assert text.count("<image>") == 1
+    assert "Step 1: First\n\nstep {question}\n\nStep 2: An image here\n\nStep 3: Last" in text
+
+
+def test_each_step_in_its_own_answer_sees_the_steps_before_it() -> None:
+    engine = Answers("Verdict: correct", RowError("prompt_too_long"), "Verdict: incorrect")
+    asking = critic(engine, "each")
+    assert asking.score_many([ITEM]) == [[1.0, None, 0.0]]
+    assert asking.failures == {"prompt_too_long": 1}
+    asking.close()
+    texts = [text for text, _ in engine.asked]
+    assert ["Last" in text for text in texts] == [False, False, True]
+    assert all(re.search(rf"number {number}:", text) for number, text in enumerate(texts, 1))
+    assert "(none)" in texts[0]
+
+
+def test_two_batches_share_one_event_loop() -> None:
+    asking = critic(Answers(*["Step 1: correct"] * 4), "all")
+    items: Sequence[Item] = [Item("?", (), ("a",))] * 2
+    assert asking.score_many(items) + asking.score_many(items) == [[1.0]] * 4
+    asking.close()

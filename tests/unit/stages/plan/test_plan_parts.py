@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.plan.amount import Amount, mean
+from stages.plan.chains import Chain, concentration, made_up, sharing, spend
+from stages.plan.cost import PerProblem, decoder_parameters, hours_at_rate, need, per_solution
+from stages.plan.tiles import Tiling, count_tiles, tiling
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "max_tiles", "tiles"),
+    [
+        (448, 448, 6, 1),
+        (1000, 1000, 12, 10),  # 3 × 3, large enough for it, and a thumbnail
+        (800, 400, 6, 3),
+        (300, 900, 6, 4),
+        (640, 480, 1, 1),
+        (640, 480, 12, 13),  # 4 × 3
+    ],
+)
+def test_tiles(width: int, height: int, max_tiles: int, tiles: int) -> None:
+    assert count_tiles(width, height, max_tiles, 448) == tiles
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 24))
+def test_no_image_has_more_tiles_than_allowed_and_a_thumbnail(width: int, height: int, max_tiles: int) -> None:
+    found = count_tiles(width, height, max_tiles, 448)
+    assert 1 <= found <= max_tiles + 1
+    assert found != 2
+
+
+def test_tiling_of_both_kinds_of_config() -> None:
+    ours = {"image_seq_length": 256, "vision_config": {"image_size": [448, 448], "patch_size": [14, 14]}}
+    theirs = {"downsample_ratio": 0.5, "vision_config": {"image_size": 448, "patch_size": 14}}
+    assert tiling(ours) == tiling(theirs) == Tiling(448, 256)
+    assert tiling({}) is None
+
+
+def test_parameters_of_a_known_decoder() -> None:
+    qwen2_7b = {"hidden_size": 3584, "num_hidden_layers": 28, "intermediate_size": 18944, "num_attention_heads": 28,
+                "num_key_value_heads": 4, "vocab_size": 152064}  # fmt: skip
+    # 7.62 billion, less the input embedding, which is looked up
+    assert decoder_parameters(qwen2_7b) == pytest.approx(7.07e9, rel=0.01)
+
+
+def test_the_corpus_gives_the_published_shape() -> None:
+    size = concentration(0.8566, 0.0357, 16)
+    # a = 0.476, b = 0.080
+    assert size * 0.8566 == pytest.approx(0.476, abs=0.002)
+    assert size * (1 - 0.8566) == pytest.approx(0.080, abs=0.001)
+
+
+def test_made_up_solutions_have_the_statistics_they_were_made_from() -> None:
+    size = concentration(0.8566, 0.0357, 16)
+    shared = sharing(0.8566, size, 16, 5.6, 0.0767)
+    chains = made_up(10_000, 5.6, 100, 0.8566, size, shared, 30.0, random.Random(1))
+    steps = [chance for chain in chains for chance in chain.chances]
+    assert len(steps) / len(chains) == pytest.approx(5.6, rel=0.02)
+    assert sum(steps) / len(steps) == pytest.approx(0.8566, abs=0.01)
+    assert sum((1 - chance) ** 16 for chance in steps) / len(steps) == pytest.approx(0.0357, abs=0.006)
+    assert all(list(chain.chances) == sorted(chain.chances, reverse=True) for chain in chains)
+
+
+def everything(n: int):  # type: ignore[no-untyped-def]
+    return lambda prefixes, correct: [(i, n) for i, (drawn, _) in enumerate(prefixes) if not drawn]
+
+
+def test_what_one_solution_costs() -> None:
+    chain = Chain((1.0, 1.0, 1.0), (10.0, 20.0, 30.0), True)
+    spent = spend(chain, everything(4), True, random.Random(0))
+    # after step 1 the rest has 50 tokens, after step 2 it has 30; nothing is drawn after the last
+    assert (spent.draws, spent.generated, spent.prefixes) == (8, 60 + 4 * 50 + 4 * 30, 4 * 10 + 4 * 30)
+    sampled = spend(chain, everything(4), False, random.Random(0))
+    assert (sampled.draws, sampled.generated) == (12, spent.generated + 4)
+
+
+def test_a_chooser_sees_what_was_drawn() -> None:
+    seen = []
+
+    def one_more(prefixes: Sequence[tuple[int, int]], correct: bool) -> list[tuple[int, int]]:
+        seen.append(list(prefixes))
+        return [(0, 2)] if prefixes[0][0] < 4 else []
+
+    spend(Chain((1.0, 0.0), (1.0, 1.0), False), one_more, True, random.Random(0))
+    assert seen == [[(0, 0)], [(2, 2)], [(4, 4)]]
+
+
+amounts = st.tuples(*[st.floats(0, 1e6)] * 3).map(sorted).map(lambda ends: Amount(*ends))
+
+
+@given(amounts, amounts)
+def test_ranges_stay_in_order(left: Amount, right: Amount) -> None:
+    for found in (left + right, left * right, left / (right + Amount.exact(1))):
+        assert found.low <= found.middle <= found.high
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1))
+def test_the_mean_lies_in_its_interval(values: list[float]) -> None:
+    found = mean(values)
+    assert found.low <= found.middle <= found.high
+
+
+@given(st.integers(1, 10_000), st.integers(1, 8))
+def test_needs_grow_with_problems(problems: int, num_solutions: int) -> None:
+    problem = PerProblem(Amount.exact(1), Amount(900, 1000, 1100), Amount(400, 500, 600))
+    chains = [Chain((0.9, 0.8), (30.0, 30.0), True)] * 3
+    spent = [spend(chain, everything(4), True, random.Random(0)) for chain in chains]
+    solution = per_solution(spent, [2] * 3, [60.0] * 3, Amount.exact(1), Amount(0.8, 1, 1.2))
+    one = need(problems, num_solutions, problem, solution, Amount(1, 2, 3))
+    two = need(2 * problems, num_solutions, problem, solution, Amount(1, 2, 3))
+    for name in ("steps", "draws", "prompt", "prefill", "generated", "disk", "images"):
+        assert getattr(two, name).middle == pytest.approx(2 * getattr(one, name).middle)
+    assert one.draws.middle == problems * num_solutions * 4
+    assert one.prefill.middle <= one.prompt.middle
+    assert hours_at_rate(one, Amount.exact(100)).middle == pytest.approx(one.generated.middle / 360_000)
