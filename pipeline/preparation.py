@@ -27,6 +27,7 @@ from pipeline.errors import RowError, UserError
 from pipeline.records import PUBLISHED_SCHEMA
 from pipeline.train_config import TrainConfig
 from stages import targets
+from stages.label import BIASED_STRATEGIES
 from stages.render import Layout, Rendering, expand, image_token_id, render, truncate
 from stages.samples import UNMEASURED, Sample, Samples, SampleWriter
 from stages.targets import LABELS, Target
@@ -109,6 +110,7 @@ def prepare(config: TrainConfig, processor: Any, layout: Layout) -> Prepared:
         UserError: the shards can't be used, or nothing is left to train on.
     """
     shards = find_shards(config.data.path)
+    _check_strategies(config)
     data = fingerprint(shards)
     folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout)}"
     if not folder.exists():
@@ -118,6 +120,23 @@ def prepare(config: TrainConfig, processor: Any, layout: Layout) -> Prepared:
         (staging / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
         staging.rename(folder)
     return load_prepared(folder)
+
+
+def _check_strategies(config: TrainConfig) -> None:
+    """Refuses targets that need unbiased shares of draws that stopped at a success.
+
+    Counts are no such target: the likelihood of k of n is the same whatever made the drawing stop.
+    """
+    path = Path(config.data.path) / "stats.json"
+    policies = json.loads(path.read_text(encoding="utf-8"))["policies"] if path.exists() else []
+    target = config.target
+    if biased := BIASED_STRATEGIES & {policy["strategy"] for policy in policies}:
+        what = f"target.threshold={target.threshold:g}" if target.threshold else f"target.kind={target.kind}"
+        if target.threshold or target.kind in ("soft", "advantage"):
+            raise UserError(
+                f"{what}: {config.data.path} was drawn with the strategy {min(biased)}, which stops at a success and "
+                "so biases scores: set target.kind=value with target.threshold=0, or target.kind=counts"
+            )
 
 
 def load_prepared(folder: Path) -> Prepared:

@@ -135,7 +135,7 @@ def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
         "dataloader_num_workers": optim.loader_workers,
         "dataloader_persistent_workers": optim.loader_workers > 0,
         "dataloader_pin_memory": torch.cuda.is_available(),
-        "use_cpu": config.ray.workers > 1 and not config.ray.gpu,
+        "use_cpu": not torch.cuda.is_available() or (config.ray.workers > 1 and not config.ray.gpu),
         "logging_steps": check.log_every,
         "eval_strategy": "steps" if evaluate else "no",
         "eval_steps": check.evaluate_every,

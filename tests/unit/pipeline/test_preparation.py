@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,12 @@ def test_shards_of_another_schema_are_one_line(tmp_path: Path) -> None:
 def test_nothing_to_train_on_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="leaves no sample to train on: no_measured_step"):
         prepared(tmp_path, [shards.row(0, 0, [shards.step("a", None)])])
+
+
+def test_shares_of_draws_that_stopped_at_a_success_are_no_target(tmp_path: Path) -> None:
+    data = shards.write(tmp_path / "data", shards.solutions(2))
+    (tmp_path / "data/stats.json").write_text(json.dumps({"policies": [{"strategy": "first_success"}]}))
+    for changes in ({"target__kind": "soft"}, {"target__kind": "advantage"}, {"target__threshold": 0.5}):
+        with pytest.raises(UserError, match="stops at a success"):
+            prepare(config(tmp_path, data, **changes), family("demo")[1], Layout())
+    assert len(prepare(config(tmp_path, data, target__kind="counts"), family("demo")[1], Layout()).train) == 4
