@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from demo.benchmark import FAMILIES, problem
@@ -32,7 +33,8 @@ def main() -> int:
     items = solutions(args.problems, args.solutions)
     print(f"{len(items)} solutions, {sum(len(item.steps) for item in items)} steps")
     plain = timed("transformers", ProcessRewardModel.from_pretrained(args.model, dtype="float32"), items)
-    fast = timed("vLLM", VllmScorer(args.model, dtype="float32"), items)
+    with closing(VllmScorer(args.model, dtype="float32")) as scorer:
+        fast = timed("vLLM", scorer, items)
     largest = difference(plain, fast)
     print(f"largest difference {largest:.1e} (at most {LIMIT:.0e})")
     return int(largest > LIMIT)

@@ -37,7 +37,7 @@ On the held-out problems, against the dataset's own labels:
 ## Use
 
 ```python
-from pipeline.prm import ProcessRewardModel
+from stages.score import ProcessRewardModel
 
 model = ProcessRewardModel.from_pretrained("{folder}")
 model.score(question, images, steps)  # a score for each step

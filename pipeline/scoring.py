@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -61,7 +62,9 @@ def open_scorer(options: ScoreOptions) -> Scorer:
     """Loads the model (vLLM: tens of seconds)."""
     if options.backend == "vllm":
         from pipeline.engine.vllm_scores import VllmScorer
+        from pipeline.graph import WORKER_ENV
 
+        os.environ.update(WORKER_ENV)
         return VllmScorer(options.model, options.dtype)
     from transformers.utils import logging
 
@@ -206,9 +209,9 @@ def _rows(
     if replicas:
         yield from _score_with_ray(parts, options, replicas, address)
         return
-    scorer = open_scorer(options)
-    for part in parts:
-        yield from score_chunk(part, scorer, options)
+    with closing(open_scorer(options)) as scorer:
+        for part in parts:
+            yield from score_chunk(part, scorer, options)
 
 
 class _RayScorer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,6 @@ def _serve(options: argparse.Namespace) -> None:
     from pipeline.scoring import ScoreOptions, open_scorer
     from pipeline.serving import serve
 
-    scorer = open_scorer(ScoreOptions(options.prm, options.backend, options.dtype))
-    print(f"{options.prm} at http://{options.host}:{options.port} (docs at /docs)", file=sys.stderr)
-    serve(scorer, options.host, options.port)
+    with closing(open_scorer(ScoreOptions(options.prm, options.backend, options.dtype))) as scorer:
+        print(f"{options.prm} at http://{options.host}:{options.port} (docs at /docs)", file=sys.stderr)
+        serve(scorer, options.host, options.port)

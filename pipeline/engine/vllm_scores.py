@@ -61,6 +61,10 @@ class VllmScorer:
         outputs = iter(self._llm.generate(requests, params, use_tqdm=False) if requests else ())
         return [each if isinstance(each, RowError) else self._read(islice(outputs, len(each))) for each in prepared]
 
+    def close(self) -> None:
+        """See `Scorer`."""
+        self._llm.llm_engine.engine_core.shutdown(timeout=10)
+
     def _requests(self, candidate: Candidate) -> list[dict[str, Any]] | RowError:
         try:
             rendering = self._reader.render(candidate)

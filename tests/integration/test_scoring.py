@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def expected(items: list[Candidate]) -> list[list[float] | RowError]:
 def test_vllm_gives_the_scores_of_transformers(items: list[Candidate], expected: list) -> None:
     from pipeline.engine.vllm_scores import VllmScorer
 
-    found = VllmScorer(POLICY, dtype="float32").score_many(items)
+    with closing(VllmScorer(POLICY, dtype="float32")) as scorer:
+        found = scorer.score_many(items)
     for own, other in zip(found[:-1], expected[:-1], strict=True):
         assert own == pytest.approx(other, abs=2e-3)
     assert [each.reason for each in (found[-1], expected[-1]) if isinstance(each, RowError)] == ["too_long"] * 2

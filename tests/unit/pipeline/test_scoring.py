@@ -27,6 +27,9 @@ class Lengths:
     name = "lengths"
     config = read_config(str(POLICY))
 
+    def close(self) -> None:
+        """There is no model."""
+
     def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
         long = [any(len(step) > 99 for step in each.steps) for each in candidates]
         return [
