@@ -75,9 +75,9 @@ def digest(store: Store) -> dict[str, bytes]:
 def test_new_verdicts_flip_labels_and_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = make_run(tmp_path, (draw("Final answer: A 54", "correct"), draw("Final answer: A 54", "incorrect")))
     before = digest(store)
-    republish(store.uri, [])
+    republish([store.uri], [])
     assert published_steps(tmp_path)[0]["label"] == "+"
-    republish(store.uri, [], reverify=True)
+    republish([store.uri], [], reverify=True)
     steps = published_steps(tmp_path)
     assert [(step["label"], step["num_mc_correct"], step["num_mc_total"]) for step in steps] == [
         ("-", 0, 2),
@@ -91,15 +91,15 @@ def test_new_verdicts_flip_labels_and_are_reported(tmp_path: Path, capsys: pytes
         {"source": "mine", "modes": "choice", "old": "+", "new": "-", "steps": 1}
     ]
     assert digest(store) == before
-    republish(store.uri, [])
+    republish([store.uri], [])
     assert published_steps(tmp_path)[0]["label"] == "+"
 
 
 def test_other_modes_can_be_tried(tmp_path: Path) -> None:
     store = make_run(tmp_path, (draw("Final answer: 54", "correct"),))
-    republish(store.uri, ["sources.0.verify=[choice]"], reverify=True)
+    republish([store.uri], ["sources.0.verify=[choice]"], reverify=True)
     assert published_steps(tmp_path)[0]["label"] == "+"
-    republish(store.uri, ["sources.0.verify=[exact]"], reverify=True)
+    republish([store.uri], ["sources.0.verify=[exact]"], reverify=True)
     assert published_steps(tmp_path)[0]["label"] == "-"
 
 
@@ -107,7 +107,7 @@ def test_the_reference_can_decide(tmp_path: Path) -> None:
     store = make_run(
         tmp_path, (draw("so \\boxed{(B) no such option}", "incorrect"), draw("Final answer: B", "correct"))
     )
-    republish(store.uri, ["verify.compat=internvl"], reverify=True)
+    republish([store.uri], ["verify.compat=internvl"], reverify=True)
     first, last = published_steps(tmp_path)
     assert (first["num_mc_correct"], last["label"]) == (1, "-")
 
@@ -116,7 +116,7 @@ def test_a_timeout_is_judged_once_more_and_nothing_else_is(tmp_path: Path) -> No
     late = Draw((1,), "Final answer: B", "stop", 7, Verdict("timeout", "B", "math"))
     store = make_run(tmp_path, (late, draw("Final answer: B", "incorrect")))
     before = digest(store)
-    republish(store.uri, [])
+    republish([store.uri], [])
     assert published_steps(tmp_path)[0]["num_mc_correct"] == 1
     assert digest(store) == before
 
@@ -124,6 +124,6 @@ def test_a_timeout_is_judged_once_more_and_nothing_else_is(tmp_path: Path) -> No
 def test_settings_of_the_ledger_are_refused(tmp_path: Path) -> None:
     store = make_run(tmp_path, (draw("Final answer: B", "correct"),))
     with pytest.raises(UserError, match="add --reverify"):
-        republish(store.uri, ["verify.compat=internvl"])
+        republish([store.uri], ["verify.compat=internvl"])
     with pytest.raises(UserError, match=r"only label, publish, output_dir, verify, sources\.N\.verify"):
-        republish(store.uri, ["sources.0.path=x"], reverify=True)
+        republish([store.uri], ["sources.0.path=x"], reverify=True)
