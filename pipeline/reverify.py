@@ -108,7 +108,9 @@ def _rejudge(
     store: Store, config: RunConfig, problems: Mapping[str, Problem], files: Iterable[str], which: Which, flips: Flips
 ) -> list[str]:
     """Judges what `which` says in all `files`, counts it in `flips`, and gives the copies' paths, in order."""
-    prompts = {name: _prompt_text(store, name) for name in {problem.prompt for problem in problems.values()}}
+    names = {problem.prompt for problem in problems.values()}
+    # Only the reference's judgement depends on the prompt.
+    prompts = {name: _prompt_text(store, name) if config.verify.compat else "" for name in names}
     store.filesystem.create_dir(store.path(FOLDER), recursive=True)
     paths = []
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool, asyncio.Runner() as runner:

@@ -11,6 +11,7 @@ from operator import add
 from pipeline.claim import read_templates
 from pipeline.config import RolloutConfig, RunConfig, SourceConfig
 from pipeline.errors import UserError
+from pipeline.places import locate
 from pipeline.planning.assumptions import Assumptions, load_assumptions
 from pipeline.planning.checks import Check, checks
 from pipeline.planning.model import Model, read_model
@@ -130,9 +131,12 @@ def _read_sources(config: RunConfig) -> tuple[dict[str, Rows], list[Check]]:
     told: list[Check] = []
     for source in config.sources:
         try:
-            rows = found[source.name] = read_rows(source)
+            (located,) = locate([source], config.data_root)
+            rows = found[source.name] = read_rows(located)
         except UserError as error:
-            told.append(Check("wrong", str(error)))
+            # A wrong data_root is the same mistake for every source.
+            if (check := Check("wrong", str(error))) not in told:
+                told.append(check)
             continue
         measured = len(rows.questions) + rows.bad.total()
         if rows.bad:

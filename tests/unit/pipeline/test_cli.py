@@ -11,6 +11,7 @@ def test_overrides_stand_before_or_behind_flags() -> None:
     )
     assert options.reverify
     assert options.words == ["runs/x", "label.threshold=0.5", "verify.compat=internvl", "output_dir=y"]
+    assert _parse(["plan", "x.yaml", "--gpu", "h100", "seed=1"]).overrides == ["seed=1"]
 
 
 @pytest.mark.parametrize("arguments", [["status", "runs/x", "more"], ["plan", "x.yaml", "--gpus", "h100"]])

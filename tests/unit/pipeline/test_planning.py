@@ -9,7 +9,7 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from pipeline.config import RunConfig, parse_config
+from pipeline.config import RunConfig, load_config, parse_config
 from pipeline.errors import UserError
 from pipeline.planning.plan import Plan, make_plan
 from pipeline.planning.text import plan_text, short
@@ -134,3 +134,22 @@ def test_a_pilot_replaces_the_statistics(tmp_path: Path) -> None:
 def test_user_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'tpu' is not known; known are a100"):
         make_plan(config(tmp_path), gpu="tpu")
+
+
+def test_the_whole_corpus_below_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MMPR", raising=False)
+    recipe = load_config("configs/visualprm400k.yaml")
+    wrong = [check.text for check in make_plan(recipe).checks if check.verdict == "wrong"]
+    assert [text for text in wrong if "MMPR" in text] == wrong
+    assert len(wrong) == 1
+    for source in recipe.sources:
+        assert source.path is not None
+        path = tmp_path / source.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"image": "a.png", "question": "How many?", "answer": "1"}) + "\n")
+    PIL.Image.new("RGB", (640, 480)).save(tmp_path / "a.png")
+    monkeypatch.setenv("MMPR", str(tmp_path))
+    plan = make_plan(recipe, gpu="h100")
+    assert (len(plan.sources), plan.total.problems) == (39, 39)
+    assert "wrong" not in verdicts(plan).values()
+    assert any("its own figures for 38 of 39 sources" in note for note in plan.notes)
