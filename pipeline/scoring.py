@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -58,18 +58,21 @@ class Chunk:
     rows: int
 
 
-def open_scorer(options: ScoreOptions) -> Scorer:
-    """Loads the model (vLLM: tens of seconds)."""
+@contextmanager
+def open_scorer(options: ScoreOptions) -> Iterator[Scorer]:
+    """Loads the model (vLLM: tens of seconds), and ends its processes afterwards."""
     if options.backend == "vllm":
         from pipeline.engine.vllm_scores import VllmScorer
         from pipeline.graph import WORKER_ENV
 
         os.environ.update(WORKER_ENV)
-        return VllmScorer(options.model, options.dtype)
+        with closing(VllmScorer(options.model, options.dtype)) as scorer:
+            yield scorer
+        return
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    return ProcessRewardModel.from_pretrained(options.model, dtype=options.dtype)
+    yield ProcessRewardModel.from_pretrained(options.model, dtype=options.dtype)
 
 
 def score_file(
@@ -209,7 +212,7 @@ def _rows(
     if replicas:
         yield from _score_with_ray(parts, options, replicas, address)
         return
-    with closing(open_scorer(options)) as scorer:
+    with open_scorer(options) as scorer:
         for part in parts:
             yield from score_chunk(part, scorer, options)
 
@@ -219,7 +222,9 @@ class _RayScorer:
 
     def __init__(self, options: ScoreOptions) -> None:
         self._options = options
-        self._scorer = open_scorer(options)
+        # Entered for good: the actor's end is the engine's.
+        self._opened = open_scorer(options)
+        self._scorer = self._opened.__enter__()
 
     def __call__(self, batch: dict[str, Any]) -> pa.Table:
         rows = [

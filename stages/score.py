@@ -39,9 +39,6 @@ class Scorer(Protocol):
     def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
         """Each candidate's scores, one a step (an outcome model: one in all), or why it has none."""
 
-    def close(self) -> None:
-        """Frees the model."""
-
 
 def read_config(path: str) -> PrmConfig:
     """The folder's `prm_config.json`; for a model without one, the value layout, which makes it a baseline critic.
@@ -163,10 +160,6 @@ class ProcessRewardModel:
             for (index, *_), own in zip(batch, scores, strict=True):
                 found[index] = own
         return [each for each in found if each is not None]
-
-    def close(self) -> None:
-        """See `Scorer`."""
-        del self._model
 
     def _prepare(self, candidate: Candidate) -> tuple[Rendering, Pictures]:
         rendering = self._reader.render(candidate)

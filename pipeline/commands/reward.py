@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,6 @@ def _serve(options: argparse.Namespace) -> None:
     from pipeline.scoring import ScoreOptions, open_scorer
     from pipeline.serving import serve
 
-    with closing(open_scorer(ScoreOptions(options.prm, options.backend, options.dtype))) as scorer:
+    with open_scorer(ScoreOptions(options.prm, options.backend, options.dtype)) as scorer:
         print(f"{options.prm} at http://{options.host}:{options.port} (docs at /docs)", file=sys.stderr)
         serve(scorer, options.host, options.port)

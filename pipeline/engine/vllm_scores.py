@@ -62,7 +62,7 @@ class VllmScorer:
         return [each if isinstance(each, RowError) else self._read(islice(outputs, len(each))) for each in prepared]
 
     def close(self) -> None:
-        """See `Scorer`."""
+        """Ends the engine's processes."""
         self._llm.llm_engine.engine_core.shutdown(timeout=10)
 
     def _requests(self, candidate: Candidate) -> list[dict[str, Any]] | RowError:

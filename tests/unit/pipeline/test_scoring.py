@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,6 @@ class Lengths:
     name = "lengths"
     config = read_config(str(POLICY))
 
-    def close(self) -> None:
-        """There is no model."""
-
     def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
         long = [any(len(step) > 99 for step in each.steps) for each in candidates]
         return [
@@ -40,8 +38,8 @@ class Lengths:
 
 @pytest.fixture(autouse=True)
 def lengths(monkeypatch: pytest.MonkeyPatch) -> None:
-    def scorer(_: ScoreOptions) -> Scorer:
-        return Lengths()
+    def scorer(_: ScoreOptions) -> AbstractContextManager[Scorer]:
+        return nullcontext(Lengths())
 
     monkeypatch.setattr(scoring, "open_scorer", scorer)
 

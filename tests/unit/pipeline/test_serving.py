@@ -32,9 +32,6 @@ class Lengths:
         self.gate.set()
         self.batches: list[int] = []
 
-    def close(self) -> None:
-        """There is no model."""
-
     def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
         self.batches.append(len(candidates))
         assert self.gate.wait(20)
