@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from stages.verify.notation import ascii_punctuation, plain
 from stages.verify.options import mentioned, names_option
+from stages.verify.modes.date import is_date
 from stages.verify.quantity import NUMBER_WORDS, read_quantity
 
 MAX_SENTENCES = 40
@@ -112,7 +113,7 @@ def one_value(sentence: str, question: str) -> str | None:
     if len(set(marked)) == 1 and "\\" in marked[0]:
         return marked[0]
     for candidate in (marked[-1:], _TAIL.split(sentence)[-1:]):
-        if candidate and read_quantity(candidate[0]) is not None:
+        if candidate and (read_quantity(candidate[0]) is not None or is_date(candidate[0])):
             return candidate[0].strip()
     numbers = {number.lower() for number in _numbers(sentence)}
     if len(numbers) > 1:

@@ -57,6 +57,8 @@ _TENS_AND_ONES = re.compile(
     re.IGNORECASE,
 )
 _RATIO = re.compile(r"^(\d{1,9})\s?:\s?(\d{1,9})$")
+_DATE = re.compile(r"(?:\d+/\d+/\d+|\d{4}-\d{1,2}-\d{1,2}|\d{1,2}-\d{1,2}-\d{4})(?![\d/.-])")
+"""`25/12/2018` is no quotient and `2018-12-25` no difference."""
 _ABOUT_SIGN = re.compile(r"≈|≒|\\approx(?![A-Za-z])|\\simeq(?![A-Za-z])|≅|\\doteq(?![A-Za-z])")
 _EQUALS = re.compile(r"(?<![<>!=\\])=(?![<>=])")
 _NAME = re.compile(r"(?!.*(?<![A-Za-z_({\d])\d)[\w\s(){}\\'∠△⊙°]{1,60}")
@@ -98,6 +100,8 @@ def read_quantity(text: str) -> Quantity | None:
     if len(text) > MAX_LENGTH:
         return None
     text = _RATIO.sub(r"\1/\2", plain(text))
+    if _DATE.match(text):
+        return None
     for side in _ABOUT_SIGN.split(text):
         if (found := _equation(side.strip())) is not None:
             return found

@@ -56,6 +56,11 @@ def compare(gold: str, answer: str) -> Finding:
     return UNREADABLE
 
 
+def is_date(text: str) -> bool:
+    """Whether a text is a calendar date from end to end."""
+    return len(text) <= MAX_LENGTH and bool(dates_in(_normal(text)))
+
+
 def _normal(text: str) -> str:
     return _WEEKDAY.sub("", " ".join(plain(text).lower().split()))
 

@@ -17,6 +17,7 @@ from typing import Any
 from stages.verify.arithmetic import is_range
 from stages.verify.finding import UNREADABLE, Finding
 from stages.verify.guards import refusal
+from stages.verify.modes.date import is_date
 from stages.verify.notation import plain
 
 logging.getLogger("math_verify").setLevel(logging.ERROR)
@@ -54,11 +55,11 @@ def compare(gold: str, answer: str) -> Finding:
 
 
 def readable(text: str) -> str | None:
-    """The text as one LaTeX expression, or None if it is prose, a label or empty."""
+    """The text as one LaTeX expression, or None if it is prose, a label, a date or empty."""
     text = _OR.sub(", ", plain(text))
     for sign, command in _RELATIONS.items():
         text = text.replace(sign, command)
-    if not text or _LABEL_LIKE.match(text) or _ORDINAL.search(text) or is_range(text):
+    if not text or _LABEL_LIKE.match(text) or _ORDINAL.search(text) or is_range(text) or is_date(text):
         return None
     words = [word for word in _WORD.findall(_COMMAND.sub(" ", text)) if word.lower() not in _FUNCTIONS]
     if words or re.search(r"[\u4e00-\u9fff]", text):
