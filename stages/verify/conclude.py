@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from stages.verify.modes.date import is_date
 from stages.verify.notation import ascii_punctuation, plain
 from stages.verify.options import mentioned, names_option
-from stages.verify.modes.date import is_date
 from stages.verify.quantity import NUMBER_WORDS, read_quantity
 
 MAX_SENTENCES = 40
