@@ -64,6 +64,8 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     templates = read_templates(config)
     check_model(config.engine)
     model = model_fingerprint(config.engine)
+    if Store(folder).exists("pool.json"):
+        _refuse_other(Pool(folder), {"run": config.name})
     store = Store(config.run_dir)
     store.make()
     with store.lock():
@@ -71,12 +73,16 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
         made = {"run": config.name, "made_from": _origin(store)}
         if Store(folder).exists("pool.json"):
             pool = Pool(folder)
-            if {key: pool.about.get(key) for key in made} != made:
-                raise UserError(f"{folder}: holds another frozen pool ({pool.hash[:12]}): name another folder by --out")
+            _refuse_other(pool, made)
             print(f"nothing to do: {_summary(pool)}")
             return
         _freeze(store, config, folder, made)
     print(_summary(Pool(folder)))
+
+
+def _refuse_other(pool: Pool, made: Mapping[str, str]) -> None:
+    if any(pool.about.get(key) != value for key, value in made.items()):
+        raise UserError(f"{pool.store.uri}: holds another frozen pool ({pool.hash[:12]}): name another folder by --out")
 
 
 def _origin(store: Store) -> str:

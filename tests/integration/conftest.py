@@ -18,16 +18,32 @@ Command = Callable[..., subprocess.CompletedProcess]
 Start = Callable[..., subprocess.Popen]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+def run(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=timeout, env=environment()
+    )
+
+
 @pytest.fixture
-def visualprm(tmp_path: Path) -> Command:
+def visualprm() -> Command:
     """`visualprm(*arguments)` → the finished process; the repository is the working directory."""
 
-    def run(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=timeout, env=environment()
-        )
-
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one run of `scripted`, done and published: what only reads a run needs no Ray of its own."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = run("dataset", scripted(folder))
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
 
 
 @pytest.fixture

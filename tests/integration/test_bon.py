@@ -37,18 +37,17 @@ def test_sample_freeze_and_report(visualprm: Command, tmp_path: Path) -> None:
     assert visualprm("bon", "sample", config, "--n", 6, "--greedy-first", "--out", pool).returncode == 0
     assert json.loads((pool / "pool.json").read_text()) == about
 
+    refused = visualprm("bon", "sample", config, "--n", 3, "--out", pool)
+    assert refused.returncode == 2
+    assert "holds another frozen pool" in refused.stderr.splitlines()[-1]
+
     reported = visualprm("bon", "report", pool, "resamples=200")
     assert reported.returncode == 0, reported.stderr
     assert "| oracle pass@N |" in reported.stdout
     assert (pool / "report" / "report.png").exists()
 
 
-def test_a_pool_is_never_replaced(visualprm: Command, tmp_path: Path) -> None:
-    config, pool = scripted(tmp_path), tmp_path / "pool"
-    assert visualprm("bon", "sample", config, "--n", 2, "--out", pool).returncode == 0
-    refused = visualprm("bon", "sample", config, "--n", 3, "--out", pool)
-    assert refused.returncode == 2
-    assert "holds another frozen pool" in refused.stderr.splitlines()[-1]
-    wide = visualprm("bon", "sample", config, "--n", 129)
+def test_a_pool_of_too_many_is_refused(visualprm: Command, tmp_path: Path) -> None:
+    wide = visualprm("bon", "sample", scripted(tmp_path), "--n", 129)
     assert wide.returncode == 2
     assert "--n 129: a pool holds 1 to 128 candidates a problem" in wide.stderr

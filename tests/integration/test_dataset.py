@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import sys
 import time
@@ -20,11 +21,9 @@ def published(folder: Path) -> list[dict]:
     return [row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
 
 
-def test_a_run_from_sources_to_shards(visualprm: Command, tmp_path: Path) -> None:
-    config = scripted(tmp_path)
-    first = visualprm("dataset", config)
-    assert first.returncode == 0, first.stderr
-    rows = published(tmp_path / "data")
+def test_a_run_from_sources_to_shards(visualprm: Command, finished: Path) -> None:
+    config, run, data = finished / "config.yaml", finished / "run", finished / "data"
+    rows = published(data)
     assert len(rows) == 24 * 2
     assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
     for row in rows:
@@ -36,21 +35,21 @@ def test_a_run_from_sources_to_shards(visualprm: Command, tmp_path: Path) -> Non
     again = visualprm("dataset", config)
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
-    before = digests(tmp_path / "data")
-    relabelled = visualprm("publish", tmp_path / "run", "label.threshold=0.5")
+    before = digests(data)
+    relabelled = visualprm("publish", run, "label.threshold=0.5")
     assert relabelled.returncode == 0, relabelled.stderr
-    assert digests(tmp_path / "data") != before
-    assert visualprm("publish", tmp_path / "run").returncode == 0
-    assert digests(tmp_path / "data") == before
-    status = visualprm("status", tmp_path / "run").stdout
+    assert digests(data) != before
+    assert visualprm("publish", run).returncode == 0
+    assert digests(data) == before
+    status = visualprm("status", run).stdout
     assert "24 of 24" in status
-    shown = visualprm("show", tmp_path / "data").stdout
+    shown = visualprm("show", data).stdout
     assert "Final answer" in shown or "can't tell" in shown
 
 
-def test_other_settings_are_refused_and_named(visualprm: Command, tmp_path: Path) -> None:
+def test_other_settings_are_refused_and_named(visualprm: Command, finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "run", tmp_path / "run")
     config = scripted(tmp_path)
-    assert visualprm("dataset", config).returncode == 0
     refused = visualprm("dataset", config, "sampling.temperature=0.5")
     assert refused.returncode == 2
     assert "sampling.temperature (1.0, now 0.5)" in refused.stderr
@@ -58,12 +57,10 @@ def test_other_settings_are_refused_and_named(visualprm: Command, tmp_path: Path
     assert visualprm("dataset", config, "label.threshold=0.25", "engine.replicas=2").returncode == 0
 
 
-def test_two_engines_give_the_same_bytes(visualprm: Command, tmp_path: Path) -> None:
-    for name, replicas in (("one", 1), ("two", 2)):
-        (tmp_path / name).mkdir()
-        done = visualprm("dataset", scripted(tmp_path / name), f"engine.replicas={replicas}", "ray.rows_per_block=2")
-        assert done.returncode == 0, done.stderr
-    assert digests(tmp_path / "one" / "data") == digests(tmp_path / "two" / "data")
+def test_two_engines_and_small_blocks_give_the_same_bytes(visualprm: Command, finished: Path, tmp_path: Path) -> None:
+    done = visualprm("dataset", scripted(tmp_path), "engine.replicas=2", "ray.rows_per_block=2")
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "data") == digests(finished / "data")
 
 
 def test_kills_change_no_byte(visualprm: Command, tmp_path: Path) -> None:
@@ -116,9 +113,8 @@ def test_a_second_driver_is_refused(start: Start, visualprm: Command, tmp_path: 
     assert "another driver works on this run" in second.stderr
 
 
-def test_stats_and_card_lie_beside_the_shards(visualprm: Command, tmp_path: Path) -> None:
-    assert visualprm("dataset", scripted(tmp_path)).returncode == 0
-    assert json.loads((tmp_path / "data" / "stats.json").read_text())
-    card = (tmp_path / "data" / "README.md").read_text()
+def test_stats_and_card_lie_beside_the_shards(finished: Path) -> None:
+    assert json.loads((finished / "data" / "stats.json").read_text())
+    card = (finished / "data" / "README.md").read_text()
     assert card.startswith("---\n")
-    assert str(tmp_path) not in card
+    assert str(finished) not in card

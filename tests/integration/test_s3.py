@@ -29,9 +29,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
-def test_a_run_on_s3_equals_one_on_disk(visualprm: Command, tmp_path: Path, bucket: str) -> None:
-    config = scripted(tmp_path)
-    assert visualprm("dataset", config).returncode == 0
+def test_a_run_on_s3_equals_one_on_disk(visualprm: Command, finished: Path, bucket: str) -> None:
+    config = finished / "config.yaml"
     query = f"?endpoint_override={bucket}&scheme=http"
     places = [f"run_dir=s3://corpus/run{query}", f"output_dir=s3://corpus/data{query}"]
     done = visualprm("dataset", config, *places)
@@ -41,7 +40,7 @@ def test_a_run_on_s3_equals_one_on_disk(visualprm: Command, tmp_path: Path, buck
     stored = {
         info.base_name: hashlib.sha256(filesystem.open_input_stream(info.path).read()).hexdigest() for info in infos
     }
-    assert stored == digests(tmp_path / "data")
+    assert stored == digests(finished / "data")
     assert "nothing to do" in visualprm("dataset", config, *places).stdout
     assert "24 of 24" in visualprm("status", f"s3://corpus/run{query}").stdout
 

@@ -18,12 +18,13 @@ def ledger(run: Path) -> dict[str, dict]:
     return {row["problem_id"]: row for row in rows}
 
 
-def test_a_top_up_equals_a_fixed_run_and_draws_only_what_is_missing(visualprm: Command, tmp_path: Path) -> None:
+def test_a_top_up_equals_a_fixed_run_and_draws_only_what_is_missing(
+    visualprm: Command, finished: Path, tmp_path: Path
+) -> None:
     config = scripted(tmp_path)
     places = {name: [f"run_dir={tmp_path / name}", f"output_dir={tmp_path / name}-data"] for name in
-              ("whole", "cheap", "topped")}  # fmt: skip
+              ("cheap", "topped")}  # fmt: skip
     cheap = ["rollout.strategy=right_to_left", "rollout.rounds=[1]", "rollout.audit_fraction=0.3"]
-    assert visualprm("dataset", config, *places["whole"]).returncode == 0
     done = visualprm("dataset", config, *cheap, *places["cheap"])
     assert done.returncode == 0, done.stderr[-3000:]
     assert "with an audit of 30 %" in done.stdout
@@ -35,10 +36,12 @@ def test_a_top_up_equals_a_fixed_run_and_draws_only_what_is_missing(visualprm: C
 
     done = visualprm("dataset", config, f"input.ledger={tmp_path / 'cheap'}", *places["topped"])
     assert done.returncode == 0, done.stderr[-3000:]
-    assert digests(tmp_path / "topped-data") == digests(tmp_path / "whole-data")
-    assert ledger(tmp_path / "topped") == ledger(tmp_path / "whole")
+    assert digests(tmp_path / "topped-data") == digests(finished / "data")
+    assert ledger(tmp_path / "topped") == ledger(finished / "run")
     counted = [json.loads(path.read_text()) for path in (tmp_path / "topped" / "progress").glob("*.json")]
-    drawn, made = (sum(row["num_draws"] for row in ledger(tmp_path / name).values()) for name in ("whole", "cheap"))
+    drawn, made = (
+        sum(row["num_draws"] for row in ledger(run).values()) for run in (finished / "run", tmp_path / "cheap")
+    )
     assert made < drawn
     assert sum(counters["draws"] for counters in counted) <= drawn - made
     assert (

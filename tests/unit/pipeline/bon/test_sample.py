@@ -1,0 +1,21 @@
+"""Sampling a pool, as far as no engine is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.bon.sample import pool_config, sample_pool
+from pipeline.config import load_config
+from pipeline.errors import UserError
+from tests.integration.conftest import scripted
+from tests.unit.pipeline.bon.test_pool import make
+
+
+def test_another_pool_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+    pool = make(tmp_path / "pool", problems=2)
+    config = pool_config(load_config(str(scripted(tmp_path)), []), 3, False)
+    with pytest.raises(UserError, match="holds another frozen pool"):
+        sample_pool(config, str(pool))
+    assert not Path(config.run_dir).exists()
