@@ -25,11 +25,6 @@ from tests.families import FAMILIES, family
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A random InternVL of two layers."""
