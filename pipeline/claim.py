@@ -39,9 +39,7 @@ def claim(store: Store, config: RunConfig, templates: dict[str, str], model: str
     """
     wanted = _ledger_keys(config, templates, model)
     if store.exists("ledger.json") and (changes := _changes(_held(store), wanted)):
-        raise UserError(
-            f"{store.uri}: made with other settings: {changes}: restore them or give the run another name"
-        )
+        raise UserError(f"{store.uri}: made with other settings: {changes}: restore them or give the run another name")
     # `publish` may be called from another folder, and must find the same place.
     store.write_text("config.yaml", dump_settings(config.model_copy(update={"output_dir": full(config.output_dir)})))
     if not store.exists("ledger.json"):

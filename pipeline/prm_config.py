@@ -13,6 +13,8 @@ from pipeline.errors import UserError
 from pipeline.settings import Strict
 
 FILE = "prm_config.json"
+FIRST_TURN = "### Question:\n{question}\n\n### Solution Process:\n{step}"
+"""How the published corpora begin a conversation."""
 
 
 class PrmConfig(Strict):
@@ -29,7 +31,7 @@ class PrmConfig(Strict):
     placeholder: str = "+"
     """The label that stands in every slot of the input."""
     first_turn: str
-    """The first user turn, with `{question}` and `{step}`."""
+    """The first user turn, with `{question}` and `{step}`, or with `{question}` alone (`stages/render.py`)."""
     system: str | None = None
     """The system turn; null leaves the chat template's own."""
     max_tokens: int = Field(ge=1)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.prm_config import FIRST_TURN
 from pipeline.settings import Strict, load_settings
 
 
@@ -80,6 +81,8 @@ class ModelConfig(Strict):
     """The implementation of attention."""
     system: str | None = None
     """A file with the system turn; null for the template's own."""
+    first_turn: str = FIRST_TURN
+    """The first user turn, with `{question}` and `{step}`; with `{question}` alone steps are judged where they stand."""
     frozen: tuple[str, ...] = ()
     """Parts whose weights stay: modules by the end of their name, `vision_tower` for example."""
     lora: LoraSettings | None = None

@@ -66,7 +66,7 @@ def make_layout(config: TrainConfig) -> Layout:
             system = Path(config.model.system).read_text(encoding="utf-8").rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"model.system: {config.model.system} can't be read: {error}") from error
-    return Layout(labels=tuple(LABELS[config.target.kind]), system=system)
+    return Layout(labels=tuple(LABELS[config.target.kind]), first_turn=config.model.first_turn, system=system)
 
 
 def fit(config: TrainConfig, prepared: Prepared) -> None:

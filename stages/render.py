@@ -4,19 +4,25 @@ A conversation with one user turn for each step and a label after each, written 
 (arXiv 2503.10291, section 4). The first turn holds the images, the question and the first step. Every label is the
 placeholder, so that one forward pass scores all steps: the logits just before a slot judge the steps up to there,
 and earlier judgements don't sway later ones.
+
+The other form has the question as the user turn and the whole solution as the assistant's, as the policy wrote it; a
+step is judged where it ends, by the label that its last token predicts. Nothing is inserted: there are half as many
+tokens, and a policy that becomes its own critic reads what it is used to.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.prm_config import FIRST_TURN
 
-FIRST_TURN = "### Question:\n{question}\n\n### Solution Process:\n{step}"
+SEPARATOR = "\n\n"
 IMAGE = "<image>"
 _FIELDS = re.compile(r"(\{question\}|\{step\})")
 # A stand-in of private-use characters: whatever a user's text holds is put in after the template has run.
@@ -29,7 +35,8 @@ class Layout:
     """How a conversation is written and what is read from it.
 
     `labels` are the texts that an assistant turn may hold, best first; `placeholder` is the one that stands in every
-    slot. `first_turn` has `{question}` and `{step}`, once each. Without `system` the template's own default holds.
+    slot. `first_turn` has `{question}` and `{step}`, once each; with `{question}` alone the solution stands in the
+    assistant's turn, without labels. Without `system` the template's own default holds.
     """
 
     labels: tuple[str, ...] = ("+", "-")
@@ -42,8 +49,13 @@ class Layout:
             raise UserError(f"layout.labels: {list(self.labels)} must be two or more different texts")
         if self.placeholder not in self.labels:
             raise UserError(f"layout.placeholder: {self.placeholder!r} must be one of the labels {list(self.labels)}")
-        if _FIELDS.findall(self.first_turn) != ["{question}", "{step}"]:
-            raise UserError("layout.first_turn: it needs {question} and then {step}, once each")
+        if _FIELDS.findall(self.first_turn) not in (["{question}", "{step}"], ["{question}"]):
+            raise UserError("layout.first_turn: it needs {question} and then {step}, or {question} alone, once each")
+
+    @property
+    def inline(self) -> bool:
+        """Whether the solution stands in the assistant's turn as it was written."""
+        return "{step}" not in self.first_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,8 @@ class Rendering:
     """A conversation as ids.
 
     `token_ids` has one placeholder for each of the `num_images` images, until `expand`. `slots[k]` is the index of
-    step k's label; the logits at `slots[k] - 1` predict it. `tail` is the number of tokens after the last slot.
+    step k's label, or of whatever follows the step where labels aren't written; the logits at `slots[k] - 1` predict
+    the label. `tail` is the number of tokens after the last slot.
     """
 
     token_ids: tuple[int, ...]
@@ -77,6 +90,8 @@ def render(processor: Any, question: str, num_images: int, steps: Sequence[str],
     """
     if not steps:
         raise ValueError("a rendering needs a step")
+    if layout.inline:
+        return _render_inline(processor, question, num_images, steps, layout)
     tokenizer = getattr(processor, "tokenizer", processor)
     control = _control_tokens(processor)
     texts: list[str] = []
@@ -100,12 +115,7 @@ def render(processor: Any, question: str, num_images: int, steps: Sequence[str],
         labels.append(len(texts))
         messages.append(_turn("assistant", mark(layout.placeholder)))
     text, starts = _fill(_apply(processor, messages), texts, labels)
-    if not tokenizer.is_fast:
-        raise UserError("the model's tokenizer gives no offsets, which slots are found by: use its fast version")
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    ids = tuple(encoded["input_ids"])
-    # The bytes of one character, where they are several tokens, all have that character's place.
-    offsets = [tuple(offset) for offset in encoded["offset_mapping"]]
+    ids, offsets = _encode(tokenizer, text)
     places = Counter(offsets)
     labels_at = [(start, start + len(layout.placeholder)) for start in starts]
     slots = tuple(offsets.index(place) if places[place] == 1 else -1 for place in labels_at)
@@ -113,10 +123,60 @@ def render(processor: Any, question: str, num_images: int, steps: Sequence[str],
         raise UserError(
             f"label {layout.placeholder!r} is not one token of this tokenizer where it stands: choose another"
         )
+    return _checked(Rendering(ids, slots, num_images), processor)
+
+
+def _render_inline(processor: Any, question: str, num_images: int, steps: Sequence[str], layout: Layout) -> Rendering:
+    """The solution in the assistant's turn. A slot is the token after the one that completes a step's separator.
+
+    Where one token holds the end of a separator and text of the next step, that token is the slot.
+    """
+    control = _control_tokens(processor)
+    steps = [_harmless(step, control) for step in steps]
+    content = _first_content(question, num_images, "", layout.first_turn, control)
+    texts: list[str] = []
+    messages: list[dict[str, Any]] = []
+    if layout.system is not None:
+        messages.append(_turn("system", _MARK.format(len(texts))))
+        texts.append(layout.system)
+    parts: list[dict[str, Any]] = []
+    for part in content:
+        parts.append({"type": "image"} if part is None else {"type": "text", "text": _MARK.format(len(texts))})
+        texts += [] if part is None else [part]
+    messages.append({"role": "user", "content": parts})
+    messages.append(_turn("assistant", _MARK.format(len(texts))))
+    texts.append(SEPARATOR.join(steps))
+    text, (start,) = _fill(_apply(processor, messages), texts, [len(texts) - 1])
+    ids, offsets = _encode(getattr(processor, "tokenizer", processor), text)
+    ends, position = [], start
+    for step in steps:
+        position += len(step) + len(SEPARATOR)
+        ends.append(position)
+    ends[-1] -= len(SEPARATOR)
+    after = [end for _, end in offsets]
+    slots = tuple(bisect_right(after, end) for end in ends)
+    if slots[-1] == len(ids):
+        raise UserError("the model's chat template writes nothing after the assistant's turn, where a slot would be")
+    return _checked(Rendering(ids, slots, num_images), processor)
+
+
+def _encode(tokenizer: Any, text: str) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """The ids of a text, and each one's place in it.
+
+    The bytes of one character, where they are several tokens, all have that character's place.
+    """
+    if not tokenizer.is_fast:
+        raise UserError("the model's tokenizer gives no offsets, which slots are found by: use its fast version")
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    return tuple(encoded["input_ids"]), [tuple(offset) for offset in encoded["offset_mapping"]]
+
+
+def _checked(rendering: Rendering, processor: Any) -> Rendering:
     image_id = image_token_id(processor)
-    if ids.count(image_id) != num_images and (num_images or image_id is not None):
-        raise UserError(f"the chat template wrote {ids.count(image_id)} image tokens for {num_images} images")
-    return Rendering(ids, slots, num_images)
+    found = rendering.token_ids.count(image_id) if image_id is not None else 0
+    if found != rendering.num_images:
+        raise UserError(f"the chat template wrote {found} image tokens for {rendering.num_images} images")
+    return rendering
 
 
 def label_ids(processor: Any, layout: Layout) -> tuple[int, ...]:
@@ -125,7 +185,8 @@ def label_ids(processor: Any, layout: Layout) -> tuple[int, ...]:
     Raises:
         UserError: a label is several tokens, or two labels are the same.
     """
-    renderings = [render(processor, "?", 0, ["."], replace(layout, placeholder=label)) for label in layout.labels]
+    turns = replace(layout, first_turn=FIRST_TURN)
+    renderings = [render(processor, "?", 0, ["."], replace(turns, placeholder=label)) for label in layout.labels]
     ids = tuple(rendering.token_ids[rendering.slots[0]] for rendering in renderings)
     if len(set(ids)) != len(ids) or len({len(rendering.token_ids) for rendering in renderings}) != 1:
         raise UserError(f"labels {list(layout.labels)}: this tokenizer doesn't give each a token of its own")
@@ -176,9 +237,9 @@ def _first_content(
     pieces = [
         _harmless(piece if not index else piece.removeprefix("\n"), control) for index, piece in enumerate(pieces)
     ]
-    before, _, between, _, after = _FIELDS.split(template)
+    before, _, between, *rest = _FIELDS.split(template)
     pieces[0] = before + pieces[0]
-    pieces[-1] += between + step + after
+    pieces[-1] += between + (step + rest[1] if rest else "")
     content: list[str | None] = []
     for index, piece in enumerate(pieces):
         content += [None] if index else []

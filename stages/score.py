@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import RowError, UserError
-from pipeline.prm_config import FILE, PrmConfig
+from pipeline.prm_config import FILE, FIRST_TURN, PrmConfig
 from stages.collate import Pictures, collate, prepare
-from stages.render import FIRST_TURN, Layout, Rendering, expand, image_token_id, label_ids, render
+from stages.render import Layout, Rendering, expand, image_token_id, label_ids, render
 
 SYSTEM = Path(__file__).parents[1] / "prompts/prm_system_v1.txt"
 

@@ -134,3 +134,26 @@ def test_templates_that_cannot_be_used_are_one_line(processor: Any) -> None:
         render(Templated("{{ raise_exception('no system here') }}"), "?", 0, ["a"], LAYOUT)
     with pytest.raises(UserError, match="0 image tokens for 1 images"):
         render(Templated("{% for m in messages %}" + body + "<|im_end|>{% endfor %}"), "?", 1, ["a"], Layout())
+
+
+INLINE = Layout(first_turn="{question}\nSolve step by step.")
+
+
+def test_inline_the_solution_stands_as_the_policy_wrote_it(processor: Any) -> None:
+    steps = ["black = 5.", "5 × 5 = 25.", "Final answer: 25"]
+    rendering = render(processor, "What is it?", 1, steps, INLINE)
+    decode = processor.tokenizer.decode
+    assert decode(rendering.token_ids).endswith("\n\n".join(steps) + "<|im_end|>\n")
+    assert "+" not in decode(rendering.token_ids)
+    # The slot's logits come from the token that completes the step's separator, where a continuation would begin.
+    assert [decode(rendering.token_ids[slot - 1]) for slot in rendering.slots] == [".\n\n", ".\n\n", "5"]
+    assert decode(rendering.token_ids[rendering.slots[-1]]) == "<|im_end|>"
+    assert label_ids(processor, INLINE) == label_ids(processor, LAYOUT)
+
+
+@given(steps=st.lists(st.text(max_size=20), min_size=1, max_size=5), question=TEXTS)
+def test_inline_every_step_has_a_slot_in_order(processor: Any, steps: list[str], question: str) -> None:
+    rendering = render(processor, question, 1, steps, INLINE)
+    assert len(rendering.slots) == len(steps)
+    assert list(rendering.slots) == sorted(rendering.slots)
+    assert 0 < rendering.slots[0] <= rendering.slots[-1] < len(rendering.token_ids)
