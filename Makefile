@@ -27,9 +27,9 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test bench kills train demo-policy: export HF_HUB_OFFLINE := 1
+test bench kills train evaluate reproduce demo-policy: export HF_HUB_OFFLINE := 1
 
-.PHONY: help install dataset status frontier train demo-policy test lint format types bench kills lock clean
+.PHONY: help install dataset evaluate reproduce status frontier train demo-policy test lint format types bench kills lock clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -51,6 +51,16 @@ train: $(RUNTIME) ## train the demo's reward models, of steps and of outcomes, a
 	@$(BIN)/visualprm train configs/train_demo.yaml $(ARGS)
 	@$(BIN)/visualprm train configs/train_demo.yaml name=demo_orm target.kind=outcome $(ARGS)
 	@$(BIN)/python -m demo.critics outputs/demo_prm outputs/demo_orm
+
+evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found, and Best-of-N beside majority votes
+	@$(BIN)/visualprm bon sample configs/demo.yaml name=demo-test sources.0.kwargs.split=test --n 16 --out data/demo-pool
+	@$(BIN)/python -m demo.process_bench data/demo-pool --out data/demo-bench
+	@$(BIN)/visualprm evaluate outputs/demo_prm data/demo-bench --threshold tuned
+	@$(BIN)/visualprm bon score data/demo-pool prm=outputs/demo_prm orm=outputs/demo_orm
+	@$(BIN)/visualprm bon report data/demo-pool
+
+reproduce: $(RUNTIME) ## the paper's claims tried on 1,000 problems, written to docs/reproduction.md (hours); goes on after a stop
+	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.reproduce $(ARGS)
 
 demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
 	$(BIN)/python -m demo.train_policy --out demo/policy $(ARGS)
