@@ -162,6 +162,7 @@ class Annotator:
         self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
         self._engine = make_engine(config.engine)
         self._under_way = 0
+        self._door = asyncio.Lock()
         self._meter = Meter(Store(config.run_dir), self._engine.gauges)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
@@ -194,6 +195,10 @@ class Annotator:
 
     async def _room(self) -> None:
         """Holds a new problem back while those under way fill the cache: their prefixes would be evicted for it."""
-        while self._under_way and self._engine.gauges.kv_cache_use > FULL_CACHE:
-            await asyncio.sleep(0.05)
-        self._under_way += 1
+        async with self._door:
+            while self._under_way and self._engine.gauges.kv_cache_use > FULL_CACHE:
+                await asyncio.sleep(0.05)
+            self._under_way += 1
+            # One at a time: the gauge moves only once the last one's prompts have reached the engine.
+            if self._engine.gauges.kv_cache_use > FULL_CACHE / 2:
+                await asyncio.sleep(0.05)

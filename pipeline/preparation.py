@@ -28,7 +28,7 @@ from pipeline.records import PUBLISHED_SCHEMA
 from pipeline.train_config import TrainConfig
 from stages import targets
 from stages.label import BIASED_STRATEGIES
-from stages.render import Layout, Rendering, expand, image_token_id, render, truncate
+from stages.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
 from stages.samples import UNMEASURED, Sample, Samples, SampleWriter
 from stages.targets import LABELS, Target
 
@@ -213,13 +213,15 @@ def _sample(
     texts, goals = _steps_and_targets(row, before, config)
     images = [image["bytes"] for image in row["images"]]
     sizes = [_image_size(data) for data in images]
-    rendering = render(processor, row["question"], len(images), texts[: len(goals)], layout)
+    # Of the whole solution, as it will be scored: where labels aren't written, the text after a step tells where it ends.
+    rendering = render(processor, row["question"], len(images), texts, layout)
     lengths = image_lengths(processor, sizes)
     fitted = _fit(rendering, lengths, config.data.max_tokens, image_token_id(processor))
+    wanted = len(goals)
     goals = targets.trimmed(goals[: len(fitted.slots)])
     if not goals:
         raise RowError("no_measured_step", "no step within data.max_tokens has a score")
-    fitted = render(processor, row["question"], len(images), texts[: len(goals)], layout)
+    fitted = leading(rendering, len(goals))
     measured = sum(goal is not None for goal in goals)
     weight = targets.step_weight(measured, config.loss.reduction)
     size = len(layout.labels)
@@ -233,7 +235,7 @@ def _sample(
         mass=[(0.0,) * size if goal is None else goal.mass for goal in goals],
         weights=[0.0 if goal is None else weight for goal in goals],
     )
-    return sample, len(rendering.slots) - len(goals)
+    return sample, wanted - len(goals)
 
 
 def _steps_and_targets(

@@ -82,7 +82,8 @@ def render(processor: Any, question: str, num_images: int, steps: Sequence[str],
     Where the question has as many `<image>` as there are images, they stand there, otherwise before the question.
     The template decides what separates an image from the text after it, so one line break after `<image>` goes.
     Control tokens of the model that are spelled out in a question or step stay text: a space breaks them up.
-    Rendering the first k steps gives a prefix of rendering more, up to and with slot k - 1.
+    Where labels are written, rendering the first k steps gives a prefix of rendering more, up to and with slot k - 1;
+    inline, cut a whole solution's rendering by `leading` instead.
 
     Raises:
         UserError: the chat template or the tokenizer can't express this layout.
@@ -209,15 +210,20 @@ def expand(rendering: Rendering, image_id: int | None, spans: Sequence[Sequence[
 def truncate(rendering: Rendering, max_tokens: int) -> Rendering | None:
     """The most leading steps that fit into `max_tokens` (after `expand`), or None where not even one does.
 
-    What is kept is the rendering of those steps alone. The caller counts what was dropped: the difference in slots,
-    or the whole sample.
+    The caller counts what was dropped: the difference in slots, or the whole sample.
     """
-    tail = rendering.tail
-    kept = sum(slot + 1 + tail <= max_tokens for slot in rendering.slots)
-    if not kept:
-        return None
-    slots = rendering.slots[:kept]
-    return replace(rendering, token_ids=rendering.token_ids[: slots[-1] + 1 + tail], slots=slots)
+    kept = sum(slot + 1 + rendering.tail <= max_tokens for slot in rendering.slots)
+    return leading(rendering, kept) if kept else None
+
+
+def leading(rendering: Rendering, count: int) -> Rendering:
+    """The first `count` steps: the same ids up to and with their slots, so the same scores.
+
+    Where labels are written, this is the rendering of those steps alone. Inline it is not, and must not be: a
+    solution that ends after step k has another token there than one that goes on.
+    """
+    slots = rendering.slots[:count]
+    return replace(rendering, token_ids=rendering.token_ids[: slots[-1] + 1 + rendering.tail], slots=slots)
 
 
 def image_token_id(processor: Any) -> int | None:

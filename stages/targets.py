@@ -139,8 +139,9 @@ def _hard(right: bool) -> Target:
 
 def _value(step: Mapping[str, Any], threshold: float) -> Target | None:
     if step["score"] is None:
-        # A later prefix reached the right answer, so this one's mc is above 0; above more than that is unknown.
-        return _hard(True) if step["origin"] == "implied" and threshold == 0 else None
+        # A later prefix reached the right answer, or the corpus says no more than this, so the label at threshold 0 is
+        # known; mc itself is not.
+        return _hard(step["label"] == "+") if step["label"] is not None and threshold == 0 else None
     return _hard(step["score"] > threshold)
 
 

@@ -175,8 +175,14 @@ class _Searcher:
 
         images = tuple(image.data for image in problem.images)
         steps = [tuple(split(text.removesuffix(SEPARATOR), self._config.split.max_steps)) for text in texts]
-        found = self._scorer.score_many([Candidate(problem.question, images, own) for own in steps])
-        return [self._aggregate(own) for own in found]
+        # An empty step after a beginning says that it goes on; its own score means nothing.
+        goes_on = [text.endswith(SEPARATOR) for text in texts]
+        shown = [(*own, "") if more else own for own, more in zip(steps, goes_on, strict=True)]
+        found = self._scorer.score_many([Candidate(problem.question, images, own) for own in shown])
+        return [
+            self._aggregate(own[:-1] if more and not isinstance(own, RowError) else own)
+            for own, more in zip(found, goes_on, strict=True)
+        ]
 
     def _aggregate(self, scores: list[float] | RowError) -> float:
         # What can't be shown to the reward model, for its length say, can't go on.

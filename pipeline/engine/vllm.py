@@ -94,9 +94,9 @@ class VllmEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         final = None
-        await self._checked()
         self.gauges.begin()
         try:
+            await self._checked()
             request = vllm_prompt(prompt, self._tile_argument)
             async for output in self._llm.generate(request, params, request_id=uuid.uuid4().hex):
                 final = output
@@ -122,10 +122,15 @@ class VllmEngine:
         """Waits for the one check that the first request starts: before it there is no event loop to run in."""
         if self._check is None:
             self._check = asyncio.create_task(self._check_prefix_cache())
-        await self._check
+        # One request that is given up must not end the check that the others wait for.
+        await asyncio.shield(self._check)
 
     async def _check_prefix_cache(self) -> None:
-        """Asks the same greedy question twice, the second time from the cache, and notes whether the answers agree."""
+        """Asks the same greedy question twice, the second time from the cache, and notes whether the answers agree.
+
+        A model that refuses the question is not checked.
+        """
+        from vllm.exceptions import VLLMValidationError
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         cache = self._llm.vllm_config.cache_config
@@ -137,9 +142,13 @@ class VllmEngine:
             "prompt_token_ids": list(self.encode("What is one and one? " * cache.block_size))[: 3 * cache.block_size]
         }
         answers = []
-        for _ in range(2):
-            async for output in self._llm.generate(prompt, greedy, request_id=uuid.uuid4().hex):
-                answers.append(tuple(output.outputs[0].token_ids))
+        try:
+            for _ in range(2):
+                async for output in self._llm.generate(prompt, greedy, request_id=uuid.uuid4().hex):
+                    answers.append(tuple(output.outputs[0].token_ids))
+        except (VLLMValidationError, ValueError) as error:
+            print(f"the prefix cache was not checked: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+            return
         self.gauges.prefix_exact = answers[0] == answers[1]
         if not self.gauges.prefix_exact:
             print(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from stages.render import Layout, Rendering, expand, label_ids, render, truncate
+from stages.render import Layout, Rendering, expand, label_ids, leading, render, truncate
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = [json.loads(line) for line in (ROOT / "tests/golden/renderings.jsonl").read_text().splitlines()]
@@ -157,3 +157,15 @@ def test_inline_every_step_has_a_slot_in_order(processor: Any, steps: list[str],
     assert len(rendering.slots) == len(steps)
     assert list(rendering.slots) == sorted(rendering.slots)
     assert 0 < rendering.slots[0] <= rendering.slots[-1] < len(rendering.token_ids)
+
+
+@pytest.mark.parametrize("layout", [LAYOUT, INLINE])
+def test_leading_steps_keep_the_ids_before_their_slots(processor: Any, layout: Layout) -> None:
+    steps = ["black = 5.", "5 × 5 = 25.", "Final answer: 25"]
+    whole = render(processor, "What is it?", 1, steps, layout)
+    for count in range(1, 4):
+        part = leading(whole, count)
+        assert part.slots == whole.slots[:count]
+        assert part.token_ids[: part.slots[-1] + 1] == whole.token_ids[: part.slots[-1] + 1]
+        if layout is LAYOUT:
+            assert part == render(processor, "What is it?", 1, steps[:count], layout)

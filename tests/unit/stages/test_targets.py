@@ -16,8 +16,9 @@ RIGHT, WRONG = Target(0, (1.0, 0.0)), Target(1, (0.0, 1.0))
 
 def step(k: int | None, n: int | None = 16, origin: str = "measured") -> dict[str, Any]:
     score = None if k is None or not n else k / n
+    label = ("+" if origin == "implied" else None) if score is None else "+" if score > 0 else "-"
     return {"step": "s", "score": score, "num_mc_correct": k, "num_mc_total": n if k is not None else None,
-            "origin": origin}  # fmt: skip
+            "label": label, "origin": origin}  # fmt: skip
 
 
 UNKNOWN = step(None, None, "not_sampled")
@@ -114,3 +115,9 @@ def test_problems_without_an_error_and_the_share_of_solved() -> None:
     rows = [{"response_correct": verdict} for verdict in (True, False, False, None)]
     assert targets.solved_share(rows) == pytest.approx(1 / 3)
     assert targets.solved_share(rows[3:]) is None
+
+
+def test_a_corpus_of_labels_alone_can_be_learnt_from_at_threshold_0() -> None:
+    rows = [{**UNKNOWN, "label": "+", "origin": "measured"}, {**UNKNOWN, "label": "-", "origin": "measured"}]
+    assert targets.step_targets(rows, "value", 0.0, 0.0, None) == [RIGHT, WRONG]
+    assert targets.step_targets(rows, "value", 0.25, 0.0, None) == [None, None]
