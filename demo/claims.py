@@ -33,10 +33,12 @@ class Results:
     large: Json
 
     @classmethod
-    def read(cls, bench: Path, small: Path, large: Path) -> Results:
-        reports = {folder.name: json.loads((folder / "report.json").read_text()) for folder in sorted(bench.iterdir())}
+    def read(cls, bench: Path, critics: Sequence[str], small: Path, large: Path) -> Results:
+        """The reports of these critics; an outcome model has none on the bench of steps."""
+        kept = [name for name in NAMES if name in critics and name != "orm"]
+        reports = {name: json.loads((bench / name / "report.json").read_text()) for name in kept}
         pools = [json.loads((pool / "report" / "report.json").read_text()) for pool in (small, large)]
-        return cls({name: reports[name] for name in NAMES if name in reports}, *pools)
+        return cls(reports, *pools)
 
 
 @dataclass(frozen=True)

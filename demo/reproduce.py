@@ -38,7 +38,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Task:
-    """One command. Its note in `HOME/done` says that it has ended, and how long it took."""
+    """One command. Its note in `HOME/done` says that just this command has ended, and how long it took."""
 
     name: str
     command: tuple[str, ...]
@@ -53,14 +53,14 @@ class Task:
         Raises:
             SystemExit: it failed.
         """
-        if self.note.is_file():
+        if self.note.is_file() and json.loads(self.note.read_text())["command"] == list(self.command):
             return
         print(f"{time.strftime('%H:%M:%S')} {self.name}", flush=True)
         started = time.monotonic()
         if status := subprocess.run(self.command).returncode:
             sys.exit(f"{self.name} ended with status {status}; the same command goes on: {shlex.join(self.command)}")
         self.note.parent.mkdir(parents=True, exist_ok=True)
-        self.note.write_text(json.dumps({"seconds": time.monotonic() - started}))
+        self.note.write_text(json.dumps({"command": self.command, "seconds": time.monotonic() - started}))
 
 
 def tasks(problems: int, test_problems: int, variants: list[str]) -> Iterator[Task]:
@@ -100,7 +100,7 @@ def main() -> None:
     for task in order:
         task.run()
     seconds = {task.name: json.loads(task.note.read_text())["seconds"] for task in order}
-    results = Results.read(HOME / "bench", Path(SMALL_POOL), Path(POOL))
+    results = Results.read(HOME / "bench", ["base", *variants], Path(SMALL_POOL), Path(POOL))
     options.out.write_text(document(results, seconds, options.problems, options.test_problems), encoding="utf-8")
     print(f"written to {options.out}")
 

@@ -264,11 +264,9 @@ def _check_data(prepared: Prepared, run_dir: Path) -> None:
 
 
 def _last_checkpoint(run_dir: Path) -> str | None:
-    from transformers.trainer_utils import get_last_checkpoint
-
-    folder = run_dir / "checkpoints"
-    last: str | None = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    return last
+    """The newest checkpoint that is whole: its state is written last, so one that a kill cut short has none."""
+    whole = [state.parent for state in run_dir.glob("checkpoints/checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda folder: int(folder.name.split("-")[1]))) if whole else None
 
 
 def _data_summary(prepared: Prepared) -> str:
