@@ -19,7 +19,7 @@ from pipeline.frontier.measure import audit
 from pipeline.frontier.report import audit_text
 from pipeline.functions import named_function
 from pipeline.records import Rejected
-from pipeline.reverify import rejudge_all, rejudge_timeouts
+from pipeline.reverify import rejudge_all, rejudge_unsettled
 from pipeline.several_runs import Runs, check_together
 from pipeline.stats import Stats, statistics
 from pipeline.store import Store, open_uri
@@ -77,7 +77,7 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
 def _ledger(store: Store, config: RunConfig, stored: RunConfig | None) -> list[str]:
     """The files to publish from: late verdicts are given once more, or, against the `stored` settings, all of them."""
     if stored is None:
-        return rejudge_timeouts(store, config)
+        return rejudge_unsettled(store, config)
     paths, flips = rejudge_all(store, config, stored)
     print(flips.text())
     return paths

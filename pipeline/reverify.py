@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pipeline import records
 from pipeline.config import Mode, RunConfig
 from pipeline.judging import judge
-from pipeline.records import FinishReason, Problem, Solution, Step, Verdict
+from pipeline.records import FinishReason, Problem, Solution, Step, Verdict, VerdictStatus
 from pipeline.store import Store
 from stages import label
 from stages.flips import Flips
@@ -29,6 +29,8 @@ from stages.verify.pool import VerifierPool
 
 FOLDER = "reverified"
 REPORT = f"{FOLDER}/flips.json"
+UNSETTLED: tuple[VerdictStatus, ...] = ("timeout", "error")
+"""Verdicts that may say more about the machine than about the answer."""
 
 Which = Callable[[Verdict], bool]
 """Says of a stored verdict whether it is to be given anew."""
@@ -48,22 +50,23 @@ def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[lis
     return paths, flips
 
 
-def rejudge_timeouts(store: Store, config: RunConfig) -> list[str]:
-    """The ledger's files, those that hold a verdict `timeout` replaced by copies in which it was judged once more.
+def rejudge_unsettled(store: Store, config: RunConfig) -> list[str]:
+    """The ledger's files, those that hold a verdict `timeout` or `error` replaced by copies in which it was judged once more.
 
-    A busy machine can make a verdict late; the labels should not depend on it.
+    A busy machine can make a verdict late, and one short of memory can kill a verifier; the labels should not depend
+    on either.
     """
     store.clear(FOLDER)
     files = store.ledger_files()
-    late = [path for path in files if _has_timeout(store, path)]
+    late = [path for path in files if _has_unsettled(store, path)]
     if not late:
         return files
-    again = _rejudge(store, config, _problems(store), late, lambda verdict: verdict.status == "timeout", Flips())
+    again = _rejudge(store, config, _problems(store), late, lambda verdict: verdict.status in UNSETTLED, Flips())
     replaced = dict(zip(late, again, strict=True))
     return [replaced.get(path, path) for path in files]
 
 
-def _has_timeout(store: Store, path: str) -> bool:
+def _has_unsettled(store: Store, path: str) -> bool:
     columns = [
         "solutions.list.element.verdict.status",
         "solutions.list.element.steps.list.element.draws.list.element.verdict.status",
@@ -74,7 +77,7 @@ def _has_timeout(store: Store, path: str) -> bool:
     steps = pc.list_flatten(pc.struct_field(solutions, "steps"))
     draws = pc.list_flatten(pc.struct_field(steps, "draws"))
     statuses = (pc.struct_field(pc.struct_field(items, "verdict"), "status") for items in (solutions, draws))
-    return any(pc.any(pc.equal(found, "timeout")).as_py() for found in statuses)
+    return any(pc.any(pc.is_in(found, pa.array(UNSETTLED))).as_py() for found in statuses)
 
 
 def _problems(store: Store) -> dict[str, Problem]:

@@ -29,7 +29,7 @@ from stages.verify import compat
 from stages.verify.compat import PromptVersion, ReferenceClaim, ReferenceMode
 from stages.verify.finding import Finding
 from stages.verify.judge import Claim, find_claim, judge_cheaply, math_verdict
-from stages.verify.worker import READY, TIMEOUT
+from stages.verify.worker import DIED, READY, TIMEOUT
 
 WALL_FACTOR = 6.0
 """Wall-clock time that an answer may take, in units of its CPU limit."""
@@ -134,20 +134,38 @@ class VerifierPool:
         return verdict
 
     def _ask(self, claim: Claim | ReferenceClaim) -> Verdict:
-        worker = self._idle.get()
-        modes = claim.modes if isinstance(claim, ReferenceClaim) else ()
+        """A lost process says nothing about the answer: it may be the machine's memory that was short. Asked twice."""
         try:
-            found = worker.ask(claim.gold, claim.answer, modes, self._limit_s * WALL_FACTOR)
-        except WorkerLost as lost:
-            worker = self._replace(worker)
-            found = TIMEOUT if lost.silent else str(lost)
-        finally:
-            self._idle.put(worker)
+            found = self._ask_one(claim)
+        except WorkerLost as first:
+            try:
+                found = self._ask_one(claim)
+            except WorkerLost as second:
+                found = f"lost twice: {first}; {second}"
         if isinstance(found, Finding):
             return compat.verdict(claim, found) if isinstance(claim, ReferenceClaim) else math_verdict(claim, found)
         if found == TIMEOUT:
             return Verdict("timeout", claim.answer, "math", f"more than {self._limit_s:g} s of CPU time")
         return Verdict("error", claim.answer, "math", found)
+
+    def _ask_one(self, claim: Claim | ReferenceClaim) -> Finding | str:
+        """What one worker says, `TIMEOUT` if it was silent for too long.
+
+        Raises:
+            WorkerLost: its process or its child died; another one is ready by then.
+        """
+        worker = self._idle.get()
+        modes = claim.modes if isinstance(claim, ReferenceClaim) else ()
+        try:
+            return worker.ask(claim.gold, claim.answer, modes, self._limit_s * WALL_FACTOR)
+        except WorkerLost as lost:
+            if not lost.child:
+                worker = self._replace(worker)
+            if lost.silent:
+                return TIMEOUT
+            raise
+        finally:
+            self._idle.put(worker)
 
     def _replace(self, worker: Worker) -> Worker:
         worker.kill()
@@ -181,11 +199,12 @@ class VerifierPool:
 
 
 class WorkerLost(RuntimeError):
-    """A worker process is gone, or `silent` for longer than it may be."""
+    """A worker process is gone, or `silent` for longer than it may be, or only its `child` died."""
 
-    def __init__(self, message: str, silent: bool = False) -> None:
+    def __init__(self, message: str, silent: bool = False, child: bool = False) -> None:
         super().__init__(message)
         self.silent = silent
+        self.child = child
 
 
 class Worker:
@@ -218,7 +237,8 @@ class Worker:
         """The finding, or why there is none; by `math`, or by the reference's modes if there are any.
 
         Raises:
-            WorkerLost: no reply within `wall_s` seconds, or the process is gone.
+            WorkerLost: no reply within `wall_s` seconds, or the process is gone, or its child died otherwise than of
+                the time limit.
         """
         assert self.process.stdin is not None
         self._asked += 1
@@ -231,6 +251,8 @@ class Worker:
             number, found = json.loads(self._line(deadline))
             # An older number: a child died between two requests, and the last one was answered twice.
             if number in (None, self._asked):
+                if isinstance(found, str) and found.startswith(DIED):
+                    raise WorkerLost(found, child=True)
                 return found if isinstance(found, str) else Finding(*found)
 
     def _line(self, deadline: float) -> bytes:

@@ -29,6 +29,8 @@ READY = b"ready"
 """Written once, when the first request will not have to wait for imports."""
 TIMEOUT = "timeout"
 """The reply's text for an answer that took too much CPU time."""
+DIED = "the process died"
+"""How the reply's text begins if the child died of anything else: a crash, or the kernel's want of memory."""
 MAX_REQUESTS = 5_000
 """Requests after which a child makes room for a fresh one, because sympy's caches grow."""
 
@@ -62,7 +64,7 @@ def main(limit_s: float, memory_bytes: int) -> None:
         status = _wait(child, alive, caller)
         os.close(alive)
         if status not in (_EXIT_DONE, _EXIT_RECYCLE):
-            _reply(replies, None, TIMEOUT if status == -signal.SIGPROF else f"the process died ({status})")
+            _reply(replies, None, TIMEOUT if status == -signal.SIGPROF else f"{DIED} ({status})")
 
 
 def _warm_up() -> None:

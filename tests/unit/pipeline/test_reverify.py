@@ -112,8 +112,11 @@ def test_the_reference_can_decide(tmp_path: Path) -> None:
     assert (first["num_mc_correct"], last["label"]) == (1, "-")
 
 
-def test_a_timeout_is_judged_once_more_and_nothing_else_is(tmp_path: Path) -> None:
-    late = Draw((1,), "Final answer: B", "stop", 7, Verdict("timeout", "B", "math"))
+@pytest.mark.parametrize("status", ["timeout", "error"])
+def test_a_verdict_of_the_machine_is_judged_once_more_and_nothing_else_is(
+    tmp_path: Path, status: VerdictStatus
+) -> None:
+    late = Draw((1,), "Final answer: B", "stop", 7, Verdict(status, "B", "math"))
     store = make_run(tmp_path, (late, draw("Final answer: B", "incorrect")))
     before = digest(store)
     republish([store.uri], [])

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -67,11 +68,49 @@ def test_time_limit(pool: VerifierPool) -> None:
     assert verify(pool, "\\sin(y)", "\\sin(y) + 0 y").status == "correct"
 
 
-def test_a_worker_that_dies_is_replaced(pool: VerifierPool) -> None:
+def test_a_worker_that_dies_is_replaced_and_the_answer_judged(pool: VerifierPool) -> None:
     for process in family(pool):
         process.kill()
-    assert verify(pool, "x^2+2", "2+x^2").status == "error"
-    assert verify(pool, "x^2+2", "2+x^2").status == "correct", "an error is not remembered"
+    assert verify(pool, "x^2+2", "2+x^2").status == "correct"
+
+
+def kill_when_asked(monkeypatch: pytest.MonkeyPatch, times: int, child: bool) -> list[int]:
+    """The next `times` requests meet a worker, or its child, that the kernel kills; the list counts all requests."""
+    asked: list[int] = []
+    ask = Worker.ask
+
+    def killed(self: Worker, *rest: Any) -> Any:
+        asked.append(self.process.pid)
+        if len(asked) <= times:
+            process = psutil.Process(self.process.pid)
+            assert wait_for(process.children)
+            for victim in process.children() if child else [process]:
+                victim.kill()
+                victim.wait()
+        return ask(self, *rest)
+
+    monkeypatch.setattr(Worker, "ask", killed)
+    return asked
+
+
+@pytest.mark.parametrize("child", [True, False])
+def test_a_lost_worker_costs_no_verdict(pool: VerifierPool, monkeypatch: pytest.MonkeyPatch, child: bool) -> None:
+    asked = kill_when_asked(monkeypatch, 1, child)
+    assert verify(pool, f"x^2+{10 + child}", f"{10 + child}+x^2").status == "correct"
+    assert len(asked) == 2
+
+
+def test_an_answer_that_loses_two_workers_is_an_error(pool: VerifierPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = kill_when_asked(monkeypatch, 2, child=False)
+    verdict = verify(pool, "x^2+12", "12+x^2")
+    assert (verdict.status, len(asked)) == ("error", 2)
+    assert verify(pool, "x^2+12", "12+x^2").status == "correct", "an error is not remembered"
+
+
+def test_a_hostile_answer_is_asked_once(pool: VerifierPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = kill_when_asked(monkeypatch, 0, child=False)
+    assert verify(pool, "\\sin(z)", ENDLESS).status == "timeout"
+    assert len(asked) == 1
 
 
 def test_a_child_that_dies_between_requests_costs_no_verdict_later(pool: VerifierPool) -> None:
