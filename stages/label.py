@@ -80,10 +80,18 @@ def label_solution(solution: Solution, config: LabelConfig) -> Solution:
     """The solution with `num_mc_correct`, `num_mc_total` and `score` of every step filled in.
 
     Draws decide wherever there are any; a last step without draws has the solution's own verdict if its
-    origin says so; everything else is null, never 0.
+    origin says so; everything else is null, never 0. An `implied` step without a success further on is
+    `not_sampled`: the success that spoke for it was taken back when the verdicts were given anew.
     """
-    steps = tuple(_measure(step, solution, config) for step in solution.steps)
-    return dataclasses.replace(solution, steps=steps)
+    steps: list[Step] = []
+    success_after = solution.verdict.status == "correct"
+    for step in reversed(solution.steps):
+        measured = _measure(step, solution, config)
+        if measured.origin == "implied" and not success_after:
+            measured = dataclasses.replace(measured, origin="not_sampled")
+        steps.append(measured)
+        success_after = success_after or any(draw.verdict.status == "correct" for draw in step.draws)
+    return dataclasses.replace(solution, steps=tuple(reversed(steps)))
 
 
 def labelled_steps(solution: Solution, config: LabelConfig) -> list[tuple[Step, Label | None]]:
