@@ -9,8 +9,8 @@ a continuation is drawn, so every choice can be changed without a GPU.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
@@ -97,6 +97,13 @@ def label_solution(solution: Solution, config: LabelConfig) -> Solution:
 def labelled_steps(solution: Solution, config: LabelConfig) -> list[tuple[Step, Label | None]]:
     """Every step with its counts, and its hard label."""
     return [(step, step_label(step, config)) for step in label_solution(solution, config).steps]
+
+
+def biased_strategies(figures: Mapping[str, Any]) -> list[str]:
+    """The strategies in a dataset's `stats.json` that stop at a success; an imported dataset may name none."""
+    # A strategy stands there with its parameters: `first_success num_draws=16 rounds=4,4,8`.
+    names = {policy["strategy"].split(" ", 1)[0] for policy in figures.get("policies", ())}
+    return sorted(names & BIASED_STRATEGIES)
 
 
 def check_threshold(strategy: str, config: LabelConfig) -> None:
