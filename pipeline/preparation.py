@@ -27,7 +27,7 @@ from pipeline.errors import RowError, UserError
 from pipeline.records import PUBLISHED_SCHEMA
 from pipeline.train_config import TrainConfig
 from stages import targets
-from stages.label import BIASED_STRATEGIES
+from stages.label import biased_strategies
 from stages.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
 from stages.samples import UNMEASURED, Sample, Samples, SampleWriter
 from stages.targets import LABELS, Target
@@ -128,13 +128,13 @@ def _check_strategies(config: TrainConfig) -> None:
     Counts are no such target: the likelihood of k of n is the same whatever made the drawing stop.
     """
     path = Path(config.data.path) / "stats.json"
-    policies = json.loads(path.read_text(encoding="utf-8"))["policies"] if path.exists() else []
+    figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     target = config.target
-    if biased := BIASED_STRATEGIES & {policy["strategy"] for policy in policies}:
+    if biased := biased_strategies(figures):
         what = f"target.threshold={target.threshold:g}" if target.threshold else f"target.kind={target.kind}"
         if target.threshold or target.kind in ("soft", "advantage"):
             raise UserError(
-                f"{what}: {config.data.path} was drawn with the strategy {min(biased)}, which stops at a success and "
+                f"{what}: {config.data.path} was drawn with the strategy {biased[0]}, which stops at a success and "
                 "so biases scores: set target.kind=value with target.threshold=0, or target.kind=counts"
             )
 

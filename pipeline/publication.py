@@ -39,7 +39,7 @@ def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig 
     Raises:
         UserError: the labels asked for don't follow from this ledger, or the disk refuses.
     """
-    key = _key(store, config)
+    key = _key(store, config, reverify=stored is not None)
     filesystem, out = open_uri(config.output_dir)
     written = filesystem.get_file_info(f"{out}/stats.json").is_file
     if not force and written and store.exists("published.json") and store.read_json("published.json") == key:
@@ -185,10 +185,14 @@ def _check_override(override: str, reverify: bool) -> None:
     raise UserError(f"override {override!r}: publishing takes only {', '.join(allowed)}")
 
 
-def _key(store: Store, config: RunConfig) -> str:
+def _key(store: Store, config: RunConfig, reverify: bool) -> str:
+    """Stands for all that the published rows follow from: another key publishes anew."""
     parts = [
         config.label.model_dump(),
         config.publish.model_dump(),
+        config.verify.model_dump(exclude={"workers", "time_limit_s"}),
+        [source.verify for source in config.sources],
+        reverify,
         open_uri(config.output_dir)[1],
         store.ledger_files(),
     ]

@@ -33,6 +33,7 @@ def check_together(runs: Runs) -> None:
             if getattr(other, key) != getattr(config, key):
                 raise UserError(f"{key}: {first.uri} and {store.uri} have other settings: {_MEND[key]}")
         _check_modes(first, config, store, other)
+        _check_scores(first, config, store, other)
     _check_policies(runs)
     _tell_missing(runs)
 
@@ -45,6 +46,26 @@ def _check_modes(first: Store, config: RunConfig, store: Store, other: RunConfig
                 f"source {source.name!r}: answers are judged by {', '.join(modes[source.name])} in {first.uri} and by "
                 f"{', '.join(source.verify)} in {store.uri}: their scores don't compare; publish them apart"
             )
+
+
+def _check_scores(first: Store, config: RunConfig, store: Store, other: RunConfig) -> None:
+    """Refuses scores that mean different things: judged by other rules, or of a last step that was measured otherwise."""
+    for key, one, two, mend in (
+        (
+            "verify.compat",
+            config.verify.compat,
+            other.verify.compat,
+            "judge both alike with `--reverify verify.compat=…`, or publish them apart",
+        ),
+        (
+            "rollout.complete_prefix",
+            config.rollout.complete_prefix,
+            other.rollout.complete_prefix,
+            "their last steps' scores don't compare; publish them apart",
+        ),
+    ):
+        if one != two:
+            raise UserError(f"{key} is {one or 'null'} in {first.uri} and {two or 'null'} in {store.uri}: {mend}")
 
 
 def _check_policies(runs: Runs) -> None:

@@ -9,8 +9,8 @@ a continuation is drawn, so every choice can be changed without a GPU.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
@@ -80,15 +80,30 @@ def label_solution(solution: Solution, config: LabelConfig) -> Solution:
     """The solution with `num_mc_correct`, `num_mc_total` and `score` of every step filled in.
 
     Draws decide wherever there are any; a last step without draws has the solution's own verdict if its
-    origin says so; everything else is null, never 0.
+    origin says so; everything else is null, never 0. An `implied` step without a success further on is
+    `not_sampled`: the success that spoke for it was taken back when the verdicts were given anew.
     """
-    steps = tuple(_measure(step, solution, config) for step in solution.steps)
-    return dataclasses.replace(solution, steps=steps)
+    steps: list[Step] = []
+    success_after = solution.verdict.status == "correct"
+    for step in reversed(solution.steps):
+        measured = _measure(step, solution, config)
+        if measured.origin == "implied" and not success_after:
+            measured = dataclasses.replace(measured, origin="not_sampled")
+        steps.append(measured)
+        success_after = success_after or any(draw.verdict.status == "correct" for draw in step.draws)
+    return dataclasses.replace(solution, steps=tuple(reversed(steps)))
 
 
 def labelled_steps(solution: Solution, config: LabelConfig) -> list[tuple[Step, Label | None]]:
     """Every step with its counts, and its hard label."""
     return [(step, step_label(step, config)) for step in label_solution(solution, config).steps]
+
+
+def biased_strategies(figures: Mapping[str, Any]) -> list[str]:
+    """The strategies in a dataset's `stats.json` that stop at a success; an imported dataset may name none."""
+    # A strategy stands there with its parameters: `first_success num_draws=16 rounds=4,4,8`.
+    names = {policy["strategy"].split(" ", 1)[0] for policy in figures.get("policies", ())}
+    return sorted(names & BIASED_STRATEGIES)
 
 
 def check_threshold(strategy: str, config: LabelConfig) -> None:

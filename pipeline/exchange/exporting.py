@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from pipeline.store import one_line_io_errors
 from stages.exchange.kept import Kept, kept_of
 from stages.exchange.names import is_safe, own_name
 from stages.exchange.values import image_names
+from stages.label import biased_strategies
 
 DEFAULT_SYSTEM = Path(__file__).parents[2] / "prompts/prm_system_v1.txt"
 
@@ -30,9 +32,12 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
     Rows that the format has no way to say are left out and counted by reason.
 
     Raises:
-        UserError: there is no dataset, `out` isn't an empty local folder, no row could be written.
+        UserError: there is no dataset, `out` isn't an empty local folder, no row could be written, or a threshold
+            above 0 asks for more than the draws can say.
     """
     filesystem, shards = shard_paths(dataset)
+    if options.threshold:
+        _check_threshold(dataset, filesystem, os.path.dirname(shards[0]), options.threshold)
     target = _empty_folder(out)
     with one_line_io_errors(str(target)), replacing(str(target), pafs.LocalFileSystem()) as folder:
         if format == "parquet":
@@ -114,6 +119,20 @@ def _empty_folder(out: str) -> Path:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"{out}: holds something already; name a new folder")
     return path
+
+
+def _check_threshold(dataset: str, filesystem: pafs.FileSystem, folder: str, threshold: float) -> None:
+    """Refuses a threshold above 0 on shares of draws that stopped at a success, which biases them."""
+    path = f"{folder}/stats.json"
+    if not filesystem.get_file_info(path).is_file:
+        return
+    with filesystem.open_input_stream(path) as file:
+        figures = json.loads(file.read())
+    if biased := biased_strategies(figures):
+        raise UserError(
+            f"--threshold {threshold:g}: {dataset} was drawn with the strategy {biased[0]}, which stops at a success "
+            "and so biases scores: leave it at 0, or top the run up with rollout.strategy=fixed"
+        )
 
 
 def _copy(filesystem: pafs.FileSystem, shards: list[str], folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,24 @@ def test_labels_end_where_they_are_not_known() -> None:
     for name, threshold in (("unlabelled", None), ("implied", 0.125)):
         with pytest.raises(RowError, match="no_label"):
             labelled_turns(SOLUTIONS[name], threshold)
+
+
+def test_a_threshold_is_refused_where_draws_stopped_at_a_success(dataset: str, tmp_path: Path) -> None:
+    stopped = shutil.copytree(dataset, tmp_path / "stopped")
+
+    def export(strategy: str, threshold: float) -> str:
+        policies = [{"strategy": "fixed num_draws=16"}, {"strategy": strategy}]
+        (stopped / "stats.json").write_text(json.dumps({"policies": policies}), encoding="utf-8")
+        out = tmp_path / f"{strategy.split()[0]}-{threshold}"
+        return export_dataset(str(stopped), "conversations", str(out), ExportOptions("demo", "S", threshold))
+
+    with pytest.raises(
+        UserError, match=r"--threshold 0\.25: .* strategy binary_search, which stops at a success"
+    ) as told:
+        export("binary_search num_draws=16 rounds=4,4,8", 0.25)
+    assert "\n" not in str(told.value)
+    assert export("binary_search num_draws=16 rounds=4,4,8", 0.0)
+    assert export("stop_after_zero num_draws=16", 0.25)
 
 
 def test_conversations_have_places_for_images_and_files_that_are_there(dataset: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.batching import Collator
+from pipeline.config import RolloutConfig
 from pipeline.errors import UserError
 from pipeline.preparation import Prepared, image_lengths, is_held_out, prepare
 from pipeline.records import PUBLISHED_SCHEMA
@@ -156,7 +157,9 @@ def test_nothing_to_train_on_is_one_line(tmp_path: Path) -> None:
 
 def test_shares_of_draws_that_stopped_at_a_success_are_no_target(tmp_path: Path) -> None:
     data = shards.write(tmp_path / "data", shards.solutions(2))
-    (tmp_path / "data/stats.json").write_text(json.dumps({"policies": [{"strategy": "first_success"}]}))
+    (tmp_path / "data/stats.json").write_text(
+        json.dumps({"policies": [{"strategy": RolloutConfig(strategy="first_success").description}]})
+    )
     for changes in ({"target__kind": "soft"}, {"target__kind": "advantage"}, {"target__threshold": 0.5}):
         with pytest.raises(UserError, match="stops at a success"):
             prepare(config(tmp_path, data, **changes), family("demo")[1], Layout())

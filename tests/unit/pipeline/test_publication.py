@@ -12,7 +12,7 @@ import yaml
 from pipeline.cli import main
 from pipeline.config import parse_config
 from pipeline.errors import UserError
-from pipeline.publication import republish
+from pipeline.publication import publish_run, republish
 from pipeline.records import LEDGER_SCHEMA, PROBLEM_SCHEMA, ledger_row, problem_row, table
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
@@ -88,6 +88,18 @@ def test_other_problems_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
             ["output_dir={}/both"],
             "they were compared with other benchmarks",
         ),
+        (
+            "p2",
+            ["verify.compat=internvl"],
+            ["output_dir={}/both"],
+            "verify.compat is null in {0}/one and internvl in {0}/two: ",
+        ),
+        (
+            "p2",
+            ["rollout.complete_prefix=sample"],
+            ["output_dir={}/both"],
+            "rollout.complete_prefix is own_answer in {0}/one and sample in {0}/two: ",
+        ),
         ("p2", [], ["output_dir={}/both", "sampling.top_k=1"], "publishing takes only label, publish, output_dir"),
     ],
 )
@@ -97,7 +109,7 @@ def test_runs_that_do_not_go_together(
     runs = [write_run(tmp_path / "one", "p1"), write_run(tmp_path / "two", policy, *settings)]
     with pytest.raises(UserError) as caught:
         republish(runs, [override.format(tmp_path) for override in overrides])
-    assert words in str(caught.value)
+    assert words.format(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "both").exists()
 
@@ -117,6 +129,21 @@ def test_the_output_does_not_depend_on_the_working_directory(tmp_path: Path, mon
     republish([run], ["output_dir=mine"])  # what is typed is meant from here
     assert (tmp_path / "elsewhere/mine/stats.json").exists()
     assert yaml.safe_load((tmp_path / "one/config.yaml").read_text())["output_dir"] == f"{tmp_path}/data/one"
+
+
+@pytest.mark.parametrize("overrides", [[], ["verify.compat=internvl"], ["sources.0.verify=[exact]"]])
+def test_the_runs_own_labels_come_back_after_others_in_their_place(tmp_path: Path, overrides: list[str]) -> None:
+    store = Store(write_run(tmp_path / "one", "p1"))
+    config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
+    assert publish_run(store, config, force=False)
+    assert not publish_run(store, config, force=False)
+    own = read(tmp_path / "data/one")
+    republish([store.uri], overrides, reverify=True)
+    assert read(tmp_path / "data/one") != own
+    assert publish_run(store, config, force=False)
+    assert read(tmp_path / "data/one") == own
+    workers = config.model_copy(update={"verify": config.verify.model_copy(update={"workers": 2})})
+    assert not publish_run(store, workers, force=False)
 
 
 def test_settings_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

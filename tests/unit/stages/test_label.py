@@ -149,6 +149,19 @@ def test_an_implied_step_is_right_at_threshold_zero_and_unknown_above() -> None:
     assert step_label(step(origin="not_sampled"), PAPER) is None
 
 
+def test_a_step_is_implied_only_while_there_is_a_success_further_on() -> None:
+    def found(status: VerdictStatus, drawn: VerdictStatus) -> list[tuple[StepOrigin, str | None]]:
+        implied = step(origin="implied")
+        steps = (implied, step(drawn, "incorrect"), implied, step(origin="own_answer"))
+        return [(item.origin, label) for item, label in labelled_steps(solution(status, *steps), PAPER)]
+
+    speaks, silent = ("implied", "+"), ("not_sampled", None)
+    last_wrong, last_right = ("own_answer", "-"), ("own_answer", "+")
+    assert found("correct", "incorrect") == [speaks, ("measured", "-"), speaks, last_right]
+    assert found("incorrect", "correct") == [speaks, ("measured", "+"), silent, last_wrong]
+    assert found("incorrect", "incorrect") == [silent, ("measured", "-"), silent, last_wrong]
+
+
 def test_labelled_steps_pair_counts_with_labels() -> None:
     pairs = labelled_steps(
         solution("incorrect", step("correct", "incorrect"), step("incorrect"), step(origin="own_answer")),
