@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import records
@@ -18,7 +19,7 @@ from pipeline.errors import RowError
 from pipeline.markdown import Row, markdown_table
 from pipeline.places import locate
 from pipeline.records import Problem, Rejected
-from pipeline.responses import COLUMN, Responses, open_responses
+from pipeline.responses import AMBIGUOUS, COLUMN, Responses, open_responses
 from pipeline.screen import REPORT, Screen, open_screen
 from pipeline.store import Store, one_line_io_errors
 from stages.load import SourceSummary, load, summarise, total
@@ -60,6 +61,8 @@ def load_problems(store: Store, config: RunConfig) -> None:
             except RowError as error:
                 rejected.append(Rejected(item.source, item.row_id, error.reason, error.detail))
         writer.flush()
+        if responses and responses.withdrawn:
+            rejected.extend(writer.withdraw(responses.withdrawn))
     if responses and (unmatched := responses.unmatched()):
         print(f"{unmatched} responses name no problem of this run", file=sys.stderr)
     reasons = Counter(item.reason for item in rejected)
@@ -165,11 +168,24 @@ class _ProblemWriter:
             return
         rows = sorted(self._held, key=itemgetter("problem_id"))
         self._store.filesystem.create_dir(self._store.path("problems"), recursive=True)
-        pq.write_table(
-            records.table(rows, self._schema),
-            self._store.path("problems", f"part-{self._parts:05d}.parquet"),
-            filesystem=self._store.filesystem,
-            row_group_size=32,
-            compression="zstd",
-        )
+        self._write(self._store.path("problems", f"part-{self._parts:05d}.parquet"), records.table(rows, self._schema))
         self._held, self._bytes, self._parts = [], 0, self._parts + 1
+
+    def withdraw(self, problem_ids: set[str]) -> list[Rejected]:
+        """Takes flushed problems out again: a later one fits their responses as well."""
+        withdrawn: list[Rejected] = []
+        for path in self._store.problem_files():
+            # As one file: a dataset would look for partitions in the path.
+            with self._store.filesystem.open_input_file(path) as file:
+                table = pq.read_table(file)
+            gone = pc.is_in(table["problem_id"], pa.array(sorted(problem_ids), pa.string()))
+            names = table.select(["source", "row_id"]).filter(gone).to_pylist()
+            withdrawn += [Rejected(row["source"], row["row_id"], "ambiguous_response", AMBIGUOUS) for row in names]
+            if len(names) == len(table):
+                self._store.filesystem.delete_file(path)
+            elif names:
+                self._write(path, table.filter(pc.invert(gone)))
+        return withdrawn
+
+    def _write(self, path: str, table: pa.Table) -> None:
+        pq.write_table(table, path, filesystem=self._store.filesystem, row_group_size=32, compression="zstd")

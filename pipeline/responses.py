@@ -2,7 +2,7 @@
 
 A line of the file has `response`, and names its problem by `problem_id`, by `id` (the source's own, with `source`
 where the run has several), or by `question` and `answer`. The problem files get a column with a problem's
-responses; a problem without any is left out.
+responses; a problem without any is left out, and so is one that shares a line with another problem.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from stages.sources.files import parse_line
 
 COLUMN = "responses"
 NAME = "input.responses"
+AMBIGUOUS = "a line fits several problems: name the problem by `problem_id`"
 
 _Key = tuple[str, ...]
 
@@ -35,7 +36,9 @@ class Responses:
         self._path = Path(path)
         self._several = several_sources
         self._places: dict[_Key, list[int]] = defaultdict(list)
-        self._taken: set[_Key] = set()
+        self._owners: dict[_Key, str] = {}
+        self.withdrawn: set[str] = set()
+        """Ids of problems that `of` gave responses to which another problem's names fit as well."""
         self.rejected: list[Rejected] = []
         try:
             self._index()
@@ -49,24 +52,28 @@ class Responses:
         """The problem's responses, in the file's order.
 
         Raises:
-            RowError: `no_response`.
+            RowError: `no_response`, or `ambiguous_response`: an earlier problem, now `withdrawn`, fits a line as well.
         """
-        keys = [
+        names = [
             ("problem_id", problem.problem_id),
             ("id", problem.source, problem.row_id),
             ("id", problem.row_id),
             ("question", problem.question, problem.answer),
         ]
-        places = sorted(place for key in keys for place in self._places.get(key, ()))
-        if not places:
+        keys = [key for key in names if key in self._places]
+        if not keys:
             raise RowError("no_response", f"{self._path} has none for this problem")
-        self._taken.update(keys)
+        rivals = {self._owners.setdefault(key, problem.problem_id) for key in keys} - {problem.problem_id}
+        if rivals:
+            self.withdrawn |= rivals
+            raise RowError("ambiguous_response", AMBIGUOUS)
+        places = sorted(place for key in keys for place in self._places[key])
         with self._path.open("rb") as file:
             return [self._response(file, place) for place in places]
 
     def unmatched(self) -> int:
         """Lines that name no problem of the run."""
-        return sum(len(places) for key, places in self._places.items() if key not in self._taken)
+        return sum(len(places) for key, places in self._places.items() if key not in self._owners)
 
     def _index(self) -> None:
         with self._path.open("rb") as file:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import dataclasses
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pyarrow.parquet as pq
 import pytest
 
@@ -28,6 +32,13 @@ def config(**settings: Any) -> RunConfig:
     sources = [{"name": "geo", "path": "rows.jsonl"}]
     base = {"name": "x", "sources": sources, "sampling": {"max_tokens": 200}, "rollout": {"num_draws": 3}}
     return parse_config({**base, **settings})
+
+
+def image(number: int) -> str:
+    """A small picture as base64 text, another for each number."""
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8), (number * 50, 0, 0)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def write(folder: Path, *rows: Any) -> str:
@@ -67,6 +78,45 @@ def test_an_id_alone_names_no_row_of_several_sources(tmp_path: Path) -> None:
         Responses(path, several_sources=True)
     with pytest.raises(UserError, match=r"input.responses: gone.jsonl: can't be read"):
         Responses("gone.jsonl", several_sources=False)
+
+
+@pytest.mark.parametrize(
+    "line", [{"question": "How many?", "answer": "4"}, {"id": "7"}, {"source": "geo", "id": "7"}], ids=str
+)
+def test_a_line_that_fits_two_problems_serves_neither(tmp_path: Path, line: dict[str, str]) -> None:
+    path = write(tmp_path, {**line, "response": "one"}, {"problem_id": "c", "response": "mine"})
+    responses = Responses(path, several_sources=False)
+    assert responses.of(PROBLEM) == ["one"]
+    assert responses.withdrawn == set()
+    with pytest.raises(RowError, match="ambiguous_response"):
+        responses.of(dataclasses.replace(PROBLEM, problem_id="b", images=(Image.of(b"y"),)))
+    assert responses.withdrawn == {"pid"}
+    assert responses.of(Problem("c", "geo", "9", "?", "4", (), (), ("number",), 1, "p")) == ["mine"]
+    assert responses.unmatched() == 0
+
+
+def test_two_problems_of_one_line_are_both_quarantined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.loading.PART_BYTES", 1)
+    rows = [{"id": str(number), "question": "How many?", "answer": "3", "image": image(number)} for number in range(3)]
+    rows[2]["question"] = "How few?"
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    named = {"question": "How many?", "answer": "3", "response": "x"}
+    path = write(tmp_path, named, {"id": "2", "response": "y"})
+    settings = config(
+        sources=[{"name": "geo", "path": str(tmp_path / "rows.jsonl")}],
+        input={"responses": path},
+        run_dir=str(tmp_path),
+    )
+    store = Store(str(tmp_path))
+    store.make()
+    load_problems(store, settings)
+    refused = [json.loads(line) for line in store.read_text("quarantine/load.jsonl").splitlines()]
+    assert sorted((row["id"], row["reason"]) for row in refused) == [
+        ("0", "ambiguous_response"),
+        ("1", "ambiguous_response"),
+    ]
+    assert store.read_json("problems.json") == {"rejected": {"ambiguous_response": 2}}
+    assert [pq.read_table(file)["row_id"].to_pylist() for file in store.problem_files()] == [["2"]]
 
 
 def test_other_responses_are_another_policy(tmp_path: Path) -> None:
