@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from stages.verify.hedges import hedge
 from stages.verify.modes import number
 from stages.verify.modes.text import normal_text
 from stages.verify.notation import ascii_punctuation, plain
@@ -68,7 +69,7 @@ _REASON = re.compile(r"\s*(?:because|since|as|is|which|,|with|would|should|has)\
 
 
 class Conflict(ValueError):
-    """The answer names an option by its letter and another one by its text."""
+    """The answer names an option by its letter and another one beside it, or takes its choice back."""
 
 
 @lru_cache(maxsize=4096)
@@ -78,7 +79,7 @@ def chosen(answer: str, options: tuple[str, ...]) -> frozenset[int] | None:
     Without `options`, letters A to Z count.
 
     Raises:
-        Conflict: letter and text disagree.
+        Conflict: letter and text disagree, another option is named beside, or the choice is denied.
     """
     answer = plain(answer)
     if not answer or len(answer) > MAX_LENGTH:
@@ -144,6 +145,8 @@ def _letter_and_text(answer: str, options: tuple[str, ...], count: int) -> int |
     article = match is None and letter == "A" and _takes_article(rest)
     if named is not None and not agree and not article:
         raise Conflict(f"letter {letter}, but the text of option {chr(ord('A') + named)}")
+    if not agree and (why := hedge(plain(rest), index, options)):
+        raise Conflict(why)
     if match is None:
         return index if agree or (named is None and answer[0].isupper() and _REASON.match(rest)) else None
     return index

@@ -78,3 +78,23 @@ def test_the_only_option_of_a_sentence(sentence: str, index: int | None) -> None
 def test_a_bare_letter_against_the_text_of_another_option(answer: str) -> None:
     with pytest.raises(Conflict, match="but the text of option"):
         chosen(answer, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("(B) 12 cm and (C) a polygon", "also option C"),
+        ("B. 12 cm or D", "also option D"),
+        ("B: 12 cm, but x^2 is possible", "also option D"),
+        ("B. neither", "denied"),
+        ("B. is wrong", "denied"),
+    ],
+)
+def test_a_choice_that_is_taken_back(answer: str, why: str) -> None:
+    with pytest.raises(Conflict, match=why):
+        chosen(answer, OPTIONS)
+
+
+@pytest.mark.parametrize("answer", ["B. 12 cm, not C", "B: 12 cm, but C is wrong", "B: 12 cm because A and C differ"])
+def test_a_choice_that_refutes_the_others(answer: str) -> None:
+    assert chosen(answer, OPTIONS) == frozenset({1})

@@ -1,0 +1,71 @@
+"""What takes an option back that an answer began with: another option beside it, or a denial."""
+
+from __future__ import annotations
+
+import re
+
+from stages.verify.notation import plain
+
+_REASON = re.compile(r"\b(?:because|since|as|so|which|while|whereas|unlike|than|instead|rather)\b", re.IGNORECASE)
+"""From here on other options may be named: they are argued about."""
+_BESIDE = r"(?:(?:\b(?:and|or|but|nor)\b|[,;/&|])\s*)+(?:(?:also|maybe|perhaps|possibly|even|option|choice)\s+)*"
+_REFUTED = (
+    r"(?!\s*(?:(?:is|are|was|were|would|does|can|could)\s*(?:be\s+)?)?"
+    r"(?:not\b|n't|cannot|too\b|wrong|incorrect|false|excluded|impossible|ruled out|out\b))"
+)
+_LETTER_BESIDE = re.compile(rf"(?i:{_BESIDE})(?:[(\[]([A-Z])[)\]]|([A-Z])(?![\w'^_+*=<>]))(?:\s*[.:])?(?i:{_REFUTED})")
+_SURE_LETTER = re.compile(
+    rf"(?:\b(?:or|but)\s+([A-Z])(?=\s*(?:$|[.,;:]|(?:is|could|may|might)\b))"
+    rf"|{_BESIDE}(?:[(\[]([A-Z])[)\]]|([A-Z])[.:]\s)){_REFUTED}"
+)
+"""For options that aren't known, whose texts may be `points A and C`."""
+_VERDICT = r"(?:wrong|incorrect|excluded|impossible|ruled out|not\s+(?:correct|right|possible|true|it|the\s+answer))\b"
+_DENIED = re.compile(rf"(?:(?:is|was|seems|looks)\s+{_VERDICT}|(?:isn't|cannot be|can't be|not be)\b)", re.IGNORECASE)
+_DENIED_ALONE = re.compile(
+    rf"(?:(?:neither|none|no|not|false|nothing)\s*(?:$|[.,;!])|(?:neither|none)\s+(?:of|is|fits)\b|{_VERDICT})",
+    re.IGNORECASE,
+)
+"""Denials that may also be an option's text."""
+_SUMS_UP = re.compile(r"\b(?:both|all|above|each|either|neither|none|every)\b", re.IGNORECASE)
+
+
+def hedge(rest: str, index: int, options: tuple[str, ...]) -> str | None:
+    """Why the `rest` after the letter of option `index` takes the choice back; None if it doesn't.
+
+    What also stands in the option's own text is no hedge, nor is an option that the rest refutes (`12, but C is
+    wrong`) or argues about (`12, because 10 and 14 …`).
+    """
+    own = plain(options[index]) if options else ""
+    letter = chr(ord("A") + index)
+    denials = (_DENIED, _DENIED_ALONE) if options else (_DENIED,)
+    if any(denial.match(rest) and not denial.match(own) for denial in denials) or _denies(rest, letter, own):
+        return f"letter {letter}, but denied"
+    if own and rest.lower().startswith(own.lower()):
+        rest = rest[len(own) :]
+    if _SUMS_UP.search(own) and not re.match(_BESIDE, rest.strip()):
+        return None
+    others = _beside(_REASON.split(rest)[0], options) - _beside(own, options) - {letter}
+    return f"letter {letter}, but also option {min(others)}" if others else None
+
+
+def _denies(rest: str, letter: str, own: str) -> bool:
+    """`not 12` after the letter of the option 12, and `not B` after B; `not C` denies another option."""
+    itself = "|".join(re.escape(name) for name in (letter, own) if name)
+    return re.match(rf"not\s+\(?(?:{itself})(?!\w)", rest) is not None
+
+
+def _beside(text: str, options: tuple[str, ...]) -> set[str]:
+    """The letters of the options that `text` names, by letter or text, after `and`, `or`, `but` or a comma."""
+    pattern = _LETTER_BESIDE if options else _SURE_LETTER
+    found = {letter for match in pattern.finditer(text) for letter in match.groups() if letter}
+    if options:
+        found = {letter for letter in found if ord(letter) - ord("A") < len(options)}
+    # A comma inside a number or a name is no separator.
+    spaced = re.sub(r",(?=\S)", " ", text)
+    for index, option in enumerate(options):
+        wanted = plain(option)
+        if len(wanted) > 1 and re.search(
+            rf"{_BESIDE}{re.escape(wanted)}(?![\w%^*/+=-])(?!\.\d){_REFUTED}", spaced, re.IGNORECASE
+        ):
+            found.add(chr(ord("A") + index))
+    return found
