@@ -123,9 +123,13 @@ def _rejudge(
                 problem = problems[row["problem_id"]]
                 old = [records.solution_from_row(solution) for solution in row["solutions"]]
                 new = runner.run(_judge_problem(problem, old, prompts[problem.prompt], which, pool, config))
-                for before, after in zip(old, new, strict=True):
-                    flips.add(problem.source, before, after, _labels(before, config), _labels(after, config))
-                row["solutions"] = [dataclasses.asdict(_slim(solution)) for solution in new]
+                kept = [_labelable(before, after, config) for before, after in zip(old, new, strict=True)]
+                for before, after, left in zip(old, new, kept, strict=True):
+                    flips.add(problem.source, before, after, _labels(before, config), _labels(left, config))
+                    flips.cut_short += sum(
+                        len(a.draws) > len(b.draws) for a, b in zip(after.steps, left.steps, strict=True)
+                    )
+                row["solutions"] = [dataclasses.asdict(_slim(solution)) for solution in kept]
             paths.append(store.path(FOLDER, posixpath.basename(path)))
             _write(rows, paths[-1], store)
     return paths
@@ -160,6 +164,13 @@ async def _judge_problem(
         return dataclasses.replace(solution, verdict=own, steps=tuple(steps))
 
     return list(await asyncio.gather(*map(one, solutions)))
+
+
+def _labelable(before: Solution, after: Solution, config: RunConfig) -> Solution:
+    """`after` with the draws that labels can be told from."""
+    if config.rollout.strategy not in label.BIASED_STRATEGIES:
+        return after
+    return label.without_cut_short(before, after, config.rollout.num_draws)
 
 
 def _labels(solution: Solution, config: RunConfig) -> list[str | None]:

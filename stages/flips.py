@@ -27,6 +27,8 @@ class Flips:
     """(source, modes, old label, new label) → steps whose label is another one."""
     labelled: Counter[str] = field(default_factory=Counter)
     """Source → steps."""
+    cut_short: int = 0
+    """Steps whose drawing stopped at a success that was taken back: too few draws for a label."""
 
     def add(self, source: str, old: Solution, new: Solution, old_labels: Labels, new_labels: Labels) -> None:
         """Counts a solution that was judged anew."""
@@ -50,6 +52,7 @@ class Flips:
             "verdicts": _rows(self.verdicts, "mode", "verdicts"),
             "steps": sum(self.labelled.values()),
             "flipped_steps": _rows(self.steps, "modes", "steps"),
+            "cut_short_steps": self.cut_short,
         }
 
     def text(self) -> str:
@@ -67,6 +70,11 @@ class Flips:
             f"  {source}, {modes}: {n:,} of {self.labelled[source]:,} steps {old} → {new}"
             for (source, modes, old, new), n in _sorted(self.steps)
         ]
+        if self.cut_short:
+            lines.append(
+                f"  {self.cut_short:,} steps stopped at a success that was taken back, and have too few draws for a "
+                "label: top the run up with rollout.strategy=fixed"
+            )
         return "\n".join(lines)
 
 

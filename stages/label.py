@@ -90,7 +90,7 @@ def label_solution(solution: Solution, config: LabelConfig) -> Solution:
         if measured.origin == "implied" and not success_after:
             measured = dataclasses.replace(measured, origin="not_sampled")
         steps.append(measured)
-        success_after = success_after or any(draw.verdict.status == "correct" for draw in step.draws)
+        success_after = success_after or _has_success(step)
     return dataclasses.replace(solution, steps=tuple(reversed(steps)))
 
 
@@ -117,6 +117,26 @@ def check_threshold(strategy: str, config: LabelConfig) -> None:
             f"label.threshold={config.threshold:g} with rollout.strategy={strategy}: the strategy stops at a "
             "success, which biases scores; set label.threshold=0 or top the ledger up with strategy=fixed"
         )
+
+
+def without_cut_short(before: Solution, after: Solution, num_draws: int) -> Solution:
+    """`after` without the draws of steps that lost their success when the verdicts of `before` were given anew.
+
+    For strategies that stop at a success: such a step has fewer than `num_draws` draws and no success, so it is
+    neither `+` nor, as if all had missed, `-`: it has no label. A last step has its solution's own verdict, if its
+    origin says so.
+    """
+    steps = tuple(
+        dataclasses.replace(new, draws=())
+        if len(new.draws) < num_draws and _has_success(old) and not _has_success(new)
+        else new
+        for old, new in zip(before.steps, after.steps, strict=True)
+    )
+    return dataclasses.replace(after, steps=steps)
+
+
+def _has_success(step: Step) -> bool:
+    return any(draw.verdict.status == "correct" for draw in step.draws)
 
 
 def _measure(step: Step, solution: Solution, config: LabelConfig) -> Step:

@@ -22,7 +22,7 @@ def draw(text: str, status: VerdictStatus, mode: str = "choice") -> Draw:
     return Draw((1, 2), text, "stop", 7, Verdict(status, None, mode))
 
 
-def make_run(folder: Path, draws: tuple[Draw, ...]) -> Store:
+def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed") -> Store:
     """A finished run of one problem (gold: B) with one solution of two steps and `draws` after the first."""
     image = Image.of(noise_png(1))
     key = Problem.make_id("mine", "How many?", "B", [image.sha256], OPTIONS)
@@ -40,12 +40,13 @@ def make_run(folder: Path, draws: tuple[Draw, ...]) -> Store:
         Verdict("correct", "B", "choice"),
         steps,
     )
-    item = AnnotatedProblem(problem, (solution,), "m", "abc", "How many?", "sha", "fixed")
+    item = AnnotatedProblem(problem, (solution,), "m", "abc", "How many?", "sha", strategy)
     config = {
         "name": "mine",
         "run_dir": str(folder / "run"),
         "output_dir": str(folder / "data"),
         "sources": [{"name": "mine", "path": "mine.jsonl", "verify": ["choice", "math"]}],
+        "rollout": {"strategy": strategy, "num_draws": 4},
     }
     store = Store(str(folder / "run"))
     for name in ("problems", "annotations", "checkpoint", "quarantine"):
@@ -93,6 +94,28 @@ def test_new_verdicts_flip_labels_and_are_reported(tmp_path: Path, capsys: pytes
     assert digest(store) == before
     republish([store.uri], [])
     assert published_steps(tmp_path)[0]["label"] == "+"
+
+
+@pytest.mark.parametrize(
+    ("num_draws", "found", "short"),
+    [(2, (None, None, "measured"), 1), (4, ("-", 4, "measured"), 0)],
+)
+def test_a_success_taken_back_leaves_no_label_where_drawing_stopped_at_it(
+    tmp_path: Path,
+    num_draws: int,
+    found: tuple[str | None, int | None, str],
+    short: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    miss = draw("Final answer: A 54", "incorrect")
+    store = make_run(tmp_path, (*[miss] * (num_draws - 1), draw("Final answer: A 54", "correct")), "first_success")
+    republish([store.uri], [], reverify=True)
+    step = published_steps(tmp_path)[0]
+    assert (step["label"], step["num_mc_total"], step["origin"]) == found
+    report = store.read_json("reverified/flips.json")
+    assert report["cut_short_steps"] == short
+    assert [row["new"] for row in report["flipped_steps"]] == [found[0] or "null"]
+    assert ("top the run up with rollout.strategy=fixed" in capsys.readouterr().out) == bool(short)
 
 
 def test_other_modes_can_be_tried(tmp_path: Path) -> None:
