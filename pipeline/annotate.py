@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 
 from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
-from pipeline.errors import EngineDead, RowError
+from pipeline.errors import EngineDead, RowError, UserError
 from pipeline.given import read_given
 from pipeline.judging import judge
 from pipeline.meter import Meter
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 FULL_CACHE = 0.9
 """The share of the engine's KV cache in use above which no further problem is begun."""
+MOST_LOSSES = 3
+"""Engines that may die over one problem in a call of the driver before it is given up."""
 
 
 async def annotate(
@@ -54,18 +57,8 @@ async def annotate(
     Raises:
         EngineDead: the engine is gone.
     """
-    key = policy_key(model, template.sha, config)
-    result = AnnotatedProblem(
-        problem,
-        (),
-        config.engine.model
-        if responses is None
-        else f"{config.input.responses_policy or 'given'} + {config.engine.model}",
-        key,
-        user_turn(problem, template),
-        template.sha,
-        config.rollout.description,
-    )
+    result = _unanswered(problem, template, model, config, responses)
+    key = result.policy_key
 
     async def verify(response: str, finish_reason: FinishReason) -> Verdict:
         return await judge(problem, response, finish_reason, template.text, pool, config)
@@ -94,6 +87,23 @@ async def annotate(
         # One row must not end the run for all others; it is counted and shown like any other that failed.
         return dataclasses.replace(result, error=f"internal_error: {type(error).__name__}: {error}"[:500])
     return dataclasses.replace(result, solutions=tuple(solutions))
+
+
+def _unanswered(
+    problem: Problem, template: Template, model: str, config: RunConfig, responses: Sequence[str] | None
+) -> AnnotatedProblem:
+    """The problem as the policy is asked it, still without solutions."""
+    return AnnotatedProblem(
+        problem,
+        (),
+        config.engine.model
+        if responses is None
+        else f"{config.input.responses_policy or 'given'} + {config.engine.model}",
+        policy_key(model, template.sha, config),
+        user_turn(problem, template),
+        template.sha,
+        config.rollout.description,
+    )
 
 
 def _tokenised(text: str, engine: Engine, config: RunConfig) -> Completion:
@@ -163,7 +173,10 @@ class Annotator:
         self._engine = make_engine(config.engine)
         self._under_way = 0
         self._door = asyncio.Lock()
-        self._meter = Meter(Store(config.run_dir), self._engine.gauges)
+        self._begun: set[str] = set()
+        self._one_suspect = asyncio.Lock()
+        self._store = Store(config.run_dir)
+        self._meter = Meter(self._store, self._engine.gauges)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         block = batch.to_pylist()
@@ -181,17 +194,35 @@ class Annotator:
         self, problem: Problem, given: Sequence[Solution] | None, texts: Sequence[str] | None
     ) -> dict[str, Any]:
         template = self._templates[problem.prompt]
-        await self._room()
-        try:
-            item = await annotate(problem, template, self._model, self._engine, self._pool, self._config, given, texts)
-        except EngineDead as error:
-            # Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job.
-            print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        finally:
-            self._under_way -= 1
+        losses = await asyncio.to_thread(self._store.engines_lost, problem.problem_id)
+        if losses >= MOST_LOSSES:
+            item = _unanswered(problem, template, self._model, self._config, texts)
+            error = f"engine_lost: {losses} engines died while they worked on this problem"
+            return records.ledger_row(dataclasses.replace(item, error=error))
+        # Suspects go one after another, so that one that kills its engine takes no other to its last attempt.
+        async with self._one_suspect if losses else contextlib.nullcontext():
+            await self._room()
+            self._begun.add(problem.problem_id)
+            try:
+                item = await annotate(
+                    problem, template, self._model, self._engine, self._pool, self._config, given, texts
+                )
+            except EngineDead as error:
+                self._die(error)
+            finally:
+                self._begun.discard(problem.problem_id)
+                self._under_way -= 1
         self._meter.add(item, given or ())
         return records.ledger_row(item)
+
+    def _die(self, error: EngineDead) -> NoReturn:
+        """Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job."""
+        print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)
+        try:
+            self._store.note_lost_engine(self._begun)
+        except (OSError, UserError) as refusal:
+            print(f"the problems it worked on could not be noted: {refusal}", file=sys.stderr, flush=True)
+        os._exit(1)
 
     async def _room(self) -> None:
         """Holds a new problem back while those under way fill the cache: their prefixes would be evicted for it."""

@@ -29,6 +29,15 @@ LEDGER_FREE = (
     "verify.workers",
 )
 """Dotted keys that may change between two calls on one run directory."""
+FREE_ARGS = (
+    "gpu_memory_utilization",
+    "kv_cache_memory_bytes",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "enforce_eager",
+    "swap_space",
+)
+"""Of `engine.args`: what fits the engine to its machine and is no part of what it draws. May change likewise."""
 
 
 class Fields(Strict):
@@ -132,6 +141,11 @@ class EngineConfig(Strict):
     """Run Python code that comes with the model."""
     args: dict[str, Any] = Field(default_factory=dict)
     """More keyword arguments of vLLM's `AsyncEngineArgs`."""
+
+    @property
+    def drawing_args(self) -> dict[str, Any]:
+        """The `args` that what is drawn may depend on."""
+        return {key: value for key, value in self.args.items() if key not in FREE_ARGS}
 
 
 class SamplingConfig(Strict):
@@ -332,7 +346,9 @@ def ledger_view(config: RunConfig) -> dict[str, Any]:
     """The configuration as flat dotted keys, without those that don't touch the ledger."""
     unheeded = set().union(*STRATEGY_PARAMETERS.values()) - config.rollout.parameters.keys()
     flat: dict[str, Any] = {}
-    _flatten(config.model_dump(mode="json", exclude={"rollout": unheeded}), "", flat)
+    engine = config.engine.model_copy(update={"args": config.engine.drawing_args})
+    made = config.model_copy(update={"engine": engine})
+    _flatten(made.model_dump(mode="json", exclude={"rollout": unheeded}), "", flat)
     return {
         key: value
         for key, value in flat.items()

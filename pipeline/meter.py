@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.engine.gauges import Gauges
+from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Solution
 from pipeline.store import Store
 
@@ -60,6 +62,13 @@ class Meter:
             }
 
     def _write(self) -> None:
+        told = False
         while True:
-            self._store.write_json(self._name, self.snapshot())
+            try:
+                self._store.write_json(self._name, self.snapshot())
+            except (OSError, UserError) as error:
+                # The ledger matters, the display does not: the next write may succeed.
+                if not told:
+                    print(f"progress can't be written for now: {error}", file=sys.stderr, flush=True)
+                told = True
             time.sleep(INTERVAL_S)

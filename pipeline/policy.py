@@ -46,6 +46,6 @@ def policy_key(model: str, prompt_sha: str, config: RunConfig) -> str:
     if not config.sampling.greedy_first:
         # As it was before there was a choice: ids and seeds of older ledgers stay.
         del sampling["greedy_first"]
-    engine = config.engine.model_dump(include={"dtype", "max_model_len", "args"})
+    engine = config.engine.model_dump(include={"dtype", "max_model_len"}) | {"args": config.engine.drawing_args}
     parts = [model, prompt_sha, engine, sampling]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -75,6 +75,8 @@ def _annotate_pending(
 ) -> None:
     print(f"{pending} of {total} problems to annotate", file=sys.stderr)
     store.clear("progress")
+    # Whoever calls again may have mended what the engines died of.
+    store.clear("attempts")
     absolute = config.model_copy(update={"run_dir": store.uri if not store.local else store.root})
     with one_line_io_errors(store.uri), ray_session(config), progress_bar(store, total, total - pending):
         annotate_problems(store, absolute, templates, model)

@@ -7,6 +7,7 @@ quarantine/*.jsonl     rows that were refused, with id and reason
 annotations/*.parquet  the ledger
 checkpoint/            Ray Data's record of the problems that are done
 progress/*.json        counters of each engine
+attempts/*.json        problems that engines died over since the last call
 published.json         what was published last
 reverified/            verdicts given anew by the last `publish`: the ledger without texts, and flips.json
 driver.lock            held by the one driver
@@ -189,6 +190,17 @@ class Store:
     def progress(self) -> list[dict[str, Any]]:
         """What each engine wrote last."""
         return [self.read_json("progress", posixpath.basename(path)) for path in self.files("progress", ".json")]
+
+    def engines_lost(self, problem_id: str) -> int:
+        """How many engines died while they worked on this problem."""
+        name = f"attempts/{problem_id}.json"
+        return int(self.read_json(name)["engines_lost"]) if self.exists(name) else 0
+
+    def note_lost_engine(self, problem_ids: Iterable[str]) -> None:
+        """One more engine died, while it worked on these problems."""
+        for problem_id in sorted(problem_ids):
+            lost = self.engines_lost(problem_id) + 1
+            self.write_json(f"attempts/{problem_id}.json", {"engines_lost": lost})
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

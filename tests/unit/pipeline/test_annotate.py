@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, NoReturn
 
+import pyarrow as pa
 import pytest
 
-from pipeline.annotate import annotate
+from pipeline import annotate as annotating
+from pipeline.annotate import Annotator, annotate
 from pipeline.config import EngineConfig, RunConfig, SamplingConfig, parse_config
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import EngineDead
-from pipeline.records import Image, Problem, Verdict
+from pipeline.records import PROBLEM_SCHEMA, Image, Problem, Verdict, problem_row, table
 from pipeline.seeds import base_seed
+from pipeline.store import Store
 from stages.sample import Template
 from stages.verify.pool import VerifierPool
 
@@ -90,3 +97,83 @@ def test_one_row_that_fails_is_a_row_with_an_error() -> None:
 def test_a_dead_engine_is_not_a_row_error() -> None:
     with pytest.raises(EngineDead):
         run(RecordingEngine(EngineDead("gone")), RecordingPool())
+
+
+class Exited(BaseException):
+    """In place of a process that ends."""
+
+
+class PoisonedEngine(ScriptedEngine):
+    """Dies over one question, and with it all others that are under way."""
+
+    async def generate(self, prompt: Prompt, *rest: Any, **more: Any) -> list[Completion]:
+        await asyncio.sleep(0)
+        if b"poison" in bytes(token for token in prompt.token_ids if 0 <= token < 256):
+            raise EngineDead("gone")
+        await asyncio.sleep(0.05)
+        return await super().generate(prompt, *rest, **more)
+
+
+def until_done(config: RunConfig, block: pa.Table, most: int = 6) -> tuple[list[dict[str, Any]], int]:
+    """The block's ledger rows, and how many actors it took: each dies with its engine, as Ray retries."""
+
+    async def attempt() -> list[dict[str, Any]]:
+        annotator = Annotator(config, {"p": "{question}"}, "scripted")
+        with annotator._pool:
+            return [row async for rows in annotator(block) for row in rows.to_pylist()]
+
+    for actors in range(1, most + 1):
+        try:
+            return asyncio.run(attempt()), actors
+        except Exited:
+            pass
+    raise AssertionError("it restarts for ever")
+
+
+def test_a_problem_that_kills_its_engine_is_given_up_and_its_neighbours_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(status: int) -> NoReturn:
+        raise Exited(status)
+
+    monkeypatch.setattr(annotating.os, "_exit", leave)
+    settings = CONFIG.model_copy(update={"run_dir": str(tmp_path), "engine": EngineConfig(kind="scripted")})
+    questions = {"a": "How many?", "b": "poison", "c": "How few?"}
+    block = table(
+        [problem_row(dataclasses.replace(PROBLEM, problem_id=key, question=text)) for key, text in questions.items()],
+        PROBLEM_SCHEMA,
+    )
+    undisturbed, actors = until_done(settings, block)
+    assert actors == 1
+
+    monkeypatch.setattr(annotating, "make_engine", PoisonedEngine)
+    rows, actors = until_done(settings, block)
+    assert actors == annotating.MOST_LOSSES + 1
+    assert [row["error"] for row in rows] == [
+        None,
+        "engine_lost: 3 engines died while they worked on this problem",
+        None,
+    ]
+    assert rows[1]["solutions"] == []
+    assert [rows[0], rows[2]] == [undisturbed[0], undisturbed[2]]
+    assert {key: Store(str(tmp_path)).engines_lost(key) for key in "abc"}["b"] == 3
+    assert json.loads((tmp_path / "attempts" / "a.json").read_text())["engines_lost"] < 3
+
+
+def test_an_engine_that_dies_is_restarted_even_if_nothing_can_be_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def leave(status: int) -> NoReturn:
+        raise Exited(status)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(annotating.os, "_exit", leave)
+    monkeypatch.setattr(annotating, "make_engine", PoisonedEngine)
+    monkeypatch.setattr(Store, "note_lost_engine", full)
+    block = table([problem_row(dataclasses.replace(PROBLEM, question="poison"))], PROBLEM_SCHEMA)
+    settings = CONFIG.model_copy(update={"run_dir": str(tmp_path), "engine": EngineConfig(kind="scripted")})
+    with pytest.raises(AssertionError, match="for ever"):
+        until_done(settings, block, most=1)
+    assert "could not be noted: [Errno 28]" in capfd.readouterr().err

@@ -38,6 +38,19 @@ def test_only_what_changes_the_ledger_is_refused(tmp_path: Path, overrides: tupl
         assert named in str(caught.value)
 
 
+def test_an_engine_may_be_fitted_to_its_machine_between_calls(tmp_path: Path) -> None:
+    fits = ("engine.args.gpu_memory_utilization=0.92", "engine.args.max_num_seqs=64")
+    smaller = ("engine.args.gpu_memory_utilization=0.85", "engine.args.enforce_eager=true")
+    store = Store(str(tmp_path))
+    for overrides in (fits, smaller, (), fits):
+        claim(store, config(*overrides), {"p": "{question}"}, "model@1")
+        assert policy_key("m", "p", config(*overrides)) == policy_key("m", "p", config())
+    other = config(*fits, "engine.args.quantization=fp8")
+    with pytest.raises(UserError, match=r"engine\.args\.quantization"):
+        claim(store, other, {"p": "{question}"}, "model@1")
+    assert policy_key("m", "p", other) != policy_key("m", "p", config())
+
+
 def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     claim(store, config(), {"p": "{question}"}, "model@1")
@@ -84,6 +97,7 @@ def test_a_local_model_is_named_by_its_content(tmp_path: Path) -> None:
 
 def test_the_policy_key_follows_sampling_but_not_the_number_of_solutions() -> None:
     key = policy_key("m", "p", config())
+    assert key == "e8d20270810c"  # It names rows and seeds of older ledgers.
     assert key == policy_key("m", "p", config("sampling.num_solutions=8", "engine.replicas=3"))
     assert key != policy_key("m", "p", config("sampling.temperature=0.5"))
     assert key != policy_key("m", "q", config())
