@@ -40,13 +40,12 @@ def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig 
         UserError: the labels asked for don't follow from this ledger, or the disk refuses.
     """
     key = _key(store, config, reverify=stored is not None)
-    filesystem, out = open_uri(config.output_dir)
-    written = filesystem.get_file_info(f"{out}/stats.json").is_file
-    if not force and written and store.exists("published.json") and store.read_json("published.json") == key:
+    published = store.read_json("published.json") if store.exists("published.json") else None
+    if not force and published == {"key": key, "stats": _stats_hash(config)}:
         return False
     stats = _publish([(store, config)], [stored] if stored else None)
     store.write_jsonl("quarantine/annotate.jsonl", map(_quarantine_row, stats.failed))
-    store.write_json("published.json", key)
+    store.write_json("published.json", {"key": key, "stats": _stats_hash(config)})
     return True
 
 
@@ -197,6 +196,15 @@ def _key(store: Store, config: RunConfig, reverify: bool) -> str:
         store.ledger_files(),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _stats_hash(config: RunConfig) -> str | None:
+    """Of the `stats.json` in the output folder, which says whose dataset lies there; null if none does."""
+    filesystem, out = open_uri(config.output_dir)
+    if not filesystem.get_file_info(f"{out}/stats.json").is_file:
+        return None
+    with filesystem.open_input_stream(f"{out}/stats.json") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _rejected(store: Store) -> list[Rejected]:

@@ -8,7 +8,7 @@ annotations/*.parquet  the ledger
 checkpoint/            Ray Data's record of the problems that are done
 progress/*.json        counters of each engine
 attempts/*.json        problems that engines died over since the last call
-published.json         what was published last
+published.json         what was published last, and a hash of its stats.json
 reverified/            verdicts given anew by the last `publish`: the ledger without texts, and flips.json
 driver.lock            held by the one driver
 """

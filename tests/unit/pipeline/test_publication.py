@@ -146,6 +146,19 @@ def test_the_runs_own_labels_come_back_after_others_in_their_place(tmp_path: Pat
     assert not publish_run(store, workers, force=False)
 
 
+def test_a_dataset_of_several_runs_in_a_runs_own_place_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    one, two = write_run(tmp_path / "one", "p1"), write_run(tmp_path / "two", "p2")
+    store = Store(one)
+    config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
+    assert publish_run(store, config, force=False)
+    own = read(tmp_path / "data/one")
+    republish([one, two], [f"output_dir={tmp_path}/data/one"])
+    assert len(read(tmp_path / "data/one")) == 2 * len(own)
+    assert publish_run(store, config, force=False)
+    assert read(tmp_path / "data/one") == own
+    assert not publish_run(store, config, force=False)
+
+
 def test_settings_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["publish", "label.threshold=0.5"])
