@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import re
 import sys
@@ -164,6 +165,9 @@ class VllmEngine:
 
     async def close(self) -> None:
         self._llm.shutdown(timeout=10)
+        # Its finaliser does that again; at the interpreter's end it would find vLLM's own modules gone, and say so.
+        del self._llm
+        gc.collect()
 
 
 def vllm_prompt(prompt: Prompt, tile_argument: str | None) -> dict[str, Any]:

@@ -56,8 +56,6 @@ class PromptedCritic:
     def close(self) -> None:
         self._runner.run(self._engine.close())
         self._runner.close()
-        # Not at the interpreter's end, when what the engine needs to go is gone itself.
-        del self._engine
 
     async def _all(self, items: Sequence[Item]) -> list[Scores]:
         return list(await asyncio.gather(*map(self._item, items)))

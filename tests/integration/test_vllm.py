@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,10 @@ def running() -> Iterator[Running]:
     loop = asyncio.new_event_loop()
     engine = make_engine(EngineConfig(model=str(ROOT / "demo" / "policy")))
     yield Running(engine, loop.run_until_complete)
+    inner = weakref.ref(engine._llm)  # type: ignore[attr-defined]
     loop.run_until_complete(engine.close())
     loop.close()
+    assert inner() is None, "finalised at the interpreter's end, which it doesn't survive without complaint"
 
 
 def test_rounds_in_any_company_give_the_draws_of_one_request(running: Running) -> None:
