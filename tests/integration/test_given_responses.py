@@ -35,3 +35,22 @@ def test_given_responses_are_annotated_instead_of_sampled_ones(visualprm: Comman
     done = visualprm("dataset", config, f"input.responses={responses}", "input.responses_policy=ours")
     assert done.returncode == 2
     assert "made with other settings" in done.stderr
+
+
+def test_a_run_over_responses_is_topped_up_to_what_a_fixed_one_draws(visualprm: Command, tmp_path: Path) -> None:
+    config = scripted(tmp_path)
+    responses = tmp_path / "responses.jsonl"
+    rows = [{"id": f"q{number}", "response": f"Look {number}.\n\nThink.\n\nFinal answer: 4"} for number in range(4)]
+    responses.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = [f"input.responses={responses}", "input.responses_policy=ours"]
+    for name, settings in (
+        ("cheap", [*given, "rollout.strategy=first_success", "rollout.rounds=[1]"]),
+        ("topped", [f"input.ledger={tmp_path / 'cheap'}", "input.responses_policy=ours"]),
+        ("whole", given),
+    ):
+        places = [f"run_dir={tmp_path / name}", f"output_dir={tmp_path / name}-data"]
+        done = visualprm("dataset", config, *settings, *places)
+        assert done.returncode == 0, done.stderr[-3000:]
+    published = [{row["id"]: row for row in read_rows(str(tmp_path / f"{name}-data"))} for name in ("topped", "whole")]
+    assert published[0] == published[1]
+    assert len(published[0]) == 4
