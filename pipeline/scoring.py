@@ -90,6 +90,10 @@ def score_file(
     """
     if out.suffix not in SUFFIXES:
         raise UserError(f"--out {out}: end its name in {' or '.join(SUFFIXES)}")
+    if options.max_steps < 1:
+        raise UserError(f"--max-steps {options.max_steps}: must be at least 1")
+    if replicas is not None and replicas < 1:
+        raise UserError(f"--replicas {replicas}: must be at least 1; leave it out to score in this process")
     if not out.parent.is_dir():
         raise UserError(f"--out {out}: there is no folder {out.parent}")
     parts = chunks(file)

@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints, model_validator
 
 from pipeline.errors import RowError
+from pipeline.records import asked
 from pipeline.settings import Strict
 from stages.aggregate import aggregate
 from stages.score import Candidate, Scorer
@@ -44,8 +45,10 @@ class Limits(Strict):
 class ScoreRequest(Strict):
     """A solution, as its steps or as one text."""
 
-    question: Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
+    question: Annotated[str, StringConstraints(pattern=r"\S", max_length=100_000)]
     """With `<image>` where each image stands, or without any: then images come first."""
+    options: Annotated[list[Text], Field(max_length=26)] = Field(default_factory=list)
+    """The texts of a multiple choice, A first; put behind the question, unless it lists them."""
     images: Annotated[list[str], Field(max_length=16)] = Field(default_factory=list)
     """Each encoded in base64, or as a data URI."""
     steps: Annotated[list[Text], Field(min_length=1, max_length=1000)] | None = None
@@ -191,7 +194,8 @@ def read_candidate(request: ScoreRequest, limits: Limits) -> Candidate:
     # As a data URI nothing can be taken for the name of a file.
     uris = [image if image.startswith("data:") else f"data:;base64,{image}" for image in request.images]
     steps = request.steps if request.steps is not None else split(request.response or "", request.max_steps)
-    return Candidate(request.question, read_images(uris, None) if uris else (), tuple(steps))
+    question = asked(request.question, request.options)
+    return Candidate(question, read_images(uris, None) if uris else (), tuple(steps))
 
 
 def serve(scorer: Scorer, host: str, port: int) -> None:

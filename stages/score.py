@@ -8,6 +8,7 @@ of their weights. Conversations and tensors are made by the trainer's own functi
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +86,15 @@ class Reader:
         steps = candidate.steps if self.config.kind == "prm" else ("\n\n".join(candidate.steps),)
         return render(self.processor, candidate.question, len(candidate.images), steps, self.layout)
 
-    def expectation(self, logits: Any) -> list[float]:
-        """Scores from the labels' logits [N, labels]."""
+    def expectation(self, logits: Any) -> list[float] | RowError:
+        """Scores from the labels' logits [N, labels]; an error where the model gives no number."""
         import torch
 
         weights = torch.tensor(list(self.config.label_weights.values()), device=logits.device)
         scores: list[float] = (logits.float().softmax(dim=-1) @ weights).tolist()
-        return scores
+        if all(map(math.isfinite, scores)):
+            return scores
+        return RowError("not_finite", "the model gives no number: its weights or its number type don't hold up")
 
 
 class ProcessRewardModel:
@@ -128,11 +131,9 @@ class ProcessRewardModel:
         config = read_config(path)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = dtype or ("bfloat16" if device.startswith("cuda") else "float32")
-        try:
+        with loading_errors(path):
             processor = AutoProcessor.from_pretrained(path)
             model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype).to(device)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{path}: can't be loaded: {' '.join(str(error).split())[:300]}") from error
         return cls(model, processor, config, path, batch_tokens)
 
     def score(self, question: str, images: Sequence[bytes], steps: Sequence[str]) -> list[float]:
@@ -170,7 +171,7 @@ class ProcessRewardModel:
             raise RowError("too_long", f"{len(expanded.token_ids)} tokens, the model reads {self._longest}")
         return expanded, pictures
 
-    def _forward(self, renderings: Sequence[Rendering], pictures: Sequence[Pictures]) -> list[list[float]]:
+    def _forward(self, renderings: Sequence[Rendering], pictures: Sequence[Pictures]) -> list[list[float] | RowError]:
         import torch
 
         inputs = collate(self._reader.processor, [rendering.token_ids for rendering in renderings], pictures)
@@ -190,6 +191,15 @@ class ProcessRewardModel:
             self._reader.expectation(logits[row, [column[slot - 1] for slot in rendering.slots]])
             for row, rendering in enumerate(renderings)
         ]
+
+
+@contextlib.contextmanager
+def loading_errors(path: str) -> Iterator[None]:
+    """Turns what libraries raise for a model that they can't load into a UserError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: can't be loaded: {' '.join(str(error).split())[:300]}") from error
 
 
 @contextlib.contextmanager

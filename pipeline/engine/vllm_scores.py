@@ -17,7 +17,7 @@ from pipeline.engine.vllm import CPU_ARGS
 from pipeline.errors import RowError
 from pipeline.records import Image
 from stages.render import Rendering
-from stages.score import Candidate, Reader, image_errors, read_config
+from stages.score import Candidate, Reader, image_errors, loading_errors, read_config
 
 
 class VllmScorer:
@@ -27,7 +27,7 @@ class VllmScorer:
         """`args` go to vLLM as they are.
 
         Raises:
-            UserError: the model's config, tokenizer or chat template can't be used.
+            UserError: the model can't be loaded, or its config, tokenizer or chat template can't be used.
         """
         from transformers import AutoProcessor
         from vllm import LLM
@@ -35,20 +35,21 @@ class VllmScorer:
 
         self.name = path
         self.config = read_config(path)
-        self._reader = Reader(AutoProcessor.from_pretrained(path), self.config)
         cpu = current_platform.is_cpu()
-        self._llm: Any = LLM(
-            model=path,
-            dtype=dtype or ("float32" if cpu else "bfloat16"),
-            max_model_len=max_model_len,
-            **{
-                "limit_mm_per_prompt": {"image": 16},
-                "enable_prefix_caching": True,
-                "disable_log_stats": True,
-                **(CPU_ARGS if cpu else {}),
-                **args,
-            },
-        )
+        with loading_errors(path):
+            self._reader = Reader(AutoProcessor.from_pretrained(path), self.config)
+            self._llm: Any = LLM(
+                model=path,
+                dtype=dtype or ("float32" if cpu else "bfloat16"),
+                max_model_len=max_model_len,
+                **{
+                    "limit_mm_per_prompt": {"image": 16},
+                    "enable_prefix_caching": True,
+                    "disable_log_stats": True,
+                    **(CPU_ARGS if cpu else {}),
+                    **args,
+                },
+            )
         self._longest = self._llm.model_config.max_model_len
 
     def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
@@ -86,7 +87,7 @@ class VllmScorer:
         if tokens > self._longest:
             raise RowError("too_long", f"{tokens} tokens, the model reads {self._longest}")
 
-    def _read(self, outputs: Any) -> list[float]:
+    def _read(self, outputs: Any) -> list[float] | RowError:
         import torch
 
         found = [output.outputs[0].logprobs[0] for output in outputs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,10 @@ def test_places_that_cannot_be_used_are_one_line(jsonl: Path, tmp_path: Path) ->
         score_file(jsonl, tmp_path / "out.csv", OPTIONS)
     with pytest.raises(UserError, match="there is no folder"):
         score_file(jsonl, tmp_path / "no" / "out.jsonl", OPTIONS)
+    with pytest.raises(UserError, match="--max-steps 0: must be at least 1"):
+        score_file(jsonl, tmp_path / "out.jsonl", replace(OPTIONS, max_steps=0))
+    with pytest.raises(UserError, match="--replicas 0: must be at least 1"):
+        score_file(jsonl, tmp_path / "out.jsonl", OPTIONS, replicas=0)
     with pytest.raises(UserError, match="no such file"):
         score_file(tmp_path / "no.jsonl", tmp_path / "out.jsonl", OPTIONS)
     (tmp_path / "no.parquet").write_text("text")

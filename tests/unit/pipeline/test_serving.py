@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from pipeline.errors import RowError
-from pipeline.serving import Limits, create_app
+from pipeline.serving import Limits, ScoreRequest, create_app, read_candidate
 from stages.score import Candidate, read_config
 from tests.families import POLICY
 from tests.unit.stages.test_collate import IMAGES
@@ -68,6 +68,11 @@ def test_a_solution_is_scored_by_steps_or_as_a_text(client: TestClient) -> None:
     assert text.json()["steps"] == ["x", "y"]
 
 
+def test_options_are_put_behind_the_question() -> None:
+    request = ScoreRequest(question="Which?", options=["3", "4"], steps=["x"])
+    assert read_candidate(request, Limits()).question == "Which?\nA. 3\nB. 4"
+
+
 def test_health_and_documentation(client: TestClient) -> None:
     assert client.get("/health").json() == {
         "status": "ok", "model": "lengths", "kind": "prm", "labels": ["+", "-"], "waiting": 0,
@@ -79,6 +84,7 @@ def test_health_and_documentation(client: TestClient) -> None:
     ("body", "status", "says"),
     [
         ({"question": "?"}, 422, "give either"),
+        ({"question": " ", "steps": ["x"]}, 422, "question: "),
         ({"question": "?", "steps": ["x"], "response": "x"}, 422, "give either"),
         ({"question": "?", "steps": []}, 422, "at least 1 item"),
         ({"question": "?", "steps": ["x"], "image": IMAGE}, 422, "image: Extra inputs"),

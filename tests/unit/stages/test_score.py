@@ -141,6 +141,14 @@ def test_what_cannot_be_scored_says_why_and_the_rest_is_scored() -> None:
     assert isinstance(found[-1], list)
 
 
+def test_a_model_that_gives_no_number_is_told_of() -> None:
+    model, processor = family("internvl")
+    torch.nn.init.constant_(model.get_output_embeddings().weight, float("nan"))
+    (found,) = ProcessRewardModel(model, processor, config()).score_many(CANDIDATES[2:])
+    assert isinstance(found, RowError)
+    assert found.reason == "not_finite"
+
+
 def test_a_model_survives_a_folder(tmp_path: Path) -> None:
     model, processor = family("internvl")
     config().save(tmp_path)
