@@ -29,13 +29,13 @@ from pipeline.train_config import TrainConfig
 from stages import targets
 from stages.label import biased_strategies
 from stages.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
-from stages.samples import UNMEASURED, Sample, Samples, SampleWriter
+from stages.samples import UNMEASURED, Sample, Samples, SampleWriter, merged
 from stages.targets import LABELS, Target
 
 TRAIN, HELD_OUT = "train", "held_out"
 _COLUMNS = ["id", "source", "images", "question", "response", "steps_with_score", "response_correct"]
 _LIGHT = [name for name in _COLUMNS if name != "images"]
-_FORMAT = 1
+_FORMAT = 2
 """Of the prepared files; part of their name."""
 
 
@@ -161,6 +161,7 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
     counts = {part: Counter[str]() for part in (TRAIN, HELD_OUT)}
     classes = [0] * len(layout.labels)
     weight = [0.0] * len(layout.labels)
+    slots = 0
     examples: dict[str, str] = {}
     writer = SampleWriter(folder, [TRAIN, HELD_OUT])
     try:
@@ -171,6 +172,7 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
                 chosen = problem if held_out or kept is None else [row for row in problem if row["id"] in kept]
                 left_out["not_selected"] += len(problem) - len(chosen)
                 before = targets.solved_share(problem)
+                samples: list[Sample] = []
                 for row, made in zip(chosen, pool.map(partial(_try, make, before=before), chosen), strict=True):
                     if isinstance(made, RowError):
                         left_out[made.reason] += 1
@@ -179,12 +181,17 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
                     sample, dropped = made
                     left_out["steps_too_long"] += dropped
                     counts[part].update(samples=1, steps=len(sample.slots), tokens=sample.length)
-                    writer.add(part, sample)
+                    samples.append(sample)
                     if part == TRAIN:
                         for label, step_weight in zip(sample.labels, sample.weights, strict=True):
                             if label != UNMEASURED:
                                 classes[label] += 1
                                 weight[label] += step_weight
+                # What is evaluated stays as it is: a metric counts every solution.
+                for sample in merged(samples) if part == TRAIN else samples:
+                    counts[part]["distinct"] += 1
+                    slots += sum(label != UNMEASURED for label in sample.labels) if part == TRAIN else 0
+                    writer.add(part, sample)
     finally:
         writer.close()
     if not counts[TRAIN]["samples"]:
@@ -198,7 +205,7 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
         "examples": examples,
         "labels": dict(zip(layout.labels, classes, strict=True)),
         "class_weights": class_weights,
-        "scale": sum(classes) / total,
+        "scale": slots / total,
     }
 
 
