@@ -52,12 +52,15 @@ train: $(RUNTIME) ## train the demo's reward models, of steps and of outcomes, a
 	@$(BIN)/visualprm train configs/train_demo.yaml name=demo_orm target.kind=outcome $(ARGS)
 	@$(BIN)/python -m demo.critics outputs/demo_prm outputs/demo_orm
 
-evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found, and Best-of-N beside majority votes
+evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found, and Best-of-N beside the base model and votes
 	@$(BIN)/visualprm bon sample configs/demo.yaml name=demo-test sources.0.kwargs.split=test --n 16 --out data/demo-pool
 	@$(BIN)/python -m demo.process_bench data/demo-pool --out data/demo-bench
-	@$(BIN)/visualprm evaluate outputs/demo_prm data/demo-bench --threshold tuned
-	@$(BIN)/visualprm bon score data/demo-pool prm=outputs/demo_prm orm=outputs/demo_orm
-	@$(BIN)/visualprm bon report data/demo-pool
+	@$(BIN)/visualprm evaluate outputs/demo_prm data/demo-bench --threshold tuned --out outputs/evaluate/prm >/dev/null
+	@$(BIN)/visualprm evaluate demo/policy data/demo-bench --threshold tuned --out outputs/evaluate/base \
+	  --like outputs/demo_prm --against outputs/evaluate/prm/scores.jsonl >/dev/null
+	@$(BIN)/visualprm bon score data/demo-pool prm=outputs/demo_prm orm=outputs/demo_orm base=demo/policy --like outputs/demo_prm
+	@$(BIN)/visualprm bon report data/demo-pool >/dev/null
+	@$(BIN)/python -m demo.tables outputs/evaluate/prm outputs/evaluate/base --pool data/demo-pool
 
 reproduce: $(RUNTIME) ## the paper's claims tried on 1,000 problems, written to docs/reproduction.md (hours); goes on after a stop
 	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.reproduce $(ARGS)
