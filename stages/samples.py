@@ -65,7 +65,9 @@ def merged(samples: Sequence[Sample]) -> list[Sample]:
         key = (*map(tuple, (sample.token_ids, sample.slots, sample.labels)), tuple(map(tuple, sample.mass)))
         alike.setdefault(key, []).append(sample)
     return [
-        replace(first, weights=[sum(weights) for weights in zip(first.weights, *(o.weights for o in rest), strict=True)])
+        replace(
+            first, weights=[sum(weights) for weights in zip(first.weights, *(o.weights for o in rest), strict=True)]
+        )
         for first, *rest in alike.values()
     ]
 
