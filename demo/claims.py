@@ -259,7 +259,7 @@ def document(
             "",
             f"{problems:,} problems for the dataset (4 solutions, 16 draws a step, one ledger for every variant), "
             f"{test_problems:,} other ones for the test ({results.pool.report['pool']['num_candidates']} candidates each, "
-            f"temperature 1). All seeds are 0. {hours:.1f} hours in all.",
+            f"temperature 1). All seeds are 0. The tasks took {hours:.1f} hours, those that train or score beside each other.",
             "",
             "## Claims",
             "",

@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,10 +110,13 @@ class Task:
         return seconds
 
 
-def tasks(
+def phases(
     places: Places, problems: int, test_problems: int, variants: Sequence[str], settings: Sequence[str] = ()
-) -> list[Task]:
-    """Everything there is to do, in order. `settings` are for every training."""
+) -> list[list[Task]]:
+    """Everything there is to do: one phase after the other, the tasks of each beside each other.
+
+    What runs an engine takes the whole machine and is a phase of its own. `settings` are for every training.
+    """
     visualprm = (sys.executable, "-m", "pipeline.cli")
     name = places.name
     dataset = Task(
@@ -146,20 +151,33 @@ def tasks(
         own = () if critic == "base" else (trained[critic],)
         return Task(f"bench-{critic}", (*command, *out, *against), (judged("value"), *own))
 
-    critics = (*(f"{one}={places.model(one)}" for one in variants), f"base={POLICY}", *like)
-    scores = Task("scores", (*visualprm, "bon", "score", str(places.pool), *critics), (pool, *trained.values()))
-    report = Task("report", (*visualprm, "bon", "report", str(places.pool)), (scores,))
+    def scored(critic: str) -> Task:
+        model = (f"base={POLICY}", *like) if critic == "base" else (f"{critic}={places.model(critic)}",)
+        own = trained["value"] if critic == "base" else trained[critic]
+        return Task(f"scores-{critic}", (*visualprm, "bon", "score", str(places.pool), *model), (pool, own))
+
+    critics = ("value", "base", *(one for one in variants if one != "value"))
+    scores = [scored(critic) for critic in critics]
+    report = Task("report", (*visualprm, "bon", "report", str(places.pool)), (pool, *scores))
+    # `value` first: it is what the others are measured against.
+    others = [judged(critic) for critic in critics if critic not in ("value", "orm")]
     return [
-        dataset,
-        labels,
-        pool,
-        bench,
-        *trained.values(),
-        # `value` first: it is what the others are measured against.
-        *map(judged, ("value", "base", *(one for one in variants if one not in ("value", "orm")))),
-        scores,
-        report,
-    ]
+        [dataset], [labels], [pool], [bench], [*trained.values()], [judged("value")], [*others, *scores], [report],
+    ]  # fmt: skip
+
+
+def run(phases: Sequence[Sequence[Task]], notes: Path) -> dict[str, float]:
+    """Seconds of every task by its name; those of a phase run beside each other, as many as there are cores.
+
+    Raises:
+        SystemExit: one failed.
+    """
+    seconds: dict[str, float] = {}
+    for phase in phases:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(lambda task: task.run(notes), phase)
+            seconds |= dict(zip((task.name for task in phase), found, strict=True))
+    return seconds
 
 
 def main() -> None:
@@ -173,8 +191,8 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     variants = ["value", *(name for name in options.variants if name != "value")]
     places = Places(options.name)
-    order = tasks(places, options.problems, options.test_problems, variants, options.settings)
-    seconds = {task.name: task.run(places.home / "done") for task in order}
+    order = phases(places, options.problems, options.test_problems, variants, options.settings)
+    seconds = run(order, places.home / "done")
     results = Results.read(places.home / "bench", ["base", *variants], places.pool)
     command = shlex.join(["python", "-m", "demo.reproduce", *sys.argv[1:]])
     labels = (places.labels / LABELS).read_text(encoding="utf-8")

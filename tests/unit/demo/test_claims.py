@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from demo.claims import Accuracies, Claim, Results, claims_of_n, claims_of_variants, document, label
-from demo.reproduce import VARIANTS, Places, Task, tasks
+from demo.reproduce import VARIANTS, Places, Task, phases, run
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -109,12 +109,14 @@ def test_every_claim_has_a_row_whatever_was_measured() -> None:
 
 
 def test_tasks_come_after_what_they_need() -> None:
-    order = tasks(Places("r"), 1000, 600, list(VARIANTS))
+    order = [task for phase in phases(Places("r"), 1000, 600, list(VARIANTS)) for task in phase]
     names = [task.name for task in order]
     assert len(set(names)) == len(names)
     assert "bench-orm" not in names
-    for index, task in enumerate(order):
-        assert {one.name for one in task.after} <= set(names[:index])
+    earlier: set[str] = set()
+    for phase in phases(Places("r"), 1000, 600, list(VARIANTS)):
+        assert all({one.name for one in task.after} <= earlier for task in phase)
+        earlier |= {task.name for task in phase}
     base = next(task for task in order if task.name == "bench-base")
     assert base.command[base.command.index("--like") + 1] == str(Places("r").model("value"))
 
@@ -131,3 +133,17 @@ def test_a_task_is_repeated_when_anything_before_it_was_another(tmp_path: Path) 
     for _ in range(2):
         with pytest.raises(SystemExit, match="third ended with status 1"):
             failing.run(tmp_path / "done")
+
+
+def test_tasks_of_a_phase_all_end_before_the_next_begins(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    slow = Task("slow", ("sh", "-c", f"sleep 0.3; echo slow >> {log}"))
+    quick = Task("quick", ("sh", "-c", f"echo quick >> {log}"))
+    last = Task("last", ("sh", "-c", f"echo last >> {log}"), (slow, quick))
+    assert set(run([[slow, quick], [last]], tmp_path / "done")) == {"slow", "quick", "last"}
+    assert log.read_text().split()[-1] == "last"
+    with pytest.raises(SystemExit, match="bad ended with status 1"):
+        run(
+            [[quick, Task("bad", ("false",))], [Task("never", ("sh", "-c", f"echo never >> {log}"))]], tmp_path / "done"
+        )
+    assert "never" not in log.read_text()
