@@ -24,8 +24,6 @@ from stages.score import Candidate, ProcessRewardModel
 from stages.step_metrics import macro_f1, roc_auc
 
 COLUMNS = ["id", "question", "images", "steps_with_score"]
-MIDDLE = 0.5
-"""Scores above this call a step right."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,20 @@ def untrained(trained: ProcessRewardModel) -> ProcessRewardModel:
     return ProcessRewardModel.from_pretrained(base, dtype="float32", like=trained.name)
 
 
-def line(name: str, truth: Sequence[Any], score: Sequence[Any]) -> str:
-    """A row of the table; `truth` and `score` have an entry a solution, each with an entry a judgement."""
+def middle(model: ProcessRewardModel) -> float:
+    """The score between right and wrong: 0.5, or 0 for advantages."""
+    weights = model.config.label_weights.values()
+    return (min(weights) + max(weights)) / 2
+
+
+def line(name: str, truth: Sequence[Any], score: Sequence[Any], threshold: float = 0.5) -> str:
+    """A row of the table; `truth` and `score` have an entry a solution, each with an entry a judgement.
+
+    A score above `threshold` calls a step right.
+    """
     right, values = np.concatenate([*map(np.asarray, truth)]).astype(bool), np.concatenate([*map(np.asarray, score)])
     auc = roc_auc(right, values)
-    return f"| {name} | {macro_f1(right, values > MIDDLE):.3f} | {'' if auc is None else f'{auc:.3f}'} |"
+    return f"| {name} | {macro_f1(right, values > threshold):.3f} | {'' if auc is None else f'{auc:.3f}'} |"
 
 
 def table(solutions: Solutions, models: Sequence[ProcessRewardModel]) -> str:
@@ -94,12 +101,12 @@ def table(solutions: Solutions, models: Sequence[ProcessRewardModel]) -> str:
                line("always right", last, [[1.0]] * len(last))]  # fmt: skip
     for model in models:
         name = Path(model.name).name
-        before, after = scores(untrained(model), solutions), scores(model, solutions)
+        before, after, at = scores(untrained(model), solutions), scores(model, solutions), middle(model)
         if model.config.kind == "orm":
-            outcome += [line(f"{name}, untrained", last, before), line(name, last, after)]
+            outcome += [line(f"{name}, untrained", last, before, at), line(name, last, after, at)]
         else:
-            lines += [line(f"{name}, untrained", solutions.truths, before), line(name, solutions.truths, after)]
-            outcome += [line(f"{name}, last step", last, [each[-1:] for each in after])]
+            lines += [line(f"{name}, untrained", solutions.truths, before, at), line(name, solutions.truths, after, at)]
+            outcome += [line(f"{name}, last step", last, [each[-1:] for each in after], at)]
     return "\n".join(lines + outcome)
 
 

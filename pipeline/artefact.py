@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 
 from pipeline.errors import UserError
 from pipeline.prm_config import FILE, PrmConfig
+from stages.render import Layout
 
 _CARD = """# {name}
 
@@ -21,7 +23,7 @@ pass, as [VisualPRM](https://arxiv.org/abs/2503.10291) does. Trained with visual
 |---|---|
 | target | `{target}` |
 | labels and weights | {labels} |
-| score of a step | the sum of P(label) · weight; probabilities among the labels alone |
+| score | the sum of P(label) · weight; probabilities among the labels alone |
 | longest conversation in training | {max_tokens:,} tokens, images included |
 | prompt | `{prompt_sha}` |
 | data | `{data}` |
@@ -40,13 +42,28 @@ On the held-out problems, against the dataset's own labels:
 from stages.score import ProcessRewardModel
 
 model = ProcessRewardModel.from_pretrained("{folder}")
-model.score(question, images, steps)  # a score for each step
+model.score(question, images, steps)  # {scores}
 ```
 
-The folder is also a plain `transformers` checkpoint. `prm_config.json` says how a conversation is written: every step
-is a user turn, the first also holds the images and the question, and every assistant turn is the placeholder. The logits
-just before a placeholder, at the labels' ids, judge the steps up to there.
+{layout}
 """
+_LAYOUT = (
+    "The folder is also a plain `transformers` checkpoint. `prm_config.json` says how a conversation is written: {}"
+)
+_LAYOUTS = {
+    ("prm", False): "every step is a user turn, the first also holds the images and the question, and every assistant "
+    "turn is the placeholder. The logits just before a placeholder, at the labels' ids, judge the steps up to there.",
+    ("prm", True): "the user turn holds the images and the question, the assistant's turn the solution as it was "
+    "written. The logits at a step's last token, at the labels' ids, judge the steps up to there.",
+    ("orm", False): "the user turn holds the images, the question and the whole response, the assistant's turn is the "
+    "placeholder. The logits just before it, at the labels' ids, judge the response.",
+    (
+        "orm",
+        True,
+    ): "the user turn holds the images and the question, the assistant's turn the whole response. The logits "
+    "at its last token, at the labels' ids, judge it.",
+}
+"""By kind, and by whether the solution stands inline."""
 
 
 def check_place(output_dir: str) -> None:
@@ -86,6 +103,7 @@ def model_card(config: PrmConfig, folder: Path) -> str:
         "base_model": config.base_model.split("@")[0],
         "tags": ["process-reward-model" if config.kind == "prm" else "outcome-reward-model", "vision-language"],
     }
+    inline = Layout(config.labels, config.placeholder, config.first_turn).inline
     values = "\n".join(f"| {name} | {_number(value)} |" for name, value in config.metrics.items())
     card = _CARD.format(
         name=folder.name,
@@ -99,6 +117,8 @@ def model_card(config: PrmConfig, folder: Path) -> str:
         data=config.data_fingerprint,
         metrics=values or "| none: no problem was held out | |",
         folder=folder,
+        scores="a score for each step" if config.kind == "prm" else "one score, of all steps together",
+        layout=textwrap.fill(_LAYOUT.format(_LAYOUTS[config.kind, inline]), 120),
     )
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n{card}"
 

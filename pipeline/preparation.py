@@ -14,7 +14,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from pipeline.errors import RowError, UserError
-from pipeline.records import PUBLISHED_SCHEMA
+from pipeline.records import IMPORTED_SCHEMA
 from pipeline.train_config import TrainConfig
 from stages import targets
+from stages.exchange.kept import kept_of
 from stages.label import biased_strategies
 from stages.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
 from stages.samples import UNMEASURED, Sample, Samples, SampleWriter, merged
@@ -35,7 +36,9 @@ from stages.targets import LABELS, Target
 TRAIN, HELD_OUT = "train", "held_out"
 _COLUMNS = ["id", "source", "images", "question", "response", "steps_with_score", "response_correct"]
 _LIGHT = [name for name in _COLUMNS if name != "images"]
-_FORMAT = 2
+_EXTRA = "extra"
+"""What imported shards have besides."""
+_FORMAT = 3
 """Of the prepared files; part of their name."""
 
 
@@ -61,6 +64,12 @@ class Prepared:
         return float(self.facts["scale"])
 
     @property
+    def system(self) -> str | None:
+        """The system turn of most training samples; null for the template's own."""
+        system: str | None = self.facts["system"]
+        return system
+
+    @property
     def fingerprint(self) -> str:
         return str(self.facts["fingerprint"])
 
@@ -84,10 +93,10 @@ def find_shards(folder: str) -> list[Path]:
             schema = pq.read_schema(shard)
         except (OSError, pa.ArrowInvalid) as error:
             raise UserError(f"{shard}: not a Parquet file: {error}") from error
-        for name in _COLUMNS:
+        for name in (*_COLUMNS, *({_EXTRA} & set(schema.names))):
             if name not in schema.names:
                 raise UserError(f"{shard}: has no column {name!r}: give shards that `visualprm publish` wrote")
-            if schema.field(name).type != PUBLISHED_SCHEMA.field(name).type:
+            if schema.field(name).type != IMPORTED_SCHEMA.field(name).type:
                 raise UserError(
                     f"{shard}: column {name!r} is {schema.field(name).type}, not as published: publish again"
                 )
@@ -162,11 +171,12 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
     classes = [0] * len(layout.labels)
     weight = [0.0] * len(layout.labels)
     slots = 0
+    systems: Counter[str | None] = Counter()
     examples: dict[str, str] = {}
     writer = SampleWriter(folder, [TRAIN, HELD_OUT])
     try:
         with ThreadPoolExecutor() as pool:
-            for problem in tqdm(_problems(shards, _COLUMNS), desc="preparing", unit="problem", disable=None):
+            for problem in tqdm(_problems(shards, [*_COLUMNS, _EXTRA]), desc="preparing", unit="problem", disable=None):
                 held_out = is_held_out(_problem_id(problem[0]), config.data.held_out, config.seed)
                 part = HELD_OUT if held_out else TRAIN
                 chosen = problem if held_out or kept is None else [row for row in problem if row["id"] in kept]
@@ -183,6 +193,7 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
                     counts[part].update(samples=1, steps=len(sample.slots), tokens=sample.length)
                     samples.append(sample)
                     if part == TRAIN:
+                        systems[_own_layout(row, layout).system] += 1
                         for label, step_weight in zip(sample.labels, sample.weights, strict=True):
                             if label != UNMEASURED:
                                 classes[label] += 1
@@ -206,7 +217,16 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
         "labels": dict(zip(layout.labels, classes, strict=True)),
         "class_weights": class_weights,
         "scale": slots / total,
+        "scale": sum(classes) / total,
+        "system": systems.most_common(1)[0][0],
+        "system_turns": [count for _, count in systems.most_common()],
     }
+
+
+def _own_layout(row: Mapping[str, Any], layout: Layout) -> Layout:
+    """The layout with the system turn that an imported row brought along, if it did."""
+    kept = kept_of(row)
+    return layout if kept is None or kept.system is None else replace(layout, system=kept.system)
 
 
 def _sample(
@@ -221,7 +241,7 @@ def _sample(
     images = [image["bytes"] for image in row["images"]]
     sizes = [_image_size(data) for data in images]
     # Of the whole solution, as it will be scored: where labels aren't written, the text after a step tells where it ends.
-    rendering = render(processor, row["question"], len(images), texts, layout)
+    rendering = render(processor, row["question"], len(images), texts, _own_layout(row, layout))
     lengths = image_lengths(processor, sizes)
     fitted = _fit(rendering, lengths, config.data.max_tokens, image_token_id(processor))
     wanted = len(goals)
@@ -335,8 +355,9 @@ def _problems(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[list[d
 def _rows(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     for shard in shards:
         with pq.ParquetFile(shard) as file:
+            held = [name for name in columns if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
-                for batch in file.read_row_group(group, columns=list(columns)).to_batches(max_chunksize=1):
+                for batch in file.read_row_group(group, columns=held).to_batches(max_chunksize=1):
                     yield batch.to_pylist()[0]
 
 

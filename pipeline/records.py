@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -66,6 +68,14 @@ class Problem:
         """128 bits of SHA-256 over everything that makes two problems the same one."""
         key = json.dumps([source, question, answer, list(image_sha256s), list(options)], ensure_ascii=False)
         return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def asked(question: str, options: Sequence[str]) -> str:
+    """The question as whoever answers or judges it must see it: options that it does not list follow it, lettered."""
+    lettered = list(zip(ascii_uppercase, options, strict=False))
+    if all(re.search(rf"\b{letter}\W{{1,4}}{re.escape(option)}", question) for letter, option in lettered):
+        return question
+    return "\n".join([question, *(f"{letter}. {option}" for letter, option in lettered)])
 
 
 @dataclass(frozen=True, slots=True)

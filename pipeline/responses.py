@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from pipeline.config import RunConfig
 from pipeline.errors import RowError, UserError
-from pipeline.records import Problem, Rejected
+from pipeline.records import Problem, Rejected, asked
 from stages.sources.files import parse_line
 
 COLUMN = "responses"
@@ -59,8 +59,10 @@ class Responses:
             ("id", problem.source, problem.row_id),
             ("id", problem.row_id),
             ("question", problem.question, problem.answer),
+            # As a published dataset has it.
+            ("question", asked(problem.question, problem.options), problem.answer),
         ]
-        keys = [key for key in names if key in self._places]
+        keys = [key for key in dict.fromkeys(names) if key in self._places]
         if not keys:
             raise RowError("no_response", f"{self._path} has none for this problem")
         rivals = {self._owners.setdefault(key, problem.problem_id) for key in keys} - {problem.problem_id}

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import RowError, UserError
+from pipeline.records import asked
 from stages.aggregate import AGGREGATORS, aggregate
 from stages.score import Candidate, ProcessRewardModel, Scorer
+from stages.sources.fields import read_options
 from stages.sources.images import read_images
 from stages.sources.roots import Folder
 from stages.split import split
@@ -155,6 +157,8 @@ def score_chunk(chunk: Chunk, scorer: Scorer, options: ScoreOptions) -> list[dic
 def candidate(row: Mapping[str, Any], root: Folder | None, max_steps: int) -> Candidate:
     """A row's solution: `question`, `images` or `image`, and `steps`, `steps_with_score` or a `response` to be split.
 
+    The model is shown `options` too, if the row has them beside the question.
+
     Raises:
         RowError: the row lacks one of them, or it can't be used.
     """
@@ -162,6 +166,7 @@ def candidate(row: Mapping[str, Any], root: Folder | None, max_steps: int) -> Ca
     if not isinstance(question, str) or not question.strip():
         raise RowError("missing_question", "`question` must be a text")
     images = row.get("images") if row.get("images") is not None else row.get("image")
+    question = asked(question, read_options(row.get("options")))
     return Candidate(question, read_images(images, root) if images else (), _steps(row, max_steps))
 
 

@@ -80,7 +80,7 @@ class ModelConfig(Strict):
     attention: Literal["eager", "sdpa", "flash_attention_2"] = "sdpa"
     """The implementation of attention."""
     system: str | None = None
-    """A file with the system turn; null for the template's own."""
+    """A file with the system turn of samples that brought none along; null for the template's own."""
     first_turn: str = FIRST_TURN
     """The first user turn, with `{question}` and `{step}`; with `{question}` alone steps are judged where they stand."""
     frozen: tuple[str, ...] = ()

@@ -149,9 +149,14 @@ def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
         **optim.args,
     }
     try:
-        return TrainingArguments(**settings)
+        arguments = TrainingArguments(**settings)
     except (TypeError, ValueError) as error:
         raise UserError(f"optim.args: {str(error).splitlines()[0]}") from error
+    if arguments.n_gpu > 1:
+        # `Trainer` would copy the model to each of them for every batch (DataParallel), which our loss isn't made for.
+        print(f"one of {arguments.n_gpu} GPUs is used: ray.workers={arguments.n_gpu} uses all", file=sys.stderr)
+        arguments._n_gpu = 1
+    return arguments
 
 
 def _write_model(config: TrainConfig, prepared: Prepared, trainer: Any, metrics: Mapping[str, float]) -> None:
@@ -163,7 +168,7 @@ def _write_model(config: TrainConfig, prepared: Prepared, trainer: Any, metrics:
         label_weights=dict(LABELS[target]),
         placeholder=layout.placeholder,
         first_turn=layout.first_turn,
-        system=layout.system,
+        system=prepared.system,
         max_tokens=config.data.max_tokens,
         base_model=base_model.fingerprint(config.model),
         data_fingerprint=prepared.fingerprint,
@@ -280,6 +285,11 @@ def _data_summary(prepared: Prepared) -> str:
     lines.append(
         "training steps by label: " + ", ".join(f"{name} {count:,}" for name, count in facts["labels"].items())
     )
+    if len(facts["system_turns"]) > 1:
+        most, total = facts["system_turns"][0], sum(facts["system_turns"])
+        lines.append(
+            f"{len(facts['system_turns'])} system turns; scoring will use that of {most:,} of {total:,} solutions"
+        )
     if facts["left_out"]:
         lines.append("left out: " + ", ".join(f"{reason} {count:,}" for reason, count in facts["left_out"].items()))
         lines += [f"  {reason}, for example {example}" for reason, example in facts["examples"].items()]

@@ -22,7 +22,7 @@ COLUMNS = {
     "id": "`<problem>/<policy>/s<index>`; rows are in this order, and a problem's rows stand together",
     "source": "the benchmark that the problem comes from",
     "images": "the problem's images; each one's `path` is the SHA-256 of its bytes",
-    "question": "the question as in the source; `<image>` marks where an image belongs",
+    "question": "the source's question, with its options; `<image>` marks where an image belongs",
     "prompt": "the prompt as the policy saw it",
     "answer": "the right answer",
     "response": "the solution that the policy wrote; its steps rejoin to exactly this text",

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from pipeline.config import PublishConfig
 from pipeline.errors import UserError
-from pipeline.records import VERDICT_STATUSES, Draw, Rejected, Solution, Step, Verdict, VerdictStatus
+from pipeline.records import VERDICT_STATUSES, Draw, Rejected, Solution, Step, Verdict, VerdictStatus, asked
 from pipeline.shards import ShardWriter, check_output, place, replacing
 from pipeline.stats import Stats, count
 from pipeline.store import one_line_io_errors
@@ -42,7 +42,7 @@ _LEDGER_COLUMNS = [
     *(_STEP + leaf for leaf in ("text", "start", "end", "token_exact", "origin")),
     _STEP + "draws.list.element.verdict.status",
 ]
-_PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images", "contamination"]
+_PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images", "options", "contamination"]
 # Of a draw only the status was read, so all draws of one status are the same object.
 _DRAWS = {status: Draw((), "", "stop", 0, Verdict(status)) for status in VERDICT_STATUSES}
 _CORRECT: dict[VerdictStatus, bool | None] = {
@@ -229,7 +229,7 @@ def _row(
         "id": solution.solution_id,
         "source": problem["source"],
         "images": [{"bytes": image["data"], "path": image["sha256"]} for image in problem["images"]],
-        "question": problem["question"],
+        "question": asked(problem["question"], problem["options"]),
         "prompt": item["prompt"],
         "answer": problem["answer"],
         "response": solution.text,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
-from string import ascii_uppercase
 
 from pipeline.config import SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
-from pipeline.records import Problem
+from pipeline.records import Problem, asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +25,8 @@ class Template:
 
 
 def user_turn(problem: Problem, template: Template) -> str:
-    """The prompt's text. Options that the question does not list by letter follow it, lettered."""
-    question = problem.question
-    lettered = list(zip(ascii_uppercase, problem.options, strict=False))
-    if not all(re.search(rf"\b{letter}\W{{1,4}}{re.escape(option)}", question) for letter, option in lettered):
-        question = "\n".join([question, *(f"{letter}. {option}" for letter, option in lettered)])
-    return template.fill(question)
+    """The prompt's text, with the problem's options."""
+    return template.fill(asked(problem.question, problem.options))
 
 
 def chat_prompt(problem: Problem, template: Template, engine: Engine) -> Prompt:

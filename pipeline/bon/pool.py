@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.records import PROBLEM_SCHEMA, FinishReason, Image, VerdictStatus
+from pipeline.records import PROBLEM_SCHEMA, FinishReason, Image, VerdictStatus, asked
 from pipeline.shards import replacing
 from pipeline.store import Store, one_line_io_errors
 
@@ -75,7 +75,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class PoolProblem:
-    """A problem as a critic gets it, and its candidates in order."""
+    """A problem as a critic gets it, its options in the question, and its candidates in order."""
 
     problem_id: str
     source: str
@@ -144,7 +144,7 @@ class Pool:
             yield PoolProblem(
                 problem_id,
                 row["source"],
-                row["question"],
+                asked(row["question"], row["options"]),
                 row["policy_prompt"],
                 row["answer"],
                 images,

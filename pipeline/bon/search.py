@@ -26,7 +26,7 @@ from pipeline.engine import Engine, make_engine
 from pipeline.errors import RowError, UserError
 from pipeline.loading import read_sources
 from pipeline.policy import check_model, model_fingerprint, policy_key
-from pipeline.records import Problem
+from pipeline.records import Problem, asked
 from pipeline.seeds import base_seed
 from pipeline.settings import Strict
 from pipeline.store import Store
@@ -178,7 +178,8 @@ class _Searcher:
         # An empty step after a beginning says that it goes on; its own score means nothing.
         goes_on = [text.endswith(SEPARATOR) for text in texts]
         shown = [(*own, "") if more else own for own, more in zip(steps, goes_on, strict=True)]
-        found = self._scorer.score_many([Candidate(problem.question, images, own) for own in shown])
+        question = asked(problem.question, problem.options)
+        found = self._scorer.score_many([Candidate(question, images, own) for own in shown])
         return [
             self._aggregate(own[:-1] if more and not isinstance(own, RowError) else own)
             for own, more in zip(found, goes_on, strict=True)

@@ -48,7 +48,7 @@ def parse_row(row: Any, name: str, source: SourceConfig, root: ImageRoot | None,
         raise RowError("wrong_type", f"the row is {type(row).__name__}, not an object")
     fields = source.fields
     question = read_question(row, source)
-    options = _options(_structured(row.get(fields.options)))
+    options = read_options(row.get(fields.options))
     for text in (question.replace(IMAGE_PLACEHOLDER, ""), *options):
         if found := _RESERVED.search(text):
             raise RowError("reserved_token", f"{found[0]!r} is a control token of some models")
@@ -123,7 +123,13 @@ def _answer(value: Any, verify: tuple[str, ...]) -> str:
     return answer
 
 
-def _options(value: Any) -> tuple[str, ...]:
+def read_options(value: Any) -> tuple[str, ...]:
+    """A list of texts, A first, or an object with a text for each letter; maybe as JSON.
+
+    Raises:
+        RowError: it is something else.
+    """
+    value = _structured(value)
     if _absent(value) or value == "":
         return ()
     if isinstance(value, Mapping):

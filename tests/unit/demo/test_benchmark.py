@@ -8,6 +8,7 @@ from PIL import Image
 
 from demo.benchmark import FAMILIES, LEAST_PASS_RATE, SPLITS, Problem, is_sound, problem, problems, stream
 from demo.reasoning import MISMULTIPLIED, MISREAD, Op, Plan, Read, paths, show
+from pipeline.records import asked
 
 
 def test_the_same_arguments_give_the_same_rows() -> None:
@@ -25,6 +26,7 @@ def test_a_row_has_what_a_source_must_give() -> None:
         assert Image.open(io.BytesIO(row["image"])).size == (144, 144)
         assert row["question"]
         assert row["answer"]
+        assert asked(row["question"], row.get("options", ())) == row["question"]
         assert ("options" in row) == (row["verify"] == ["choice"])
 
 

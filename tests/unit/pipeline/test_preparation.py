@@ -13,9 +13,10 @@ from pipeline.batching import Collator
 from pipeline.config import RolloutConfig
 from pipeline.errors import UserError
 from pipeline.preparation import Prepared, image_lengths, is_held_out, prepare
-from pipeline.records import PUBLISHED_SCHEMA
+from pipeline.records import IMPORTED_SCHEMA, PUBLISHED_SCHEMA
 from pipeline.train_config import TrainConfig
 from stages.collate import prepare as prepare_images
+from stages.exchange.kept import Kept
 from stages.render import Layout, expand, image_token_id, render
 from stages.samples import UNMEASURED
 from stages.targets import LABELS
@@ -95,6 +96,22 @@ def test_a_sample_is_rendered_as_the_scorer_renders_it(tmp_path: Path, name: str
     batch = Collator(processor, [1.0, 1.0])([sample])
     assert tuple(batch["input_ids"][0].tolist()) == expanded.token_ids
     assert tuple(batch["slots"][0].tolist()) == expanded.slots
+
+
+def test_an_imported_solution_keeps_its_own_system_turn(tmp_path: Path) -> None:
+    def imported(problem: int, system: str | None) -> dict[str, Any]:
+        kept = Kept("conversations", "a_prm.jsonl", problem + 1, "x.png", ("id",), {}, system)
+        return shards.row(problem, 0, [shards.step("a", 8), shards.step("b", 0)], extra=kept.text())
+
+    rows = [imported(0, "Judge."), imported(1, "Judge."), imported(2, None)]
+    data = shards.write(tmp_path / "data", rows, IMPORTED_SCHEMA)
+    processor = family("demo")[1]
+    found = prepare(config(tmp_path, data), processor, Layout(system="Be kind."))
+    for sample, row, system in zip(found.train, rows, ("Judge.", "Judge.", "Be kind."), strict=True):
+        shown = render(processor, row["question"], 1, ["a", "b"], Layout(system=system))
+        assert tuple(sample.token_ids) == shown.token_ids
+    assert found.system == "Judge."
+    assert found.facts["system_turns"] == [2, 1]
 
 
 def test_outcome_shows_the_whole_response_as_one_step(tmp_path: Path) -> None:

@@ -72,6 +72,13 @@ def test_a_problem_finds_its_responses_by_any_of_its_names(tmp_path: Path) -> No
         responses.of(Problem("other", "geo", "9", "?", "4", (), (), ("number",), 1, "p"))
 
 
+def test_a_question_may_have_its_options_as_a_published_one_has(tmp_path: Path) -> None:
+    problem = dataclasses.replace(PROBLEM, options=("3", "4"))
+    lines = [{"question": question, "answer": "4", "response": question} for question in
+             ("How many?", "How many?\nA. 3\nB. 4")]  # fmt: skip
+    assert Responses(write(tmp_path, *lines), several_sources=False).of(problem) == ["How many?", lines[1]["question"]]
+
+
 def test_an_id_alone_names_no_row_of_several_sources(tmp_path: Path) -> None:
     path = write(tmp_path, {"id": 7, "response": "one"})
     with pytest.raises(UserError, match="no line names a problem and a response, the first: the run has several"):

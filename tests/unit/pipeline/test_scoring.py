@@ -123,3 +123,13 @@ def test_places_that_cannot_be_used_are_one_line(jsonl: Path, tmp_path: Path) ->
     (tmp_path / "no.parquet").write_text("text")
     with pytest.raises(UserError, match="can't be read"):
         score_file(tmp_path / "no.parquet", tmp_path / "out.jsonl", OPTIONS)
+
+
+def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:
+    row = {"question": "Which?", "options": ["3", "4"], "steps": ["x"]}
+    assert candidate(row, None, 2).question == "Which?\nA. 3\nB. 4"
+    assert candidate({**row, "options": {"B": "4", "A": "3"}}, None, 2).question == "Which?\nA. 3\nB. 4"
+    assert candidate({**row, "question": "Which? (A) 3 (B) 4"}, None, 2).question == "Which? (A) 3 (B) 4"
+    assert candidate({**row, "options": None}, None, 2).question == "Which?"
+    with pytest.raises(RowError, match="wrong_type: options"):
+        candidate({**row, "options": 3}, None, 2)

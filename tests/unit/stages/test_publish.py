@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import functools
 import io
@@ -493,3 +494,13 @@ def test_files_name_no_place_and_no_time(tmp_path: Path, twenty: Items) -> None:
 def test_the_schema_is_the_records_schema_with_metadata() -> None:
     assert published_schema().remove_metadata() == PUBLISHED_SCHEMA
     assert isinstance(published_schema(), pa.Schema)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_question_has_the_options_that_the_policy_was_asked_with(tmp_path: Path, listed: bool) -> None:
+    shown = "Which is larger?\nA. the square\nB. the circle"
+    question = shown if listed else "Which is larger?"
+    problem = dataclasses.replace(make_problem(1), question=question, options=("the square", "the circle"))
+    run_publish(write_run(tmp_path / "run", [annotate(problem)]), tmp_path / "out")
+    rows = pq.read_table(tmp_path / "out", columns=["question"]).to_pylist()
+    assert {row["question"] for row in rows} == {shown}

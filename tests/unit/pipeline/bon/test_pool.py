@@ -303,3 +303,12 @@ def test_a_critic_that_is_not_done_is_left_out_and_named(tmp_path: Path, capsys:
     assert "prm" not in captured.out
     with pytest.raises(UserError, match="must be one of mean, min"):
         report_pool(str(folder), ReportSettings(aggregate="median"))
+
+
+def test_a_critic_sees_the_options(tmp_path: Path) -> None:
+    problem = Problem("p0", "even", "r", "Which?", "B", (), ("3", "4"), ("choice",), 1, "p")
+    row = {**problem_row(problem), "policy_prompt": "Think. Which?\nA. 3\nB. 4"}
+    write_pool(str(tmp_path / "pool"), [(row, [candidate(0, k, "good\n\n4") for k in range(4)])], ABOUT)
+    judge = Judge()
+    score_pool(str(tmp_path / "pool"), [critic(tmp_path / "prm")], lambda path: judge)
+    assert [request.question for request in judge.asked] == ["Which?\nA. 3\nB. 4"]
