@@ -78,11 +78,11 @@ format: $(RUNTIME) $(DEV) ## ruff, changing what it can
 types: $(RUNTIME) $(DEV) ## mypy
 	@$(BIN)/mypy
 
-bench: $(RUNTIME) $(DEV) ## measure what the README claims
+bench: $(RUNTIME) ## measure speed, memory and size, into docs/benchmarks.md; ARGS='NAME key=value', --table, --repeat N
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 kills: $(RUNTIME) ## kill a demo run ten times at random and compare its bytes with an undisturbed run's (20 minutes)
-	@$(BIN)/python -m benchmarks.kills configs/demo.yaml $(ARGS)
+	@$(BIN)/python -m benchmarks kills --repeat 1 $(ARGS)
 
 lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'
 	@$(BIN)/python setup/lock.py $(ARGS)
