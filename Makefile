@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test bench kills train evaluate reproduce demo-policy: export HF_HUB_OFFLINE := 1
+test bench kills train evaluate frontier reproduce demo-policy: export HF_HUB_OFFLINE := 1
 
 .PHONY: help install dataset evaluate reproduce status frontier train demo-policy test lint format types bench kills lock clean
 .DEFAULT_GOAL := help
@@ -44,8 +44,8 @@ dataset: $(RUNTIME) ## build the dataset of CONFIG=configs/demo.yaml, or go on w
 status: $(RUNTIME) ## how far RUN=runs/demo is
 	@$(BIN)/visualprm status $(RUN)
 
-frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, and what its labels would be worth
-	@$(BIN)/visualprm frontier $(RUN) $(if $(findstring runs/demo,$(RUN)),--oracle demo.report:oracle) $(ARGS)
+frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, its labels' worth, and a PRM's trained on them
+	@$(BIN)/python -m demo.frontier $(RUN) $(ARGS)
 
 train: $(RUNTIME) ## train the demo's reward models, of steps and of outcomes, and compare them with the truth
 	@$(BIN)/visualprm train configs/train_demo.yaml $(ARGS)
@@ -81,11 +81,11 @@ format: $(RUNTIME) $(DEV) ## ruff, changing what it can
 types: $(RUNTIME) $(DEV) ## mypy
 	@$(BIN)/mypy
 
-bench: $(RUNTIME) $(DEV) ## measure what the README claims
+bench: $(RUNTIME) ## measure speed, memory and size, into docs/benchmarks.md; ARGS='NAME key=value', --table, --repeat N
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 kills: $(RUNTIME) ## kill a demo run ten times at random and compare its bytes with an undisturbed run's (20 minutes)
-	@$(BIN)/python -m benchmarks.kills configs/demo.yaml $(ARGS)
+	@$(BIN)/python -m benchmarks kills --repeat 1 $(ARGS)
 
 lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'
 	@$(BIN)/python setup/lock.py $(ARGS)
