@@ -217,7 +217,6 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
         "labels": dict(zip(layout.labels, classes, strict=True)),
         "class_weights": class_weights,
         "scale": slots / total,
-        "scale": sum(classes) / total,
         "system": systems.most_common(1)[0][0],
         "system_turns": [count for _, count in systems.most_common()],
     }
