@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from demo.critics import MIDDLE, Solutions, held_out, scores
+from demo.critics import Solutions, held_out, scores
 from pipeline.errors import UserError
 from pipeline.frontier.run import replayed, strategy_runs, write_report
 from pipeline.prm_config import FILE
@@ -32,6 +32,8 @@ from stages.score import ProcessRewardModel
 
 CONFIG = Path("configs/train_demo.yaml")
 RESAMPLES = 2000
+MIDDLE = 0.5
+"""Value scores above this call a step right."""
 
 
 def frontier(run: str, truth: str | None, settings: Sequence[str], home: Path) -> str:
