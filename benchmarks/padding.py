@@ -67,10 +67,10 @@ def _rate(trainer: Any, order: np.ndarray, batch: int, batches: int) -> float:
     made = [trainer.data_collator([trainer.train_dataset[int(index)] for index in part]) for part in chosen]
     # The first passes allocate; the model's weights don't change, so they can be any.
     for inputs in made[:WARM_UP]:
-        trainer.training_step(trainer.model, inputs)
+        trainer.training_step(trainer.model, inputs, 1)
     start = time.perf_counter()
     for inputs in made:
-        trainer.training_step(trainer.model, inputs)
+        trainer.training_step(trainer.model, inputs, 1)
     return len(made) * batch / (time.perf_counter() - start)
 
 
