@@ -237,7 +237,8 @@ class Store:
                 self.write_text("driver.lock", me)
 
         if not free():
-            raise UserError(self._refusal(self.read_text("driver.lock")))
+            lapses = f"; a lock of a driver that was killed lapses {3 * HEARTBEAT_S:.0f} s after its last sign of life"
+            raise UserError(self._refusal(self.read_text("driver.lock")) + lapses)
         self.write_text("driver.lock", me)
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()

@@ -99,11 +99,15 @@ def labelled_steps(solution: Solution, config: LabelConfig) -> list[tuple[Step, 
     return [(step, step_label(step, config)) for step in label_solution(solution, config).steps]
 
 
-def biased_strategies(figures: Mapping[str, Any]) -> list[str]:
-    """The strategies in a dataset's `stats.json` that stop at a success; an imported dataset may name none."""
+def strategies(figures: Mapping[str, Any]) -> set[str]:
+    """The strategies in a dataset's `stats.json`; an imported dataset may name none."""
     # A strategy stands there with its parameters: `first_success num_draws=16 rounds=4,4,8`.
-    names = {policy["strategy"].split(" ", 1)[0] for policy in figures.get("policies", ())}
-    return sorted(names & BIASED_STRATEGIES)
+    return {policy["strategy"].split(" ", 1)[0] for policy in figures.get("policies", ())}
+
+
+def biased_strategies(figures: Mapping[str, Any]) -> list[str]:
+    """Those of them that stop at a success."""
+    return sorted(strategies(figures) & BIASED_STRATEGIES)
 
 
 def check_threshold(strategy: str, config: LabelConfig) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pipeline.store import one_line_io_errors
 from stages.exchange.kept import Kept, kept_of
 from stages.exchange.names import is_safe, own_name
 from stages.exchange.values import image_names
-from stages.label import biased_strategies
+from stages.label import biased_strategies, strategies
 
 DEFAULT_SYSTEM = Path(__file__).parents[2] / "prompts/prm_system_v1.txt"
 
@@ -36,8 +37,10 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
             above 0 asks for more than the draws can say.
     """
     filesystem, shards = shard_paths(dataset)
+    figures = _figures(filesystem, os.path.dirname(shards[0]))
     if options.threshold:
-        _check_threshold(dataset, filesystem, os.path.dirname(shards[0]), options.threshold)
+        _check_threshold(dataset, figures, options.threshold)
+    options = replace(options, early_stop=strategies(figures) == {"stop_after_zero"})
     target = _empty_folder(out)
     with one_line_io_errors(str(target)), replacing(str(target), pafs.LocalFileSystem()) as folder:
         if format == "parquet":
@@ -121,13 +124,18 @@ def _empty_folder(out: str) -> Path:
     return path
 
 
-def _check_threshold(dataset: str, filesystem: pafs.FileSystem, folder: str, threshold: float) -> None:
-    """Refuses a threshold above 0 on shares of draws that stopped at a success, which biases them."""
+def _figures(filesystem: pafs.FileSystem, folder: str) -> Mapping[str, Any]:
+    """The dataset's `stats.json`; empty where there is none."""
     path = f"{folder}/stats.json"
     if not filesystem.get_file_info(path).is_file:
-        return
+        return {}
     with filesystem.open_input_stream(path) as file:
-        figures = json.loads(file.read())
+        figures: Mapping[str, Any] = json.loads(file.read())
+    return figures
+
+
+def _check_threshold(dataset: str, figures: Mapping[str, Any], threshold: float) -> None:
+    """Refuses a threshold above 0 on shares of draws that stopped at a success, which biases them."""
     if biased := biased_strategies(figures):
         raise UserError(
             f"--threshold {threshold:g}: {dataset} was drawn with the strategy {biased[0]}, which stops at a success "

@@ -20,13 +20,15 @@ class ExportOptions:
     """What the user chose.
 
     `threshold` replaces the published labels; `cut` ends a conversation after its first `-`; `system` is the system
-    turn of rows that brought none along; `name` names the dataset.
+    turn of rows that brought none along; `name` names the dataset. `early_stop` is no choice: it says that the dataset
+    was drawn no further than each solution's first step without a success.
     """
 
     name: str
     system: str
     threshold: float | None = None
     cut: bool = False
+    early_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,9 @@ def _conversation(row: Row, kept: Kept | None, image: Any, options: ExportOption
     return Line(f"{file_stem(row['source'])}_prm.jsonl", record, (str(image), *order))
 
 
-def _raw(row: Row, kept: Kept | None, image: Any, _options: ExportOptions) -> Line:
+def _raw(row: Row, kept: Kept | None, image: Any, options: ExportOptions) -> Line:
     if kept is None or kept.format != "raw":
-        record = raw.write({**row, "prompt": _prompt(row, kept)}, image)
+        record = raw.write({**row, "prompt": _prompt(row, kept)}, image, options.early_stop)
         return Line(f"annotations/{file_stem(row['source'])}.jsonl", record, (0,))
     record = restore(raw.write(row, image, lenient=True), kept)
     return Line(f"annotations/{'/'.join(map(file_stem, kept.file.split('/')))}", record, (kept.row,))

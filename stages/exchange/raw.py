@@ -38,26 +38,28 @@ def read(record: Mapping[str, Any], threshold: float) -> dict[str, Any]:
     }
 
 
-def write(row: Mapping[str, Any], image: Any, lenient: bool = False) -> dict[str, Any]:
+def write(row: Mapping[str, Any], image: Any, early_stop: bool = False, lenient: bool = False) -> dict[str, Any]:
     """The record of a published row, `image` being its path or paths.
 
-    A step without a score is written as the reference writes one that it stopped before. Unless `lenient`, only
-    steps after one with score 0 can be: elsewhere the 0 would be a measurement that nobody made.
+    Of a solution whose drawing stopped at its first step with score 0, every later step is written as 0 of 0, as the
+    reference does: also the last one, though the solution's own answer, which costs no draw, may be right. One with
+    a later step that was not sampled is such a solution, and with `early_stop` every one is. Unless `lenient`, no
+    other step may lack its score: the 0 would be a measurement that nobody made.
 
     Raises:
         RowError: `unmeasured_step`.
     """
+    given = row["steps_with_score"]
+    zero = next((index for index, step in enumerate(given) if step["score"] == 0), len(given))
+    stopped = early_stop or any(map(_is_left_out, given[zero + 1 :]))
     steps: list[dict[str, Any]] = []
-    stopped = lenient
-    for number, step in enumerate(row["steps_with_score"], 1):
-        score = step["score"]
-        if score is None:
-            if not stopped or step["origin"] != "not_sampled":
-                raise RowError("unmeasured_step", f"step {number} has no score, which this format can't say")
+    for index, step in enumerate(given):
+        if (stopped and index > zero) or (lenient and _is_left_out(step)):
             steps.append({"step": step["step"], "score": 0.0, "num_mc_correct": 0, "num_mc_total": 0})
+        elif step["score"] is None:
+            raise RowError("unmeasured_step", f"step {index + 1} has no score, which this format can't say")
         else:
-            steps.append({"step": step["step"], "score": score, **{key: step[key] for key in COUNTS}})
-        stopped = stopped or score == 0
+            steps.append({"step": step["step"], "score": step["score"], **{key: step[key] for key in COUNTS}})
     return {
         "image": image,
         "question": row["prompt"],
@@ -67,6 +69,10 @@ def write(row: Mapping[str, Any], image: Any, lenient: bool = False) -> dict[str
         "num_mc_sequences": row.get("num_mc_sequences"),
         "question_orig": row["question"],
     }
+
+
+def _is_left_out(step: Mapping[str, Any]) -> bool:
+    return step["score"] is None and step["origin"] == "not_sampled"
 
 
 def _read_step(step: Any, threshold: float) -> dict[str, Any]:

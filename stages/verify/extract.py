@@ -20,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stages.verify.conclude import concluded
-from stages.verify.notation import group_end
+from stages.verify.hedges import admission
+from stages.verify.notation import first_sentence, group_end
 from stages.verify.options import names_option
 
 MAX_RESPONSE = 100_000
@@ -87,9 +88,6 @@ _IS_CORRECT = re.compile(
     r"\b(?i:option|choice|answer)\s\(?([A-Z])\)?(?:\s\([^()\n]{1,60}\))?\s(?:is|must be)\s(?:correct|right|true)\b"
 )
 
-_SENTENCE_END = re.compile(
-    r"(?<!\b[A-Z])(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?:[.?]|(?<!\d)!)(?:\*\*)?(?=\s+[A-Z\"'(\[]|\s*$)|。|(?<=\))\.(?=\s)"
-)
 _IS = re.compile(r"\s(?:is|are|equals|be|was|were)\s(?=\S)")
 _YES_NO = re.compile(r"(yes|no)\s?[,.;:!-]", re.IGNORECASE)
 _COUNTED = re.compile(
@@ -207,16 +205,13 @@ def _after(text: str, start: int, form: str) -> Extraction | None:
         if rest.startswith(opening) and (end := rest.find(closing, 2)) > 0:
             return Extraction(rest[2:end].strip(), form, True)
     line, newline, _ = rest.partition("\n")
-    cut = _first_sentence(line).strip(" \t*").rstrip(".")
+    said = first_sentence(line)
+    cut = said.strip(" \t*").rstrip(".")
     if not re.search(r"\w", cut):
         return None
+    if _LABELLED.match(cut) and (doubt := admission(line[len(said) :])):
+        return Extraction(f"{cut}. {doubt}", form, True)
     return Extraction(_narrow(cut), form, bool(newline) or len(cut) + 1 < len(line.strip()))
-
-
-def _first_sentence(line: str) -> str:
-    """`B. No` is one sentence, `5. This follows from …` is two."""
-    match = _SENTENCE_END.search(line)
-    return line[: match.start()] if match else line
 
 
 def _narrow(text: str) -> str:

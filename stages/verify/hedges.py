@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stages.verify.notation import plain
+from stages.verify.notation import first_sentence, plain
 
 _REASON = re.compile(r"\b(?:because|since|as|so|which|while|whereas|unlike|than|instead|rather)\b", re.IGNORECASE)
 """From here on other options may be named: they are argued about."""
@@ -28,6 +28,24 @@ _DENIED_ALONE = re.compile(
 """Denials that may also be an option's text."""
 _SUMS_UP = re.compile(r"\b(?:both|all|above|each|either|neither|none|every)\b", re.IGNORECASE)
 
+_THEN = r"(?:and|or|but|however|alternatively|although|though|yet|also|maybe|perhaps|possibly)\b,?\s*"
+_NAME = r"(?:(?:the\s+)?(?:option|choice|answer)\s+)?([^.,;:]{1,60}?)"
+_ADMISSION = re.compile(
+    rf"(?:{_THEN})*{_NAME}\s+(?:is|are|could|can|may|might|would)\s+(?:(?:be|also|equally|just\s+as|well)\s+)*"
+    r"(?:possible|plausible|right|correct|valid|acceptable|true|work|fit)\b"
+    rf"|(?:{_THEN})*(?:it|this|that|the\s+answer)\s+(?:could|may|might)\s+(?:(?:also|well|even)\s+)*be\s+{_NAME}$"
+    rf"|(?:{_THEN})+{_NAME}$",
+    re.IGNORECASE,
+)
+"""A sentence that another answer is right too: `But C is also possible`, `It might be C`, `Or C`."""
+_LETTERS = re.compile(r"(?:(?:(?i:both|either|and|or)|[A-Z](?!\w)|[()\[\],/&])\s*)+")
+
+
+def admission(rest: str) -> str | None:
+    """The sentence after an answer, if it may say that another answer is right too; `rest` begins with the full stop."""
+    sentence = first_sentence(rest.lstrip(" \t*.!?。")).strip(" \t*.!?。")
+    return sentence if _ADMISSION.match(sentence) else None
+
 
 def hedge(rest: str, index: int, options: tuple[str, ...]) -> str | None:
     """Why the `rest` after the letter of option `index` takes the choice back; None if it doesn't.
@@ -44,7 +62,8 @@ def hedge(rest: str, index: int, options: tuple[str, ...]) -> str | None:
         rest = rest[len(own) :]
     if _SUMS_UP.search(own) and not re.match(_BESIDE, rest.strip()):
         return None
-    others = _beside(_REASON.split(rest)[0], options) - _beside(own, options) - {letter}
+    others = _beside(_REASON.split(first_sentence(rest))[0], options) | _admitted(rest, options)
+    others -= _beside(own, options) | {letter}
     return f"letter {letter}, but also option {min(others)}" if others else None
 
 
@@ -69,3 +88,15 @@ def _beside(text: str, options: tuple[str, ...]) -> set[str]:
         ):
             found.add(chr(ord("A") + index))
     return found
+
+
+def _admitted(text: str, options: tuple[str, ...]) -> set[str]:
+    """The letters of the options that sentences of `text` say are right too."""
+    found: set[str] = set()
+    for sentence in re.split(r"[.!?;]\s+", text.strip(" .!?;")):
+        match = _ADMISSION.match(sentence)
+        name = plain(match[match.lastindex]) if match and match.lastindex else ""
+        if _LETTERS.fullmatch(name):
+            found |= set(re.findall(r"\b[A-Z]\b", name))
+        found |= {chr(ord("A") + index) for index, option in enumerate(options) if name and plain(option) == name}
+    return {letter for letter in found if not options or ord(letter) - ord("A") < len(options)}

@@ -42,12 +42,21 @@ _PRICE = re.compile(r"[^$]*\$\s?[\d.][^$]*")
 _MARKDOWN = re.compile(r"\*\*|__(?=\S)|(?<=\S)__|`")
 _THOUSANDS = re.compile(r"(?<=\d)\s?(?:\{\s?,\s?\}|,\\!|\{\\,\}|\\,)\s?(?=\d{3}(?!\d))")
 _SPACES = re.compile(r"\s+")
+_SENTENCE_END = re.compile(
+    r"(?<!\b[A-Z])(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?:[.?]|(?<!\d)!)(?:\*\*)?(?=\s+[A-Z\"'(\[]|\s*$)|。|(?<=\))\.(?=\s)"
+)
 _TRAILING = " \t\n\r.,;:。"
 
 
 def ascii_punctuation(text: str) -> str:
     """Full-width and typographic characters as their plain ASCII forms."""
     return text.translate(_UNICODE)
+
+
+def first_sentence(line: str) -> str:
+    """`B. No` is one sentence, `5. This follows from …` is two."""
+    match = _SENTENCE_END.search(line)
+    return line[: match.start()] if match else line
 
 
 def group_end(text: str, start: int) -> int | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from stages.verify.hedges import hedge
 from stages.verify.modes import number
 from stages.verify.modes.text import normal_text
-from stages.verify.notation import ascii_punctuation, plain
+from stages.verify.notation import ascii_punctuation, first_sentence, plain
 from stages.verify.quantity import read_quantity
 
 MAX_OPTIONS = 26
@@ -141,15 +141,20 @@ def _letter_and_text(answer: str, options: tuple[str, ...], count: int) -> int |
     if index >= count or (other and letter not in (other.group(1), other.group(2))):
         return None
     named = _by_text(plain(rest), options)
-    agree = named is not None and canonical(frozenset({named}), options) == canonical(frozenset({index}), options)
+    said = named if named is not None else _by_text(plain(first_sentence(rest)), options)
+    agree = named is not None and _same_option(named, index, options)
     article = match is None and letter == "A" and _takes_article(rest)
-    if named is not None and not agree and not article:
-        raise Conflict(f"letter {letter}, but the text of option {chr(ord('A') + named)}")
-    if not agree and (why := hedge(plain(rest), index, options)):
+    if said is not None and not article and not _same_option(said, index, options):
+        raise Conflict(f"letter {letter}, but the text of option {chr(ord('A') + said)}")
+    if (not agree or first_sentence(rest) != rest) and (why := hedge(plain(rest), index, options)):
         raise Conflict(why)
     if match is None:
         return index if agree or (named is None and answer[0].isupper() and _REASON.match(rest)) else None
     return index
+
+
+def _same_option(one: int, other: int, options: tuple[str, ...]) -> bool:
+    return canonical(frozenset({one}), options) == canonical(frozenset({other}), options)
 
 
 def _takes_article(text: str) -> bool:

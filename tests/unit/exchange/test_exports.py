@@ -20,7 +20,7 @@ from pipeline.exchange.importing import ImportOptions, import_corpus
 from pipeline.exchange.reading import read_rows
 from pipeline.records import Image
 from pipeline.shards import ShardWriter
-from stages.exchange import conversations
+from stages.exchange import conversations, raw
 from stages.exchange.labels import labelled_turns
 from tests.unit.exchange.corpus import png
 
@@ -158,6 +158,38 @@ def test_raw_says_only_what_was_measured(dataset: str, tmp_path: Path) -> None:
     again = {row["response"]: row["steps_with_score"] for row in read_rows(str(tmp_path / "ours"))}
     assert again["a\n\nb\n\nc"] == SOLUTIONS["stopped"]
     assert [each["label"] for each in again["Step 1: a\n\nb\n\nc\n\nd"]] == ["+", "-", "+", "-"]
+
+
+@pytest.mark.parametrize("early_stop", [False, True])
+def test_raw_ends_with_the_first_zero_where_drawing_did(early_stop: bool) -> None:
+    """The reference's `--early-stop` writes 0, 0, 0 for all later steps; a right answer of its own is no exception."""
+    zero, unsampled, own = step("b", 0.0, "-"), step("c", None, None, "not_sampled"), step("d", 1.0, "+", "own_answer")
+
+    def scores(*steps: dict[str, Any]) -> list[tuple[float, int]]:
+        row = {
+            "steps_with_score": [step("a", 0.5, "+"), *steps],
+            "prompt": "",
+            "answer": "",
+            "response": "",
+            "question": "",
+        }
+        written = raw.write(row, None, early_stop)["steps_with_score"]
+        return [(each["score"], each["num_mc_total"]) for each in written]
+
+    assert scores(zero, unsampled, own) == [(0.5, 16), (0.0, 16), (0.0, 0), (0.0, 0)]
+    # Nothing was left out of this one: only the dataset's strategy tells.
+    assert scores(zero, own) == [(0.5, 16), (0.0, 16), (0.0, 0) if early_stop else (1.0, 16)]
+    assert scores(own) == [(0.5, 16), (1.0, 16)]
+
+
+def test_a_dataset_that_was_stopped_early_is_exported_so(dataset: str, tmp_path: Path) -> None:
+    shutil.copytree(dataset, tmp_path / "data")
+    for strategy, score in (("stop_after_zero", 0.0), ("fixed", 0.25)):
+        policies = [{"strategy": f"{strategy} num_draws=16"}]
+        (tmp_path / "data/stats.json").write_text(json.dumps({"policies": policies}), encoding="utf-8")
+        export_dataset(str(tmp_path / "data"), "raw", str(tmp_path / strategy), OPTIONS)
+        first = lines(tmp_path / strategy / "annotations/geo_easy.jsonl")[0]
+        assert [each["score"] for each in first["steps_with_score"]] == [0.5, 0.0, score, 0.0]
 
 
 def test_messages_are_what_their_readers_expect(dataset: str, tmp_path: Path) -> None:

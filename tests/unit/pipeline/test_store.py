@@ -1,6 +1,8 @@
 """The run directory: what counts as done, what is atomic, and who may work there."""
 
 import multiprocessing
+import os
+import time
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -72,6 +74,18 @@ def test_a_second_driver_is_refused_and_a_dead_one_forgotten(tmp_path: Path, mon
     process.join()
     with Store(str(tmp_path)).lock():
         pass
+
+
+def test_a_lock_on_an_object_store_lapses_and_the_refusal_says_when(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write_text("driver.lock", "process 7 on elsewhere")
+    with pytest.raises(UserError, match=r"process 7 on elsewhere.* killed lapses 30 s after"), store._remote_lock():
+        pass
+    then = time.time() - 31
+    os.utime(tmp_path / "driver.lock", (then, then))
+    with store._remote_lock():
+        assert f"process {os.getpid()}" in store.read_text("driver.lock")
+    assert not store.exists("driver.lock")
 
 
 @pytest.mark.parametrize(
