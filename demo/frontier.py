@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from demo.critics import Solutions, held_out, scores
+from demo.critics import Solutions, held_out, middle, scores
 from pipeline.errors import UserError
 from pipeline.frontier.run import replayed, strategy_runs, write_report
 from pipeline.prm_config import FILE
@@ -32,8 +32,6 @@ from stages.score import ProcessRewardModel
 
 CONFIG = Path("configs/train_demo.yaml")
 RESAMPLES = 2000
-MIDDLE = 0.5
-"""Value scores above this call a step right."""
 
 
 def frontier(run: str, truth: str | None, settings: Sequence[str], home: Path) -> str:
@@ -55,7 +53,7 @@ def frontier(run: str, truth: str | None, settings: Sequence[str], home: Path) -
     runs = strategy_runs(run, str(home / "runs"))
     datasets = {strategy: home / "data" / Path(left).name for strategy, left in runs.items()}
     for strategy, folder in datasets.items():
-        republish([runs[strategy]], [f"output_dir={folder.resolve()}"])
+        republish([runs[strategy]], [f"output_dir={folder.resolve()}", "label.threshold=0"])
     models = {strategy: trained(folder, settings, home) for strategy, folder in datasets.items()}
     # What was drawn changes no text: any of the datasets holds all solutions with all steps.
     figures = {model: judged(model, next(iter(datasets.values())), run) for model in dict.fromkeys(models.values())}
@@ -94,12 +92,12 @@ def judged(model: Path, data: Path, run: str) -> dict[str, Any]:
         solutions = held_out(str(data), run, training["data"]["held_out"], training["seed"])
         if {ok for truth in solutions.truths for ok in truth} != {True, False}:
             raise UserError(f"{run}: held out are no right or no wrong steps to judge by: make a run of more problems")
-        kept.write_text(json.dumps(worth(solutions, scores(critic, solutions))), encoding="utf-8")
+        kept.write_text(json.dumps(worth(solutions, scores(critic, solutions), middle(critic))), encoding="utf-8")
     found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return found
 
 
-def worth(solutions: Solutions, scored: Sequence[Sequence[float]]) -> dict[str, Any]:
+def worth(solutions: Solutions, scored: Sequence[Sequence[float]], threshold: float = 0.5) -> dict[str, Any]:
     """Macro-F1 of steps with its 95 % interval over problems, ROC-AUC, and on how much; of right and of wrong steps."""
     problems: dict[Any, int] = {}
     of = [problems.setdefault((one.question, one.images), len(problems)) for one in solutions.candidates]
@@ -110,7 +108,7 @@ def worth(solutions: Solutions, scored: Sequence[Sequence[float]]) -> dict[str, 
         np.concatenate(solutions.truths).astype(bool),
         np.concatenate(scored),
     )
-    counts = cells(steps, MIDDLE, len(problems))
+    counts = cells(steps, threshold, len(problems))
     picks = np.random.default_rng(0).integers(len(problems), size=(RESAMPLES, len(problems)))
     low, high = np.nanpercentile(macro_f1(counts[picks].sum(axis=1)), [2.5, 97.5])
     return {
