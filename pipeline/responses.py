@@ -15,9 +15,12 @@ from typing import IO, Any
 from pipeline.config import RunConfig
 from pipeline.errors import RowError, UserError
 from pipeline.records import Problem, Rejected, asked
+from pipeline.store import Store
 from stages.sources.files import parse_line
 
 COLUMN = "responses"
+MARK = "+responses@"
+"""Parts a policy's name from the name of the responses that it was given."""
 NAME = "input.responses"
 AMBIGUOUS = "a line fits several problems: name the problem by `problem_id`"
 
@@ -119,11 +122,23 @@ def open_responses(config: RunConfig) -> Responses | None:
 
 
 def fingerprint(config: RunConfig) -> str:
-    """What tells the given responses from those of another file, as an ending of the policy's name."""
+    """What tells the given responses from those of another file, as an ending of the policy's name.
+
+    A run that goes on from another's ledger has that one's: its solutions are those responses.
+    """
+    if config.input.ledger is not None:
+        return _taken_over(Store(config.input.ledger))
     if config.input.responses is None:
         return ""
     try:
         with open(config.input.responses, "rb") as file:
-            return f"+responses@{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+            return f"{MARK}{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
     except OSError as error:
         raise UserError(f"{NAME}: {config.input.responses}: can't be read: {error.strerror}") from error
+
+
+def _taken_over(earlier: Store) -> str:
+    if not earlier.exists("ledger.json"):
+        return ""
+    _, mark, name = str(earlier.read_json("ledger.json").get("engine.model", "")).rpartition(MARK)
+    return f"{mark}{name}" if mark else ""

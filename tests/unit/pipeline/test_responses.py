@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.annotate import Annotator, annotate
+from pipeline.claim import check_earlier, claim
 from pipeline.config import EngineConfig, RunConfig, parse_config
 from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import RowError, UserError
@@ -133,6 +134,28 @@ def test_other_responses_are_another_policy(tmp_path: Path) -> None:
     assert fingerprint(config()) == ""
     with pytest.raises(UserError, match=r"input.ledger holds solutions already"):
         config(input={"responses": "a.jsonl", "ledger": "runs/a"})
+
+
+def test_a_run_over_responses_can_be_topped_up(tmp_path: Path) -> None:
+    given = config(input={"responses": write(tmp_path, {"id": 7, "response": "one"}), "responses_policy": "gpt"},
+                   rollout={"num_draws": 3, "strategy": "first_success"})  # fmt: skip
+    earlier = Store(str(tmp_path / "earlier"))
+    claim(earlier, given, {"p": "{question}"}, "model@1" + fingerprint(given))
+    earlier.write_json("problems.json", {"rejected": {}})
+    whole = config(input={"ledger": earlier.uri, "responses_policy": "gpt"})
+    assert fingerprint(whole) == fingerprint(given) != ""
+    check_earlier(earlier, whole, {"p": "{question}"}, "model@1" + fingerprint(whole))
+    # And that one in its turn.
+    topped = Store(str(tmp_path / "topped"))
+    claim(topped, whole, {"p": "{question}"}, "model@1" + fingerprint(whole))
+    assert fingerprint(config(input={"ledger": topped.uri})) == fingerprint(given)
+    with pytest.raises(UserError, match=r"input\.responses_policy \(gpt, now None\)"):
+        check_earlier(
+            earlier, config(input={"ledger": earlier.uri}), {"p": "{question}"}, "model@1" + fingerprint(whole)
+        )
+    claim(Store(str(tmp_path / "sampled")), config(), {"p": "{question}"}, "model@1")
+    assert fingerprint(config(input={"ledger": str(tmp_path / "sampled")})) == ""
+    assert fingerprint(config(input={"ledger": str(tmp_path / "nowhere")})) == ""
 
 
 def run(texts: list[str], **settings: Any) -> AnnotatedProblem:
