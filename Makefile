@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test bench kills train evaluate reproduce demo-policy: export HF_HUB_OFFLINE := 1
+test bench kills train evaluate frontier reproduce demo-policy: export HF_HUB_OFFLINE := 1
 
 .PHONY: help install dataset evaluate reproduce status frontier train demo-policy test lint format types bench kills lock clean
 .DEFAULT_GOAL := help
@@ -44,20 +44,23 @@ dataset: $(RUNTIME) ## build the dataset of CONFIG=configs/demo.yaml, or go on w
 status: $(RUNTIME) ## how far RUN=runs/demo is
 	@$(BIN)/visualprm status $(RUN)
 
-frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, and what its labels would be worth
-	@$(BIN)/visualprm frontier $(RUN) $(if $(findstring runs/demo,$(RUN)),--oracle demo.report:oracle) $(ARGS)
+frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, its labels' worth, and a PRM's trained on them
+	@$(BIN)/python -m demo.frontier $(RUN) $(ARGS)
 
 train: $(RUNTIME) ## train the demo's reward models, of steps and of outcomes, and compare them with the truth
 	@$(BIN)/visualprm train configs/train_demo.yaml $(ARGS)
 	@$(BIN)/visualprm train configs/train_demo.yaml name=demo_orm target.kind=outcome $(ARGS)
 	@$(BIN)/python -m demo.critics outputs/demo_prm outputs/demo_orm
 
-evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found, and Best-of-N beside majority votes
+evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found, and Best-of-N beside the base model and votes
 	@$(BIN)/visualprm bon sample configs/demo.yaml name=demo-test sources.0.kwargs.split=test --n 16 --out data/demo-pool
 	@$(BIN)/python -m demo.process_bench data/demo-pool --out data/demo-bench
-	@$(BIN)/visualprm evaluate outputs/demo_prm data/demo-bench --threshold tuned
-	@$(BIN)/visualprm bon score data/demo-pool prm=outputs/demo_prm orm=outputs/demo_orm
-	@$(BIN)/visualprm bon report data/demo-pool
+	@$(BIN)/visualprm evaluate outputs/demo_prm data/demo-bench --threshold tuned --out outputs/evaluate/prm >/dev/null
+	@$(BIN)/visualprm evaluate demo/policy data/demo-bench --threshold tuned --out outputs/evaluate/base \
+	  --like outputs/demo_prm --against outputs/evaluate/prm/scores.jsonl >/dev/null
+	@$(BIN)/visualprm bon score data/demo-pool prm=outputs/demo_prm orm=outputs/demo_orm base=demo/policy --like outputs/demo_prm
+	@$(BIN)/visualprm bon report data/demo-pool >/dev/null
+	@$(BIN)/python -m demo.tables outputs/evaluate/prm outputs/evaluate/base --pool data/demo-pool
 
 reproduce: $(RUNTIME) ## the paper's claims tried on 1,000 problems, written to docs/reproduction.md (hours); goes on after a stop
 	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.reproduce $(ARGS)
@@ -78,11 +81,11 @@ format: $(RUNTIME) $(DEV) ## ruff, changing what it can
 types: $(RUNTIME) $(DEV) ## mypy
 	@$(BIN)/mypy
 
-bench: $(RUNTIME) $(DEV) ## measure what the README claims
+bench: $(RUNTIME) ## measure speed, memory and size, into docs/benchmarks.md; ARGS='NAME key=value', --table, --repeat N
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 kills: $(RUNTIME) ## kill a demo run ten times at random and compare its bytes with an undisturbed run's (20 minutes)
-	@$(BIN)/python -m benchmarks.kills configs/demo.yaml $(ARGS)
+	@$(BIN)/python -m benchmarks kills --repeat 1 $(ARGS)
 
 lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'
 	@$(BIN)/python setup/lock.py $(ARGS)

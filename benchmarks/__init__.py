@@ -1,0 +1,15 @@
+"""What `make bench` measures. A benchmark is a module with a `BENCHMARK`; `NAMES` puts it on the list."""
+
+NAMES = (
+    "engine_busy",
+    "lockstep",
+    "strategies",
+    "verifier",
+    "images_once",
+    "planning",
+    "scorer",
+    "padding",
+    "training_memory",
+    "kills",
+)
+"""In the order of the table."""

@@ -1,6 +1,6 @@
 """How busy the pipeline keeps vLLM: its tokens/s against `vllm.LLM.generate` on the same requests, all at once.
 
-    python -m benchmarks.engine_busy --problems 64
+    python -m benchmarks engine_busy problems=64
 
 The pipeline's side is the annotator as the Ray actor runs it: sampling, splitting, continuations and verdicts,
 `engine.max_in_flight` problems at once. Its requests are recorded and then given to the offline engine together.
@@ -8,17 +8,14 @@ The pipeline's side is the annotator as the Ray actor runs it: sampling, splitti
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import os
-import subprocess
-import sys
 import time
 from typing import Any
 
+from benchmarks.shape import Benchmark, Figure
 from pipeline.config import RunConfig, SamplingConfig, load_config
 from pipeline.engine import Completion, Engine, Prompt
+from pipeline.settings import Strict
 
 
 class Recording:
@@ -100,16 +97,27 @@ def offline_side(config: RunConfig, requests: list[Any]) -> tuple[float, int]:
     return seconds, sum(len(completion.token_ids) for output in outputs for completion in output.outputs)
 
 
-def measure(count: int) -> dict[str, float]:
+class Settings(Strict):
+    """What is measured."""
+
+    problems: int = 64
+    """Problems of the demo; one more warms up."""
+
+
+def measure(settings: Settings) -> dict[str, float]:
     from pipeline.engine.vllm import VllmEngine
 
-    config = load_config("configs/demo.yaml", [f"sources.0.kwargs.count={count + 1}"])
+    config = load_config("configs/demo.yaml", [f"sources.0.kwargs.count={settings.problems + 1}"])
     engine = Recording(VllmEngine(config.engine))
     seconds = asyncio.run(_closing(pipeline_side(config, engine), engine))
     offline_seconds, offline_tokens = offline_side(config, engine.requests)
-    ours, theirs = engine.tokens / seconds, offline_tokens / offline_seconds
-    return {"pipeline_tokens_per_s": ours, "offline_tokens_per_s": theirs, "ratio": ours / theirs,
-            "requests": len(engine.requests), "tokens": engine.tokens, "offline_tokens": offline_tokens}  # fmt: skip
+    return {
+        "tokens_per_s": engine.tokens / seconds,
+        "offline_tokens_per_s": offline_tokens / offline_seconds,
+        "requests": len(engine.requests),
+        "tokens": engine.tokens,
+        "offline_tokens": offline_tokens,
+    }
 
 
 async def _closing(work: Any, engine: Recording) -> float:
@@ -119,32 +127,14 @@ async def _closing(work: Any, engine: Recording) -> float:
         await engine.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=64)
-    parser.add_argument("--repeat", type=int, default=3, help="each in a process of its own; the median is printed")
-    options = parser.parse_args()
-    if options.repeat == 1:
-        print(json.dumps(measure(options.problems)))
-        return
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.engine_busy",
-        "--problems",
-        str(options.problems),
-        "--repeat",
-        "1",
-    ]
-    environment = {**os.environ, "VLLM_LOGGING_LEVEL": "ERROR"}
-    results = []
-    for _ in range(options.repeat):
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-        results.append(json.loads(done.stdout.splitlines()[-1]))
-    middle = sorted(results, key=lambda result: result["ratio"])[len(results) // 2]
-    for name, value in middle.items():
-        print(f"{name:>24} {value:,.3f}")
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    on="{problems} problems of the demo, {requests:,.0f} requests, {tokens:,.0f} tokens",
+    figures=(
+        Figure(
+            "tokens/s of the pipeline against `vllm.LLM.generate` on the same requests at once",
+            "tokens_per_s", "offline_tokens_per_s", "tokens/s", at_least=0.97,
+        ),
+    ),
+    settings=Settings,
+    measure=measure,
+)  # fmt: skip

@@ -1,18 +1,15 @@
 """Are shared images stored once? Publishes noise pictures of real size and weighs the result.
 
-    python -m benchmarks.images_once --problems 2000
+    python -m benchmarks images_once problems=2000
 
-Noise can't be compressed and no two pictures are alike, so every repeated byte shows. Published bytes must
-stay within 1.10 × (unique image bytes + the same table without images); exit status 1 if they don't.
+Noise can't be compressed and no two pictures are alike, so every repeated byte shows.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import io
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +20,7 @@ import PIL.Image
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from benchmarks.shape import Benchmark, Figure
 from pipeline.config import LabelConfig, PublishConfig
 from pipeline.records import (
     LEDGER_SCHEMA,
@@ -39,46 +37,44 @@ from pipeline.records import (
     problem_row,
     table,
 )
+from pipeline.settings import Strict
 from pipeline.shards import WRITER_OPTIONS
 from stages.label import labelled_steps
 from stages.publish import Run, publish
 
-LIMIT = 1.10
 WORDS = [a + b for a in ("read", "add", "take", "count", "value", "total") for b in ("", "s", "ed", "ing")]
 PROBLEM_FILES = 4
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=2000)
-    parser.add_argument("--solutions", type=int, default=4, help="solutions a problem")
-    parser.add_argument("--keep", type=Path, help="a folder to work in; a temporary one by default")
-    args = parser.parse_args()
-    if args.keep:
-        return bench(args.keep, args.problems, args.solutions)
+class Settings(Strict):
+    """What is measured."""
+
+    problems: int = 2000
+    """Problems, each with a picture of its own."""
+    solutions: int = 4
+    """Solutions of a problem."""
+
+
+def measure(settings: Settings) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        return bench(Path(folder), args.problems, args.solutions)
+        return measure_in(Path(folder), settings)
 
 
-def bench(folder: Path, num_problems: int, num_solutions: int) -> int:
-    run, image_bytes = write_run(folder, num_problems, num_solutions)
+def measure_in(folder: Path, settings: Settings) -> dict[str, float]:
+    run, image_bytes = write_run(folder, settings.problems, settings.solutions)
     label = functools.partial(labelled_steps, config=LabelConfig())
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak memory so far (Linux)
     start = time.perf_counter()
     stats = publish([run], str(folder / "out"), pafs.LocalFileSystem(), PublishConfig(), label)
     seconds = time.perf_counter() - start
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
-
-    published = sum(shard.bytes for shard in stats.shards)
-    text_bytes = weigh_without_images(folder)
-    ratio = published / (image_bytes + text_bytes)
-    print(f"problems × solutions   {num_problems:,} × {num_solutions}")
-    print(f"unique image bytes     {image_bytes / 1e6:,.1f} MB, {image_bytes / num_problems / 1e3:.0f} kB each")
-    print(f"table without images   {text_bytes / 1e6:,.1f} MB")
-    print(f"published              {published / 1e6:,.1f} MB in {len(stats.shards)} shards")
-    print(f"ratio                  {ratio:.4f} (limit {LIMIT:.2f})")
-    print(f"publishing             {seconds:.1f} s, peak memory {int(peak.split()[1]) / 1e3:,.0f} MB")
-    return int(ratio > LIMIT)
+    return {
+        "published_mb": sum(shard.bytes for shard in stats.shards) / 1e6,
+        "parts_mb": (image_bytes + weigh_without_images(folder)) / 1e6,
+        "image_kb": image_bytes / settings.problems / 1e3,
+        "seconds": seconds,
+        "peak_mb": int(peak.split()[1]) / 1e3,
+    }
 
 
 def write_run(folder: Path, num_problems: int, num_solutions: int) -> tuple[Run, int]:
@@ -143,5 +139,16 @@ def weigh_without_images(folder: Path) -> int:
     return weighed
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+BENCHMARK = Benchmark(
+    on="{problems:,} problems × {solutions} solutions, noise pictures of {image_kb:.0f} kB on average",
+    figures=(
+        Figure(
+            "published bytes against unique images and the table without images",
+            "published_mb", "parts_mb", "MB", at_most=1.10, digits=5,
+        ),
+        Figure("publishing", "seconds", unit="s"),
+        Figure("peak memory while publishing", "peak_mb", unit="MB"),
+    ),
+    settings=Settings,
+    measure=measure,
+)  # fmt: skip

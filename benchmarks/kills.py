@@ -1,6 +1,6 @@
 """Kills a dataset run again and again and compares what it publishes with an uninterrupted run's bytes.
 
-    python -m benchmarks.kills configs/demo.yaml --kills 10
+    python -m benchmarks kills kills=10 --repeat 1
 
 Each kill hits, at a random moment, the whole process group of the driver, the engine's own process, or a Ray
 worker. After a kill of the driver the same command is started again; otherwise the run has to help itself.
@@ -8,19 +8,22 @@ worker. After a kill of the driver the same command is started again; otherwise 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+
+from benchmarks.shape import Benchmark, Figure
+from pipeline.settings import Strict
 
 VICTIMS = ("driver", "engine", "worker")
 ENGINE_NAMES = ("VLLM::EngineCore", "MapWorker", "Annotator")
@@ -116,31 +119,59 @@ def run_with_kills(
     return status, run.kills
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config")
-    parser.add_argument("overrides", nargs="*")
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--least", type=float, default=25.0, help="seconds before a kill, at least")
-    parser.add_argument("--most", type=float, default=70.0, help="seconds before a kill, at most")
-    parser.add_argument("--folder", type=Path, default=Path("runs/kills"))
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+class Settings(Strict):
+    """What is measured."""
+
+    problems: int = 96
+    """Problems of the demo."""
+    kills: int = 10
+    """Kills, if the run isn't through before."""
+    seed: int = 0
+    """Of the random moments and victims."""
+    least_s: float = 25.0
+    """Seconds before a kill, at least."""
+    most_s: float = 70.0
+    """Seconds before a kill, at most."""
+
+
+def measure(settings: Settings) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return measure_in(Path(folder), settings)
+
+
+def measure_in(folder: Path, settings: Settings) -> dict[str, float]:
+    """Logs of both runs are in the folder.
+
+    Raises:
+        RuntimeError: the killed run failed.
+    """
 
     def command(name: str) -> list[str]:
-        places = [f"run_dir={options.folder / name / 'run'}", f"output_dir={options.folder / name / 'data'}"]
-        return [sys.executable, "-m", "pipeline.cli", "dataset", options.config, *options.overrides, *places]
+        places = [f"run_dir={folder / name / 'run'}", f"output_dir={folder / name / 'data'}"]
+        count = f"sources.0.kwargs.count={settings.problems}"
+        return [sys.executable, "-m", "pipeline.cli", "dataset", "configs/demo.yaml", count, *places]
 
-    with (options.folder / "whole.log").open("ab") as log:
+    with (folder / "whole.log").open("ab") as log:
         subprocess.run(command("whole"), check=True, stdout=log, stderr=log)
-    rng, delay = random.Random(options.seed), (options.least, options.most)
-    status, kills = run_with_kills(command("killed"), options.folder / "killed.log", options.kills, rng, delay)
-    whole, killed = (digests(options.folder / name / "data") for name in ("whole", "killed"))
-    same = whole == killed
-    print(f"kills: {dict(kills)}; exit status {status}; {len(whole)} files, bytes {'equal' if same else 'DIFFER'}")
-    sys.exit(0 if same and status == 0 else 1)
+    rng, delay = random.Random(settings.seed), (settings.least_s, settings.most_s)
+    status, kills = run_with_kills(command("killed"), folder / "killed.log", settings.kills, rng, delay)
+    if status:
+        raise RuntimeError(f"the killed run ended with status {status}: {(folder / 'killed.log').read_text()[-2000:]}")
+    whole, killed = (digests(folder / name / "data") for name in ("whole", "killed"))
+    return {
+        "equal_files": sum(killed.get(name) == digest for name, digest in whole.items()),
+        "files": len(whole.keys() | killed.keys()),
+        **{f"{victim}_kills": kills[victim] for victim in VICTIMS},
+    }
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    on="{problems} problems of the demo; {driver_kills:.0f} kills of the driver's process group, {engine_kills:.0f} of the "
+    "engine, {worker_kills:.0f} of Ray workers",
+    figures=(
+        Figure("published files whose bytes are an undisturbed run's", "equal_files", "files", "files", at_least=1),
+    ),
+    settings=Settings,
+    measure=measure,
+    on_request=True,
+)

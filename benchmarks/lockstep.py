@@ -1,24 +1,23 @@
 """The reference's schedule against ours, on the same engine and problems, for the same labels.
 
-    python -m benchmarks.lockstep --problems 16
+    python -m benchmarks lockstep problems=16
 
 The reference code advances a batch of problems in lockstep: it draws the solutions in as many calls as there are
 solutions a problem, one sample a call; then, step index by step index, one continuation of every response that has
 such a step, again one sample a call. A call ends when its last sample does. Prefixes go in as text.
 
 Ours is the annotator as the Ray actor runs it. All sides use one `VllmEngine`, whose caches are emptied before each,
-and the same seeds, so that schedules are compared and nothing else; how many labels agree is printed.
+and the same seeds, so that schedules are compared and nothing else; how many labels agree is counted.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.shape import Benchmark, Figure
 from pipeline.annotate import annotate
 from pipeline.claim import read_templates
 from pipeline.config import RunConfig, load_config
@@ -27,6 +26,7 @@ from pipeline.engine.vllm import VllmEngine
 from pipeline.policy import model_fingerprint, policy_key
 from pipeline.records import FinishReason, Problem, Verdict
 from pipeline.seeds import base_seed
+from pipeline.settings import Strict
 from stages.load import load
 from stages.sample import Template, chat_prompt
 from stages.split import SEPARATOR, split
@@ -163,44 +163,46 @@ class Bench:
         )
 
 
-async def measure(config: RunConfig, repeat: int) -> dict[str, float]:
+class Settings(Strict):
+    """What is measured."""
+
+    problems: int = 16
+    """Problems of the demo; one more warms up."""
+
+
+def measure(settings: Settings) -> dict[str, float]:
+    config = load_config("configs/demo.yaml", [f"sources.0.kwargs.count={settings.problems + 1}"])
+    return asyncio.run(_all_sides(config))
+
+
+async def _all_sides(config: RunConfig) -> dict[str, float]:
     engine = VllmEngine(config.engine)
     try:
         with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool:
             bench = Bench(config, engine, pool)
-            sides: dict[str, Callable[[Sequence[Problem]], Awaitable[Labels]]] = {
-                "fixed": lambda problems: bench.ours(problems, "fixed"),
-                "first_success": lambda problems: bench.ours(problems, "first_success"),
-                "lockstep": bench.lockstep,
-            }
-            runs = [{name: await bench.timed(side) for name, side in sides.items()} for _ in range(repeat)]
+            fixed_s, fixed = await bench.timed(lambda problems: bench.ours(problems, "fixed"))
+            first_s, first = await bench.timed(lambda problems: bench.ours(problems, "first_success"))
+            lockstep_s, lockstep = await bench.timed(bench.lockstep)
     finally:
         await engine.close()
-    seconds = {name: statistics.median(run[name][0] for run in runs) for name in sides}
-    labels = {name: runs[0][name][1] for name in sides}
-    shared = labels["fixed"].keys() & labels["lockstep"].keys()
     return {
-        **{f"{name}_s": value for name, value in seconds.items()},
-        "lockstep_over_fixed": statistics.median(run["lockstep"][0] / run["fixed"][0] for run in runs),
-        "lockstep_over_first_success": statistics.median(run["lockstep"][0] / run["first_success"][0] for run in runs),
-        "prefixes": len(labels["fixed"]),
-        "prefixes_of_lockstep": len(labels["lockstep"]),
-        "same_labels_lockstep": sum(labels["fixed"][key] == labels["lockstep"][key] for key in shared),
-        "same_labels_first_success": sum(
-            labels["first_success"].get(key) == hit for key, hit in labels["fixed"].items()
-        ),
+        "fixed_s": fixed_s,
+        "first_success_s": first_s,
+        "lockstep_s": lockstep_s,
+        "prefixes": len(fixed),
+        "same_in_lockstep": sum(lockstep.get(key) == hit for key, hit in fixed.items()),
+        "same_in_first_success": sum(first.get(key) == hit for key, hit in fixed.items()),
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=16)
-    parser.add_argument("--repeat", type=int, default=1, help="of all three sides; medians are printed")
-    options = parser.parse_args()
-    config = load_config("configs/demo.yaml", [f"sources.0.kwargs.count={options.problems + 1}"])
-    for name, value in asyncio.run(measure(config, options.repeat)).items():
-        print(f"{name:>28} {value:,.2f}")
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    on="{problems} problems of the demo, {prefixes:,.0f} prefixes, one engine for all sides",
+    figures=(
+        Figure("wall time of lockstep against ours, `fixed`", "lockstep_s", "fixed_s", "s", at_least=3),
+        Figure("… against ours, `first_success`", "lockstep_s", "first_success_s", "s", at_least=8),
+        Figure("labels of lockstep that are `fixed`'s", "same_in_lockstep", "prefixes", at_least=1),
+        Figure("labels of `first_success` that are `fixed`'s", "same_in_first_success", "prefixes", at_least=1),
+    ),
+    settings=Settings,
+    measure=measure,
+)

@@ -1,6 +1,6 @@
 """How long `visualprm plan` takes over stand-in files: 39 sources with as many rows as VisualPRM400K-v1.1-Raw has problems.
 
-python -m benchmarks.planning
+python -m benchmarks planning
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path
 import PIL.Image
 import yaml
 
+from benchmarks.shape import Benchmark, Figure
 from pipeline.planning.assumptions import load_assumptions
+from pipeline.settings import Strict
 
 SIZES = ((640, 480), (1024, 768), (300, 900), (448, 448), (1600, 1200), (512, 256))
 UNLISTED = ("study_com_en_20240619", 14_000)
@@ -40,7 +42,11 @@ def write_sources(folder: Path) -> list[dict[str, str]]:
     return [{"name": name, "path": str(folder / f"{name}.jsonl")} for name in counts]
 
 
-def main() -> None:
+class Settings(Strict):
+    """Nothing to choose."""
+
+
+def measure(settings: Settings) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = {
@@ -52,14 +58,21 @@ def main() -> None:
             "sampling": {"max_tokens": 4096},
         }
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        rows = sum(path.read_bytes().count(b"\n") for path in folder.glob("*.jsonl"))
         started = time.perf_counter()
         command = [sys.executable, "-m", "pipeline.cli", "plan", str(folder / "config.yaml"), "--gpu", "h100"]
-        plan = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         wall = time.perf_counter() - started
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(next(line for line in plan.splitlines() if line.startswith("all ")))
-    print(f"{wall:.1f} s, {spent.ru_utime + spent.ru_stime:.1f} s of them CPU time")
+    return {"wall_s": wall, "cpu_s": spent.ru_utime + spent.ru_stime, "files": len(config["sources"]), "rows": rows}
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    on="{files:.0f} stand-in files, {rows:,.0f} rows, as many problems as VisualPRM400K-v1.1-Raw has",
+    figures=(
+        Figure("`visualprm plan`", "wall_s", unit="s", at_most=10),
+        Figure("… CPU time of it and what it starts", "cpu_s", unit="s"),
+    ),
+    settings=Settings,
+    measure=measure,
+)

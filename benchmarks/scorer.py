@@ -1,43 +1,53 @@
 """Do transformers and vLLM give a reward model the same scores, and how fast is each?
 
-    python -m benchmarks.scorer --problems 64
+    python -m benchmarks scorer problems=64
 
 Real solutions of the demo's problems, right and wrong ones, scored in float32 by the demo policy as an untrained
-critic, or by `--model`. Exit status 1 where scores differ by more than 2e-3.
+critic, or by another `model`.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks.shape import Benchmark, Figure
 from demo.benchmark import FAMILIES, problem
 from demo.reasoning import STEP_SEPARATOR, write
+from pipeline.settings import Strict
 from stages.score import Candidate, ProcessRewardModel, Scorer
 
-LIMIT = 2e-3
 POLICY = str(Path(__file__).parents[1] / "demo/policy")
+WARM_UP = 8
+"""Solutions that are scored before the clock starts."""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=64)
-    parser.add_argument("--solutions", type=int, default=4, help="solutions a problem")
-    parser.add_argument("--model", default=POLICY)
-    args = parser.parse_args()
+class Settings(Strict):
+    """What is measured."""
+
+    problems: int = 64
+    """Drawn problems."""
+    solutions: int = 4
+    """Solutions of a problem, at most."""
+    model: str = "demo/policy"
+    """The reward model."""
+
+
+def measure(settings: Settings) -> dict[str, float]:
     from pipeline.engine.vllm_scores import VllmScorer
 
-    items = solutions(args.problems, args.solutions)
-    print(f"{len(items)} solutions, {sum(len(item.steps) for item in items)} steps")
-    plain = timed("transformers", ProcessRewardModel.from_pretrained(args.model, dtype="float32"), items)
-    with closing(VllmScorer(args.model, dtype="float32")) as scorer:
-        fast = timed("vLLM", scorer, items)
-    largest = difference(plain, fast)
-    print(f"largest difference {largest:.1e} (at most {LIMIT:.0e})")
-    return int(largest > LIMIT)
+    items = solutions(settings.problems, settings.solutions)
+    plain, plain_rate = timed(ProcessRewardModel.from_pretrained(settings.model, dtype="float32"), items)
+    with closing(VllmScorer(settings.model, dtype="float32")) as scorer:
+        fast, fast_rate = timed(scorer, items)
+    return {
+        "vllm_per_s": fast_rate,
+        "transformers_per_s": plain_rate,
+        "largest_difference": difference(plain, fast),
+        "scored": len(plain),
+        "steps": sum(map(len, plain)),
+    }
 
 
 def solutions(problems: int, each: int) -> list[Candidate]:
@@ -51,20 +61,26 @@ def solutions(problems: int, each: int) -> list[Candidate]:
     ]
 
 
-def timed(name: str, scorer: Scorer, items: list[Candidate]) -> list[list[float]]:
-    """Scores after a warm-up, with the rate printed."""
-    scorer.score_many(items[-8:])
+def timed(scorer: Scorer, items: list[Candidate]) -> tuple[list[list[float]], float]:
+    """Scores, and solutions/s after a warm-up."""
+    scorer.score_many(items[-WARM_UP:])
     start = time.perf_counter()
-    found = [own for own in scorer.score_many(items[:-8]) if isinstance(own, list)]
+    found = [own for own in scorer.score_many(items[:-WARM_UP]) if isinstance(own, list)]
     seconds = time.perf_counter() - start
-    assert len(found) == len(items) - 8
-    print(f"{name}: {len(found) / seconds:.1f} solutions/s")
-    return found
+    assert len(found) == len(items) - WARM_UP
+    return found, len(found) / seconds
 
 
 def difference(first: list[list[float]], second: list[list[float]]) -> float:
     return max(abs(a - b) for own, other in zip(first, second, strict=True) for a, b in zip(own, other, strict=True))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+BENCHMARK = Benchmark(
+    on="{scored:.0f} solutions of {problems} drawn problems, {steps:,.0f} steps, {model} in float32",
+    figures=(
+        Figure("largest difference between scores of vLLM and transformers", "largest_difference", at_most=2e-3),
+        Figure("scored on vLLM against transformers", "vllm_per_s", "transformers_per_s", "solutions/s"),
+    ),
+    settings=Settings,
+    measure=measure,
+)

@@ -1,27 +1,26 @@
 """How fast verdicts come, beside plain math-verify on the same responses, in CPU time of one core.
 
-    python -m benchmarks.verifier [--run runs/demo] [--count 100000] [--plain 2000]
+    python -m benchmarks verifier run=runs/demo count=100000 plain=2000
 
-With `--run`, the draws of a run's ledger are judged, in its order; else a made-up mix like the demo's: 16
+With `run`, the draws of a run's ledger are judged, in its order; else a made-up mix like the demo's: 16
 continuations a prefix whose wrong answers pile up on a few values. math-verify alone would take hours for all of them
 on a core: it judges a random sample, and its rate is that of the sample.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import psutil
 import pyarrow.parquet as pq
 
+from benchmarks.shape import Benchmark, Figure
 from pipeline.config import Mode
 from pipeline.records import solution_from_row
+from pipeline.settings import Strict
 from pipeline.store import Store
 from stages.split import boundaries
 from stages.verify.pool import VerifierPool
@@ -33,24 +32,21 @@ IN_FLIGHT = 512
 """Responses that are verified at once."""
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Verdicts a CPU second, ours and plain math-verify's."""
+class Settings(Strict):
+    """What is measured."""
 
-    ours: float
-    plain: float
-    statuses: Counter[str]
-
-    @property
-    def ratio(self) -> float:
-        return self.ours / self.plain
+    run: str | None = None
+    """A run directory whose draws are judged; null for a made-up mix like the demo's."""
+    count: int = 100_000
+    """Verdicts."""
+    plain: int = 2_000
+    """Verdicts of these by math-verify alone."""
 
 
-def compare(triples: Sequence[Triple], plain: int = 2_000) -> Speed:
-    """Judges all triples with a pool of one worker, and a random sample of `plain` with math-verify alone."""
-    ours, statuses = _ours(triples)
-    sample = random.Random(0).sample(triples, min(plain, len(triples)))
-    return Speed(ours, _plain(sample), statuses)
+def measure(settings: Settings) -> dict[str, float]:
+    triples = from_run(settings.run, settings.count) if settings.run else made_up(settings.count)
+    sample = random.Random(0).sample(triples, min(settings.plain, len(triples)))
+    return {"ours_per_s": _ours(triples), "plain_per_s": _plain(sample), "judged": len(triples), "sample": len(sample)}
 
 
 def from_run(uri: str, count: int) -> list[Triple]:
@@ -75,19 +71,17 @@ def from_run(uri: str, count: int) -> list[Triple]:
     return triples[:count]
 
 
-def _ours(triples: Sequence[Triple]) -> tuple[float, Counter[str]]:
-    statuses: Counter[str] = Counter()
+def _ours(triples: Sequence[Triple]) -> float:
+    """Verdicts per CPU second of a pool with one worker."""
 
     async def judge_all(pool: VerifierPool) -> None:
         for start in range(0, len(triples), IN_FLIGHT):
-            verdicts = await asyncio.gather(*(pool.verify(*triple) for triple in triples[start : start + IN_FLIGHT]))
-            statuses.update(verdict.status for verdict in verdicts)
+            await asyncio.gather(*(pool.verify(*triple) for triple in triples[start : start + IN_FLIGHT]))
 
     with VerifierPool(workers=1, time_limit_s=5.0) as pool:
         before = _cpu_seconds()
         asyncio.run(judge_all(pool))
-        seconds = _cpu_seconds() - before
-    return len(triples) / seconds, statuses
+        return len(triples) / (_cpu_seconds() - before)
 
 
 def _cpu_seconds() -> float:
@@ -134,19 +128,9 @@ def _answer(kind: int, rng: random.Random) -> str:
     )[kind]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=100_000, help="verdicts")
-    parser.add_argument("--plain", type=int, default=2_000, help="of these with math-verify alone")
-    parser.add_argument("--run", help="a run directory whose draws are judged")
-    options = parser.parse_args()
-    triples = from_run(options.run, options.count) if options.run else made_up(options.count)
-    speed = compare(triples, options.plain)
-    print(f"{len(triples)} verdicts: {dict(speed.statuses)}")
-    print(f"ours         {speed.ours:8.0f} verdicts per CPU second")
-    print(f"math-verify  {speed.plain:8.0f} verdicts per CPU second")
-    print(f"ratio        {speed.ratio:8.1f}")
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    on="{judged:,.0f} draws (run: {run}), math-verify on a random {sample:,.0f} of them; CPU time of one core",
+    figures=(Figure("verdicts against plain math-verify", "ours_per_s", "plain_per_s", "verdicts/CPU s", at_least=10),),
+    settings=Settings,
+    measure=measure,
+)

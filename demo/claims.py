@@ -1,20 +1,36 @@
-"""The paper's claims beside what the demo says of them: the text of docs/reproduction.md from the reports' numbers."""
+"""The paper's claims beside what the demo says of them: the text of docs/reproduction.md from the reports' numbers.
+
+Every claim is a difference that should be above 0. One in Best-of-N is made problem by problem from the expected
+accuracies that `visualprm bon report` keeps, so it is paired whatever is compared: two critics, two sizes, or how the
+lead of one over another changes with N. One on steps is the paired difference that `visualprm evaluate` reports.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
+
+from demo.tables import DASH, best_of_n_table, signed, steps_table
 from pipeline.markdown import markdown_table
+from stages.best_of_n.compare import compare
+from stages.best_of_n.expected import Floats
 
 Json = dict[str, Any]
+Way = tuple[str, int]
+"""A way of choosing, by the label of the report's row, among N."""
 MEAN = "mean"
+AGGREGATES = (MEAN, "min", "last", "max", "product")
+RESAMPLES = 10_000
 NAMES = {
-    "base": "base policy, untrained",
     "value": "value, all steps, threshold 0",
+    "base": "base policy, untrained",
     "advantage": "advantage",
     "stop": "value, stopped at the first error",
     "orm": "outcome (ORM)",
@@ -25,76 +41,260 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Results:
-    """What the evaluators wrote: a bench report a critic, and a report of each pool."""
+class Accuracies:
+    """The expected accuracy of every way on every problem of a pool, shape (problems,), in one order; and its report."""
 
-    bench: Mapping[str, Json]
-    small: Json
-    large: Json
+    report: Json
+    of: Mapping[Way, Floats]
 
     @classmethod
-    def read(cls, bench: Path, critics: Sequence[str], small: Path, large: Path) -> Results:
+    def read(cls, pool: Path) -> Accuracies:
+        """What `visualprm bon report` wrote."""
+        folder = pool / "report"
+        table = pq.read_table(folder / "problems.parquet").sort_by([("method", "ascending"), ("n", "ascending"),
+                                                                   ("problem_id", "ascending")])  # fmt: skip
+        ways = list(zip(table["method"].to_pylist(), table["n"].to_pylist(), strict=True))
+        blocks = np.split(table["accuracy"].to_numpy(), len(set(ways)))
+        found = dict(zip(ways[:: len(blocks[0])], blocks, strict=True))
+        return cls(json.loads((folder / "report.json").read_text()), found)
+
+    def total(self, ways: Sequence[Way]) -> Floats | None:
+        """Their sum on every problem; None where one was not measured."""
+        return None if any(way not in self.of for way in ways) else np.sum([self.of[way] for way in ways], axis=0)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the evaluators wrote: critic → bench report, and the pool of candidates."""
+
+    bench: Mapping[str, Json]
+    pool: Accuracies
+
+    @classmethod
+    def read(cls, bench: Path, critics: Sequence[str], pool: Path) -> Results:
         """The reports of these critics; an outcome model has none on the bench of steps."""
         kept = [name for name in NAMES if name in critics and name != "orm"]
         reports = {name: json.loads((bench / name / "report.json").read_text()) for name in kept}
-        pools = [json.loads((pool / "report" / "report.json").read_text()) for pool in (small, large)]
-        return cls(reports, *pools)
+        return cls(reports, Accuracies.read(pool))
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper, its numbers there, and the difference here that should be above 0."""
+    """A claim of the paper.
+
+    `paper` has its numbers there, in the order in which they should rise, and `here` ours. `difference` is a measure
+    with `detectable`, what so large a test would find with a power of 80 %; None where it was not measured.
+    """
 
     text: str
     paper: str
-    difference: Json | None
-    what: str
+    here: str = DASH
+    difference: Json | None = None
 
     @property
     def verdict(self) -> str:
         """By the 95 % interval of the difference."""
-        if self.difference is None:
+        if self.difference is None or self.difference["low"] is None:
             return "not measured"
         if self.difference["low"] > 0:
             return "reproduced"
         return "not reproduced" if self.difference["high"] < 0 else "undecided"
 
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Of the table."""
+        if self.difference is None:
+            return (self.text, self.paper, self.here, DASH, DASH, self.verdict)
+        power = self.difference["detectable"]
+        found = DASH if power is None else f"{100 * power:.1f}"
+        return (self.text, self.paper, self.here, signed(self.difference), found, self.verdict)
 
-def document(results: Results, seconds: Mapping[str, float], problems: int, test_problems: int) -> str:
-    """The whole report as Markdown."""
+
+def claims_of_steps(bench: Mapping[str, Json]) -> list[Claim]:
+    """The macro-F1 of `value` against the others'."""
+    wanted = [
+        ("a PRM finds wrong steps better than its base model as a critic", "48.0, 62.0", "base"),
+        ("value labels beat advantage labels", "55.0, 62.0", "advantage"),
+        ("all steps beat stopping at the first error", "61.6, 62.0", "stop"),
+        ("threshold 0 beats 1/16", "61.0, 62.0", "threshold-1-16"),
+        ("threshold 0 beats 1/8", "60.7, 62.0", "threshold-1-8"),
+        ("threshold 0 beats 1/4", "60.2, 62.0", "threshold-1-4"),
+    ]
+    return [_of_steps(bench, *one) for one in wanted]
+
+
+def _of_steps(bench: Mapping[str, Json], text: str, paper: str, other: str) -> Claim:
+    """From the paired difference of the other critic to `value`, turned round."""
+    difference = bench.get(other, {}).get("against", {}).get("macro_f1")
+    if difference is None or difference["value"] is None:
+        return Claim(text, paper)
+    low, high = difference["low"], difference["high"]
+    turned = {
+        "value": -difference["value"],
+        "low": None if high is None else -high,
+        "high": None if low is None else -low,
+        "detectable": difference["detectable"],
+    }
+    values = (bench[name]["pooled"]["macro_f1"]["value"] for name in (other, "value"))
+    return Claim(text, paper, _here(values), turned)
+
+
+def claims_of_variants(pool: Accuracies) -> list[Claim]:
+    """Best-of-8 of `value` against the other variants and aggregates: the paper's tables 4 and 8."""
+    value = (label("value"), 8)
+    others = [
+        ("the PRM beats its base model as a critic", "33.2, 41.1", label("base")),
+        ("value labels beat advantage labels", "37.4, 41.1", label("advantage")),
+        ("all steps beat stopping at the first error", "40.6, 41.1", label("stop")),
+        ("threshold 0 beats 1/16", "40.4, 41.1", label("threshold-1-16")),
+        ("threshold 0 beats 1/8", "40.5, 41.1", label("threshold-1-8")),
+        ("threshold 0 beats 1/4", "40.0, 41.1", label("threshold-1-4")),
+        ("the mean of the steps' scores beats their min", "40.4, 41.1", label("value", "min")),
+        ("… their max", "35.9, 41.1", label("value", "max")),
+        ("… the last one (not in the paper)", DASH, label("value", "last")),
+        ("… their product (not in the paper)", DASH, label("value", "product")),
+    ]
+    return _measured(pool, [(text, paper, [value], [(other, 8)]) for text, paper, other in others])
+
+
+def claims_of_n(pool: Accuracies) -> list[Claim]:
+    """Best-of-N of `value` against what needs no PRM, and its gain with N: the paper's tables 2 and 6.
+
+    The paper's numbers are those at N = 64; a pool of another size has rows of its own size.
+    """
+    last = max(pool.report["sizes"])
+    ways = {name: (lambda n, own=own: (own, n)) for name, own in
+            (("prm", label("value")), ("orm", "orm"), ("majority", "self-consistency"), ("one", "pass@1"))}  # fmt: skip
+    prm, orm, majority, one = ways.values()
+    rows = [
+        ("the PRM's best of 8 beats pass@1", "32.8, 41.2", [prm(8)], [one(8)]),
+        ("… self-consistency", "38.8, 41.2", [prm(8)], [majority(8)]),
+        ("… an outcome reward model", "39.7, 41.2", [prm(8)], [orm(8)]),
+    ]
+    if last > 8:
+        rows += [
+            (f"the PRM beats self-consistency at N = {last}", "40.9, 43.5", [prm(last)], [majority(last)]),
+            (f"… an outcome reward model at N = {last}", "40.4, 43.5", [prm(last)], [orm(last)]),
+            (f"the PRM gains from N = 8 to {last}", "41.2, 43.5", [prm(last)], [prm(8)]),
+            (f"the PRM gains from N = {last // 2} to {last}", "42.7, 43.5", [prm(last)], [prm(last // 2)]),
+            (f"its lead over self-consistency grows from N = 8 to {last}", "2.4, 2.6",
+             [prm(last), majority(8)], [prm(8), majority(last)]),
+            (f"its lead over an outcome reward model grows from N = 8 to {last}", "1.5, 3.1",
+             [prm(last), orm(8)], [prm(8), orm(last)]),
+        ]  # fmt: skip
+    return _measured(pool, rows)
+
+
+def label(critic: str, aggregate: str = MEAN) -> str:
+    """How the report of a pool calls the best by a critic of steps."""
+    return f"{critic} ({aggregate})"
+
+
+def _measured(found: Accuracies, rows: Sequence[tuple[str, str, list[Way], list[Way]]]) -> list[Claim]:
+    """Claims that some ways together are better than as many others; all on the same resamples."""
+    pairs = [(found.total(better), found.total(worse)) for *_, better, worse in rows]
+    known = [pair for pair in pairs if pair[0] is not None and pair[1] is not None]
+    if not known:
+        return [Claim(text, paper) for text, paper, *_ in rows]
+    first, second = (np.stack(side, axis=1) for side in zip(*known, strict=True))
+    differences = iter(compare(first, second, RESAMPLES, 0))
+    claims = []
+    for (text, paper, better, worse), pair in zip(rows, pairs, strict=True):
+        if pair[0] is None or pair[1] is None:
+            claims.append(Claim(text, paper))
+            continue
+        one = next(differences)
+        power = None if math.isnan(one.detectable) else one.detectable
+        interval = {"value": one.interval.mean, "low": one.interval.low, "high": one.interval.high}
+        claims.append(Claim(text, paper, _here(_sides(found, better, worse)), {**interval, "detectable": power}))
+    return claims
+
+
+def _sides(found: Accuracies, better: list[Way], worse: list[Way]) -> Iterator[float]:
+    """The two numbers whose difference is claimed; of a lead, the leads: (a − b) before and after."""
+    if len(better) == 1:
+        yield from (float(found.of[way].mean()) for way in (*worse, *better))
+        return
+    (after, other_before), (before, other_after) = better, worse
+    yield float((found.of[before] - found.of[other_before]).mean())
+    yield float((found.of[after] - found.of[other_after]).mean())
+
+
+def _here(values: Iterator[float]) -> str:
+    return ", ".join(f"{100 * value:.1f}" for value in values)
+
+
+def document(
+    results: Results,
+    seconds: Mapping[str, float],
+    problems: int,
+    test_problems: int,
+    command: str,
+    labels: str,
+    picture: str,
+) -> str:
+    """The whole report as Markdown.
+
+    Args:
+        seconds: task → how long it took.
+        labels: a table of how the Monte Carlo labels agree with the oracle.
+        picture: the name of the plot of Best-of-N, in the same folder.
+    """
     hours = sum(seconds.values()) / 3600
+    heads = ("claim", "paper", "here", "difference", "found with 80 % power", "verdict")
+    parts = [
+        (claims_of_steps(results.bench), "### Wrong steps found, macro-F1 (paper: VisualProcessBench)"),
+        (claims_of_n(results.pool), "### Best-of-N, accuracy (paper: mean of seven benchmarks, InternVL2.5-8B)"),
+        (claims_of_variants(results.pool), "### Best-of-8 by variant and aggregate, accuracy"),
+    ]
+    tables = [
+        line for found, head in parts for line in (head, "", markdown_table(heads, [one.row for one in found]), "")
+    ]
     return "\n".join(
         [
             "# The paper's claims, tried on the demo",
             "",
-            "Written by `make reproduce`. The demo's problems are drawn and its policy is tiny, so what is reproduced here is",
+            f"Written by `{command}`. The demo's problems are drawn and its policy is tiny, so what is reproduced here is",
             "the method and its claims in kind, not the paper's numbers. Steps are judged by the demo's exact oracle.",
             "",
             f"{problems:,} problems for the dataset (4 solutions, 16 draws a step, one ledger for every variant), "
-            f"{test_problems} other ones for the test (64 candidates each, temperature 1). All seeds are 0. "
-            f"{hours:.1f} hours in all.",
+            f"{test_problems:,} other ones for the test ({results.pool.report['pool']['num_candidates']} candidates each, "
+            f"temperature 1). All seeds are 0. The tasks took {hours:.1f} hours, those that train or score beside each other.",
             "",
             "## Claims",
             "",
-            _claims(results),
+            "A claim is *reproduced* where the 95 % interval of the difference lies above 0, *not reproduced* where it lies",
+            "below, else *undecided*. Differences are paired and intervals resample problems; p values are not corrected",
+            "for the number of claims. Beside each stands the true difference that so many problems would have shown with a",
+            "power of 80 %: an *undecided* claim may hold with a smaller one.",
             "",
-            "A claim is *reproduced* where the 95 % interval of the paired difference lies above 0, *not reproduced* where",
-            "it lies below, else *undecided*. Best-of-N intervals resample problems, step intervals resample solutions.",
+            *tables,
+            "Not tried: candidates at other temperatures (the paper: 0.7 best), other policies than the one that made the",
+            "data, and text-only benchmarks.",
+            "",
+            "## Labels",
+            "",
+            'What the reward models learn from: "right if any of 16 draws succeeds" against the oracle, over all steps of',
+            "the dataset, by what went wrong first.",
+            "",
+            labels.strip(),
             "",
             "## Wrong steps found",
             "",
-            "Macro-F1 over all steps of the test's solutions, the threshold tuned on a fifth of the problems and reported on",
-            "the rest; the difference is to the first row. Always-right and a fair coin need no model.",
+            "Over all steps of the test's first solutions, the threshold tuned on a fifth of the problems and reported on",
+            "the rest; the difference is to the first row.",
             "",
-            _steps(results),
+            steps_table({NAMES[name]: report for name, report in results.bench.items()}),
             "",
             "## Best of 8, every critic",
             "",
-            _best_of_8(results.small),
+            best_of_n_table(results.pool.report, AGGREGATES, [8]),
             "",
             "## Best of N",
             "",
-            _best_of_n(results.large),
+            f"![accuracy over N, with 95 % bands]({picture})",
+            "",
+            best_of_n_table(results.pool.report),
             "",
             "## Time",
             "",
@@ -102,121 +302,3 @@ def document(results: Results, seconds: Mapping[str, float], problems: int, test
             "",
         ]
     )
-
-
-def _claims(results: Results) -> str:
-    last = max(results.large["sizes"])
-    half = [size for size in results.large["sizes"] if size < last][-1]
-    bench, small, large = results.bench, results.small, results.large
-    claims = [
-        Claim("a PRM finds wrong steps better than the model that it was made from", "48.0 → 62.0 macro-F1",
-              _reversed(_against(bench, "base")), "macro-F1"),
-        Claim("the PRM's best of 8 beats pass@1", "32.8 → 41.2", _compared(large, "value", "pass@1", 8), "accuracy"),
-        Claim("… beats self-consistency", "38.8, 41.2", _compared(large, "value", "self-consistency", 8), "accuracy"),
-        Claim("… beats an outcome reward model", "39.7, 41.2", _compared(large, "value", "orm", 8), "accuracy"),
-        Claim(f"the PRM beats self-consistency at N = {last}", "40.9, 43.5",
-              _compared(large, "value", "self-consistency", last), "accuracy"),
-        Claim(f"the PRM gains as N grows ({half} to {last})", "42.7 → 43.5", _gain(large, half, last), "accuracy"),
-        Claim("value labels beat advantage labels, on steps", "55.0, 62.0", _reversed(_against(bench, "advantage")),
-              "macro-F1"),
-        Claim("… and in best of 8", "37.4, 41.1", _compared(small, "value", "advantage", 8), "accuracy"),
-        Claim("all steps beat stopping at the first error, on steps", "61.6, 62.0", _reversed(_against(bench, "stop")),
-              "macro-F1"),
-        Claim("… and in best of 8", "40.6, 41.1", _compared(small, "value", "stop", 8), "accuracy"),
-        *(Claim(f"threshold 0 beats {text}, on steps", paper, _reversed(_against(bench, name)), "macro-F1")
-          for name, text, paper in (("threshold-1-16", "1/16", "61.0, 62.0"), ("threshold-1-8", "1/8", "60.7, 62.0"),
-                                    ("threshold-1-4", "1/4", "60.2, 62.0"))),
-    ]  # fmt: skip
-    rows = [(c.text, c.paper, f"{c.what} {_signed(c.difference)}", c.verdict) for c in claims]
-    return markdown_table(("claim", "paper", "difference here", "verdict"), rows)
-
-
-def _against(bench: Mapping[str, Json], name: str) -> Json | None:
-    """This critic's macro-F1 minus that of `value`."""
-    return bench[name]["against"]["macro_f1"] if name in bench and "against" in bench[name] else None
-
-
-def _reversed(difference: Json | None) -> Json | None:
-    if difference is None:
-        return None
-    return {"mean": -difference["value"], "low": -difference["high"], "high": -difference["low"]}
-
-
-def _label(critic: str) -> str:
-    return critic if critic in ("orm", "pass@1", "self-consistency") else f"{critic} ({MEAN})"
-
-
-def _compared(report: Json, first: str, second: str, n: int) -> Json | None:
-    """Accuracy of the first minus the second at this N."""
-    wanted = (_label(first), _label(second))
-    for row in report["comparisons"]:
-        if row["n"] == n and (row["first"], row["second"]) == wanted:
-            return row
-        if row["n"] == n and (row["second"], row["first"]) == wanted:
-            return {"mean": -row["mean"], "low": -row["high"], "high": -row["low"]}
-    return None
-
-
-def _gain(report: Json, before: int, after: int) -> Json | None:
-    """The gain of the PRM from one N to another; bounds from the two intervals, which is wider than a paired one."""
-    found = {row["n"]: row for row in _accuracy(report, _label("value"))}
-    if before not in found or after not in found:
-        return None
-    return {
-        "mean": found[after]["mean"] - found[before]["mean"],
-        "low": found[after]["low"] - found[before]["high"],
-        "high": found[after]["high"] - found[before]["low"],
-    }
-
-
-def _accuracy(report: Json, label: str) -> Sequence[Json]:
-    return next((method["accuracy"] for method in report["methods"] if method["label"] == label), [])
-
-
-def _steps(results: Results) -> str:
-    rows = []
-    for name in ("value", *(name for name in results.bench if name != "value")):
-        report = results.bench[name]
-        pooled, against = report["pooled"], report.get("against")
-        difference = _signed(_plain(against["macro_f1"])) if against else ""
-        first = pooled["first_error_accuracy"]
-        rows.append((NAMES[name], _percent(pooled["macro_f1"]), _percent(pooled["auc"]), _percent(first), difference))
-    return markdown_table(("critic", "macro-F1", "AUC", "first error found", "difference"), rows)
-
-
-def _best_of_8(report: Json) -> str:
-    rows = [
-        (method["label"], _percent(_plain(at)))
-        for method in report["methods"]
-        for at in method["accuracy"]
-        if at["n"] == 8 and method["aggregate"] in (None, MEAN, "min", "last", "max", "product")
-    ]
-    return markdown_table(("chosen by", "accuracy"), rows)
-
-
-def _best_of_n(report: Json) -> str:
-    kept = [method for method in report["methods"] if method["aggregate"] in (None, MEAN)]
-    rows = [(method["label"], *(_percent(_plain(at)) for at in method["accuracy"])) for method in kept]
-    sizes = report["sizes"]
-    return markdown_table(("chosen by", *(f"N = {size}" for size in sizes)), rows)
-
-
-def _plain(measure: Json) -> Json:
-    return {"mean": measure.get("mean", measure.get("value")), "low": measure["low"], "high": measure["high"]}
-
-
-def _percent(measure: Json) -> str:
-    if not measure:
-        return "–"
-    found = _plain(measure)
-    return (
-        "–"
-        if found["mean"] is None
-        else f"{found['mean']:.1%} [{found['low']:.1%}, {found['high']:.1%}]".replace("%", "")
-    )
-
-
-def _signed(difference: Json | None) -> str:
-    if difference is None:
-        return ""
-    return f"{100 * difference['mean']:+.1f} [{100 * difference['low']:+.1f}, {100 * difference['high']:+.1f}]"

@@ -65,11 +65,8 @@ def scores(model: ProcessRewardModel, solutions: Solutions) -> list[list[float]]
 
 def untrained(trained: ProcessRewardModel) -> ProcessRewardModel:
     """The model that another was trained from, shown the same conversations."""
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-
     base = str(trained.config.training["model"]["base"])
-    model = AutoModelForImageTextToText.from_pretrained(base, dtype="float32")
-    return ProcessRewardModel(model, AutoProcessor.from_pretrained(base), trained.config, base)
+    return ProcessRewardModel.from_pretrained(base, dtype="float32", like=trained.name)
 
 
 def middle(model: ProcessRewardModel) -> float:

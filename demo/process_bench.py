@@ -7,7 +7,7 @@
 A step is right if nothing is wrong so far that the answer depends on (`prefix_ok`), which is what a value label means.
 The solutions come from a published dataset with the run that made it, or from a pool of `visualprm bon sample`. Of a
 dataset, the Monte Carlo scores of the same steps are written too, as mc_scores.jsonl, which the evaluator takes like
-any critic's; printed is how their labels agree with the oracle, by what went wrong first.
+any critic's; how their labels agree with the oracle, by what went wrong first, is printed and kept in mc_labels.md.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pipeline.store import Store
 
 COLUMNS = ["id", "source", "images", "question", "answer", "steps_with_score", "policy_model"]
 NO_ERROR = "none"
+LABELS = "mc_labels.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,9 @@ def main() -> None:
         parser.error(f"{options.solutions} is no pool: for a dataset, give the run that made it by --run")
     print(f"{len(judged)} solutions in {options.out}")
     if any(steps for _, steps in judged):
-        print(f"\nMonte Carlo labels against the oracle, by first error:\n\n{error_table(judged, options.threshold)}")
+        table = error_table(judged, options.threshold)
+        (options.out / LABELS).write_text(table + "\n", encoding="utf-8")
+        print(f"\nMonte Carlo labels against the oracle, by first error:\n\n{table}")
 
 
 if __name__ == "__main__":

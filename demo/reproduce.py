@@ -1,28 +1,33 @@
 """`make reproduce`: the paper's claims tried on the demo, from nothing to docs/reproduction.md.
 
-One ledger serves every variant: labels, thresholds and targets are chosen when a reward model is trained. Two pools of
-the test split hold the first 16 and all 64 candidates of the same problems; a critic scores identical responses once.
+One ledger serves every variant: labels, thresholds and targets are chosen when a reward model is trained. Every critic judges the
+same pool of candidates of the test split, identical responses once, and the same bench of its first four.
 Every task is a command of the project that goes on where it was stopped; a task that has ended is not repeated.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo.claims import Results, document
+from demo.process_bench import LABELS
 
-HOME = Path("outputs/reproduce")
-DATASET = "data/reproduce"
-SMALL_POOL, POOL, BENCH = "data/reproduce-pool16", "data/reproduce-pool64", "data/reproduce-bench"
-SMALL, LARGE = 16, 64
+CANDIDATES, OF_BENCH = 64, 4
+"""Candidates of a problem, and how many of them are in the bench of steps."""
+POLICY = "demo/policy"
+DATASET_CONFIG, TRAIN_CONFIG = "configs/demo.yaml", "configs/train_demo.yaml"
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "value": (),
@@ -37,71 +42,164 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where a reproduction of this name keeps its things; `name` also begins the names of its runs."""
+
+    name: str
+
+    @property
+    def home(self) -> Path:
+        """Reward models, reports on the bench, and notes of what is done."""
+        return Path("outputs", self.name)
+
+    @property
+    def dataset(self) -> Path:
+        return Path("data", self.name)
+
+    @property
+    def bench(self) -> Path:
+        return Path("data", f"{self.name}-bench")
+
+    @property
+    def labels(self) -> Path:
+        """The dataset's solutions as a bench, with the Monte Carlo labels against the oracle."""
+        return self.home / "labels"
+
+    @property
+    def pool(self) -> Path:
+        return Path("data", f"{self.name}-pool")
+
+    def model(self, variant: str) -> Path:
+        return self.home / variant
+
+    def report(self, critic: str) -> Path:
+        return self.home / "bench" / critic
+
+
+@dataclass(frozen=True)
 class Task:
-    """One command. Its note in `HOME/done` says that just this command has ended, and how long it took."""
+    """One command, and the tasks whose results it reads."""
 
     name: str
     command: tuple[str, ...]
+    after: tuple[Task, ...] = ()
 
     @property
-    def note(self) -> Path:
-        return HOME / "done" / f"{self.name}.json"
+    def key(self) -> str:
+        """A hash over the command, the configs that it names, and all that it builds on."""
+        configs = [Path(word).read_text(encoding="utf-8") for word in self.command if word.startswith("configs/")]
+        parts = [self.command[1:], configs, [task.key for task in self.after]]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
-    def run(self) -> None:
-        """Runs the command, unless it has ended before.
+    def run(self, notes: Path) -> float:
+        """Runs the command, unless it has ended before by its note, and returns how long it took, in seconds.
 
         Raises:
             SystemExit: it failed.
         """
-        if self.note.is_file() and json.loads(self.note.read_text())["command"] == list(self.command):
-            return
+        note = notes / f"{self.name}.json"
+        if note.is_file() and (held := json.loads(note.read_text()))["key"] == self.key:
+            return float(held["seconds"])
         print(f"{time.strftime('%H:%M:%S')} {self.name}", flush=True)
         started = time.monotonic()
         if status := subprocess.run(self.command).returncode:
             sys.exit(f"{self.name} ended with status {status}; the same command goes on: {shlex.join(self.command)}")
-        self.note.parent.mkdir(parents=True, exist_ok=True)
-        self.note.write_text(json.dumps({"command": self.command, "seconds": time.monotonic() - started}))
+        seconds = time.monotonic() - started
+        notes.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps({"key": self.key, "seconds": seconds, "command": self.command}, indent=1) + "\n")
+        return seconds
 
 
-def tasks(problems: int, test_problems: int, variants: list[str]) -> Iterator[Task]:
-    """Everything there is to do, in order."""
+def phases(
+    places: Places, problems: int, test_problems: int, variants: Sequence[str], settings: Sequence[str] = ()
+) -> list[list[Task]]:
+    """Everything there is to do: one phase after the other, the tasks of each beside each other.
+
+    What runs an engine takes the whole machine and is a phase of its own. `settings` are for every training.
+    """
     visualprm = (sys.executable, "-m", "pipeline.cli")
-    demo = "configs/demo.yaml"
-    yield Task("dataset", (*visualprm, "dataset", demo, "name=reproduce", f"sources.0.kwargs.count={problems}"))
-    test = ("name=reproduce-test", "sources.0.kwargs.split=test", f"sources.0.kwargs.count={test_problems}")
-    for pool, size in ((SMALL_POOL, SMALL), (POOL, LARGE)):
-        yield Task(f"pool-{size}", (*visualprm, "bon", "sample", demo, *test, "--n", str(size), "--out", pool))
-    bench = (sys.executable, "-m", "demo.process_bench", SMALL_POOL, "--candidates", "4", "--out", BENCH)
-    yield Task("bench", bench)
-    for name in variants:
-        places = (f"name=reproduce-{name}", f"data.path={DATASET}", f"output_dir={HOME / name}")
-        yield Task(f"train-{name}", (*visualprm, "train", "configs/train_demo.yaml", *places, *VARIANTS[name]))
+    name = places.name
+    dataset = Task(
+        "dataset", (*visualprm, "dataset", DATASET_CONFIG, f"name={name}", f"sources.0.kwargs.count={problems}")
+    )
+    bench_of = (sys.executable, "-m", "demo.process_bench")
+    labels = Task("labels", (*bench_of, str(places.dataset), "--run", f"runs/{name}", "--out", str(places.labels)),
+                  (dataset,))  # fmt: skip
+    sample = (f"name={name}-test", "sources.0.kwargs.split=test", f"sources.0.kwargs.count={test_problems}")
+    pool = Task(
+        "pool",
+        (*visualprm, "bon", "sample", DATASET_CONFIG, *sample, "--n", str(CANDIDATES), "--out", str(places.pool)),
+    )
+    bench = Task(
+        "bench", (*bench_of, str(places.pool), "--candidates", str(OF_BENCH), "--out", str(places.bench)), (pool,)
+    )
+    trained = {}
+    for variant in variants:
+        where = (f"name={name}-{variant}", f"data.path={places.dataset}", f"output_dir={places.model(variant)}")
+        command = (*visualprm, "train", TRAIN_CONFIG, *where, *VARIANTS[variant], *settings)
+        trained[variant] = Task(f"train-{variant}", command, (dataset,))
+    # The base policy is read as the PRM is, so that they differ by the training alone.
+    like = ("--like", str(places.model("value")))
+
+    def judged(critic: str) -> Task:
+        model = (POLICY, *like) if critic == "base" else (str(places.model(critic)),)
+        command = (*visualprm, "evaluate", *model, str(places.bench), "--threshold", "tuned")
+        out = ("--out", str(places.report(critic)))
+        if critic == "value":
+            return Task("bench-value", (*command, *out), (bench, trained["value"]))
+        against = ("--against", str(places.report("value") / "scores.jsonl"))
+        own = () if critic == "base" else (trained[critic],)
+        return Task(f"bench-{critic}", (*command, *out, *against), (judged("value"), *own))
+
+    def scored(critic: str) -> Task:
+        model = (f"base={POLICY}", *like) if critic == "base" else (f"{critic}={places.model(critic)}",)
+        own = trained["value"] if critic == "base" else trained[critic]
+        return Task(f"scores-{critic}", (*visualprm, "bon", "score", str(places.pool), *model), (pool, own))
+
+    critics = ("value", "base", *(one for one in variants if one != "value"))
+    scores = [scored(critic) for critic in critics]
+    report = Task("report", (*visualprm, "bon", "report", str(places.pool)), (pool, *scores))
     # `value` first: it is what the others are measured against.
-    for name in ("value", "base", *(name for name in variants if name not in ("value", "orm"))):
-        model = "demo/policy" if name == "base" else str(HOME / name)
-        judge = (*visualprm, "evaluate", model, BENCH, "--threshold", "tuned", "--out", str(HOME / "bench" / name))
-        against = () if name == "value" else ("--against", str(HOME / "bench" / "value" / "scores.jsonl"))
-        yield Task(f"bench-{name}", (*judge, *against))
-    for pool, size, names in ((SMALL_POOL, SMALL, variants), (POOL, LARGE, ["value", "orm"])):
-        critics = [f"{name}={HOME / name}" for name in names if name in variants]
-        yield Task(f"scores-{size}", (*visualprm, "bon", "score", pool, *critics))
-        yield Task(f"report-{size}", (*visualprm, "bon", "report", pool))
+    others = [judged(critic) for critic in critics if critic not in ("value", "orm")]
+    return [
+        [dataset], [labels], [pool], [bench], [*trained.values()], [judged("value")], [*others, *scores], [report],
+    ]  # fmt: skip
+
+
+def run(phases: Sequence[Sequence[Task]], notes: Path) -> dict[str, float]:
+    """Seconds of every task by its name; those of a phase run beside each other, as many as there are cores.
+
+    Raises:
+        SystemExit: one failed.
+    """
+    seconds: dict[str, float] = {}
+    for phase in phases:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(lambda task: task.run(notes), phase)
+            seconds |= dict(zip((task.name for task in phase), found, strict=True))
+    return seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("settings", nargs="*", metavar="key.sub=value", help="settings of every training")
+    parser.add_argument("--name", default="reproduce", help="of the runs and folders (reproduce)")
     parser.add_argument("--problems", type=int, default=1000, help="problems of the dataset (1000)")
     parser.add_argument("--test-problems", type=int, default=600, help="problems of the pools (600)")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="reward models (all)")
     parser.add_argument("--out", type=Path, default=Path("docs/reproduction.md"))
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     variants = ["value", *(name for name in options.variants if name != "value")]
-    order = list(tasks(options.problems, options.test_problems, variants))
-    for task in order:
-        task.run()
-    seconds = {task.name: json.loads(task.note.read_text())["seconds"] for task in order}
-    results = Results.read(HOME / "bench", ["base", *variants], Path(SMALL_POOL), Path(POOL))
-    options.out.write_text(document(results, seconds, options.problems, options.test_problems), encoding="utf-8")
+    places = Places(options.name)
+    order = phases(places, options.problems, options.test_problems, variants, options.settings)
+    seconds = run(order, places.home / "done")
+    results = Results.read(places.home / "bench", ["base", *variants], places.pool)
+    command = shlex.join(["python", "-m", "demo.reproduce", *sys.argv[1:]])
+    labels = (places.labels / LABELS).read_text(encoding="utf-8")
+    picture = options.out.with_suffix(".png")
+    shutil.copyfile(places.pool / "report" / "report.png", picture)
+    text = document(results, seconds, options.problems, options.test_problems, command, labels, picture.name)
+    options.out.write_text(text, encoding="utf-8")
     print(f"written to {options.out}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import EngineConfig
+from pipeline.deepen import deepen
 from pipeline.errors import UserError
 from pipeline.policy import check_model, model_fingerprint
 from pipeline.train_config import ModelConfig
@@ -46,7 +47,7 @@ def load_model(config: ModelConfig) -> Any:
     """The model as it is trained.
 
     Raises:
-        UserError: it can't be loaded, or has no part of a name in `model.frozen`.
+        UserError: it can't be loaded or deepened, or has no part of a name in `model.frozen`.
     """
     import torch
     from transformers import AutoModelForImageTextToText
@@ -60,6 +61,8 @@ def load_model(config: ModelConfig) -> Any:
         )
     except (OSError, ValueError, ImportError) as error:
         raise UserError(f"model.base: {config.base}: {_first_line(error)}") from error
+    if config.new_layers:
+        deepen(model, config.new_layers)
     for name in config.frozen:
         _freeze(model, name)
     return model if config.lora is None else _with_adapters(model, config)

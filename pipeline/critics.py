@@ -19,10 +19,12 @@ PROMPTS = Path(__file__).parents[1] / "prompts"
 
 
 class CriticConfig(Strict):
-    """What kind of critic a model is, and how it is asked. All but `critic` is for prompted ones."""
+    """What kind of critic a model is, and how it is asked. All but `critic` and `like` is for prompted ones."""
 
     critic: Literal["prm", "prompted"] = "prm"
     """`prm`: a process reward model of ours. `prompted`: any model that vLLM serves, asked in words."""
+    like: str | None = None
+    """A reward model's folder: a model that is none itself is shown the same conversations, and read at the same places."""
     judging: Literal["all", "each"] = "all"
     """All steps are judged in one answer, or each step in an answer of its own."""
     prompt: str | None = None
@@ -38,15 +40,20 @@ class CriticConfig(Strict):
 
 
 class PrmCritic:
-    """A process reward model, or a model that was never trained to be one, read in the same way."""
+    """A process reward model, or a model that was never trained to be one, read in the same way.
 
-    def __init__(self, path: str) -> None:
+    `like`: the reward model whose layout a model without `prm_config.json` is shown.
+    """
+
+    def __init__(self, path: str, like: str | None = None) -> None:
         from stages.score import ProcessRewardModel
 
         self.failures: Counter[str] = Counter()
-        self._model = ProcessRewardModel.from_pretrained(path)
+        self._model = ProcessRewardModel.from_pretrained(path, like=like)
         if self._model.config.kind != "prm":
-            raise UserError(f"{path}: an outcome model scores whole responses, a bench of steps needs a process model")
+            raise UserError(
+                f"{like or path}: an outcome model scores whole responses, a bench of steps needs a process model"
+            )
 
     def score_many(self, items: Sequence[Item]) -> list[Scores]:
         from stages.score import Candidate
@@ -71,7 +78,9 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
         UserError: the prompt file can't be read, or lacks a placeholder.
     """
     if settings.critic == "prm":
-        return PrmCritic(model)
+        return PrmCritic(model, settings.like)
+    if settings.like is not None:
+        raise UserError("--like is for reward models: critic=prompted asks in words, leave out one of the two")
     from pipeline.engine import make_engine
     from stages.evaluate.prompted import PromptedCritic
 

@@ -35,7 +35,7 @@ class EvaluateSettings(CriticConfig):
     """How a critic is asked and how its numbers are made."""
 
     resamples: int = Field(default=1000, ge=1)
-    """Bootstrap resamples of samples."""
+    """Bootstrap resamples of problems."""
 
 
 def evaluate(

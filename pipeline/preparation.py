@@ -30,7 +30,7 @@ from stages import targets
 from stages.exchange.kept import kept_of
 from stages.label import biased_strategies
 from stages.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
-from stages.samples import UNMEASURED, Sample, Samples, SampleWriter
+from stages.samples import UNMEASURED, Sample, Samples, SampleWriter, merged
 from stages.targets import LABELS, Target
 
 TRAIN, HELD_OUT = "train", "held_out"
@@ -38,7 +38,7 @@ _COLUMNS = ["id", "source", "images", "question", "response", "steps_with_score"
 _LIGHT = [name for name in _COLUMNS if name != "images"]
 _EXTRA = "extra"
 """What imported shards have besides."""
-_FORMAT = 2
+_FORMAT = 3
 """Of the prepared files; part of their name."""
 
 
@@ -170,6 +170,7 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
     counts = {part: Counter[str]() for part in (TRAIN, HELD_OUT)}
     classes = [0] * len(layout.labels)
     weight = [0.0] * len(layout.labels)
+    slots = 0
     systems: Counter[str | None] = Counter()
     examples: dict[str, str] = {}
     writer = SampleWriter(folder, [TRAIN, HELD_OUT])
@@ -181,6 +182,7 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
                 chosen = problem if held_out or kept is None else [row for row in problem if row["id"] in kept]
                 left_out["not_selected"] += len(problem) - len(chosen)
                 before = targets.solved_share(problem)
+                samples: list[Sample] = []
                 for row, made in zip(chosen, pool.map(partial(_try, make, before=before), chosen), strict=True):
                     if isinstance(made, RowError):
                         left_out[made.reason] += 1
@@ -189,13 +191,18 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
                     sample, dropped = made
                     left_out["steps_too_long"] += dropped
                     counts[part].update(samples=1, steps=len(sample.slots), tokens=sample.length)
-                    writer.add(part, sample)
+                    samples.append(sample)
                     if part == TRAIN:
                         systems[_own_layout(row, layout).system] += 1
                         for label, step_weight in zip(sample.labels, sample.weights, strict=True):
                             if label != UNMEASURED:
                                 classes[label] += 1
                                 weight[label] += step_weight
+                # What is evaluated stays as it is: a metric counts every solution.
+                for sample in merged(samples) if part == TRAIN else samples:
+                    counts[part]["distinct"] += 1
+                    slots += sum(label != UNMEASURED for label in sample.labels) if part == TRAIN else 0
+                    writer.add(part, sample)
     finally:
         writer.close()
     if not counts[TRAIN]["samples"]:
@@ -209,7 +216,7 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
         "examples": examples,
         "labels": dict(zip(layout.labels, classes, strict=True)),
         "class_weights": class_weights,
-        "scale": sum(classes) / total,
+        "scale": slots / total,
         "system": systems.most_common(1)[0][0],
         "system_turns": [count for _, count in systems.most_common()],
     }

@@ -85,6 +85,8 @@ class ModelConfig(Strict):
     """The first user turn, with `{question}` and `{step}`; with `{question}` alone steps are judged where they stand."""
     frozen: tuple[str, ...] = ()
     """Parts whose weights stay: modules by the end of their name, `vision_tower` for example."""
+    new_layers: int = Field(default=0, ge=0)
+    """Put this many layers on top of the text model and train them alone (arXiv 2401.02415)."""
     lora: LoraSettings | None = None
     """Train adapters instead of all weights."""
     trust_remote_code: bool = False
@@ -181,6 +183,8 @@ class TrainConfig(Strict):
             raise ValueError(f"target.tolerance is for target.kind=advantage, not {self.target.kind}: remove it")
         if self.target.stop_at_first_error and self.target.kind == "outcome":
             raise ValueError("target.stop_at_first_error with target.kind=outcome: a response is one step, remove it")
+        if self.model.new_layers and self.model.lora is not None:
+            raise ValueError("model.new_layers with model.lora: both leave the base as it is, choose one")
         if Path(self.run_dir).resolve() == Path(self.output_dir).resolve():
             raise ValueError("run_dir and output_dir are the same folder: choose another for one of them")
         return self

@@ -277,7 +277,8 @@ def _last_checkpoint(run_dir: Path) -> str | None:
 def _data_summary(prepared: Prepared) -> str:
     facts = prepared.facts
     lines = [
-        f"{part.replace('_', ' ')}: {count['samples']:,} solutions, {count['steps']:,} steps, {count['tokens']:,} tokens"
+        f"{part.replace('_', ' ')}: {count['samples']:,} solutions ({count['distinct']:,} distinct), "
+        f"{count['steps']:,} steps, {count['tokens']:,} tokens"
         for part, count in facts["counts"].items()
         if count
     ]

@@ -9,9 +9,9 @@ The operating system pages in what is read and may drop it again, so nothing is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,23 @@ class Sample:
     labels: Sequence[int]
     mass: Sequence[Sequence[float]]
     weights: Sequence[float]
+
+
+def merged(samples: Sequence[Sample]) -> list[Sample]:
+    """Samples of one problem, those that are alike in all but their id as one that weighs as much as all of them.
+
+    A policy writes short solutions more than once; the sum of the losses stays what it was.
+    """
+    alike: dict[Hashable, list[Sample]] = {}
+    for sample in samples:
+        key = (*map(tuple, (sample.token_ids, sample.slots, sample.labels)), tuple(map(tuple, sample.mass)))
+        alike.setdefault(key, []).append(sample)
+    return [
+        replace(
+            first, weights=[sum(weights) for weights in zip(first.weights, *(o.weights for o in rest), strict=True)]
+        )
+        for first, *rest in alike.values()
+    ]
 
 
 class SampleWriter:

@@ -20,6 +20,8 @@ from stages.collate import Pictures, collate, prepare
 from stages.render import Layout, Rendering, expand, image_token_id, label_ids, render
 
 SYSTEM = Path(__file__).parents[1] / "prompts/prm_system_v1.txt"
+UNTRAINED = "untrained"
+"""The `data_fingerprint` of a model that was never trained to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +43,34 @@ class Scorer(Protocol):
         """Each candidate's scores, one a step (an outcome model: one in all), or why it has none."""
 
 
-def read_config(path: str) -> PrmConfig:
-    """The folder's `prm_config.json`; for a model without one, the value layout, which makes it a baseline critic.
+def read_config(path: str, like: str | None = None) -> PrmConfig:
+    """The folder's `prm_config.json`; a model without one becomes a baseline critic.
+
+    Args:
+        like: the folder of a reward model, whose conversations a model without a file of its own is shown, so that
+            the two can be compared; by default the layout of the published corpora.
 
     Raises:
-        UserError: the folder holds no model, or its file is not understood.
+        UserError: the folder holds no model, or a file is not understood.
     """
     folder = Path(path)
     if (folder / FILE).exists():
+        if like is not None:
+            raise UserError(f"{path}: is a reward model with its own {FILE}: --like is for models without one")
         return PrmConfig.load(folder)
     hub_id = path.count("/") == 1 and not path.startswith((".", "/", "~")) and not folder.parent.exists()
     if not hub_id and not (folder / "config.json").is_file():
         raise UserError(f"{path}: holds no model (no config.json): give a folder that `visualprm train` wrote")
+    untrained: dict[str, Any] = {"max_tokens": 2**20, "base_model": path, "data_fingerprint": UNTRAINED}
+    if like is not None:
+        return PrmConfig.load(Path(like)).model_copy(update={**untrained, "training": {}, "metrics": {}})
     return PrmConfig(
         kind="prm",
         target="value",
         label_weights={"+": 1.0, "-": 0.0},
         first_turn=FIRST_TURN,
         system=SYSTEM.read_text(encoding="utf-8").strip(),
-        max_tokens=2**20,
-        base_model=path,
-        data_fingerprint="untrained",
+        **untrained,
     )
 
 
@@ -116,11 +125,17 @@ class ProcessRewardModel:
 
     @classmethod
     def from_pretrained(
-        cls, path: str, device: str | None = None, dtype: str | None = None, batch_tokens: int = 16384
+        cls,
+        path: str,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch_tokens: int = 16384,
+        like: str | None = None,
     ) -> ProcessRewardModel:
         """Loads a folder or hub id: by default on the GPU in bfloat16 where there is one, else on the CPU in float32.
 
-        A model without `prm_config.json` is loaded as a critic that was not trained for it.
+        A model without `prm_config.json` is loaded as a critic that was not trained for it, read as the reward model
+        `like` is (`read_config`).
 
         Raises:
             UserError: there is no such model, or its config, tokenizer or chat template can't be used.
@@ -128,7 +143,7 @@ class ProcessRewardModel:
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        config = read_config(path)
+        config = read_config(path, like)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = dtype or ("bfloat16" if device.startswith("cuda") else "float32")
         with loading_errors(path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.config import EngineConfig
 from pipeline.errors import UserError
 from pipeline.policy import model_fingerprint
+from pipeline.prm_config import FILE
 
 if TYPE_CHECKING:
     from stages.score import Scorer
@@ -16,32 +17,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Critic:
-    """A reward model on disk: its name, a hash of its files, and whether it gives a response one score in all."""
+    """A model on disk that judges.
+
+    `fingerprint` is a hash of its files, and for a model that is no reward model also of how it is read; `outcome`
+    says that it gives a response one score in all; `like` is the reward model that it is read as, if it is none itself.
+    A step's score lies between the bounds `lowest` and `highest`.
+    """
 
     name: str
     path: str
     fingerprint: str
     outcome: bool
+    lowest: float
+    highest: float
+    like: str | None = None
 
 
-def find_critic(argument: str) -> Critic:
+def find_critic(argument: str, like: str | None = None) -> Critic:
     """What `NAME=PATH` stands for, or `PATH`, whose last part is then the name. Loads no weights.
+
+    Args:
+        like: the reward model that a model without `prm_config.json` is read as.
 
     Raises:
         UserError: no model is there, or the name can't name a folder.
     """
-    from stages.score import read_config
+    from stages.score import UNTRAINED, read_config
 
     name, sign, path = argument.partition("=")
     if not sign:
         name, path = Path(argument).resolve().name, argument
     if not name or "/" in name or name.startswith("."):
         raise UserError(f"critic {argument!r}: write it as NAME=PATH, with a name without slashes")
-    outcome = read_config(path).kind == "orm"
-    return Critic(name, path, model_fingerprint(EngineConfig(model=path)), outcome)
+    own = like if like is not None and not (Path(path) / FILE).exists() else None
+    config = read_config(path, own)
+    fingerprint = model_fingerprint(EngineConfig(model=path))
+    if config.data_fingerprint == UNTRAINED:
+        fingerprint += f"+{config.kind}-{config.prompt_sha}"
+    weights = config.label_weights.values()
+    return Critic(name, path, fingerprint, config.kind == "orm", min(weights), max(weights), own)
 
 
-def load_scorer(path: str) -> Scorer:
+def load_scorer(critic: Critic) -> Scorer:
     """The reward model, ready to score.
 
     Raises:
@@ -49,4 +66,4 @@ def load_scorer(path: str) -> Scorer:
     """
     from stages.score import ProcessRewardModel
 
-    return ProcessRewardModel.from_pretrained(path)
+    return ProcessRewardModel.from_pretrained(critic.path, like=critic.like)

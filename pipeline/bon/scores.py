@@ -23,7 +23,7 @@ from pipeline.bon.critics import Critic, find_critic, load_scorer
 from pipeline.bon.parts import done_problems, read_parts, write_part
 from pipeline.bon.pool import Candidate, Pool, PoolProblem, batched
 from pipeline.errors import RowError, UserError
-from pipeline.store import Store
+from pipeline.store import Store, full
 
 if TYPE_CHECKING:
     from stages.score import Scorer
@@ -41,14 +41,21 @@ PROBLEMS_OF_A_PART = 16
 """What a stop costs at most."""
 
 
-def score_pool(folder: str, critics: Sequence[str], load: Callable[[str], Scorer] = load_scorer) -> None:
+def score_pool(
+    folder: str, critics: Sequence[str], load: Callable[[Critic], Scorer] = load_scorer, like: str | None = None
+) -> None:
     """`visualprm bon score POOL CRITIC…`: one critic after the other, each from where it stands.
+
+    Args:
+        like: the reward model that critics which are none themselves are read as.
 
     Raises:
         UserError: no such pool or critic, or the name has scored another pool or stands for another model.
     """
     pool = Pool(folder)
-    wanted = list(map(find_critic, critics))
+    wanted = [find_critic(critic, like) for critic in critics]
+    if like is not None and all(critic.like is None for critic in wanted):
+        raise UserError(f"--like {like}: every critic here is a reward model with a layout of its own: leave it out")
     if twice := [name for name, count in Counter(critic.name for critic in wanted).items() if count > 1]:
         raise UserError(f"critics share the name {twice[0]!r}: write them as NAME=PATH")
     for critic in wanted:
@@ -58,32 +65,54 @@ def score_pool(folder: str, critics: Sequence[str], load: Callable[[str], Scorer
             _claim(store, pool, critic)
             done = done_problems(store)
             if left := pool.num_problems - len(done):
-                _score_rest(store, pool, critic, load(critic.path), done, left)
+                _score_rest(store, pool, critic, load(critic), done, left)
             print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
 
 
 def _claim(store: Store, pool: Pool, critic: Critic) -> None:
     """Ties a critic's folder to the pool and the model, or compares it with them.
 
+    Where the same folder now holds another model, trained again, the old one's scores are of a model that is gone:
+    they are removed.
+
     Raises:
-        UserError: it belongs to another pool or model.
+        UserError: it belongs to another pool, or to a model from another place.
     """
-    if not store.exists("critic.json"):
-        store.write_json("critic.json", {"pool": pool.hash, "model": critic.fingerprint, "outcome": critic.outcome})
-    model = _about(store, pool)["model"]
-    if model != critic.fingerprint:
-        raise UserError(
-            f"{store.uri}: scored by {model}, not by {critic.fingerprint}: give it another name by NAME=PATH"
+    if store.exists("critic.json"):
+        held = _about(store, pool)
+        if held["model"] == critic.fingerprint:
+            return
+        if held["path"] != full(critic.path):
+            raise UserError(
+                f"{store.uri}: scored by {held['path']}, not by {critic.path}: give it another name by NAME=PATH, "
+                "or remove that folder"
+            )
+        print(
+            f"{critic.name}: {critic.path} has changed since ({held['model']}, now {critic.fingerprint}): scored anew",
+            file=sys.stderr,
         )
+        # Should this stop half-way, what is left is not taken for the new model's.
+        store.filesystem.delete_file(store.path("critic.json"))
+    store.clear("parts")
+    about = {
+        "pool": pool.hash,
+        "model": critic.fingerprint,
+        "path": full(critic.path),
+        "outcome": critic.outcome,
+        "bounds": [critic.lowest, critic.highest],
+    }
+    store.write_json("critic.json", about)
 
 
 def _about(store: Store, pool: Pool) -> dict[str, Any]:
     """critic.json.
 
     Raises:
-        UserError: another pool was scored.
+        UserError: another pool was scored, or by a version that kept less.
     """
     held: dict[str, Any] = store.read_json("critic.json")
+    if missing := {"pool", "model", "path", "outcome", "bounds"} - held.keys():
+        raise UserError(f"{store.uri}/critic.json: has no {min(missing)}: remove that folder and score again")
     if held["pool"] != pool.hash:
         raise UserError(
             f"{store.uri}: scores of pool {held['pool'][:12]}, but this pool is {pool.hash[:12]}: remove that folder"
@@ -140,12 +169,13 @@ def _key(candidate: Candidate) -> tuple[str, ...]:
 class CriticScores:
     """All that one critic said of a pool.
 
-    `steps` has the scores of every candidate's steps, by problem, or None where there are none; `errors` counts
-    the distinct responses without scores by reason.
+    `of` has the scores of every candidate's steps, by problem, or None where there are none; they lie within `bounds`.
+    `errors` counts the distinct responses without scores by reason.
     """
 
     name: str
     outcome: bool
+    bounds: tuple[float, float]
     problems: int
     errors: Counter[str]
     rows: dict[str, dict[int, list[float] | None]] = field(repr=False)
@@ -175,4 +205,5 @@ def _read(store: Store, pool: Pool, name: str) -> CriticScores:
         rows.setdefault(row["problem_id"], {})[row["candidate"]] = row["scores"]
         if row["error"]:
             errors[row["error"].partition(": ")[0]] += 1
-    return CriticScores(name, held["outcome"], len(rows), errors, rows)
+    lowest, highest = held["bounds"]
+    return CriticScores(name, held["outcome"], (lowest, highest), len(rows), errors, rows)

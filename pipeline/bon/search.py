@@ -111,7 +111,7 @@ async def _search_all(
 ) -> None:
     # The engine first: it starts processes, which must not inherit a device that the reward model has opened.
     engine = make_engine(config.engine)
-    searcher = _Searcher(engine, load_scorer(critic.path), config, settings)
+    searcher = _Searcher(engine, load_scorer(critic), config, settings)
     try:
         with VerifierPool(config.verify.workers, config.verify.time_limit_s) as verifier:
             for chunk in batched(problems, config.engine.max_in_flight):

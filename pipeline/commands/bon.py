@@ -24,6 +24,11 @@ def add(commands: Any) -> None:
     score.add_argument(
         "critics", nargs="+", metavar="[NAME=]CRITIC", help="folders of process or outcome reward models"
     )
+    score.add_argument(
+        "--like",
+        metavar="PRM",
+        help="show critics that are no reward models what this reward model is shown: baselines",
+    )
     score.set_defaults(command=_score)
 
     report = parts.add_parser("report", help="accuracy over N of every way of choosing, with intervals and tests")
@@ -52,7 +57,7 @@ def _sample(options: argparse.Namespace) -> None:
 def _score(options: argparse.Namespace) -> None:
     from pipeline.bon.scores import score_pool
 
-    score_pool(options.pool, options.critics)
+    score_pool(options.pool, options.critics, like=options.like)
 
 
 def _report(options: argparse.Namespace) -> None:

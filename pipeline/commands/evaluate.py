@@ -14,6 +14,9 @@ def add(commands: Any) -> None:
     evaluate.add_argument("bench", metavar="BENCH", help="VisualProcessBench, ProcessBench or a bench in their layout")
     evaluate.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings; see docs/evaluation.md")
     evaluate.add_argument("--threshold", default="0.5", help="a number (0.5), 'tuned', 'tuned:SHARE' or 'swept'")
+    evaluate.add_argument(
+        "--like", metavar="PRM", help="show a model that is no reward model what this reward model is shown: a baseline"
+    )
     evaluate.add_argument("--against", metavar="SCORES", help="another critic's scores.jsonl, to report the difference")
     evaluate.add_argument("--out", help="the folder for report.md, .json and .png and scores.jsonl")
     evaluate.set_defaults(command=_evaluate)
@@ -24,6 +27,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     from pipeline.settings import parse_settings
     from stages.evaluate.threshold import Rule
 
-    settings = parse_settings(EvaluateSettings, {}, options.overrides, "evaluate")
+    settings = parse_settings(EvaluateSettings, {"like": options.like}, options.overrides, "evaluate")
     rule = Rule.parse(options.threshold)
     print(evaluate(options.model, options.bench, rule, options.out, settings, options.against))

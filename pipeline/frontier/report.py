@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 HEAD = (
     "| strategy | draws | draws / fixed | tokens / fixed | steps with a label | label = fixed | RMSE of mc to fixed |"
 )
 RULE = "|---|---:|---:|---:|---:|---:|---:|"
-MORE = {"mc_rmse_to_truth": " RMSE of mc to the truth |", "oracle_macro_f1": " macro-F1 against the oracle |"}
+MORE = {
+    "mc_rmse_to_truth": " RMSE of mc to the truth |",
+    "oracle_macro_f1": " macro-F1 against the oracle |",
+    "prm": " macro-F1 of its PRM |",
+}
+"""Columns that are shown where something was measured. `prm`: a reward model trained on the labels, judged by others."""
 
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The whole report as Markdown."""
     ledger, audit = result["ledger"], result["audit"]
-    shown = [key for key in MORE if any(row[key] is not None for row in result["strategies"])]
+    shown = [key for key in MORE if any(row.get(key) is not None for row in result["strategies"])]
     head = HEAD + "".join(MORE[key] for key in shown) + " largest bias of k / n |"
     rule = RULE + "---:|" * (len(shown) + 1)
     lines = [_row(row, shown) for row in result["strategies"]]
@@ -29,6 +34,7 @@ def markdown(result: Mapping[str, Any]) -> str:
         "|E[k / n] − mc| over all mc, with its sign, exact.\n\n"
         + audit_text(audit)
         + f" Over the whole ledger {_percent(audit['disagreement_in_all'])} differ.\n"
+        + _prm_text(result["strategies"])
     )
 
 
@@ -41,10 +47,22 @@ def audit_text(audit: Mapping[str, Any]) -> str:
     )
 
 
-def plot(result: Mapping[str, Any]) -> bytes:
-    """A PNG: labels on the left, scores on the right, both against the share of `fixed`'s tokens.
+def _prm_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    judged = [row["prm"] for row in rows if row.get("prm")]
+    if not judged:
+        return ""
+    held_out = judged[0]
+    return (
+        f"\nThe PRMs were judged on {held_out['steps']:,} steps of {held_out['solutions']:,} solutions to "
+        f"{held_out['problems']:,} held-out problems, with 95 % intervals over problems. Strategies whose labels are the "
+        "same have the same model.\n"
+    )
 
-    Strategies that score only some steps are left out on the right, where they would look better than they are.
+
+def plot(result: Mapping[str, Any]) -> bytes:
+    """A PNG: labels, scores and, where there are some, reward models, against the share of `fixed`'s tokens.
+
+    Strategies that score only some steps are left out of the scores, where they would look better than they are.
     """
     from matplotlib.figure import Figure
 
@@ -55,13 +73,17 @@ def plot(result: Mapping[str, Any]) -> bytes:
         "label_agreement", "labels equal to fixed")  # fmt: skip
     error = ("mc_rmse_to_truth", "RMSE of mc to the truth") if against_truth else (
         "mc_rmse_to_fixed", "RMSE of mc to fixed")  # fmt: skip
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    for axes, (key, title) in zip(figure.subplots(1, 2), (quality, error), strict=True):
+    panels = [quality, error]
+    if any(row.get("prm") for row in rows):
+        panels.append(("prm", "macro-F1 of its PRM against the oracle"))
+    figure = Figure(figsize=(6 * len(panels), 5), layout="constrained")
+    for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for number, row in enumerate(rows):
-            partial = axes is not figure.axes[0] and {"implied", "not_sampled"} & row["origins"].keys()
-            if row[key] is None or row["tokens_share"] is None or partial:
+            partial = key == error[0] and {"implied", "not_sampled"} & row["origins"].keys()
+            if row.get(key) is None or row["tokens_share"] is None or partial:
                 continue
-            axes.scatter(row["tokens_share"], row[key], color=f"C{number}", label=_short(row["strategy"]), zorder=3)
+            value = row["prm"]["macro_f1"] if key == "prm" else row[key]
+            axes.scatter(row["tokens_share"], value, color=f"C{number}", label=_short(row["strategy"]), zorder=3)
         axes.set(xlabel="generated tokens, as a share of fixed", ylabel=title, xlim=(0, 1.05))
         axes.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
@@ -75,7 +97,7 @@ def _row(row: Mapping[str, Any], shown: list[str]) -> str:
         f"`{_short(row['strategy'])}`",
         f"{row['draws']:,}",
         *(_percent(row[key]) for key in ("draws_share", "tokens_share", "labelled_share", "label_agreement")),
-        *(_decimal(row[key]) for key in ("mc_rmse_to_fixed", *shown)),
+        *(_prm(row.get(key)) if key == "prm" else _decimal(row[key]) for key in ("mc_rmse_to_fixed", *shown)),
         f"{row['largest_bias'] + 0.0:+.3f}" if abs(row["largest_bias"]) > 1e-9 else "0",
     ]
     return f"| {' | '.join(cells)} |"
@@ -92,3 +114,10 @@ def _percent(value: float | None) -> str:
 
 def _decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
+
+
+def _prm(figures: Mapping[str, Any] | None) -> str:
+    if figures is None:
+        return "–"
+    low, high = figures["macro_f1_interval"]
+    return f"{figures['macro_f1']:.3f} [{low:.3f}, {high:.3f}]"

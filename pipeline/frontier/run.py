@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import yaml
 
@@ -33,6 +34,14 @@ def frontier(
     Raises:
         UserError: a ledger is missing, isn't `fixed`, or the two share no solution.
     """
+    folder = out or Store(run).address("frontier")
+    text = write_report(replayed(run, truth, oracle), folder)
+    made = strategy_runs(run, runs) if runs else {}
+    return "\n".join([text, f"written to {folder}", *made.values()])
+
+
+def replayed(run: str, truth: str | None = None, oracle: str | None = None) -> dict[str, Any]:
+    """The figures that `compare` makes; see `frontier`."""
     store, rollout = _fixed_run(run)
     judge: Oracle | None = named_function(oracle, "--oracle")(store) if oracle else None
     truths = _truths(truth, rollout) if truth else None
@@ -41,8 +50,13 @@ def frontier(
     result = compare(_complete(recorded(store), rollout, run), rollout, truths, judge)
     if not result["ledger"].get("solutions"):
         raise UserError(f"{run}: the ledger holds no solution yet; `visualprm dataset CONFIG` goes on with it")
+    return result
+
+
+def write_report(result: Mapping[str, Any], out: str) -> str:
+    """Writes figures, table and plot into a folder; returns the table."""
     text = markdown(result)
-    filesystem, folder = open_uri(out or store.address("frontier"))
+    filesystem, folder = open_uri(out)
     files = {
         "frontier.json": (json.dumps(result, indent=2) + "\n").encode(),
         "frontier.md": text.encode(),
@@ -53,8 +67,16 @@ def frontier(
         for name, data in files.items():
             with filesystem.open_output_stream(f"{folder}/{name}") as stream:
                 stream.write(data)
-        made = write_runs(store, candidates(rollout), runs) if runs else []
-    return "\n".join([text, f"written to {out or store.address('frontier')}", *made])
+    return text
+
+
+def strategy_runs(run: str, folder: str) -> dict[str, str]:
+    """Writes the run directory that each strategy would have left; where they are, by strategy."""
+    store, rollout = _fixed_run(run)
+    rollouts = candidates(rollout)
+    with one_line_io_errors(folder):
+        made = write_runs(store, rollouts, folder)
+    return dict(zip((rollout.description for rollout in rollouts), made, strict=True))
 
 
 def _fixed_run(run: str) -> tuple[Store, RolloutConfig]:

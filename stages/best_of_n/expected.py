@@ -109,7 +109,12 @@ def vote(groups: Ints, weights: Floats, correct: Bools, masks: Bools) -> tuple[f
         weights: what a candidate's vote weighs, at least 0; NaN (not measured) counts as 0; shape (M,).
         correct: shape (M,).
         masks: shape (S, M).
+
+    Raises:
+        ValueError: a weight is negative.
     """
+    if (weights < 0).any():
+        raise ValueError("a vote can't weigh less than nothing")
     member = groups[:, None] == np.arange(max(1, int(groups.max()) + 1))
     drawn = masks.astype(np.float64)
     votes = drawn @ (member * np.nan_to_num(weights)[:, None])

@@ -19,18 +19,20 @@ Scoring = tuple[str, str]
 class Case:
     """What is known of one problem's M candidates: verdicts, answer groups, and scores by critic and aggregator.
 
-    All arrays have shape (M,); a score is NaN where a critic gave none.
+    All arrays have shape (M,); a score is NaN where a critic gave none. `weights` has what a vote weighs
+    (`stages/best_of_n/weights.py`), for the scorings that votes use.
     """
 
     source: str
     correct: Bools
     groups: Ints
     scores: Mapping[Scoring, Floats]
+    weights: Mapping[Scoring, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way of choosing. `best` takes the highest score, `vote` adds the scores up by answer."""
+    """One way of choosing. `best` takes the highest score, `vote` adds weights up by answer."""
 
     kind: Kind
     scoring: Scoring | None = None
@@ -81,7 +83,7 @@ def curves(
 
 
 def _weights(case: Case, method: Method) -> Floats:
-    return np.ones(len(case.correct)) if method.scoring is None else case.scores[method.scoring]
+    return np.ones(len(case.correct)) if method.scoring is None else case.weights[method.scoring]
 
 
 def _exact(case: Case, method: Method, n: int, pinned: bool) -> float:

@@ -7,7 +7,9 @@ What is not defined (the F1 of a class that neither the truth nor the prediction
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -163,11 +165,22 @@ def reliability(steps: Steps, bins: int = 10) -> tuple[list[Bin], float | None]:
     return found, error
 
 
-def resamples(samples: int, count: int, seed: int) -> Ints:
-    """How often each sample is drawn in each bootstrap resample: shape (count, samples), rows add up to `samples`."""
-    if not samples:
-        return np.zeros((count, 0), dtype=np.int64)
-    return np.random.default_rng(seed).multinomial(samples, np.full(samples, 1 / samples), size=count)
+def resamples(problems: Sequence[str], count: int, seed: int) -> Ints:
+    """How often each sample is drawn in each bootstrap resample: shape (count, samples), or (0, samples) of one problem.
+
+    Drawn are problems, with all of their samples: solutions of one problem succeed and fail together, so samples drawn
+    one by one would give intervals that are too narrow.
+
+    Args:
+        problems: what each sample's problem is known by, shape (samples,).
+    """
+    # Numbered as they come, so that the draws don't depend on names.
+    number = {problem: index for index, problem in enumerate(dict.fromkeys(problems))}
+    if len(number) < 2:
+        # One problem again and again would look like certainty.
+        return np.zeros((0, len(problems)), dtype=np.int64)
+    drawn = np.random.default_rng(seed).multinomial(len(number), np.full(len(number), 1 / len(number)), size=count)
+    return drawn[:, [number[problem] for problem in problems]]
 
 
 def interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float] | None:
@@ -178,6 +191,19 @@ def interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float] | No
         return None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def detectable(values: ArrayLike, level: float = 0.95, power: float = 0.8) -> float | None:
+    """The true difference from 0 that a two-sided test finds with this power: its spread over resamples, times 2.8.
+
+    None with fewer than two resamples in which the statistic is defined.
+    """
+    defined = np.asarray(values, dtype=float)
+    defined = defined[~np.isnan(defined)]
+    if len(defined) < 2:
+        return None
+    normal = NormalDist()
+    return (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)) * float(np.std(defined, ddof=1))
 
 
 def _first(steps: Steps, wrong: Bools, samples: int) -> Ints:

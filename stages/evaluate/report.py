@@ -1,6 +1,6 @@
 """One report of a critic on a bench: everything that tables and plots show, as plain JSON values.
 
-F1, AUC and accuracies are shares in [0, 1], with a 95 % bootstrap interval over samples; null is "not defined" or "not
+F1, AUC and accuracies are shares in [0, 1], with a 95 % bootstrap interval over problems; null is "not defined" or "not
 measured". A measure is `{"value", "low", "high"}`.
 """
 
@@ -72,7 +72,7 @@ def build(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule, resam
             "tuned_on": ready.tuned_on if rule.kind == "tuned" else None,
             "text": _threshold_text(rule, ready.threshold, ready.tuned_on, len(samples)),
         },
-        "bootstrap": {"resamples": resamples, "seed": seed, "level": 0.95, "unit": "sample"},
+        "bootstrap": {"resamples": resamples, "seed": seed, "level": 0.95, "problems": measured.problems},
         "steps": _step_counts(ready.kept),
         "overall": measured.overall(),
         "first_error_f1_mean": _mean([row["first_error_f1"]["value"] for row in sources.values()]),
@@ -147,7 +147,9 @@ class _Measured:
 
     def __init__(self, samples: Sequence[Sample], steps: Steps, threshold: float, resamples: int, seed: int) -> None:
         self._samples, self._steps, self._threshold = samples, steps, threshold
-        self._weights = metrics.resamples(len(samples), resamples, seed)
+        problems = [sample.problem for sample in samples]
+        self.problems = len(set(problems))
+        self._weights = metrics.resamples(problems, resamples, seed)
         self._labelled = np.array([sum(map(abs, sample.labels)) for sample in samples])
         self._right = np.array([sample.labels.count(1) for sample in samples])
 

@@ -25,8 +25,8 @@ def render(title: str, report: Json, published: Mapping[str, Mapping[str, float]
         f"{steps['not_measured']:,} labelled steps have no score"
         + (" and are in no number." if steps["not_measured"] else "."),
         f"Threshold: {report['threshold']['text']}.",
-        "Brackets: 95 % percentile interval of {resamples:,} bootstrap resamples of samples, seed {seed}; the threshold "
-        "is held.".format(**report["bootstrap"]),
+        "Brackets: 95 % percentile interval of {resamples:,} bootstrap resamples of the {problems:,} problems with all "
+        "of their samples, seed {seed}; the threshold is held.".format(**report["bootstrap"]),
         "## Macro-F1 (%)",
         _main(report, published),
         "Overall: *pooled* is one macro-F1 over all steps, *step-weighted* and *plain mean* are means of the sources'. "
@@ -81,14 +81,20 @@ def _main(report: Json, published: Mapping[str, Mapping[str, float]]) -> str:
 
 def _against(other: Json) -> str:
     differences = "; ".join(
-        f"{name} {_percent(other[key])} points (p = {other[key]['p']:.2g})"
+        f"{name} {_percent(other[key])} points{_test(other[key])}"
         for key, name in (("macro_f1", "pooled macro-F1"), ("auc", "AUC"))
         if other[key]["value"] is not None
     )
     return (
-        f"This critic minus {other['scores']}, paired by sample over the {other['steps']:,} steps that both scored: "
+        f"This critic minus {other['scores']}, paired by problem over the {other['steps']:,} steps that both scored: "
         f"{differences or 'not defined'}."
     )
+
+
+def _test(difference: Json) -> str:
+    if difference["p"] is None:
+        return ""
+    return f" (p = {difference['p']:.2g}; {_plain(difference['detectable'])} would be found with a power of 80 %)"
 
 
 def _match(column: str, sources: Sequence[str]) -> str | None:

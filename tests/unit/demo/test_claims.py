@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from demo.claims import Claim, Results, document
-from demo.reproduce import VARIANTS, tasks
+from demo.claims import Accuracies, Claim, Results, claims_of_n, claims_of_variants, document, label
+from demo.reproduce import VARIANTS, Places, Task, phases, run
+
+SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
-def measure(value: float, half: float = 0.01) -> dict:
-    return {"value": value, "low": value - half, "high": value + half}
+def measure(value: float, half: float = 0.01, **more: float) -> dict:
+    return {"value": value, "low": value - half, "high": value + half, **more}
 
 
 def bench(macro_f1: float, difference: float | None) -> dict:
-    report = {"pooled": {"macro_f1": measure(macro_f1), "auc": measure(0.9), "first_error_accuracy": measure(0.5)}}
-    return report if difference is None else {**report, "against": {"macro_f1": measure(difference, 0.02)}}
+    report = {
+        "pooled": {"macro_f1": measure(macro_f1), "auc": measure(0.9), "first_error_accuracy": measure(0.5)},
+        "baselines": {"always_right": {"pooled": 0.42}, "fair_coin": {"pooled": 0.48}},
+    }
+    against = {"macro_f1": measure(difference or 0, 0.02, detectable=0.03)}
+    return report if difference is None else {**report, "against": against}
 
 
-def pool(sizes: list[int], better: float) -> dict:
-    accuracy = [{"n": n, "mean": 0.6 + better * n / 100, "low": 0.55, "high": 0.9} for n in sizes]
+def pool(**levels: float) -> Accuracies:
+    """Accuracies around these levels, which all rise with N alike; noise is common to all ways."""
+    noise = np.random.default_rng(0).normal(0, 0.2, 300)
+    own = np.random.default_rng(1).normal(0, 0.01, (len(levels), 300))
+    of = {
+        (name, n): level + 0.01 * np.log2(n) + noise + own[k]
+        for k, (name, level) in enumerate(levels.items())
+        for n in SIZES
+    }
     methods = [
-        {"label": "pass@1", "critic": None, "aggregate": None, "accuracy": accuracy},
-        {"label": "value (mean)", "critic": "value", "aggregate": "mean", "accuracy": accuracy},
-    ]
-    comparisons = [
-        {"first": "value (mean)", "second": second, "n": n, "mean": better, "low": better - 0.02, "high": better + 0.02}
-        for second in ("pass@1", "self-consistency", "orm", "advantage (mean)")
-        for n in sizes
-    ]
-    return {"sizes": sizes, "methods": methods, "comparisons": comparisons}
+        {"label": name, "aggregate": None,
+         "accuracy": [{"n": n, "mean": float(of[name, n].mean()), "low": 0.5, "high": 0.7} for n in SIZES]}
+        for name in levels
+    ]  # fmt: skip
+    return Accuracies({"sizes": list(SIZES), "methods": methods, "pool": {"num_candidates": 64}}, of)
 
 
 @pytest.mark.parametrize(
@@ -36,29 +48,102 @@ def pool(sizes: list[int], better: float) -> dict:
     [(0.01, 0.2, "reproduced"), (-0.2, -0.01, "not reproduced"), (-0.1, 0.1, "undecided")],
 )
 def test_the_interval_decides(low: float, high: float, verdict: str) -> None:
-    assert Claim("", "", {"mean": (low + high) / 2, "low": low, "high": high}, "").verdict == verdict
-    assert Claim("", "", None, "").verdict == "not measured"
+    found = {"value": (low + high) / 2, "low": low, "high": high, "detectable": 0.1}
+    assert Claim("", "", "", found).verdict == verdict
+    assert Claim("", "").verdict == "not measured"
+
+
+def test_differences_are_paired_over_problems() -> None:
+    """The noise that all ways share, twenty times the difference's own, is in no interval."""
+    found = {
+        one.text: one for one in claims_of_n(pool(**{"value (mean)": 0.62, "self-consistency": 0.6, "pass@1": 0.5}))
+    }
+    gain = found["the PRM gains from N = 32 to 64"].difference
+    assert gain is not None
+    assert (gain["low"], gain["value"], gain["high"]) == pytest.approx((0.01, 0.01, 0.01))
+    lead = found["… self-consistency"].difference
+    assert lead is not None
+    assert lead["value"] == pytest.approx(0.02, abs=0.003)
+    assert lead["high"] - lead["low"] < 0.005
+    assert lead["detectable"] == pytest.approx(2.8 * 0.01 * np.sqrt(2 / 300), rel=0.2)
+    assert found["… self-consistency"].verdict == "reproduced"
+    assert found["… an outcome reward model"].verdict == "not measured"
+
+
+def test_a_lead_that_grows_is_the_difference_of_two_leads() -> None:
+    given = pool(**{"value (mean)": 0.7, "self-consistency": 0.6, "orm": 0.65, "pass@1": 0.5})
+    of = {**given.of, ("value (mean)", 64): given.of["value (mean)", 64] + 0.05}
+    found = {one.text: one for one in claims_of_n(Accuracies(given.report, of))}
+    grown = found["its lead over an outcome reward model grows from N = 8 to 64"]
+    assert grown.difference is not None
+    assert grown.difference["value"] == pytest.approx(0.05)
+    assert grown.verdict == "reproduced"
+    before, after = map(float, grown.here.split(", "))
+    assert after - before == pytest.approx(5, abs=0.11)
+
+
+def test_aggregates_and_thresholds_have_rows_of_their_own() -> None:
+    ways = {label("value", aggregate): 0.6 + k / 100 for k, aggregate in enumerate(("max", "last", "min", "mean"))}
+    found = {one.text: one for one in claims_of_variants(pool(**ways, **{label("threshold-1-4"): 0.7}))}
+    assert found["… their max"].verdict == "reproduced"
+    assert found["threshold 0 beats 1/4"].verdict == "not reproduced"
+    assert found["… their product (not in the paper)"].verdict == "not measured"
 
 
 def test_every_claim_has_a_row_whatever_was_measured() -> None:
     results = Results(
         {"value": bench(0.9, None), "base": bench(0.5, -0.4), "advantage": bench(0.91, 0.01)},
-        pool([1, 2, 4, 8, 16], 0.05),
-        pool([1, 2, 4, 8, 16, 32, 64], -0.05),
+        pool(**{"value (mean)": 0.5, "pass@1": 0.6}),
     )
-    text = document(results, {"dataset": 3600.0}, 1000, 600)
+    text = document(results, {"dataset": 3600.0}, 1000, 600, "make reproduce", "| labels |", "x.png")
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
-    assert "+40.0 [+38.0, +42.0]" in rows["a PRM finds wrong steps better than the model that it was made from"]
+    base = rows["a PRM finds wrong steps better than its base model as a critic"]
+    assert [cell.strip() for cell in base.split("|")[2:-1]] == [
+        "48.0, 62.0", "50.0, 90.0", "+40.0 [+38.0, +42.0]", "3.0", "reproduced",
+    ]  # fmt: skip
     assert rows["the PRM's best of 8 beats pass@1"].rstrip(" |").endswith("not reproduced")
-    assert rows["value labels beat advantage labels, on steps"].rstrip(" |").endswith("undecided")
-    assert rows["all steps beat stopping at the first error, on steps"].rstrip(" |").endswith("not measured")
+    assert rows["value labels beat advantage labels"].rstrip(" |").endswith("not measured")
     assert "90.0 [89.0, 91.0]" in rows["value, all steps, threshold 0"]
+    assert "| labels |" in text
+    assert "42.0" in rows["every step right"]
 
 
 def test_tasks_come_after_what_they_need() -> None:
-    names = [task.name for task in tasks(1000, 600, list(VARIANTS))]
+    order = [task for phase in phases(Places("r"), 1000, 600, list(VARIANTS)) for task in phase]
+    names = [task.name for task in order]
     assert len(set(names)) == len(names)
-    assert names.index("dataset") < names.index("train-value") < names.index("bench-value") < names.index("bench-base")
-    assert names.index("pool-16") < names.index("bench") < names.index("bench-value")
-    assert names.index("scores-64") < names.index("report-64")
     assert "bench-orm" not in names
+    earlier: set[str] = set()
+    for phase in phases(Places("r"), 1000, 600, list(VARIANTS)):
+        assert all({one.name for one in task.after} <= earlier for task in phase)
+        earlier |= {task.name for task in phase}
+    base = next(task for task in order if task.name == "bench-base")
+    assert base.command[base.command.index("--like") + 1] == str(Places("r").model("value"))
+
+
+def test_a_task_is_repeated_when_anything_before_it_was_another(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    first = Task("first", ("sh", "-c", f"echo first >> {log}"))
+    second = Task("second", ("sh", "-c", f"echo second >> {log}"), (first,))
+    other = Task("second", second.command, (Task("first", ("true",)),))
+    for task in (first, second, first, second, other, other):
+        task.run(tmp_path / "done")
+    assert log.read_text().split() == ["first", "second", "second"]
+    failing = Task("third", ("false",))
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="third ended with status 1"):
+            failing.run(tmp_path / "done")
+
+
+def test_tasks_of_a_phase_all_end_before_the_next_begins(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    slow = Task("slow", ("sh", "-c", f"sleep 0.3; echo slow >> {log}"))
+    quick = Task("quick", ("sh", "-c", f"echo quick >> {log}"))
+    last = Task("last", ("sh", "-c", f"echo last >> {log}"), (slow, quick))
+    assert set(run([[slow, quick], [last]], tmp_path / "done")) == {"slow", "quick", "last"}
+    assert log.read_text().split()[-1] == "last"
+    with pytest.raises(SystemExit, match="bad ended with status 1"):
+        run(
+            [[quick, Task("bad", ("false",))], [Task("never", ("sh", "-c", f"echo never >> {log}"))]], tmp_path / "done"
+        )
+    assert "never" not in log.read_text()

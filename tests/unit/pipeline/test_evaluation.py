@@ -93,7 +93,7 @@ def test_another_critics_scores_beside_it(bench: Path, tmp_path: Path, capsys: p
     )
     bad.write_text("".join(json.dumps({"id": s.sample_id, "scores": [1.0] * 3}) + "\n" for s in samples))
     main(["evaluate", str(good), str(bench), "--against", str(bad), "--out", str(tmp_path / "o"), "resamples=50"])
-    assert f"This critic minus {bad}, paired by sample over the 140 steps that both scored" in capsys.readouterr().out
+    assert f"This critic minus {bad}, paired by problem over the 140 steps that both scored" in capsys.readouterr().out
     against = json.loads((tmp_path / "o" / "report.json").read_text())["against"]
     assert 0.4 < against["macro_f1"]["low"] < 0.7
 
@@ -157,7 +157,7 @@ def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPat
             return [RowError("too_long") if len(c.steps) == 2 else [0.5] * len(c.steps) for c in candidates]
 
     for kind in ("prm", "orm"):
-        monkeypatch.setattr(score.ProcessRewardModel, "from_pretrained", lambda path, kind=kind: Model(kind))
+        monkeypatch.setattr(score.ProcessRewardModel, "from_pretrained", lambda path, like, kind=kind: Model(kind))
         if kind == "orm":
             with pytest.raises(UserError, match="outcome model"):
                 open_critic("m", CriticConfig())

@@ -44,7 +44,8 @@ def test_problems_are_split_whole_and_by_their_id_alone(tmp_path: Path) -> None:
     assert len(kept | held) == 30
     assert not kept & held
     assert held == {name for name in kept | held if is_held_out(name, 0.3, 0)}
-    assert len(found.train) + len(found.held_out) == 90
+    counts = found.facts["counts"]
+    assert counts["train"]["samples"] + counts["held_out"]["samples"] == 90
 
 
 def test_each_reason_is_counted_and_named(tmp_path: Path) -> None:
@@ -121,6 +122,18 @@ def test_outcome_shows_the_whole_response_as_one_step(tmp_path: Path) -> None:
     assert found.train[0].labels == [1]
 
 
+def test_solutions_alike_are_trained_on_once_with_the_weight_of_all(tmp_path: Path) -> None:
+    right, wrong = [shards.step("a", 16), shards.step("b", 8)], [shards.step("a", 16), shards.step("c", 0)]
+    rows = [shards.row(0, index, steps) for index, steps in enumerate([right, wrong, right, right])]
+    found = prepared(tmp_path, rows)
+    assert found.train.ids == [rows[0]["id"], rows[1]["id"]]
+    assert [list(sample.weights) for sample in found.train] == [[3.0, 3.0], [1.0, 1.0]]
+    assert found.facts["labels"] == {"+": 7, "-": 1}
+    assert found.facts["counts"]["train"]["samples"] == 4
+    # The mean weight of a step of a batch is 1.
+    assert found.scale * (3 + 3 + 1 + 1) / 4 == 1
+
+
 def test_filters_drop_what_teaches_little(tmp_path: Path) -> None:
     right, wrong = shards.step("a", 16), shards.step("b", 0)
     rows = [
@@ -152,7 +165,7 @@ def test_images_are_stored_once(tmp_path: Path) -> None:
     found = prepared(tmp_path, shards.solutions(3, 4))
     with pa.ipc.open_file(pa.memory_map(str(found.folder / "images.arrow"))) as file:
         assert file.read_all().num_rows == 3
-    assert found.train[0].images == found.train[3].images == [shards.picture(0)]
+    assert found.train[0].images == found.train[1].images == [shards.picture(0)]
 
 
 def test_shards_of_another_schema_are_one_line(tmp_path: Path) -> None:

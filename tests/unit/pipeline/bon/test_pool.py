@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.bon.critics import Critic, find_critic
 from pipeline.bon.pool import Candidate, Pool, PoolProblem, write_pool
 from pipeline.bon.report import ReportSettings, build_report, report_pool
 from pipeline.bon.scores import read_scores, score_pool, score_problems
@@ -19,6 +21,7 @@ from pipeline.prm_config import PrmConfig
 from pipeline.records import Image, Problem, VerdictStatus, problem_row
 from stages.best_of_n.expected import best_of, pass_at
 from stages.score import Candidate as Request
+from tests.families import POLICY
 
 ABOUT = {
     "run": "x",
@@ -91,8 +94,8 @@ def critic(folder: Path, kind: Literal["prm", "orm"] = "prm") -> str:
     return str(folder)
 
 
-def judge_of(path: str) -> Judge:
-    return Judge(kind=PrmConfig.load(Path(path)).kind)
+def judge_of(critic: Critic) -> Judge:
+    return Judge(kind=PrmConfig.load(Path(critic.path)).kind)
 
 
 def test_a_pool_reads_as_it_was_written_and_keeps_images_once(tmp_path: Path) -> None:
@@ -139,8 +142,8 @@ def test_a_stopped_scoring_goes_on_and_equal_responses_are_scored_once(tmp_path:
     folder, prm = make(tmp_path / "pool"), critic(tmp_path / "prm")
     first, second = Judge(stop_after=70), Judge()
     with pytest.raises(KeyboardInterrupt):
-        score_pool(str(folder), [prm], lambda path: first)
-    score_pool(str(folder), [prm], lambda path: second)
+        score_pool(str(folder), [prm], lambda critic: first)
+    score_pool(str(folder), [prm], lambda critic: second)
     # 3 distinct responses a problem; the stop was in the second part of 16 problems.
     assert len(second.asked) == 3 * 24
     (scores,) = read_scores(Pool(str(folder)))
@@ -148,7 +151,7 @@ def test_a_stopped_scoring_goes_on_and_equal_responses_are_scored_once(tmp_path:
     _, candidates = next(Pool(str(folder)).candidates())
     assert scores.of(candidates) == [[0.9, 0.3], [0.3, 0.3], [0.3, 0.3], [0.9, 0.3, 0.3]]
 
-    def unneeded(path: str) -> Judge:
+    def unneeded(critic: Critic) -> Judge:
         raise AssertionError("all is scored")
 
     score_pool(str(folder), [prm], unneeded)
@@ -156,7 +159,7 @@ def test_a_stopped_scoring_goes_on_and_equal_responses_are_scored_once(tmp_path:
 
 def test_an_outcome_critic_gives_one_score(tmp_path: Path) -> None:
     folder, orm, judge = make(tmp_path / "pool"), critic(tmp_path / "orm", "orm"), Judge(kind="orm")
-    score_pool(str(folder), [f"outcome={orm}"], lambda path: judge)
+    score_pool(str(folder), [f"outcome={orm}"], lambda critic: judge)
     (scores,) = read_scores(Pool(str(folder)))
     assert (scores.name, scores.outcome) == ("outcome", True)
     _, candidates = next(Pool(str(folder)).candidates())
@@ -177,6 +180,61 @@ def test_another_pool_or_model_under_the_same_name_is_refused(tmp_path: Path) ->
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="holds no model"):
         score_pool(str(folder), [str(tmp_path)])
+
+
+def test_a_critic_trained_again_in_its_folder_is_scored_anew(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder, prm = make(tmp_path / "pool"), critic(tmp_path / "prm")
+    score_pool(str(folder), [prm], judge_of)
+    config("orm").save(Path(prm))
+    score_pool(str(folder), [prm], judge_of)
+    assert "has changed since (prm@" in capsys.readouterr().err
+    (scores,) = read_scores(Pool(str(folder)))
+    _, candidates = next(Pool(str(folder)).candidates())
+    assert scores.of(candidates) == [[0.9], [0.3], [0.3], [0.9]]
+    assert scores.outcome
+
+
+def test_a_stop_while_scoring_anew_leaves_no_old_score(tmp_path: Path) -> None:
+    folder, prm = make(tmp_path / "pool"), critic(tmp_path / "prm")
+    score_pool(str(folder), [prm], judge_of)
+    config("orm").save(Path(prm))
+    judge = Judge(stop_after=60, kind="orm")
+    with pytest.raises(KeyboardInterrupt):
+        score_pool(str(folder), [prm], lambda critic: judge)
+    (scores,) = read_scores(Pool(str(folder)))
+    assert scores.problems == 16
+    score_pool(str(folder), [prm], judge_of)
+    (scores,) = read_scores(Pool(str(folder)))
+    assert {len(own) for rows in scores.rows.values() for own in rows.values() if own} == {1}
+
+
+def test_a_base_model_is_read_as_the_reward_model_it_is_beside(tmp_path: Path) -> None:
+    prm, plain, like = critic(tmp_path / "prm"), find_critic(f"base={POLICY}"), str(tmp_path / "prm")
+    base = find_critic(f"base={POLICY}", like)
+    assert (base.like, plain.like, find_critic(prm, like).like) == (like, None, None)
+    assert base.fingerprint != plain.fingerprint
+    assert base.fingerprint.partition("+")[0] == plain.fingerprint.partition("+")[0]
+    with pytest.raises(UserError, match="every critic here is a reward model"):
+        score_pool(str(make(tmp_path / "pool", problems=2)), [prm], judge_of, like=like)
+
+
+def test_an_advantage_critic_votes_with_weights_of_at_least_0(tmp_path: Path) -> None:
+    class Advantage(Judge):
+        def score(self, request: Request) -> list[float] | RowError:
+            return [-0.5 for _ in request.steps]
+
+    texts = ["bad\n\n4", "bad\n\n4", "bad\n\n4", "bad\n\n7"]
+    folder, prm = make(tmp_path / "pool", texts=texts), critic(tmp_path / "prm")
+    weights = {"+": 1.0, "=": 0.0, "-": -1.0}
+    config("prm").model_copy(update={"target": "advantage", "label_weights": weights}).save(Path(prm))
+    score_pool(str(folder), [prm], lambda critic: Advantage())
+    pool = Pool(str(folder))
+    (scores,) = read_scores(pool)
+    assert scores.bounds == (-1.0, 1.0)
+    report, _ = build_report(pool, [scores], ReportSettings(resamples=100))
+    votes = next(method for method in report["methods"] if method["label"] == "prm (mean) × vote")
+    # All score -1/2: were that the weight, three votes for 4 would count less than one for 7.
+    assert votes["accuracy"][-1]["mean"] == 1.0
 
 
 def test_what_a_critic_refuses_has_no_score_and_a_reason(tmp_path: Path) -> None:
@@ -201,8 +259,13 @@ def test_a_report_holds_the_exact_numbers_and_is_the_same_again(tmp_path: Path, 
     score_pool(str(folder), [prm, orm], judge_of)
     settings = ReportSettings(resamples=200)
     pool = Pool(str(folder))
-    report = build_report(pool, read_scores(pool), settings)
-    assert report == build_report(pool, read_scores(pool), settings)
+    report, problems = build_report(pool, read_scores(pool), settings)
+    assert (report, problems) == build_report(pool, read_scores(pool), settings)
+    for method in report["methods"]:
+        for point in method["accuracy"]:
+            own = problems.filter((pc.field("method") == method["label"]) & (pc.field("n") == point["n"]))
+            assert own["problem_id"].to_pylist() == list(pool.sources)
+            assert pc.mean(own["accuracy"]).as_py() == pytest.approx(point["mean"])
     found = {method["label"]: [point["mean"] for point in method["accuracy"]] for method in report["methods"]}
     assert report["sizes"] == [1, 2, 4]
     correct = np.array([True, False, False, True])
@@ -226,13 +289,14 @@ def test_a_report_holds_the_exact_numbers_and_is_the_same_again(tmp_path: Path, 
     assert "Ties of self-consistency" in text
     assert (folder / "report" / "report.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "report" / "report.json").read_text()) == json.loads(json.dumps(report))
+    assert pq.read_table(folder / "report" / "problems.parquet") == problems
 
 
 def test_a_critic_that_is_not_done_is_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder, prm = make(tmp_path / "pool"), critic(tmp_path / "prm")
     judge = Judge(stop_after=60)
     with pytest.raises(KeyboardInterrupt):
-        score_pool(str(folder), [prm], lambda path: judge)
+        score_pool(str(folder), [prm], lambda critic: judge)
     report_pool(str(folder), ReportSettings(resamples=100))
     captured = capsys.readouterr()
     assert "left out prm: it has scored 16 of 40 problems" in captured.err

@@ -16,7 +16,7 @@ from pipeline.config import RolloutConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.frontier.ledger import Recorded, recorded
 from pipeline.frontier.measure import audit, compare, macro_f1
-from pipeline.frontier.run import frontier
+from pipeline.frontier.run import frontier, replayed, write_report
 from pipeline.records import AnnotatedProblem, Draw, Problem, Solution, Step, Verdict
 from pipeline.settings import dump_settings
 from pipeline.store import Store
@@ -182,3 +182,18 @@ def test_what_cannot_be_replayed_is_one_line(tmp_path: Path) -> None:
         frontier(str(tmp_path / "run"), truth=str(tmp_path / "other"))
     with pytest.raises(UserError, match=r"--oracle: .*nothing.* can't be imported"):
         frontier(str(tmp_path / "run"), oracle="demo.report:nothing")
+
+
+def test_reward_models_have_a_column_where_there_are_some(tmp_path: Path) -> None:
+    ledger(tmp_path / "run", 8)
+    result = replayed(str(tmp_path / "run"))
+    assert "its PRM" not in write_report(result, str(tmp_path / "plain"))
+    figures = {"macro_f1": 0.7, "macro_f1_interval": [0.61, 0.79], "problems": 3, "solutions": 12, "steps": 60}
+    result["strategies"][0]["prm"] = figures
+    text = write_report(result, str(tmp_path / "judged"))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1
+    assert "| 0.700 [0.610, 0.790] |" in lines[2]
+    assert "60 steps of 12 solutions to 3 held-out problems" in text
+    assert json.loads((tmp_path / "judged" / "frontier.json").read_text())["strategies"][0]["prm"] == figures
+    assert (tmp_path / "judged" / "frontier.png").read_bytes().startswith(b"\x89PNG")

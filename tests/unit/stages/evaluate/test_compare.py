@@ -26,7 +26,7 @@ def test_the_difference_is_that_of_the_two_reports() -> None:
 def test_a_critic_does_not_differ_from_itself_and_pairing_sees_it() -> None:
     samples, scores = noisy(30)
     found = compare(samples, scores, scores, HALF, 50, 0)
-    assert found["macro_f1"] == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    assert found["macro_f1"] == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "detectable": 0.0}
 
 
 def test_steps_that_one_critic_left_out_count_for_neither() -> None:

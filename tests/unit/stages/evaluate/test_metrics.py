@@ -131,16 +131,53 @@ def test_the_harmonic_mean_lies_between_and_is_0_with_either_at_0(shares: tuple[
 
 
 def test_reofare_seeded_and_draw_as_many_ofas_there_are() -> None:
-    weights = metrics.resamples(50, 200, seed=1)
+    weights = metrics.resamples(names(50), 200, seed=1)
     assert weights.shape == (200, 50)
     assert set(weights.sum(1)) == {50}
-    assert np.array_equal(weights, metrics.resamples(50, 200, seed=1))
-    assert not np.array_equal(weights, metrics.resamples(50, 200, seed=2))
+    assert np.array_equal(weights, metrics.resamples(names(50), 200, seed=1))
+    assert not np.array_equal(weights, metrics.resamples(names(50), 200, seed=2))
+
+
+def names(count: int) -> list[str]:
+    """Problems with one sample each."""
+    return list(map(str, range(count)))
+
+
+def test_samples_of_a_problem_are_drawn_together_and_their_copies_tell_nothing_new() -> None:
+    weights = metrics.resamples(["a", "b", "a", "c"], 300, seed=1)
+    assert np.array_equal(weights[:, 0], weights[:, 2])
+    assert np.array_equal(weights[:, [0, 1, 3]], metrics.resamples(["a", "b", "c"], 300, seed=1))
+    values = np.random.default_rng(0).random(40)
+    once = metrics.interval(metrics.resamples(names(40), 500, 0) @ values / 40)
+    four = metrics.interval(metrics.resamples(names(40) * 4, 500, 0) @ np.tile(values, 4) / 160)
+    apart = metrics.interval(metrics.resamples(names(160), 500, 0) @ np.tile(values, 4) / 160)
+    assert once is not None
+    assert apart is not None
+    assert four == pytest.approx(once)
+    assert apart[1] - apart[0] < 0.6 * (once[1] - once[0])
+
+
+def test_one_problem_has_no_interval() -> None:
+    weights = metrics.resamples(["a", "a"], 100, seed=0)
+    assert weights.shape == (0, 2)
+    assert metrics.interval(weights @ np.ones(2)) is None
+    assert metrics.detectable(weights @ np.ones(2)) is None
+
+
+def test_the_detectable_difference_is_found_in_four_of_five_trials() -> None:
+    rng = np.random.default_rng(5)
+    spread = metrics.detectable(metrics.resamples(names(100), 2000, 0) @ rng.normal(0, 1, 100) / 100)
+    assert spread == pytest.approx(2.8 / 10, rel=0.2)
+    found = 0
+    for _ in range(300):
+        values = rng.normal(0.28, 1, 100)
+        found += abs(values.mean()) > 1.96 * values.std(ddof=1) / 10
+    assert found / 300 == pytest.approx(0.8, abs=0.1)
 
 
 def test_the_bootstrap_interval_is_the_normal_one_for_a_mean_of_many() -> None:
     values = np.random.default_rng(0).normal(3, 2, 1000)
-    ends = metrics.interval(metrics.resamples(1000, 4000, 0) @ values / 1000)
+    ends = metrics.interval(metrics.resamples(names(1000), 4000, 0) @ values / 1000)
     error = values.std() / math.sqrt(1000)
     assert ends == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.1 * error)
 
@@ -150,7 +187,7 @@ def test_ofare_resampled_whole() -> None:
     right = np.random.default_rng(3).random(200) < 0.6
     many = Steps(np.repeat(np.arange(200), 10), np.tile(np.arange(10), 200), np.repeat(right, 10), np.ones(2000))
     one = Steps(np.arange(200), np.zeros(200, dtype=int), right, np.ones(200))
-    weights = metrics.resamples(200, 500, 0)
+    weights = metrics.resamples(names(200), 500, 0)
     both = [metrics.interval(metrics.f1_right(weights @ metrics.cells(steps, 0.5, 200))) for steps in (many, one)]
     assert both[0] == pytest.approx(both[1])
 
@@ -170,7 +207,7 @@ def test_f1_and_auc_agree_with_scikit_learn(steps: Steps, threshold: float) -> N
     theirs = [sklearn.f1_score(steps.right, found, pos_label=label, zero_division=math.nan) for label in (True, False)]
     assert ours == pytest.approx(theirs, nan_ok=True)
     assume(steps.right.any() and not steps.right.all())
-    weights = metrics.resamples(6, 1, 0)[0][steps.sample]
+    weights = metrics.resamples(names(6), 1, 0)[0][steps.sample]
     assert metrics.auc(steps.right, steps.score) == pytest.approx(sklearn.roc_auc_score(steps.right, steps.score))
     assume(weights[steps.right].any() and weights[~steps.right].any())
     expected = sklearn.roc_auc_score(steps.right, steps.score, sample_weight=weights)
@@ -182,7 +219,7 @@ def test_the_bootstrap_agrees_with_scipy(seed: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(seed)
     counts = rng.integers(0, 5, (150, 4))
-    ours = metrics.interval(metrics.macro_f1(metrics.resamples(150, 4000, seed) @ counts))
+    ours = metrics.interval(metrics.macro_f1(metrics.resamples(names(150), 4000, seed) @ counts))
     theirs = stats.bootstrap(
         tuple(counts.T), lambda *cells, axis: metrics.macro_f1(np.stack([c.sum(axis) for c in cells], -1)),
         paired=True, method="percentile", n_resamples=4000, rng=rng, vectorized=True,

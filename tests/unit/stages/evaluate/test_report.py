@@ -187,7 +187,7 @@ def test_intervals_cover_the_truth_about_95_times_in_100() -> None:
     for _ in range(trials):
         truth = rng.random((60, 5)) < share
         found = np.where(rng.random((60, 5)) < accuracy, truth, ~truth)
-        samples = [sample(np.where(row, 1, -1).tolist()) for row in truth]
+        samples = [sample(np.where(row, 1, -1).tolist(), question=f"{index}") for index, row in enumerate(truth)]
         measure = report(samples, [list(map(float, row)) for row in found], resamples=200)["pooled"]["macro_f1"]
         hits += measure["low"] <= (right + wrong) / 2 <= measure["high"]
     assert hits / trials == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / trials))
