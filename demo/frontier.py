@@ -55,7 +55,7 @@ def frontier(run: str, truth: str | None, settings: Sequence[str], home: Path) -
     runs = strategy_runs(run, str(home / "runs"))
     datasets = {strategy: home / "data" / Path(left).name for strategy, left in runs.items()}
     for strategy, folder in datasets.items():
-        republish([runs[strategy]], [f"output_dir={folder.resolve()}"])
+        republish([runs[strategy]], [f"output_dir={folder.resolve()}", "label.threshold=0"])
     models = {strategy: trained(folder, settings, home) for strategy, folder in datasets.items()}
     # What was drawn changes no text: any of the datasets holds all solutions with all steps.
     figures = {model: judged(model, next(iter(datasets.values())), run) for model in dict.fromkeys(models.values())}
