@@ -101,8 +101,7 @@ def score_bench(bench: Bench, critic: Critic) -> list[Scores]:
                 places.append(place)
             except RowError as error:
                 critic.failures[error.reason] += len(sample.steps)
-        for place, item, of_one in zip(places, items, critic.score_many(items), strict=True):
-            _check(of_one, item)
+        for place, of_one in zip(places, _score_batch(items, critic), strict=True):
             found[place] = of_one
         scores += found
         bar.update(len(batch))
@@ -110,9 +109,18 @@ def score_bench(bench: Bench, critic: Critic) -> list[Scores]:
     return scores
 
 
-def _check(scores: Sequence[float | None], item: Item) -> None:
-    if len(scores) != len(item.steps):
-        raise AssertionError(f"the critic gave {len(scores)} scores for {len(item.steps)} steps")
+def _score_batch(items: Sequence[Item], critic: Critic) -> list[Scores]:
+    """Identical solutions are judged once, unless that fails: then each counts among the critic's failures."""
+    distinct = list(dict.fromkeys(items))
+    known: dict[Item, Scores] = {}
+    for item, scores in zip(distinct, critic.score_many(distinct), strict=True):
+        if len(scores) != len(item.steps):
+            raise AssertionError(f"the critic gave {len(scores)} scores for {len(item.steps)} steps")
+        known[item] = scores
+    copies = Counter(items) - Counter(distinct)
+    if again := [item for item in copies.elements() if None in known[item]]:
+        critic.score_many(again)
+    return [known[item] for item in items]
 
 
 def _existing(path: str) -> Path:

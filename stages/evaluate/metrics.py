@@ -177,7 +177,6 @@ def resamples(problems: Sequence[str], count: int, seed: int) -> Ints:
     # Numbered as they come, so that the draws don't depend on names.
     number = {problem: index for index, problem in enumerate(dict.fromkeys(problems))}
     if len(number) < 2:
-        # One problem again and again would look like certainty.
         return np.zeros((0, len(problems)), dtype=np.int64)
     drawn = np.random.default_rng(seed).multinomial(len(number), np.full(len(number), 1 / len(number)), size=count)
     return drawn[:, [number[problem] for problem in problems]]

@@ -148,10 +148,14 @@ class _Measured:
     def __init__(self, samples: Sequence[Sample], steps: Steps, threshold: float, resamples: int, seed: int) -> None:
         self._samples, self._steps, self._threshold = samples, steps, threshold
         problems = [sample.problem for sample in samples]
-        self.problems = len(set(problems))
+        _, self._problem = np.unique(problems, return_inverse=True)
         self._weights = metrics.resamples(problems, resamples, seed)
         self._labelled = np.array([sum(map(abs, sample.labels)) for sample in samples])
         self._right = np.array([sample.labels.count(1) for sample in samples])
+
+    @property
+    def problems(self) -> int:
+        return len(np.unique(self._problem))
 
     def of(self, members: Bools | None, first_error: bool = True, steps: Steps | None = None) -> Json:
         """All measures of the samples in `members` (None: all), or of these steps of theirs."""
@@ -159,8 +163,10 @@ class _Measured:
         if members is None:
             members = np.ones(len(self._samples), dtype=bool)
         part = part.where(members[part.sample])
+        # One problem again and again would look like certainty.
+        weights = self._weights if len(np.unique(self._problem[part.sample])) > 1 else self._weights[:0]
         counts = metrics.cells(part, self._threshold, len(self._samples))
-        one, many = counts.sum(0), self._weights @ counts
+        one, many = counts.sum(0), weights @ counts
         right, wrong = int(part.right.sum()), int((~part.right).sum())
         row: Json = {
             "samples": int(members.sum()) if steps is None else len(np.unique(part.sample)),
@@ -169,11 +175,11 @@ class _Measured:
             "f1_right": _measure(metrics.f1_right, one, many),
             "f1_wrong": _measure(metrics.f1_wrong, one, many),
             "macro_f1": _measure(metrics.macro_f1, one, many),
-            "auc": self._auc(part),
+            "auc": _auc(part, weights),
         }
         if steps is None:
             row["not_measured"] = int(self._labelled[members].sum()) - right - wrong
-        return row | self._first_error(part, members) if first_error else row
+        return row | self._first_error(part, members, weights) if first_error else row
 
     def by(self, names: Sequence[str]) -> dict[str, Json]:
         """The measures of each group of samples, in order of its name."""
@@ -228,15 +234,7 @@ class _Measured:
             "fair_coin": row(lambda r, w: (r / 2, r / 2, w / 2, w / 2)),
         }
 
-    def _auc(self, part: Steps) -> Json:
-        # In slices: the weights of all steps in all resamples at once would be large.
-        values = [
-            metrics.auc(part.right, part.score, rows[:, part.sample])
-            for rows in np.array_split(self._weights, max(1, len(self._weights) // 50))
-        ]
-        return with_interval(metrics.auc(part.right, part.score), np.concatenate(values))
-
-    def _first_error(self, part: Steps, members: Bools) -> Json:
+    def _first_error(self, part: Steps, members: Bools, resampled: Ints) -> Json:
         """Shares of samples whose first wrong step is found (or none, where there is none).
 
         Over samples of which every labelled step has a score; `first_error_f1` is the harmonic mean of the shares
@@ -254,11 +252,20 @@ class _Measured:
         def shares(weights: Floats | Ints) -> list[Floats]:
             return [metrics.weighted_share((truth == found)[mask], weights[..., mask]) for mask in masks.values()]
 
-        one, many = shares(np.ones(len(self._samples))), shares(self._weights)
+        one, many = shares(np.ones(len(self._samples))), shares(resampled)
         row: Json = {"first_error_samples": int(usable.sum())}
         row |= {name: with_interval(*pair) for name, *pair in zip(masks, one, many, strict=True)}
         f1 = [metrics.harmonic(np.stack(each[1:], axis=-1)) for each in (one, many)]
         return row | {"first_error_f1": with_interval(f1[0], f1[1])}
+
+
+def _auc(part: Steps, weights: Ints) -> Json:
+    # In slices: the weights of all steps in all resamples at once would be large.
+    values = [
+        metrics.auc(part.right, part.score, rows[:, part.sample])
+        for rows in np.array_split(weights, max(1, len(weights) // 50))
+    ]
+    return with_interval(metrics.auc(part.right, part.score), np.concatenate(values))
 
 
 def _measure(statistic: Callable[[Any], Floats], one: Ints, many: Ints) -> Json:

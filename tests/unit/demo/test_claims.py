@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from demo.claims import Accuracies, Claim, Results, claims_of_n, claims_of_variants, document, label
 from demo.reproduce import VARIANTS, Places, Task, phases, run
+from demo.tables import main as tables_main
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -88,6 +92,44 @@ def test_aggregates_and_thresholds_have_rows_of_their_own() -> None:
     assert found["… their max"].verdict == "reproduced"
     assert found["threshold 0 beats 1/4"].verdict == "not reproduced"
     assert found["… their product (not in the paper)"].verdict == "not measured"
+
+
+def test_accuracies_are_read_in_one_order_of_problems(tmp_path: Path) -> None:
+    rows = [
+        {"problem_id": problem, "method": method, "n": n, "accuracy": float(ord(problem)) + n / 10 + len(method)}
+        for problem in "cab"
+        for n in (2, 1)
+        for method in ("orm", "pass@1")
+    ]
+    (tmp_path / "report").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "report" / "problems.parquet")
+    (tmp_path / "report" / "report.json").write_text('{"sizes": [1, 2]}')
+    found = Accuracies.read(tmp_path)
+    assert set(found.of) == {("orm", 1), ("orm", 2), ("pass@1", 1), ("pass@1", 2)}
+    assert found.of["orm", 2] == pytest.approx([97 + 3.2, 98 + 3.2, 99 + 3.2])
+    assert found.of["pass@1", 1] == pytest.approx([97 + 6.1, 98 + 6.1, 99 + 6.1])
+    assert found.total([("orm", 1), ("nobody", 1)]) is None
+
+
+def test_both_tables_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    more = {"bench": "b", "steps": {"samples": 9, "right": 30, "wrong": 20}, "threshold": {"rule": "tuned"}}
+    for name, difference in (("prm", None), ("base", -0.4)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(json.dumps({**bench(0.9, difference), **more}))
+    given = pool(**{"pass@1": 0.6}).report
+    (tmp_path / "pool" / "report").mkdir(parents=True)
+    about = {"pool": {"problems": 300, "num_candidates": 64}}
+    (tmp_path / "pool" / "report" / "report.json").write_text(json.dumps({**given, **about}))
+    words = ["tables", str(tmp_path / "prm"), str(tmp_path / "base"), "--pool", str(tmp_path / "pool")]
+    monkeypatch.setattr("sys.argv", words)
+    tables_main()
+    printed = capsys.readouterr().out
+    assert "9 solutions, 30 right and 20 wrong steps; threshold tuned" in printed
+    assert "-40.0 [-42.0, -38.0]" in printed
+    assert "300 problems × 64 candidates" in printed
+    assert "N = 64 |" in printed
 
 
 def test_every_claim_has_a_row_whatever_was_measured() -> None:

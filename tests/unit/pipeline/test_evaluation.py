@@ -64,6 +64,22 @@ def test_a_critic_is_asked_in_batches_and_a_broken_image_costs_its_sample_alone(
     assert critic.failures == {"image_unreadable": 3}
 
 
+def test_identical_solutions_are_judged_once_and_failures_counted_for_each() -> None:
+    class Fails(Knows):
+        def score_many(self, items: Sequence[Item]) -> list[Scores]:
+            self.batches.append(len(items))
+            for item in items:
+                self.failures["why"] += item.steps.count("bad")
+            return [[None if step == "bad" else 0.5 for step in item.steps] for item in items]
+
+    good, bad, other = (Item("q", (b"i",), steps) for steps in (("a", "b"), ("a", "bad"), ("c",)))
+    critic = Fails()
+    found = evaluation._score_batch([good, bad, good, other, bad, bad], critic)
+    assert found == [[0.5, 0.5], [0.5, None], [0.5, 0.5], [0.5], [0.5, None], [0.5, None]]
+    assert critic.batches == [3, 2]
+    assert critic.failures == {"why": 3}
+
+
 def test_the_report_can_be_made_again_from_its_scores(
     bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

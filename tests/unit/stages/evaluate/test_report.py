@@ -169,6 +169,18 @@ def test_one_class_alone_has_no_macro_f1() -> None:
     assert "| – |" in table.render("t", found, {})
 
 
+def test_solutions_of_one_problem_are_resampled_together() -> None:
+    """Four copies of every solution tell no more than one; and a source of one problem has no interval."""
+    samples, scores = noisy(30)
+    once, four = report(samples, scores, resamples=100), report(samples * 4, scores * 4, resamples=100)
+    for key in ("macro_f1", "auc", "first_error_accuracy"):
+        assert four["pooled"][key] == pytest.approx(once["pooled"][key])
+    assert four["bootstrap"]["problems"] == 30
+    alone = report([*samples, *[sample([1, -1], "lone", question="x")] * 2], [*scores, [0.9, 0.1], [0.9, 0.1]])
+    assert alone["sources"]["lone"]["macro_f1"] == {"value": 1.0, "low": None, "high": None}
+    assert alone["pooled"]["macro_f1"]["low"] is not None
+
+
 def test_the_same_input_gives_the_same_bytes_and_all_numbers_are_json() -> None:
     samples, scores = noisy(30)
     reports = [report(samples, scores) for _ in range(2)]
