@@ -129,7 +129,7 @@ def _rejudge(
                     flips.cut_short += sum(
                         len(a.draws) > len(b.draws) for a, b in zip(after.steps, left.steps, strict=True)
                     )
-                row["solutions"] = [dataclasses.asdict(_slim(solution)) for solution in kept]
+                row["solutions"] = [records.solution_row(_slim(solution)) for solution in kept]
             paths.append(store.path(FOLDER, posixpath.basename(path)))
             _write(rows, paths[-1], store)
     return paths

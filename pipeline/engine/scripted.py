@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 
 from pipeline.config import EngineConfig, SamplingConfig
@@ -17,15 +18,23 @@ from pipeline.errors import RowError
 
 IMAGE_TOKEN = 256
 TOKENS_PER_IMAGE = 16
+FILLER = " It is read off the picture."
 
 
 class ScriptedEngine:
-    """See the module. `engine.args` takes `tokens_per_second` to play a real engine's speed."""
+    """See the module.
+
+    `engine.args` takes what plays a real engine: `tokens_per_second` of one request, `engine_tokens_per_second` of all
+    requests together, and `step_characters`, the least length of a step but the last.
+    """
 
     def __init__(self, config: EngineConfig) -> None:
         self.gauges = Gauges()
         self._max_model_len = config.max_model_len
         self._rate = config.args.get("tokens_per_second")
+        self._total_rate = config.args.get("engine_tokens_per_second")
+        self._step_characters = config.args.get("step_characters", 0)
+        self._busy_until = 0.0
 
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
         before = [IMAGE_TOKEN] * (num_images - text.count("<image>"))
@@ -60,18 +69,31 @@ class ScriptedEngine:
                 "prompt_too_long", f"{length} tokens, the model takes {self._max_model_len} with the response"
             )
         drawn = [self._draw(seed + j, max_tokens, stop) for j in range(n)]
-        tokens = sum(len(completion.token_ids) for completion in drawn)
-        await asyncio.sleep(tokens / self._rate if self._rate else 0)
+        await asyncio.sleep(self._seconds(sum(len(completion.token_ids) for completion in drawn)))
         return drawn
+
+    def _seconds(self, tokens: int) -> float:
+        """How long a request takes that comes now: as long as its tokens, and those of all before it, need."""
+        seconds = tokens / self._rate if self._rate else 0.0
+        if self._total_rate:
+            now = time.monotonic()
+            self._busy_until = max(now, self._busy_until) + tokens / self._total_rate
+            seconds = max(seconds, self._busy_until - now)
+        return seconds
 
     def _draw(self, seed: int, max_tokens: int, stop: str | None) -> Completion:
         rng = random.Random(seed)
-        steps = [f"Step {number} gives {rng.randrange(10)}." for number in range(rng.randint(1, 4))]
+        steps = [self._step(number, rng.randrange(10)) for number in range(rng.randint(1, 4))]
         ending = f"Final answer: {rng.choice((4, 4, 4, 7))}" if rng.random() < 0.9 else "I can't tell."
         text = "\n\n".join([*steps, ending])
         ids = self.encode(text if stop is None or stop not in text else text[: text.index(stop) + len(stop)])
         cut = ids[:max_tokens]
         return Completion(cut, bytes(cut).decode(errors="ignore"), "stop" if cut == ids else "length", seed)
+
+    def _step(self, number: int, value: int) -> str:
+        step = f"Step {number} gives {value}."
+        missing = self._step_characters - len(step)
+        return step + FILLER * -(-missing // len(FILLER)) if missing > 0 else step
 
     async def close(self) -> None:
         return None

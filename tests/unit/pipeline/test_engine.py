@@ -1,6 +1,7 @@
 """The scripted engine keeps the promises that the protocol makes."""
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -49,3 +50,27 @@ def test_every_image_has_one_placeholder_in_its_place() -> None:
 def test_a_prompt_beyond_the_context_is_a_row_error() -> None:
     with pytest.raises(RowError, match="prompt_too_long"):
         asyncio.run(ENGINE.generate(Prompt((1,) * 5000, (), 1), SAMPLING, 1, 0, 10))
+
+
+def test_a_shared_rate_is_shared_and_changes_no_draw() -> None:
+    engine = make_engine(EngineConfig(kind="scripted", args={"engine_tokens_per_second": 10_000}))
+
+    async def together() -> list:
+        ask = engine.generate
+        return await asyncio.gather(*(ask(Prompt((1,), (), 1), SAMPLING, 2, seed, 200) for seed in range(0, 20, 2)))
+
+    started = time.monotonic()
+    drawn = [completion for request in asyncio.run(together()) for completion in request]
+    seconds = time.monotonic() - started
+    assert drawn == draw(20, 0)
+    assert seconds >= 0.99 * sum(len(completion.token_ids) for completion in drawn) / 10_000
+
+
+def test_steps_can_be_as_long_as_real_ones() -> None:
+    engine = make_engine(EngineConfig(kind="scripted", args={"step_characters": 150}))
+    (long,) = asyncio.run(engine.generate(Prompt((1,), (), 1), SAMPLING, 1, 3, 3_000))
+    (short,) = draw(1, 3)
+    *steps, ending = long.text.split("\n\n")
+    *short_steps, short_ending = short.text.split("\n\n")
+    assert ending == short_ending
+    assert all(len(step) >= 150 and step.startswith(first) for step, first in zip(steps, short_steps, strict=True))

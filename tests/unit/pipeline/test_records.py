@@ -1,0 +1,39 @@
+"""Rows and records say the same."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pipeline.records import (
+    LEDGER_SCHEMA,
+    AnnotatedProblem,
+    Draw,
+    Problem,
+    Solution,
+    Step,
+    Verdict,
+    ledger_row,
+    solution_from_row,
+    solution_row,
+    table,
+)
+
+DRAW = Draw((7, 8), "so 4", "length", 11, Verdict("truncated", "4", None, "cut"))
+STEPS = (
+    Step("a", 0, 2, True, (DRAW, DRAW), 1, 2, 0.5, "measured"),
+    Step("b", 2, 3, False, (), 1, 1, 1.0, "own_answer"),
+    Step("c", 3, 3, True),
+)
+SOLUTION = Solution("p/k/s0", "a\n\nb\n\nc", (5, 6, 7), "stop", None, Verdict("correct", "4", "number"), STEPS)
+
+
+def test_a_solutions_row_has_every_field_and_nothing_else() -> None:
+    assert solution_row(SOLUTION) == dataclasses.asdict(SOLUTION)
+
+
+def test_a_solution_comes_back_from_the_ledger() -> None:
+    problem = Problem("p", "s", "r", "How many?", "4", (), (), ("number",), 1, "prompt")
+    item = AnnotatedProblem(problem, (SOLUTION, SOLUTION), "m", "k", "prompt", "sha", "fixed")
+    (row,) = table([ledger_row(item)], LEDGER_SCHEMA).to_pylist()
+    assert tuple(map(solution_from_row, row["solutions"])) == item.solutions
+    assert (row["num_draws"], row["num_tokens"]) == (4, 14)
