@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
@@ -60,8 +60,8 @@ async def annotate(
     result = _unanswered(problem, template, model, config, responses)
     key = result.policy_key
 
-    async def verify(response: str, finish_reason: FinishReason) -> Verdict:
-        return await judge(problem, response, finish_reason, template.text, pool, config)
+    def verify(response: str, finish_reason: FinishReason) -> Awaitable[Verdict]:
+        return judge(problem, response, finish_reason, template.text, pool, config)
 
     async def one(index: int, completion: Completion) -> Solution:
         solution = await _solution(f"{problem.problem_id}/{key}/s{index}", completion, prompt, engine, verify, config)
@@ -182,19 +182,20 @@ class Annotator:
         block = batch.to_pylist()
         given = await asyncio.to_thread(read_given, block)
         problems = map(records.problem_from_row, block)
+        lost = await asyncio.to_thread(self._store.lost_engines)
         rows = await asyncio.gather(
             *(
-                self._row(problem, given.get(problem.problem_id), row.get(RESPONSES))
+                self._row(problem, given.get(problem.problem_id), row.get(RESPONSES), lost.get(problem.problem_id, 0))
                 for problem, row in zip(problems, block, strict=True)
             )
         )
         yield records.table(rows, records.LEDGER_SCHEMA)
 
     async def _row(
-        self, problem: Problem, given: Sequence[Solution] | None, texts: Sequence[str] | None
+        self, problem: Problem, given: Sequence[Solution] | None, texts: Sequence[str] | None, losses: int
     ) -> dict[str, Any]:
+        """The problem's row in the ledger; `losses` engines died over it so far."""
         template = self._templates[problem.prompt]
-        losses = await asyncio.to_thread(self._store.engines_lost, problem.problem_id)
         if losses >= MOST_LOSSES:
             item = _unanswered(problem, template, self._model, self._config, texts)
             error = f"engine_lost: {losses} engines died while they worked on this problem"

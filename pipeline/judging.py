@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from stages.verify.pool import VerifierPool
 
 
-async def judge(
+def judge(
     problem: Problem, response: str, finish_reason: FinishReason, prompt: str, pool: VerifierPool, config: RunConfig
-) -> Verdict:
-    """The verdict on a whole response.
+) -> Awaitable[Verdict]:
+    """The verdict on a whole response, which is begun here and can be awaited.
 
     `prompt` is the text of the problem's prompt file: the reference looks for an answer in the form that it asked
     for. Its modes follow from the name of the source's file; it judges a response that the token limit cut like any
@@ -24,8 +25,8 @@ async def judge(
     """
     if config.verify.compat == "internvl":
         modes = reference_modes(_file_name(problem.source, config))
-        return await pool.verify_reference(problem.answer, response, modes, prompt_version(prompt))
-    return await pool.verify(problem.answer, response, problem.verify, problem.options, problem.question, finish_reason)
+        return pool.begin_reference(problem.answer, response, modes, prompt_version(prompt))
+    return pool.begin(problem.answer, response, problem.verify, problem.options, problem.question, finish_reason)
 
 
 def _file_name(source: str, config: RunConfig) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -139,14 +139,13 @@ async def _judge_problem(
     problem: Problem, solutions: Sequence[Solution], prompt: str, which: Which, pool: VerifierPool, config: RunConfig
 ) -> list[Solution]:
     """The solutions with new verdicts; equal responses are judged once."""
-    known: dict[tuple[str, FinishReason], asyncio.Task[Verdict]] = {}
+    known: dict[tuple[str, FinishReason], Awaitable[Verdict]] = {}
 
     async def verdict(old: Verdict, response: str, finish_reason: FinishReason) -> Verdict:
         if not which(old):
             return old
         if (response, finish_reason) not in known:
-            task = asyncio.create_task(judge(problem, response, finish_reason, prompt, pool, config))
-            known[response, finish_reason] = task
+            known[response, finish_reason] = judge(problem, response, finish_reason, prompt, pool, config)
         return await known[response, finish_reason]
 
     async def step(solution: Solution, item: Step, end: int) -> Step:

@@ -191,16 +191,16 @@ class Store:
         """What each engine wrote last."""
         return [self.read_json("progress", posixpath.basename(path)) for path in self.files("progress", ".json")]
 
-    def engines_lost(self, problem_id: str) -> int:
-        """How many engines died while they worked on this problem."""
-        name = f"attempts/{problem_id}.json"
-        return int(self.read_json(name)["engines_lost"]) if self.exists(name) else 0
+    def lost_engines(self) -> dict[str, int]:
+        """problem_id → how many engines died while they worked on it; only problems over which one did."""
+        names = map(posixpath.basename, self.files("attempts", ".json"))
+        return {name.removesuffix(".json"): int(self.read_json("attempts", name)["engines_lost"]) for name in names}
 
     def note_lost_engine(self, problem_ids: Iterable[str]) -> None:
         """One more engine died, while it worked on these problems."""
+        before = self.lost_engines()
         for problem_id in sorted(problem_ids):
-            lost = self.engines_lost(problem_id) + 1
-            self.write_json(f"attempts/{problem_id}.json", {"engines_lost": lost})
+            self.write_json(f"attempts/{problem_id}.json", {"engines_lost": before.get(problem_id, 0) + 1})
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from pipeline.records import Draw, FinishReason, Solution, Step, StepOrigin, Ver
 from stages.rollout.strategies import STRATEGIES, Ask, Progress, View, origins
 
 Verify = Callable[[str, FinishReason], Awaitable[Verdict]]
-"""Judges a whole response of this problem, given how it ended."""
+"""Begins to judge a whole response of this problem, given how it ended; several are begun before one is awaited."""
 
 
 async def roll_out(
@@ -54,7 +54,8 @@ async def roll_out(
         room = max(1, sampling.max_tokens - len(ids))
         at = Prompt(prompt.token_ids + ids, prompt.images, prompt.max_tiles)
         completions = await engine.generate(at, sampling, ask.n, seeds[ask.step] + first, room)
-        return ask.step, list(await asyncio.gather(*(_judged(text, completion, verify) for completion in completions)))
+        verdicts = [verify(text + each.text, each.finish_reason) for each in completions]
+        return ask.step, [_draw(each, await verdict) for each, verdict in zip(completions, verdicts, strict=True)]
 
     try:
         while True:
@@ -89,6 +90,5 @@ def _with_draws(step: Step, draws: list[Draw], origin: StepOrigin) -> Step:
     return dataclasses.replace(step, draws=tuple(sorted(draws, key=lambda draw: draw.seed)), origin=origin)
 
 
-async def _judged(prefix: str, completion: Completion, verify: Verify) -> Draw:
-    verdict = await verify(prefix + completion.text, completion.finish_reason)
+def _draw(completion: Completion, verdict: Verdict) -> Draw:
     return Draw(completion.token_ids, completion.text, completion.finish_reason, completion.seed, verdict)

@@ -18,8 +18,9 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -82,27 +83,48 @@ class VerifierPool:
 
         `same_text` is as for `find_claim`.
         """
+        return await self.begin(gold, response, modes, options, question, finish_reason, same_text)
+
+    def begin(
+        self,
+        gold: str,
+        response: str,
+        modes: Sequence[Mode],
+        options: Sequence[str] = (),
+        question: str = "",
+        finish_reason: str = "stop",
+        same_text: bool = True,
+    ) -> Awaitable[Verdict]:
+        """As `verify`, which begins here and not when it is awaited: many go on at once without a task for each."""
         claim = find_claim(gold, response, modes, options, question, finish_reason, same_text)
         if isinstance(claim, Verdict):
-            return claim
-        verdict = self._recall(claim) or judge_cheaply(claim)
-        if verdict is not None:
+            return _Settled(claim)
+        if (verdict := self._recall(claim)) is None:
+            verdict = judge_cheaply(claim)
+            if verdict is None:
+                return self._evaluated(claim)
             self._remember(claim, verdict)
-            return verdict
-        return await self._evaluated(claim)
+        return _Settled(verdict)
 
     async def verify_reference(
         self, gold: str, response: str, modes: Sequence[ReferenceMode], prompt_version: PromptVersion
     ) -> Verdict:
         """As `compat.judge_internvl`, with `timeout` for an answer that takes too long."""
+        return await self.begin_reference(gold, response, modes, prompt_version)
+
+    def begin_reference(
+        self, gold: str, response: str, modes: Sequence[ReferenceMode], prompt_version: PromptVersion
+    ) -> Awaitable[Verdict]:
+        """As `verify_reference`, which begins here."""
         claim = compat.find_claim(gold, response, modes, prompt_version)
         if isinstance(claim, Verdict):
-            return claim
-        return self._recall(claim) or await self._evaluated(claim)
+            return _Settled(claim)
+        verdict = self._recall(claim)
+        return self._evaluated(claim) if verdict is None else _Settled(verdict)
 
-    async def _evaluated(self, claim: Claim | ReferenceClaim) -> Verdict:
+    def _evaluated(self, claim: Claim | ReferenceClaim) -> Awaitable[Verdict]:
         # Shielded: a caller that gives up must not take the verdict from the others that wait for it.
-        return await asyncio.shield(asyncio.wrap_future(self._submit(claim)))
+        return asyncio.shield(asyncio.wrap_future(self._submit(claim)))
 
     def _recall(self, claim: Claim | ReferenceClaim) -> Verdict | None:
         with self._lock:
@@ -196,6 +218,17 @@ class VerifierPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A verdict that is there already; nobody who awaits it is suspended."""
+
+    verdict: Verdict
+
+    def __await__(self) -> Generator[None, None, Verdict]:
+        return self.verdict
+        yield
 
 
 class WorkerLost(RuntimeError):

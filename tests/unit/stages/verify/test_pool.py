@@ -216,3 +216,15 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with VerifierPool(workers=1, time_limit_s=5.0) as pool:
         assert verify(pool, "\\int x", "y").status == "incorrect"
         assert verify(pool, "(x+1)^{50}", "(1+x)^{50} + y - y + z").status in ("error", "incorrect")
+
+
+def test_verdicts_that_are_begun_together_need_no_task_and_algebra_does_not_hold_up_the_others(
+    pool: VerifierPool,
+) -> None:
+    async def judged() -> list[tuple[str, int]]:
+        algebra = pool.begin("x^7+1", "Final answer: 1+x^7", MODES)
+        cheap = pool.begin("59", "Final answer: 59", MODES)
+        none = pool.begin("59", "I can't tell.", MODES)
+        return [((await found).status, len(asyncio.all_tasks())) for found in (cheap, none, algebra)]
+
+    assert asyncio.run(judged()) == [("correct", 1), ("no_answer", 1), ("correct", 1)]
