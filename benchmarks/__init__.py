@@ -7,6 +7,7 @@ NAMES = (
     "verifier",
     "images_once",
     "planning",
+    "capacity",
     "scorer",
     "padding",
     "training_memory",
