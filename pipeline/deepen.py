@@ -12,11 +12,10 @@ OUTPUTS = ("self_attn.o_proj", "mlp.down_proj")
 
 
 def deepen(model: Any, layers: int) -> None:
-    """Puts copies of the last text layer above it, with their outputs at 0, and leaves only them to be trained.
+    """Puts copies of the last text layer above it, with their outputs at 0, and leaves them and the final norm to be trained.
 
     The model computes what it did before. To judge a token it takes what was expected in its place, which in the
-    model itself is known only after the last layer: layers above can compare the two. The final norm, which every
-    layer's output goes through, is trained with them.
+    model itself is known only after the last layer: layers above can compare the two.
 
     Raises:
         UserError: the layers aren't built as in Qwen or Llama.

@@ -73,7 +73,7 @@ class Problem:
 def asked(question: str, options: Sequence[str]) -> str:
     """The question as whoever answers or judges it must see it: options that it does not list follow it, lettered."""
     lettered = list(zip(ascii_uppercase, options, strict=False))
-    if all(re.search(rf"\b{letter}\W{{1,4}}{re.escape(option)}", question) for letter, option in lettered):
+    if all(re.search(rf"\b{letter}\W{{1,4}}{re.escape(option)}(?!\w)", question) for letter, option in lettered):
         return question
     return "\n".join([question, *(f"{letter}. {option}" for letter, option in lettered)])
 

@@ -52,7 +52,7 @@ class PrmTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """The weighted mean loss of the measured steps: of a batch, or of all that `num_items_in_batch` counts.
+        """The weighted mean loss of the measured steps: of a batch, or in training of all that `num_items_in_batch` counts.
 
         Raises:
             UserError: the loss isn't finite.
@@ -66,10 +66,14 @@ class PrmTrainer(Trainer):
         total = losses.weighted_sum(each, inputs["weights"])
         if not torch.isfinite(total):
             raise UserError(_not_finite(self.state.global_step, inputs["rows"], each, inputs["weights"]))
-        loss = total / (measured if num_items_in_batch is None else num_items_in_batch)
-        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
-            # Gradients are averaged over workers, and the count is of all workers.
-            loss = loss * self.accelerator.num_processes
+        if not model.training:
+            # Weights are scaled to a mean of 1 over the training samples, which aren't those that are evaluated.
+            loss = total / inputs["weights"].sum().clamp(min=1e-12)
+        else:
+            loss = total / (measured if num_items_in_batch is None else num_items_in_batch)
+            if self.args.average_tokens_across_devices and num_items_in_batch is not None:
+                # Gradients are averaged over workers, and the count is of all workers.
+                loss = loss * self.accelerator.num_processes
         if not return_outputs:
             return loss
         weights = torch.tensor(self._objective.label_weights, device=log_probs.device)

@@ -42,19 +42,20 @@ def write(row: Mapping[str, Any], image: Any, early_stop: bool = False, lenient:
     """The record of a published row, `image` being its path or paths.
 
     Of a solution whose drawing stopped at its first step with score 0, every later step is written as 0 of 0, as the
-    reference does: also the last one, though the solution's own answer, which costs no draw, may be right. One with
-    a later step that was not sampled is such a solution, and with `early_stop` every one is. Unless `lenient`, no
-    other step may lack its score: the 0 would be a measurement that nobody made.
+    reference does: also the last one, though the solution's own answer, which costs no draw, may be right. One of
+    which no later step but the last was sampled is such a solution, and with `early_stop` every one is. Unless
+    `lenient`, no step up to the zero may lack its score: the 0 would be a measurement that nobody made.
 
     Raises:
         RowError: `unmeasured_step`.
     """
     given = row["steps_with_score"]
     zero = next((index for index, step in enumerate(given) if step["score"] == 0), len(given))
-    stopped = early_stop or any(map(_is_left_out, given[zero + 1 :]))
+    later = given[zero + 1 : -1]
+    stopped = early_stop or (bool(later) and all(map(_is_left_out, later)))
     steps: list[dict[str, Any]] = []
     for index, step in enumerate(given):
-        if (stopped and index > zero) or (lenient and _is_left_out(step)):
+        if (stopped and index > zero) or ((lenient or index > zero) and _is_left_out(step)):
             steps.append({"step": step["step"], "score": 0.0, "num_mc_correct": 0, "num_mc_total": 0})
         elif step["score"] is None:
             raise RowError("unmeasured_step", f"step {index + 1} has no score, which this format can't say")

@@ -32,7 +32,9 @@ _THEN = r"(?:and|or|but|however|alternatively|although|though|yet|also|maybe|per
 _NAME = r"(?:(?:the\s+)?(?:option|choice|answer)\s+)?([^.,;:]{1,60}?)"
 _ADMISSION = re.compile(
     rf"(?:{_THEN})*{_NAME}\s+(?:is|are|could|can|may|might|would)\s+(?:(?:be|also|equally|just\s+as|well)\s+)*"
-    r"(?:possible|plausible|right|correct|valid|acceptable|true|work|fit)\b"
+    r"(?:possible|plausible|right|correct|valid|acceptable|true|work|fit)"
+    # What goes on is about something else: `C is plausible, it ignores …`, `A is right angle of …`.
+    r"(?:\s+(?:too|as\s+well))?(?=$|,?\s+(?:since|because)\b)"
     rf"|(?:{_THEN})*(?:it|this|that|the\s+answer)\s+(?:could|may|might)\s+(?:(?:also|well|even)\s+)*be\s+{_NAME}$"
     rf"|(?:{_THEN})+{_NAME}$",
     re.IGNORECASE,
