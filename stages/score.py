@@ -166,9 +166,11 @@ class ProcessRewardModel:
         """See `Scorer`."""
         found: list[list[float] | RowError | None] = [None] * len(candidates)
         ready: list[tuple[int, Rendering, Pictures]] = []
+        # Solutions of one problem come together: its images are decoded once.
+        shown: dict[tuple[bytes, ...], Pictures] = {}
         for index, candidate in enumerate(candidates):
             try:
-                ready.append((index, *self._prepare(candidate)))
+                ready.append((index, *self._prepare(candidate, shown)))
             except RowError as error:
                 found[index] = error
         for batch in _batches(ready, self._batch_tokens):
@@ -177,10 +179,11 @@ class ProcessRewardModel:
                 found[index] = own
         return [each for each in found if each is not None]
 
-    def _prepare(self, candidate: Candidate) -> tuple[Rendering, Pictures]:
+    def _prepare(self, candidate: Candidate, shown: dict[tuple[bytes, ...], Pictures]) -> tuple[Rendering, Pictures]:
         rendering = self._reader.render(candidate)
-        with image_errors():
-            pictures = prepare(self._reader.processor, candidate.images)
+        if (pictures := shown.get(candidate.images)) is None:
+            with image_errors():
+                pictures = shown[candidate.images] = prepare(self._reader.processor, candidate.images)
         expanded = expand(rendering, self._reader.image_id, pictures.spans)
         if self._longest is not None and len(expanded.token_ids) > self._longest:
             raise RowError("too_long", f"{len(expanded.token_ids)} tokens, the model reads {self._longest}")
