@@ -143,8 +143,8 @@ class Watch:
         return Sample(time.time(), sum(self._committed.values()), cpu, memory, driver_rss, object_store)
 
     def _role(self, process: psutil.Process) -> str:
-        # A worker is named after what it does at the moment; an actor keeps its process.
-        if self._roles.get(process.pid, "tasks") == "tasks":
+        # A worker is named after what it does at the moment, and not yet when it starts; an actor keeps its process.
+        if self._roles.get(process.pid, "tasks") in ("tasks", "ray"):
             self._roles[process.pid] = self._named(process)
         return self._roles[process.pid]
 
