@@ -30,8 +30,13 @@ def user_turn(problem: Problem, template: Template) -> str:
 
 
 def chat_prompt(problem: Problem, template: Template, engine: Engine) -> Prompt:
-    """The user turn as token ids, with the problem's images where the question has them."""
-    return Prompt(engine.chat(user_turn(problem, template), len(problem.images)), problem.images, problem.max_tiles)
+    """The user turn as token ids, with the problem's images where the question has them.
+
+    It goes ahead of continuations: a problem that is new gives none before its solutions are there, and if they waited
+    behind those of all problems before it, the engine would run dry whenever these came to their end.
+    """
+    ids = engine.chat(user_turn(problem, template), len(problem.images))
+    return Prompt(ids, problem.images, problem.max_tiles, ahead=True)
 
 
 async def sample(prompt: Prompt, engine: Engine, sampling: SamplingConfig, seed: int) -> list[Completion]:

@@ -13,11 +13,15 @@ from pipeline.records import FinishReason, Image
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids with one unexpanded placeholder for each image, and the images in that order."""
+    """Token ids with one unexpanded placeholder for each image, and the images in that order.
+
+    What goes `ahead` is served before all that waits and doesn't.
+    """
 
     token_ids: tuple[int, ...]
     images: tuple[Image, ...]
     max_tiles: int
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class VllmEngine:
             "limit_mm_per_prompt": {"image": 16},
             "enable_prefix_caching": True,
             "disable_log_stats": True,
+            "scheduling_policy": "priority",
             **defaults,
             **config.args,
         }
@@ -99,7 +100,8 @@ class VllmEngine:
         try:
             await self._checked()
             request = vllm_prompt(prompt, self._tile_argument)
-            async for output in self._llm.generate(request, params, request_id=uuid.uuid4().hex):
+            place = 0 if prompt.ahead else 1
+            async for output in self._llm.generate(request, params, request_id=uuid.uuid4().hex, priority=place):
                 final = output
         except EngineDeadError as error:
             raise EngineDead(str(error)) from error
