@@ -123,7 +123,10 @@ def _rejudge(
                 problem = problems[row["problem_id"]]
                 old = [records.solution_from_row(solution) for solution in row["solutions"]]
                 new = runner.run(_judge_problem(problem, old, prompts[problem.prompt], which, pool, config))
-                kept = [_labelable(before, after, config) for before, after in zip(old, new, strict=True)]
+                kept = [
+                    label.without_cut_short(before, after, config.rollout.num_draws)
+                    for before, after in zip(old, new, strict=True)
+                ]
                 for before, after, left in zip(old, new, kept, strict=True):
                     flips.add(problem.source, before, after, _labels(before, config), _labels(left, config))
                     flips.cut_short += sum(
@@ -163,13 +166,6 @@ async def _judge_problem(
         return dataclasses.replace(solution, verdict=own, steps=tuple(steps))
 
     return list(await asyncio.gather(*map(one, solutions)))
-
-
-def _labelable(before: Solution, after: Solution, config: RunConfig) -> Solution:
-    """`after` with the draws that labels can be told from."""
-    if config.rollout.strategy not in label.BIASED_STRATEGIES:
-        return after
-    return label.without_cut_short(before, after, config.rollout.num_draws)
 
 
 def _labels(solution: Solution, config: RunConfig) -> list[str | None]:

@@ -22,7 +22,7 @@ def draw(text: str, status: VerdictStatus, mode: str = "choice") -> Draw:
     return Draw((1, 2), text, "stop", 7, Verdict(status, None, mode))
 
 
-def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed") -> Store:
+def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed", num_draws: int | None = None) -> Store:
     """A finished run of one problem (gold: B) with one solution of two steps and `draws` after the first."""
     image = Image.of(noise_png(1))
     key = Problem.make_id("mine", "How many?", "B", [image.sha256], OPTIONS)
@@ -46,7 +46,7 @@ def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed") -> 
         "run_dir": str(folder / "run"),
         "output_dir": str(folder / "data"),
         "sources": [{"name": "mine", "path": "mine.jsonl", "verify": ["choice", "math"]}],
-        "rollout": {"strategy": strategy, "num_draws": 4},
+        "rollout": {"strategy": strategy, "num_draws": num_draws or len(draws)},
     }
     store = Store(str(folder / "run"))
     for name in ("problems", "annotations", "checkpoint", "quarantine"):
@@ -96,19 +96,21 @@ def test_new_verdicts_flip_labels_and_are_reported(tmp_path: Path, capsys: pytes
     assert published_steps(tmp_path)[0]["label"] == "+"
 
 
+@pytest.mark.parametrize("strategy", ["first_success", "sequential_ci", "right_to_left", "binary_search"])
 @pytest.mark.parametrize(
-    ("num_draws", "found", "short"),
+    ("drawn", "found", "short"),
     [(2, (None, None, "measured"), 1), (4, ("-", 4, "measured"), 0)],
 )
 def test_a_success_taken_back_leaves_no_label_where_drawing_stopped_at_it(
     tmp_path: Path,
-    num_draws: int,
+    strategy: str,
+    drawn: int,
     found: tuple[str | None, int | None, str],
     short: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     miss = draw("Final answer: A 54", "incorrect")
-    store = make_run(tmp_path, (*[miss] * (num_draws - 1), draw("Final answer: A 54", "correct")), "first_success")
+    store = make_run(tmp_path, (*[miss] * (drawn - 1), draw("Final answer: A 54", "correct")), strategy, num_draws=4)
     republish([store.uri], [], reverify=True)
     step = published_steps(tmp_path)[0]
     assert (step["label"], step["num_mc_total"], step["origin"]) == found
