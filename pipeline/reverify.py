@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import records
-from pipeline.config import Mode, RunConfig
-from pipeline.judging import judge
+from pipeline.config import RunConfig
+from pipeline.errors import UserError
+from pipeline.judging import check_reference, judge
 from pipeline.records import FinishReason, Problem, Solution, Step, Verdict, VerdictStatus
 from pipeline.store import Store
 from stages import label
@@ -41,11 +42,16 @@ def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[lis
 
     Returns:
         The files to publish from, and what changed; the latter also lies in `reverified/flips.json`.
+
+    Raises:
+        UserError: a problem's source can't be told, and with it how it is judged.
     """
+    check_reference(config)
+    problems = _with_modes(_problems(store), config, stored)
     store.clear(FOLDER)
     flips = Flips()
     files = store.ledger_files()
-    paths = _rejudge(store, config, _with_modes(_problems(store), config, stored), files, lambda verdict: True, flips)
+    paths = _rejudge(store, config, problems, files, lambda verdict: True, flips)
     store.write_json(REPORT, flips.document())
     return paths, flips
 
@@ -92,17 +98,24 @@ def _problems(store: Store) -> dict[str, Problem]:
 
 
 def _with_modes(problems: Mapping[str, Problem], config: RunConfig, stored: RunConfig) -> dict[str, Problem]:
-    """Problems that have the modes of their source get the modes that `config` gives it now; a row's own modes stay."""
-    changes: dict[str, tuple[Sequence[Mode], Sequence[Mode]]] = {
-        old.name: (old.verify, new.verify) for old, new in zip(stored.sources, config.sources, strict=True)
-    }
+    """Problems that have the modes of their source get the modes that `config` gives it now; a row's own modes stay.
+
+    Raises:
+        UserError: a problem can be of several sources, which don't have the same modes now.
+    """
+    pairs = list(zip(stored.sources, config.sources, strict=True))
     # A source with parts names its problems after these.
-    of_parts = [changes[source.name] for source in stored.sources if source.fields.source is not None]
+    of_parts = [pair for pair in pairs if pair[0].fields.source is not None]
 
     def update(problem: Problem) -> Problem:
-        named = [changes[problem.source]] if problem.source in changes else of_parts
-        new = next((new for old, new in named if tuple(old) == problem.verify), problem.verify)
-        return dataclasses.replace(problem, verify=tuple(new))
+        named = [pair for pair in pairs if pair[0].name == problem.source] or of_parts
+        found = {new.verify: new.name for old, new in named if old.verify == problem.verify}
+        if len(found) > 1:
+            raise UserError(
+                f"sources.N.verify: a problem of {problem.source!r} can be of {' or of '.join(found.values())}, whose "
+                "rows are named by their parts (fields.source): give these sources the same modes"
+            )
+        return dataclasses.replace(problem, verify=next(iter(found), problem.verify))
 
     return {key: update(problem) for key, problem in problems.items()}
 

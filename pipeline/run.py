@@ -10,6 +10,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.given import take_over
 from pipeline.graph import annotate_problems, ray_session
+from pipeline.judging import check_reference
 from pipeline.loading import load_problems
 from pipeline.policy import check_model, model_fingerprint
 from pipeline.progress import clock, current_rate, progress_bar
@@ -31,6 +32,7 @@ def run_dataset(config: RunConfig) -> None:
     model = model_fingerprint(config.engine) + fingerprint(config)
     store = Store(config.run_dir)
     check_sections(config)
+    check_reference(config)
     earlier = Store(config.input.ledger) if config.input.ledger else None
     if earlier:
         check_earlier(earlier, config, templates, model)

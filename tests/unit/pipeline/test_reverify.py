@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from pipeline import records
+from pipeline.config import parse_config
 from pipeline.errors import UserError
+from pipeline.judging import _file_name
 from pipeline.publication import republish
 from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, Step, Verdict, VerdictStatus
 from pipeline.store import Store
@@ -126,6 +128,38 @@ def test_other_modes_can_be_tried(tmp_path: Path) -> None:
     assert published_steps(tmp_path)[0]["label"] == "+"
     republish([store.uri], ["sources.0.verify=[exact]"], reverify=True)
     assert published_steps(tmp_path)[0]["label"] == "-"
+
+
+def with_parts(store: Store, *files: str) -> None:
+    """Gives the run sources that name their problems by a field of the row; `mine` is a part of one of them."""
+    config = yaml.safe_load(store.read_text("config.yaml"))
+    config["sources"] = [
+        {"name": f"all{index}", "path": path, "verify": ["choice", "math"], "fields": {"source": "part"}}
+        for index, path in enumerate(files)
+    ]
+    store.write_text("config.yaml", yaml.safe_dump(config))
+
+
+def test_a_part_has_the_modes_of_the_source_that_it_must_be_of(tmp_path: Path) -> None:
+    store = make_run(tmp_path, (draw("Final answer: 54", "correct"),))
+    with_parts(store, "one.jsonl")
+    republish([store.uri], ["sources.0.verify=[exact]"], reverify=True)
+    assert published_steps(tmp_path)[0]["label"] == "-"
+    with_parts(store, "one.jsonl", "two.jsonl")
+    with pytest.raises(UserError, match="a problem of 'mine' can be of all0 or of all1"):
+        republish([store.uri], ["sources.1.verify=[exact]"], reverify=True)
+    republish([store.uri], ["sources.0.verify=[exact]", "sources.1.verify=[exact]"], reverify=True)
+    assert published_steps(tmp_path)[0]["label"] == "-"
+
+
+def test_the_reference_judges_a_part_by_its_sources_file(tmp_path: Path) -> None:
+    store = make_run(tmp_path, (draw("so \\boxed{54.1}", "incorrect"),))
+    with_parts(store, "chartqa_en.jsonl")
+    config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
+    assert _file_name("mine", config) == "chartqa_en"
+    with_parts(store, "chartqa_en.jsonl", "geoqa.jsonl")
+    with pytest.raises(UserError, match="all0, all1 is named by its part"):
+        republish([store.uri], ["verify.compat=internvl"], reverify=True)
 
 
 def test_the_reference_can_decide(tmp_path: Path) -> None:
