@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -128,6 +129,23 @@ def test_other_modes_can_be_tried(tmp_path: Path) -> None:
     assert published_steps(tmp_path)[0]["label"] == "+"
     republish([store.uri], ["sources.0.verify=[exact]"], reverify=True)
     assert published_steps(tmp_path)[0]["label"] == "-"
+
+
+def section(store: Store, folder: str, ledger: Sequence[str]) -> str:
+    return f"made from {Path(ledger[0]).parent.name}"
+
+
+def test_the_whole_card_goes_by_the_new_verdicts(tmp_path: Path) -> None:
+    store = make_run(tmp_path, (draw("Final answer: A 54", "correct"),) * 2, "right_to_left")
+    config = yaml.safe_load(store.read_text("config.yaml"))
+    config["rollout"]["audit_fraction"] = 1.0
+    config["publish"] = {"card_sections": [f"{__name__}:section"]}
+    store.write_text("config.yaml", yaml.safe_dump(config))
+    for reverify, differing, made_from in ((False, "0.00 %", "annotations"), (True, "50.00 %", "reverified")):
+        republish([store.uri], [], reverify=reverify)
+        card = (tmp_path / "data/README.md").read_text()
+        assert f"{differing} differ from those of all draws" in card
+        assert f"made from {made_from}" in card
 
 
 def with_parts(store: Store, *files: str) -> None:
