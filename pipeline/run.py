@@ -12,7 +12,7 @@ from pipeline.given import take_over
 from pipeline.graph import annotate_problems, ray_session
 from pipeline.judging import check_reference
 from pipeline.loading import load_problems
-from pipeline.policy import check_model, model_fingerprint
+from pipeline.policy import check_engine, model_fingerprint
 from pipeline.progress import clock, current_rate, progress_bar
 from pipeline.publication import check_sections, publish_run
 from pipeline.responses import fingerprint
@@ -28,7 +28,7 @@ def run_dataset(config: RunConfig) -> None:
     """
     started = time.time()
     templates = read_templates(config)
-    check_model(config.engine)
+    check_engine(config.engine)
     model = model_fingerprint(config.engine) + fingerprint(config)
     store = Store(config.run_dir)
     check_sections(config)
