@@ -54,7 +54,8 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
     config = runs[0][1]
     for _, each in runs:
         label.check_threshold(each.rollout.strategy, each.label)
-    ledgers = [_ledger(*run, settings) for run, settings in zip(runs, stored or [None] * len(runs), strict=True)]
+    settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
+    ledgers = [_ledger(*run, each) for run, each in zip(runs, settings, strict=True)]
     parts = [
         Run(store.problem_files(), ledger, each.rollout.num_draws, store.filesystem, _rejected(store))
         for (store, each), ledger in zip(runs, ledgers, strict=True)

@@ -22,7 +22,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.judging import check_reference, judge
 from pipeline.records import FinishReason, Problem, Solution, Step, Verdict, VerdictStatus
-from pipeline.store import Store
+from pipeline.store import Store, one_line_io_errors
 from stages import label
 from stages.flips import Flips
 from stages.split import boundaries
@@ -127,7 +127,8 @@ def _rejudge(
     names = {problem.prompt for problem in problems.values()}
     # Only the reference's judgement depends on the prompt.
     prompts = {name: _prompt_text(store, name) if config.verify.compat else "" for name in names}
-    store.filesystem.create_dir(store.path(FOLDER), recursive=True)
+    with one_line_io_errors(store.address(FOLDER)):
+        store.filesystem.create_dir(store.path(FOLDER), recursive=True)
     paths = []
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool, asyncio.Runner() as runner:
         for path in files:
@@ -196,7 +197,8 @@ def _slim(solution: Solution) -> Solution:
 
 def _write(rows: list[dict[str, Any]], path: str, store: Store) -> None:
     table: pa.Table = records.table(rows, records.LEDGER_SCHEMA)
-    pq.write_table(table, path, filesystem=store.filesystem, compression="zstd")
+    with one_line_io_errors(path):
+        pq.write_table(table, path, filesystem=store.filesystem, compression="zstd")
 
 
 def _prompt_text(store: Store, name: str) -> str:

@@ -35,7 +35,7 @@ def read_model(engine: EngineConfig) -> Model:
     text = text_config(config)
     parameters, told = None, "unknown"
     if "num_hidden_layers" in text and "intermediate_size" in text:
-        parameters, told = decoder_parameters(text), "the model's config"
+        parameters, told = decoder_parameters(dict(text)), "the model's config"
     elif size := re.search(r"(\d+(?:\.\d+)?)B(?![a-zA-Z])", engine.model):
         parameters, told = float(size[1]) * 1e9, "the model's name"
     return Model(config, tiling(config), parameters, told, _counter(engine.model))

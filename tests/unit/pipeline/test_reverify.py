@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -199,6 +201,26 @@ def test_a_verdict_of_the_machine_is_judged_once_more_and_nothing_else_is(
     republish([store.uri], [])
     assert published_steps(tmp_path)[0]["num_mc_correct"] == 1
     assert digest(store) == before
+
+
+def test_what_the_disk_refuses_is_one_line(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        store = make_run(disk, (draw("Final answer: B", "timeout"),))
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with pytest.raises(UserError, match="Read-only file system"):
+            republish([store.uri], [f"output_dir={tmp_path}/data"], reverify=True)
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        with contextlib.suppress(OSError):
+            (disk / "rest").write_bytes(bytes(1 << 20))
+        for reverify in (False, True):
+            with pytest.raises(UserError, match="no space left on the device"):
+                republish([store.uri], [f"output_dir={tmp_path}/data"], reverify=reverify)
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_settings_of_the_ledger_are_refused(tmp_path: Path) -> None:
