@@ -234,9 +234,16 @@ class Store:
             info = self.filesystem.get_file_info(self.path("driver.lock"))
             return info.type == fs.FileType.NotFound or time.time() - info.mtime_ns / 1e9 > 3 * HEARTBEAT_S
 
+        def holder() -> str | None:
+            return self.read_text("driver.lock") if self.exists("driver.lock") else None
+
         def beat() -> None:
             while not stop.wait(HEARTBEAT_S):
-                self.write_text("driver.lock", me)
+                # What fails now may get through at the next beat, before the lock lapses. Another driver that took a
+                # lapsed one keeps it.
+                with contextlib.suppress(OSError, UserError):
+                    if holder() in (me, None):
+                        self.write_text("driver.lock", me)
 
         if not free():
             lapses = f"; a lock of a driver that was killed lapses {3 * HEARTBEAT_S:.0f} s after its last sign of life"
@@ -249,7 +256,10 @@ class Store:
         finally:
             stop.set()
             thread.join()
-            self.filesystem.delete_file(self.path("driver.lock"))
+            # Left behind, it lapses.
+            with contextlib.suppress(OSError):
+                if holder() == me:
+                    self.filesystem.delete_file(self.path("driver.lock"))
 
     def _refusal(self, holder: str) -> str:
         return f"{self.uri}: another driver works on this run ({holder.strip() or 'unknown'}): wait for it or stop it"
