@@ -8,7 +8,6 @@ import random
 from itertools import islice
 from typing import Any
 
-import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GenerationConfig,
@@ -102,8 +101,3 @@ def build_model(tokenizer: PreTrainedTokenizerFast, **text: Any) -> InternVLForC
     model = InternVLForConditionalGeneration(config)
     model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=pad)
     return model
-
-
-def parameter_count(module: torch.nn.Module) -> int:
-    """The number of distinct weights."""
-    return sum(p.numel() for p in module.parameters())

@@ -9,6 +9,7 @@ says whether anything that the answer depends on is wrong so far. Where they dif
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,19 +132,22 @@ def oracle(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:
     return judge
 
 
-def card_section(store: Store, folder: str) -> str:
-    """Markdown for the dataset card: confusion tables by threshold and family, and the causes of wrong labels."""
+def card_section(store: Store, folder: str, ledger: Sequence[str]) -> str:
+    """Markdown for the dataset card: confusion tables by threshold and family, and the causes of wrong labels.
+
+    The verdicts are those in the `ledger` files, which may be copies of the store's without texts.
+    """
     names = problem_names(store)
     shards = sorted(Path(folder).glob("*.parquet"))
     rows = ds.dataset(shards).to_table(["id", "steps_with_score"]).to_pylist()
     steps = list(judged_steps(rows, names))
-    ledger = (
-        row for path in store.ledger_files() for row in pq.read_table(path, filesystem=store.filesystem).to_pylist()
-    )
-    seen = {row["problem_id"]: row for row in ledger}
-    solutions = [
-        (names[key], solution_from_row(item)) for key, row in sorted(seen.items()) for item in row["solutions"]
-    ]
+    seen: dict[str, list[Solution]] = {}
+    for own, published in zip(store.ledger_files(), ledger, strict=True):
+        tables = (pq.read_table(path, filesystem=store.filesystem).to_pylist() for path in (own, published))
+        for row, judged in zip(*tables, strict=True):
+            pairs = zip(row["solutions"], judged["solutions"], strict=True)
+            seen[row["problem_id"]] = [_judged_by(*map(solution_from_row, pair)) for pair in pairs]
+    solutions = [(names[key], solution) for key, found in sorted(seen.items()) for solution in found]
     why = "\n".join(f"- {cause}: {count} steps" for cause, count in sorted(causes(solutions).items()))
     return (
         "## Labels against the oracle\n\n"
@@ -151,6 +155,22 @@ def card_section(store: Store, folder: str) -> str:
         f" on?).\n\n{confusion_table(steps)}\n\n{family_table(steps)}\n\n"
         f"Where the label at threshold 0 differs from the truth:\n\n{why or '- nowhere'}\n"
     )
+
+
+def _judged_by(solution: Solution, judged: Solution) -> Solution:
+    """The solution's draws with the verdicts of its `judged` copy; a step that has no draws there has none."""
+    steps = (
+        dataclasses.replace(
+            step,
+            # Not strict: the copy holds all draws of a step or none.
+            draws=tuple(
+                dataclasses.replace(draw, verdict=other.verdict)
+                for draw, other in zip(step.draws, copy.draws, strict=False)
+            ),
+        )
+        for step, copy in zip(solution.steps, judged.steps, strict=True)
+    )
+    return dataclasses.replace(solution, steps=tuple(steps))
 
 
 def problem_names(store: Store) -> dict[str, str]:
@@ -167,7 +187,8 @@ def main() -> None:
     parser.add_argument("run", help="the run directory")
     parser.add_argument("dataset", help="the published dataset")
     options = parser.parse_args()
-    print(card_section(Store(options.run), options.dataset))
+    store = Store(options.run)
+    print(card_section(store, options.dataset, store.ledger_files()))
 
 
 if __name__ == "__main__":

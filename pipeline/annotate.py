@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
@@ -70,15 +70,15 @@ async def annotate(
     try:
         prompt = chat_prompt(problem, template, engine)
         if given is not None:
-            solutions = await asyncio.gather(*(_roll_out(held, prompt, engine, verify, config) for held in given))
+            solutions = await _all(_roll_out(held, prompt, engine, verify, config) for held in given)
         elif responses is not None:
             written = [_tokenised(text, engine, config) for text in responses]
-            found = await asyncio.gather(*(one(index, response) for index, response in enumerate(written)))
+            found = await _all(one(index, response) for index, response in enumerate(written))
             solutions = [dataclasses.replace(solution, seed=None) for solution in found]
         else:
             seed = base_seed(config.seed, problem.problem_id, key, "solutions")
             completions = await sample(prompt, engine, config.sampling, seed)
-            solutions = await asyncio.gather(*(one(index, drawn) for index, drawn in enumerate(completions)))
+            solutions = await _all(one(index, drawn) for index, drawn in enumerate(completions))
     except EngineDead:
         raise
     except RowError as error:
@@ -87,6 +87,18 @@ async def annotate(
         # One row must not end the run for all others; it is counted and shown like any other that failed.
         return dataclasses.replace(result, error=f"internal_error: {type(error).__name__}: {error}"[:500])
     return dataclasses.replace(result, solutions=tuple(solutions))
+
+
+async def _all(solutions: Iterable[Coroutine[Any, Any, Solution]]) -> list[Solution]:
+    """All of them, at once. The first failure ends the others: the row has failed, and they would draw for nothing."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(solution) for solution in solutions]
+    except ExceptionGroup as failed:
+        # Whatever else went wrong: an engine that is dead must not pass for a row that failed.
+        dead = (error for error in failed.exceptions if isinstance(error, EngineDead))
+        raise next(dead, failed.exceptions[0]) from None
+    return [task.result() for task in tasks]
 
 
 def _unanswered(

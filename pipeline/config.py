@@ -244,7 +244,8 @@ class PublishConfig(Strict):
     row_group_rows: int = Field(default=256, ge=1)
     """Rows of a row group; one problem never lies in two."""
     card_sections: tuple[str, ...] = ()
-    """`module:function`s that write more Markdown into the card, given the run's store and the shards' folder."""
+    """`module:function`s that write more Markdown into the card, given the run's store, the shards' folder and the
+    ledger files that the shards were made from: the store's own, or copies of these with other verdicts and no texts."""
 
 
 class InputConfig(Strict):

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.annotate import Annotator
 from pipeline.config import RunConfig
+from pipeline.errors import UserError
 from pipeline.store import Store
 
 WORKER_ENV = {
@@ -30,7 +31,11 @@ def ray_session(config: RunConfig) -> AbstractContextManager[None]:
 
 @contextmanager
 def ray_at(address: str | None) -> Iterator[None]:
-    """Joins the cluster at `address`, or starts Ray on this machine, and leaves it at the end."""
+    """Joins the cluster at `address`, or starts Ray on this machine, and leaves it at the end.
+
+    Raises:
+        UserError: no cluster is there.
+    """
     options: dict[str, Any] = {}
     if address:
         import pipeline
@@ -47,7 +52,15 @@ def ray_at(address: str | None) -> Iterator[None]:
 
     # It warns that access to the cluster needs a token, which every process here has.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-    ray.init(logging_level=logging.WARNING, **options)
+    try:
+        ray.init(logging_level=logging.WARNING, **options)
+    except ConnectionError as error:
+        if not address:
+            raise
+        raise UserError(
+            f"ray.address={address}: no Ray cluster is there: start one with `ray start --head`, correct the address, "
+            "or leave it out to use this machine alone"
+        ) from error
     # Ray's own handler would end the process at once, with a status of its own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import RunConfig
+from pipeline.errors import UserError
 from pipeline.records import FinishReason, Problem, Verdict
 from stages.verify.compat import prompt_version, reference_modes
 
@@ -29,8 +30,26 @@ def judge(
     return pool.begin(problem.answer, response, problem.verify, problem.options, problem.question, finish_reason)
 
 
+def check_reference(config: RunConfig) -> None:
+    """Sources with parts must leave no doubt by which modes the reference judges a part.
+
+    Raises:
+        UserError: they have files for which it has different ones.
+    """
+    if config.verify.compat != "internvl":
+        return
+    parted = [source for source in config.sources if source.fields.source is not None]
+    modes = {source.path and reference_modes(Path(source.path).stem) for source in parted}
+    if len(modes) > 1:
+        raise UserError(
+            f"verify.compat=internvl: a problem of {', '.join(source.name for source in parted)} is named by its part "
+            "(fields.source) alone, and the reference judges these sources' files differently: run them apart"
+        )
+
+
 def _file_name(source: str, config: RunConfig) -> str:
-    """The name of the source's file without its suffix; the source's own name where it has no file."""
-    paths = (item.path for item in config.sources if item.name == source)
-    path = next(paths, None)
+    """The name of the file that holds a published source, without its suffix; `source` itself where there is none."""
+    named = [item.path for item in config.sources if item.name == source]
+    of_parts = [item.path for item in config.sources if item.fields.source is not None]
+    path = next(iter(named or of_parts), None)
     return Path(path).stem if path else source

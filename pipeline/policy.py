@@ -1,13 +1,15 @@
-"""Which policy a run uses: whether it is there, what names it in ids and seeds."""
+"""Which policy a run uses: whether it is there and can run so, what names it in ids and seeds."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from pathlib import Path
 
 from pipeline.config import EngineConfig, RunConfig
 from pipeline.errors import UserError
+from pipeline.model_files import context_length, model_config
 
 
 def check_model(engine: EngineConfig) -> None:
@@ -22,6 +24,33 @@ def check_model(engine: EngineConfig) -> None:
     )
     if engine.kind == "vllm" and not hub_id and not (folder / "config.json").is_file():
         raise UserError(f"engine.model: {folder} holds no config.json: give a model folder, or a hub id as owner/name")
+
+
+def check_engine(engine: EngineConfig) -> None:
+    """All that can be known to be wrong before an engine is started, `check_model` included.
+
+    Raises:
+        UserError: no such model, a setting that vLLM hasn't or that is given twice, or a context that the model hasn't.
+    """
+    check_model(engine)
+    if engine.kind != "vllm":
+        return
+    from pipeline.engine.vllm import argument_names
+
+    names = argument_names()
+    for key in engine.args:
+        if key in EngineConfig.model_fields:
+            raise UserError(f"engine.args.{key}: give it as engine.{key}")
+        if names and key not in names:
+            close = difflib.get_close_matches(key, names, n=1)
+            meant = f" (did you mean {close[0]!r}?)" if close else ""
+            raise UserError(f"engine.args.{key}: vLLM has no such setting{meant}; remove it or correct its spelling")
+    longest = context_length(model_config(engine.model))
+    # Overrides may change what the model's file says.
+    if longest is not None and engine.max_model_len > longest and "hf_overrides" not in engine.args:
+        raise UserError(
+            f"engine.max_model_len={engine.max_model_len}: {engine.model} takes at most {longest}: lower it"
+        )
 
 
 def model_fingerprint(engine: EngineConfig) -> str:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -48,7 +48,17 @@ class Rate:
 def current_rate(store: Store, since: float = 0.0) -> Rate:
     """Sums the counters of the engines that were alive lately, from `since` (Unix seconds) on."""
     now = time.time()
-    live = [p for p in store.progress() if p["started"] >= since and (since or now - p["updated"] < LIVE_S)]
+    return _sum([p for p in store.progress() if p["started"] >= since and (since or now - p["updated"] < LIVE_S)])
+
+
+def last_rate(store: Store) -> tuple[Rate, float]:
+    """The sum over the engines that were alive when the last of them wrote, and when that was (Unix seconds; 0: never)."""
+    counters = store.progress()
+    end = max((p["updated"] for p in counters), default=0.0)
+    return _sum([p for p in counters if end - p["updated"] < LIVE_S]), end
+
+
+def _sum(live: Sequence[dict[str, Any]]) -> Rate:
     seconds = max((p["updated"] - p["started"] for p in live), default=0.0)
     verdicts: Counter[str] = Counter()
     for counters in live:

@@ -54,21 +54,17 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
     config = runs[0][1]
     for _, each in runs:
         label.check_threshold(each.rollout.strategy, each.label)
+    settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
+    ledgers = [_ledger(*run, each) for run, each in zip(runs, settings, strict=True)]
     parts = [
-        Run(
-            store.problem_files(),
-            _ledger(store, each, stored[index] if stored else None),
-            each.rollout.num_draws,
-            store.filesystem,
-            _rejected(store),
-        )
-        for index, (store, each) in enumerate(runs)
+        Run(store.problem_files(), ledger, each.rollout.num_draws, store.filesystem, _rejected(store))
+        for (store, each), ledger in zip(runs, ledgers, strict=True)
     ]
     filesystem, out = open_uri(config.output_dir)
     labeller = partial(label.labelled_steps, config=config.label)
-    stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs))
+    stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs, ledgers))
     print(card.summary_table(statistics(stats.document())))
-    for found in _audits(runs):
+    for found in _audits(runs, ledgers):
         print(found)
     return stats
 
@@ -82,14 +78,18 @@ def _ledger(store: Store, config: RunConfig, stored: RunConfig | None) -> list[s
     return paths
 
 
-def _documents(runs: Runs, stats: Stats, folder: str) -> Mapping[str, str]:
-    """README.md and stats.json for the finished shards in `folder`."""
+def _documents(runs: Runs, ledgers: Sequence[Sequence[str]], stats: Stats, folder: str) -> Mapping[str, str]:
+    """README.md and stats.json for the finished shards in `folder`, which were made from each run's `ledgers`."""
     versions = {name: version(name) for name in ("pyarrow", "datasets")}
     (_, config), *others = runs
     sections = [
         *dict.fromkeys(_bias_section(each) for _, each in runs),
-        *(f"## Audit\n\n{found}" for found in _audits(runs)),
-        *(_section(name)(store, folder) for name in config.publish.card_sections for store, _ in runs),
+        *(f"## Audit\n\n{found}" for found in _audits(runs, ledgers)),
+        *(
+            _section(name)(store, folder, ledger)
+            for name in config.publish.card_sections
+            for (store, _), ledger in zip(runs, ledgers, strict=True)
+        ),
     ]
     return card.documents(
         stats.document(), config, versions, list(filter(None, sections)), [each for _, each in others]
@@ -108,11 +108,11 @@ def _bias_section(config: RunConfig) -> str:
     )
 
 
-def _audits(runs: Runs) -> list[str]:
+def _audits(runs: Runs, ledgers: Sequence[Sequence[str]]) -> list[str]:
     """What the audited solutions of each run say of all others; nothing where the strategy audits none."""
     return [
-        audit_text(audit(recorded(store), config.rollout))
-        for store, config in runs
+        audit_text(audit(recorded(store, ledger), config.rollout))
+        for (store, config), ledger in zip(runs, ledgers, strict=True)
         if "audit_fraction" in config.rollout.parameters and config.rollout.audit_fraction
     ]
 

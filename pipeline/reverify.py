@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import records
-from pipeline.config import Mode, RunConfig
-from pipeline.judging import judge
+from pipeline.config import RunConfig
+from pipeline.errors import UserError
+from pipeline.judging import check_reference, judge
 from pipeline.records import FinishReason, Problem, Solution, Step, Verdict, VerdictStatus
-from pipeline.store import Store
+from pipeline.store import Store, one_line_io_errors
 from stages import label
 from stages.flips import Flips
 from stages.split import boundaries
@@ -41,11 +42,16 @@ def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[lis
 
     Returns:
         The files to publish from, and what changed; the latter also lies in `reverified/flips.json`.
+
+    Raises:
+        UserError: a problem's source can't be told, and with it how it is judged.
     """
+    check_reference(config)
+    problems = _with_modes(_problems(store), config, stored)
     store.clear(FOLDER)
     flips = Flips()
     files = store.ledger_files()
-    paths = _rejudge(store, config, _with_modes(_problems(store), config, stored), files, lambda verdict: True, flips)
+    paths = _rejudge(store, config, problems, files, lambda verdict: True, flips)
     store.write_json(REPORT, flips.document())
     return paths, flips
 
@@ -92,17 +98,24 @@ def _problems(store: Store) -> dict[str, Problem]:
 
 
 def _with_modes(problems: Mapping[str, Problem], config: RunConfig, stored: RunConfig) -> dict[str, Problem]:
-    """Problems that have the modes of their source get the modes that `config` gives it now; a row's own modes stay."""
-    changes: dict[str, tuple[Sequence[Mode], Sequence[Mode]]] = {
-        old.name: (old.verify, new.verify) for old, new in zip(stored.sources, config.sources, strict=True)
-    }
+    """Problems that have the modes of their source get the modes that `config` gives it now; a row's own modes stay.
+
+    Raises:
+        UserError: a problem can be of several sources, which don't have the same modes now.
+    """
+    pairs = list(zip(stored.sources, config.sources, strict=True))
     # A source with parts names its problems after these.
-    of_parts = [changes[source.name] for source in stored.sources if source.fields.source is not None]
+    of_parts = [pair for pair in pairs if pair[0].fields.source is not None]
 
     def update(problem: Problem) -> Problem:
-        named = [changes[problem.source]] if problem.source in changes else of_parts
-        new = next((new for old, new in named if tuple(old) == problem.verify), problem.verify)
-        return dataclasses.replace(problem, verify=tuple(new))
+        named = [pair for pair in pairs if pair[0].name == problem.source] or of_parts
+        found = {new.verify: new.name for old, new in named if old.verify == problem.verify}
+        if len(found) > 1:
+            raise UserError(
+                f"sources.N.verify: a problem of {problem.source!r} can be of {' or of '.join(found.values())}, whose "
+                "rows are named by their parts (fields.source): give these sources the same modes"
+            )
+        return dataclasses.replace(problem, verify=next(iter(found), problem.verify))
 
     return {key: update(problem) for key, problem in problems.items()}
 
@@ -114,7 +127,8 @@ def _rejudge(
     names = {problem.prompt for problem in problems.values()}
     # Only the reference's judgement depends on the prompt.
     prompts = {name: _prompt_text(store, name) if config.verify.compat else "" for name in names}
-    store.filesystem.create_dir(store.path(FOLDER), recursive=True)
+    with one_line_io_errors(store.address(FOLDER)):
+        store.filesystem.create_dir(store.path(FOLDER), recursive=True)
     paths = []
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool, asyncio.Runner() as runner:
         for path in files:
@@ -123,7 +137,10 @@ def _rejudge(
                 problem = problems[row["problem_id"]]
                 old = [records.solution_from_row(solution) for solution in row["solutions"]]
                 new = runner.run(_judge_problem(problem, old, prompts[problem.prompt], which, pool, config))
-                kept = [_labelable(before, after, config) for before, after in zip(old, new, strict=True)]
+                kept = [
+                    label.without_cut_short(before, after, config.rollout.num_draws)
+                    for before, after in zip(old, new, strict=True)
+                ]
                 for before, after, left in zip(old, new, kept, strict=True):
                     flips.add(problem.source, before, after, _labels(before, config), _labels(left, config))
                     flips.cut_short += sum(
@@ -165,13 +182,6 @@ async def _judge_problem(
     return list(await asyncio.gather(*map(one, solutions)))
 
 
-def _labelable(before: Solution, after: Solution, config: RunConfig) -> Solution:
-    """`after` with the draws that labels can be told from."""
-    if config.rollout.strategy not in label.BIASED_STRATEGIES:
-        return after
-    return label.without_cut_short(before, after, config.rollout.num_draws)
-
-
 def _labels(solution: Solution, config: RunConfig) -> list[str | None]:
     return [found for _, found in label.labelled_steps(solution, config.label)]
 
@@ -187,7 +197,8 @@ def _slim(solution: Solution) -> Solution:
 
 def _write(rows: list[dict[str, Any]], path: str, store: Store) -> None:
     table: pa.Table = records.table(rows, records.LEDGER_SCHEMA)
-    pq.write_table(table, path, filesystem=store.filesystem, compression="zstd")
+    with one_line_io_errors(path):
+        pq.write_table(table, path, filesystem=store.filesystem, compression="zstd")
 
 
 def _prompt_text(store: Store, name: str) -> str:

@@ -10,8 +10,9 @@ from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.given import take_over
 from pipeline.graph import annotate_problems, ray_session
+from pipeline.judging import check_reference
 from pipeline.loading import load_problems
-from pipeline.policy import check_model, model_fingerprint
+from pipeline.policy import check_engine, model_fingerprint
 from pipeline.progress import clock, current_rate, progress_bar
 from pipeline.publication import check_sections, publish_run
 from pipeline.responses import fingerprint
@@ -27,10 +28,11 @@ def run_dataset(config: RunConfig) -> None:
     """
     started = time.time()
     templates = read_templates(config)
-    check_model(config.engine)
+    check_engine(config.engine)
     model = model_fingerprint(config.engine) + fingerprint(config)
     store = Store(config.run_dir)
     check_sections(config)
+    check_reference(config)
     earlier = Store(config.input.ledger) if config.input.ledger else None
     if earlier:
         check_earlier(earlier, config, templates, model)

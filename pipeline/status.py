@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from pipeline.errors import UserError
-from pipeline.progress import clock, current_rate, describe_engines
+from pipeline.progress import Rate, clock, current_rate, describe_engines, last_rate
 from pipeline.store import Store
+
+Line = tuple[str, str]
+"""What a line is about, and what it says."""
 
 
 def status_text(run: str) -> str:
@@ -34,12 +39,29 @@ def status_text(run: str) -> str:
     ]
     failed = sum(error is not None for error in store.column(store.ledger_files(), "error").to_pylist())
     lines.append(("failed", f"{failed:,}"))
-    if rate.tokens_per_s and pending:
-        lines.append(("rate", f"{rate.tokens_per_s:,.0f} tokens/s"))
-        if engines := describe_engines(rate):
-            lines.append((f"{len(rate.engines)} engines" if len(rate.engines) > 1 else "engine", engines))
-        if (left := rate.eta_s(pending)) is not None:
-            lines.append(("time left", clock(left)))
-    elif pending:
-        lines.append(("rate", "no engine is running; the same dataset command goes on"))
+    if pending:
+        lines += _speed(rate, pending) if rate.engines else _last_speed(store, pending)
     return "\n".join(f"{name:>14}  {value}" for name, value in lines)
+
+
+def _speed(rate: Rate, pending: int) -> list[Line]:
+    """Of the engines that run now."""
+    if not rate.tokens_per_s:
+        return [("rate", "engine starting or first problems under way")]
+    lines = [("rate", f"{rate.tokens_per_s:,.0f} tokens/s")]
+    if engines := describe_engines(rate):
+        lines.append((f"{len(rate.engines)} engines" if len(rate.engines) > 1 else "engine", engines))
+    if (left := rate.eta_s(pending)) is not None:
+        lines.append(("time left", clock(left)))
+    return lines
+
+
+def _last_speed(store: Store, pending: int) -> list[Line]:
+    """Of the engines that ran last, if they got anywhere."""
+    rate, end = last_rate(store)
+    lines = [("rate", "no engine is running; the same dataset command goes on")]
+    if rate.tokens_per_s:
+        lines.append(("last rate", f"{rate.tokens_per_s:,.0f} tokens/s, until {clock(time.time() - end)} ago"))
+    if (left := rate.eta_s(pending)) is not None:
+        lines.append(("time left", f"{clock(left)} at the last rate"))
+    return lines

@@ -26,7 +26,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -152,7 +152,8 @@ class Store:
 
     def clear(self, folder: str) -> None:
         if self.exists(folder):
-            self.filesystem.delete_dir(self.path(folder))
+            with one_line_io_errors(self.address(folder)):
+                self.filesystem.delete_dir(self.path(folder))
 
     def problem_files(self) -> list[str]:
         return self.files("problems", ".parquet")
@@ -216,12 +217,13 @@ class Store:
     def _local_lock(self) -> Iterator[None]:
         import fcntl
 
-        with open(self.path("driver.lock"), "a+") as file:
-            _wait_for(lambda: _flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB), lambda: self._refusal(_tail(file)))
-            file.seek(0)
-            file.truncate()
-            file.write(_me())
-            file.flush()
+        with contextlib.ExitStack() as stack:
+            with one_line_io_errors(self.uri):
+                file = os.open(self.path("driver.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+                stack.callback(os.close, file)
+                _wait_for(lambda: _flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB), lambda: self._refusal(_holder(file)))
+                os.ftruncate(file, 0)
+                os.pwrite(file, _me().encode(), 0)
             yield
 
     @contextlib.contextmanager
@@ -232,9 +234,16 @@ class Store:
             info = self.filesystem.get_file_info(self.path("driver.lock"))
             return info.type == fs.FileType.NotFound or time.time() - info.mtime_ns / 1e9 > 3 * HEARTBEAT_S
 
+        def holder() -> str | None:
+            return self.read_text("driver.lock") if self.exists("driver.lock") else None
+
         def beat() -> None:
             while not stop.wait(HEARTBEAT_S):
-                self.write_text("driver.lock", me)
+                # What fails now may get through at the next beat, before the lock lapses. Another driver that took a
+                # lapsed one keeps it.
+                with contextlib.suppress(OSError, UserError):
+                    if holder() in (me, None):
+                        self.write_text("driver.lock", me)
 
         if not free():
             lapses = f"; a lock of a driver that was killed lapses {3 * HEARTBEAT_S:.0f} s after its last sign of life"
@@ -247,7 +256,10 @@ class Store:
         finally:
             stop.set()
             thread.join()
-            self.filesystem.delete_file(self.path("driver.lock"))
+            # Left behind, it lapses.
+            with contextlib.suppress(OSError):
+                if holder() == me:
+                    self.filesystem.delete_file(self.path("driver.lock"))
 
     def _refusal(self, holder: str) -> str:
         return f"{self.uri}: another driver works on this run ({holder.strip() or 'unknown'}): wait for it or stop it"
@@ -267,12 +279,11 @@ def _me() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
-def _tail(file: IO[str]) -> str:
-    file.seek(0)
-    return file.read()
+def _holder(file: int) -> str:
+    return os.pread(file, 1000, 0).decode()
 
 
-def _flock(file: IO[str], how: int) -> bool:
+def _flock(file: int, how: int) -> bool:
     import fcntl
 
     try:

@@ -35,7 +35,7 @@ COLUMNS = {
     "contamination": "benchmarks that the question or an image is also in; null if it was compared with none",
 }
 STEP_COLUMNS = {
-    "step": "the text of the step, with the separator that ends it",
+    "step": "the text of the step; a blank line (`\\n\\n`) between each two gives the response",
     "score": "`num_mc_correct / num_mc_total`; null if not measured",
     "num_mc_correct": "continuations from here that reach the right answer",
     "num_mc_total": "continuations that count",

@@ -126,9 +126,9 @@ def check_threshold(strategy: str, config: LabelConfig) -> None:
 def without_cut_short(before: Solution, after: Solution, num_draws: int) -> Solution:
     """`after` without the draws of steps that lost their success when the verdicts of `before` were given anew.
 
-    For strategies that stop at a success: such a step has fewer than `num_draws` draws and no success, so it is
-    neither `+` nor, as if all had missed, `-`: it has no label. A last step has its solution's own verdict, if its
-    origin says so.
+    Drawing that ended before `num_draws` ended with a success among the draws, under whatever strategy. Such a step
+    now has too few draws and no success, so it is neither `+` nor, as if all had missed, `-`: it has no label. A last
+    step has its solution's own verdict, if its origin says so.
     """
     steps = tuple(
         dataclasses.replace(new, draws=())

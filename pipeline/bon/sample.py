@@ -21,7 +21,7 @@ from pipeline.bon.pool import PROBLEMS_AT_ONCE, Candidate, Pool, batched, read_r
 from pipeline.claim import read_templates
 from pipeline.config import InputConfig, RunConfig
 from pipeline.errors import UserError
-from pipeline.policy import check_model, model_fingerprint
+from pipeline.policy import check_engine, model_fingerprint
 from pipeline.run import complete_ledger
 from pipeline.store import Store
 from stages.best_of_n.answers import group_answers
@@ -62,7 +62,7 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     """
     folder = out or config.output_dir
     templates = read_templates(config)
-    check_model(config.engine)
+    check_engine(config.engine)
     model = model_fingerprint(config.engine)
     if Store(folder).exists("pool.json"):
         _refuse_other(Pool(folder), {"run": config.name})

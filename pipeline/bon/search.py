@@ -25,7 +25,7 @@ from pipeline.config import RunConfig, ledger_view
 from pipeline.engine import Engine, make_engine
 from pipeline.errors import RowError, UserError
 from pipeline.loading import read_sources
-from pipeline.policy import check_model, model_fingerprint, policy_key
+from pipeline.policy import check_engine, model_fingerprint, policy_key
 from pipeline.records import Problem, asked
 from pipeline.seeds import base_seed
 from pipeline.settings import Strict
@@ -78,7 +78,7 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
     if found.outcome:
         raise UserError(f"{found.path}: an outcome model can't judge a beginning: give a process reward model")
     templates = {name: Template(text) for name, text in read_templates(config).items()}
-    check_model(config.engine)
+    check_engine(config.engine)
     model = model_fingerprint(config.engine)
     store = Store(out or f"{config.output_dir.rstrip('/')}-search")
     store.make()

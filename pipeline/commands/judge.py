@@ -7,8 +7,13 @@ from typing import Any
 
 
 def add(commands: Any) -> None:
-    verify = commands.add_parser("verify", help="judge a file of responses against their gold answers")
-    verify.add_argument("file", help="JSON lines with `answer`, `response` and maybe `options`, `verify`, `correct`")
+    verify = commands.add_parser("verify", help="judge files of responses against their gold answers")
+    verify.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="JSON lines with `answer`, `response` and maybe `options`, `verify`, `correct`, `suspect`, `reviewed_correct`",
+    )
     verify.add_argument("--modes", default="choice,number,math,text", help="modes of rows that name none")
     verify.add_argument(
         "--compat",
@@ -28,4 +33,6 @@ def _verify(options: argparse.Namespace) -> None:
     from stages.verify.report import agreement, table, verify_file
 
     reference = options.prompt_version if options.compat else None
-    print(table(agreement(list(verify_file(options.file, options.modes.split(","), reference=reference)))))
+    modes = options.modes.split(",")
+    rows = [row for path in options.files for row in verify_file(path, modes, reference=reference)]
+    print(table(agreement(rows)))

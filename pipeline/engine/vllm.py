@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import gc
+import importlib.util
 import io
 import re
 import sys
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image as PillowImage
@@ -32,6 +35,22 @@ CPU_ARGS: dict[str, Any] = {
     # Compilation costs most of a minute and gains 10 to 20 %.
     "enforce_eager": True,
 }
+
+
+def argument_names() -> frozenset[str]:
+    """The keyword arguments of `AsyncEngineArgs`; empty where vLLM is not installed.
+
+    Read from its source: the import takes ten seconds, and the driver has no other use for it.
+    """
+    spec = importlib.util.find_spec("vllm")
+    if spec is None or not spec.submodule_search_locations:
+        return frozenset()
+    source = Path(spec.submodule_search_locations[0], "engine", "arg_utils.py").read_text(encoding="utf-8")
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    fields = (node for each in classes if each.name in ("EngineArgs", "AsyncEngineArgs") for node in each.body)
+    return frozenset(
+        node.target.id for node in fields if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    )
 
 
 class VllmEngine:

@@ -13,7 +13,7 @@ from pipeline.claim import read_templates
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.planning.model import Model
-from pipeline.policy import check_model
+from pipeline.policy import check_engine
 from stages.plan.amount import Amount
 
 
@@ -32,9 +32,9 @@ def checks(config: RunConfig, model: Model, longest_prompt: int, disk: Amount) -
         longest_prompt: tokens of the longest prompt that was measured, each image with as many tiles as its source allows.
         disk: bytes that the run will need.
     """
-    yield _tried("model", lambda: check_model(config.engine), config.engine.model)
+    yield _tried("model", lambda: check_engine(config.engine), config.engine.model)
     yield _tried("prompts", lambda: read_templates(config), "found")
-    yield _context(config, model, longest_prompt)
+    yield _context(config, longest_prompt)
     yield from _tensor_parallel(config, model)
     yield from (_place(key, uri, disk) for key, uri in (("run_dir", config.run_dir), ("output_dir", config.output_dir)))
 
@@ -47,17 +47,12 @@ def _tried(what: str, action: Callable[[], object], found: str) -> Check:
     return Check("ok", f"{what}: {found}")
 
 
-def _context(config: RunConfig, model: Model, longest_prompt: int) -> Check:
+def _context(config: RunConfig, longest_prompt: int) -> Check:
     needed, length = longest_prompt + config.sampling.max_tokens, config.engine.max_model_len
     sum_text = f"{longest_prompt:,} tokens of prompt and images + sampling.max_tokens={config.sampling.max_tokens:,}"
     if needed > length:
         return Check(
             "wrong", f"context: {sum_text} = {needed:,} > engine.max_model_len={length:,}: raise it to {needed}"
-        )
-    trained = model.text.get("max_position_embeddings")
-    if trained is not None and length > trained:
-        return Check(
-            "wrong", f"context: engine.max_model_len={length:,} is more than the model's {trained:,}: lower it"
         )
     return Check("ok", f"context: {sum_text} = {needed:,} of {length:,}")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.config import EngineConfig
+from pipeline.model_files import model_config, model_file, text_config
 from stages.plan.cost import decoder_parameters
 from stages.plan.tiles import Tiling, tiling
 
@@ -27,40 +26,26 @@ class Model:
     @property
     def text(self) -> Mapping[str, Any]:
         """The language model's part of the config."""
-        found: Mapping[str, Any] = self.config.get("text_config") or self.config.get("llm_config") or self.config
-        return found
+        return text_config(self.config)
 
 
 def read_model(engine: EngineConfig) -> Model:
     """From a local folder or from what is already in the hub's cache; nothing is fetched."""
-    path = _file(engine.model, "config.json")
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path else {}
-    text = config.get("text_config") or config.get("llm_config") or config
+    config = model_config(engine.model)
+    text = text_config(config)
     parameters, told = None, "unknown"
     if "num_hidden_layers" in text and "intermediate_size" in text:
-        parameters, told = decoder_parameters(text), "the model's config"
+        parameters, told = decoder_parameters(dict(text)), "the model's config"
     elif size := re.search(r"(\d+(?:\.\d+)?)B(?![a-zA-Z])", engine.model):
         parameters, told = float(size[1]) * 1e9, "the model's name"
     return Model(config, tiling(config), parameters, told, _counter(engine.model))
 
 
 def _counter(model: str) -> Callable[[str], int] | None:
-    path = _file(model, "tokenizer.json")
+    path = model_file(model, "tokenizer.json")
     if path is None:
         return None
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
-
-
-def _file(model: str, name: str) -> Path | None:
-    local = Path(model) / name
-    if local.is_file():
-        return local
-    if model.count("/") != 1 or Path(model).is_dir():
-        return None
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(model, name)
-    return Path(found) if isinstance(found, str) else None

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from stages.load import image_root
+from stages.sources.fields import read_options, read_question, structured
 from stages.sources.images import image_sizes
 from stages.sources.readers import count_rows, open_rows
 
@@ -60,9 +61,5 @@ def _measure(row: Any, source: SourceConfig, root: Any) -> tuple[str, list[tuple
         raise row
     if not isinstance(row, Mapping):
         raise RowError("wrong_type", "the row is no object")
-    question = row.get(source.fields.question)
-    if not isinstance(question, str) or not question.strip():
-        raise RowError("missing_question", "the row has no question")
-    options = row.get(source.fields.options)
-    texts = options.values() if isinstance(options, Mapping) else options if isinstance(options, (list, tuple)) else ()
-    return "\n".join([question, *map(str, texts)]), image_sizes(row.get(source.fields.image), root)
+    question, options = read_question(row, source), read_options(row.get(source.fields.options))
+    return "\n".join([question, *options]), image_sizes(structured(row.get(source.fields.image)), root)

@@ -14,8 +14,11 @@ from stages.rollout.strategies import STRATEGIES, Progress, View
 def bias(rate: float, config: RolloutConfig) -> float:
     """E[k / n] − p of a prefix whose draws succeed with probability `rate` = p: exact, over all that may happen.
 
-    The prefix is the only one of a wrong solution. A strategy whose n does not depend on the draws gives 0.
+    The prefix is the only one of a wrong solution. A strategy whose n does not depend on the draws gives 0, and so
+    does `num_draws` 0, where there is no k / n.
     """
+    if not config.num_draws:
+        return 0.0
     strategy, config = STRATEGIES[config.strategy], config.model_copy(update={"audit_fraction": 0.0})
     alive, mean = {Progress(): 1.0}, 0.0
     while alive:

@@ -29,7 +29,9 @@ async def roll_out(
     """Draws continuations until the strategy is content.
 
     Args:
-        solution: its steps may already hold draws; a strategy sees them, up to `num_draws`.
+        solution: its steps may already hold draws. What the strategy asks for is taken from them first, and what it
+            doesn't ask for is dropped: the outcome is that of a strategy which drew everything itself. Kept, such
+            draws would be measurements whose number follows from another strategy's stops.
         prompt: the chat prompt that the solution was sampled from.
         prefixes: for every step, the response up to the end of its separator: text and token ids.
         seeds: for every step the seed of its draw 0; draw j has `seed + j`, in whatever rounds it was drawn.
@@ -40,7 +42,8 @@ async def roll_out(
     """
     last = len(solution.steps) - 1
     open_steps = last if config.complete_prefix == "own_answer" else last + 1
-    draws = [_held(step, seed, config.num_draws) for step, seed in zip(solution.steps, seeds, strict=True)]
+    held = [_held(step, seed) for step, seed in zip(solution.steps, seeds, strict=True)]
+    draws: list[list[Draw]] = [[] for _ in held]
     correct = solution.verdict.status == "correct"
     pending = [0] * len(draws)
     running: set[asyncio.Task[tuple[int, list[Draw]]]] = set()
@@ -50,12 +53,17 @@ async def roll_out(
         return Progress(len(draws[step]), hits, pending[step])
 
     async def draw(ask: Ask, first: int) -> tuple[int, list[Draw]]:
+        there = held[ask.step][first : first + ask.n]
+        lacking = ask.n - len(there)
+        if not lacking:
+            return ask.step, there
         text, ids = prefixes[ask.step]
         room = max(1, sampling.max_tokens - len(ids))
         at = Prompt(prompt.token_ids + ids, prompt.images, prompt.max_tiles)
-        completions = await engine.generate(at, sampling, ask.n, seeds[ask.step] + first, room)
+        completions = await engine.generate(at, sampling, lacking, seeds[ask.step] + first + len(there), room)
         verdicts = [verify(text + each.text, each.finish_reason) for each in completions]
-        return ask.step, [_draw(each, await verdict) for each, verdict in zip(completions, verdicts, strict=True)]
+        drawn = [_draw(each, await verdict) for each, verdict in zip(completions, verdicts, strict=True)]
+        return ask.step, there + drawn
 
     try:
         while True:
@@ -77,9 +85,9 @@ async def roll_out(
     return dataclasses.replace(solution, steps=tuple(map(_with_draws, solution.steps, draws, found)))
 
 
-def _held(step: Step, seed: int, limit: int) -> list[Draw]:
-    """The draws 0, 1, … that a step already has, at most `limit`."""
-    held = list(step.draws[:limit])
+def _held(step: Step, seed: int) -> list[Draw]:
+    """The draws 0, 1, … that a step already has."""
+    held = list(step.draws)
     if [draw.seed - seed for draw in held] != list(range(len(held))):
         raise RowError("draws_of_other_seeds", "the ledger's draws don't follow from this run's seed")
     return held

@@ -52,7 +52,7 @@ def parse_row(row: Any, name: str, source: SourceConfig, root: ImageRoot | None,
     for text in (question.replace(IMAGE_PLACEHOLDER, ""), *options):
         if found := _RESERVED.search(text):
             raise RowError("reserved_token", f"{found[0]!r} is a control token of some models")
-    verify = _verify(_structured(row.get(VERIFY))) or source.verify
+    verify = _verify(structured(row.get(VERIFY))) or source.verify
     answer = _answer(row.get(fields.answer), verify)
     images = tuple(map(Image.of, read_row_images(row, source, root)))
     placeholders = question.count(IMAGE_PLACEHOLDER)
@@ -91,7 +91,7 @@ def read_question(row: Mapping[str, Any], source: SourceConfig) -> str:
 
 def read_row_images(row: Mapping[str, Any], source: SourceConfig, root: ImageRoot | None) -> tuple[bytes, ...]:
     """See `read_images`."""
-    return read_images(_structured(row.get(source.fields.image)), root)
+    return read_images(structured(row.get(source.fields.image)), root)
 
 
 def _source(row: Mapping[str, Any], source: SourceConfig) -> str:
@@ -129,7 +129,7 @@ def read_options(value: Any) -> tuple[str, ...]:
     Raises:
         RowError: it is something else.
     """
-    value = _structured(value)
+    value = structured(value)
     if _absent(value) or value == "":
         return ()
     if isinstance(value, Mapping):
@@ -175,7 +175,7 @@ def _absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _structured(value: Any) -> Any:
+def structured(value: Any) -> Any:
     """Text that is a JSON list or object as what it says: a CSV cell can hold nothing else."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         try:

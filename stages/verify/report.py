@@ -1,7 +1,9 @@
 """`visualprm verify FILE`: judges a file of responses and says how far that agrees with given judgements.
 
 A row is a JSON object with `answer` (the gold) and `response`; optional are `question`, `options` or `choices`
-(texts, A first), `verify` (modes), `finish_reason`, `source` and `correct` (true, false, or null for unknown).
+(texts, A first), `verify` (modes), `finish_reason`, `source` and `correct` (true, false, or null for unknown). Where
+the judgements were checked, `reviewed_correct` stands above `correct`, and a row whose `suspect` says why its `correct` is
+in doubt is not compared.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ BATCH = 1_000
 
 @dataclass
 class Agreement:
-    """Counts of one source. Rows without `correct` are judged and not compared."""
+    """Counts of one source. Rows whose right judgement isn't known are judged and not compared."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     compared: int = 0
     right: int = 0
-    """Rows whose `correct` is true."""
+    """Compared rows that should be accepted."""
     false_accepts: int = 0
     false_rejects: int = 0
 
@@ -108,7 +110,7 @@ async def _judge_row(
         row["answer"],
         row["response"],
         row.get("verify") or modes,
-        row.get("options") or row.get("choices") or (),
+        _options(row),
         row.get("question") or "",
         row.get("finish_reason") or "stop",
     )
@@ -135,13 +137,28 @@ def _checked(line: str, where: str) -> dict[str, Any]:
     for key in ("answer", "response"):
         if not isinstance(row.get(key), str):
             raise UserError(f"{where}: `{key}` must be a text")
-    options = row.get("options") or row.get("choices") or []
+    options = _options(row)
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise UserError(f"{where}: `options` must be a list of texts")
     _check_modes(row.get("verify") or (), f"{where}: `verify`")
-    if row.get("correct") not in (True, False, None):
-        raise UserError(f"{where}: `correct` must be true, false or null")
+    for key in ("correct", "reviewed_correct"):
+        if row.get(key) not in (True, False, None):
+            raise UserError(f"{where}: `{key}` must be true, false or null")
     return row
+
+
+def _options(row: Mapping[str, Any]) -> Any:
+    """The texts of a multiple choice. An object in `options` holds something else, such as settings of a test."""
+    options = row.get("options")
+    return (None if isinstance(options, Mapping) else options) or row.get("choices") or []
+
+
+def _known(row: Mapping[str, Any]) -> bool | None:
+    """Whether the response is right, as far as that is beyond doubt."""
+    reviewed: bool | None = row.get("reviewed_correct")
+    if reviewed is not None:
+        return reviewed
+    return None if row.get("suspect") is not None else row.get("correct")
 
 
 def _check_modes(modes: Sequence[str], where: str) -> None:
@@ -154,26 +171,34 @@ def agreement(rows: Sequence[Row]) -> dict[str, Agreement]:
     found: dict[str, Agreement] = {}
     for row in rows:
         source = str(row.given.get("source") or "file")
-        found.setdefault(source, Agreement()).add(row.verdict, row.given.get("correct"))
+        found.setdefault(source, Agreement()).add(row.verdict, _known(row.given))
     total = Agreement()
     for row in rows:
-        total.add(row.verdict, row.given.get("correct"))
+        total.add(row.verdict, _known(row.given))
     return dict(sorted(found.items())) | {"all": total}
 
 
 def table(found: Mapping[str, Agreement]) -> str:
-    """The counts as aligned text; shares of false accepts are of the wrong rows, of false rejects of the right ones."""
+    """The counts as aligned text; shares of false accepts are of the wrong rows, of false rejects of the right ones.
+
+    The source that the verdicts agree with least is named at the end, where there are several.
+    """
     width = max(len("source"), *(len(source) for source in found))
-    lines = [f"{'source':{width}}    rows  correct  incorrect  other  accuracy    false accepts    false rejects"]
+    header = "  rows  correct  incorrect  other  compared  accuracy    false accepts    false rejects"
+    lines = [f"{'source':{width}}  {header}"]
     for source, counts in found.items():
         rows, statuses = counts.statuses.total(), counts.statuses
         other = rows - statuses["correct"] - statuses["incorrect"]
         lines.append(
             f"{source:{width}}  {rows:6}  {statuses['correct']:7}  {statuses['incorrect']:9}  {other:5}"
-            f"  {_percent(counts.accuracy):>8}"
+            f"  {counts.compared:8}  {_percent(counts.accuracy):>8}"
             f"  {_share(counts.false_accepts, counts.compared - counts.right):>15}"
             f"  {_share(counts.false_rejects, counts.right):>15}"
         )
+    accuracies = {name: each.accuracy for name, each in found.items() if name != "all" and each.accuracy is not None}
+    if len(accuracies) > 1:
+        worst = min(accuracies, key=accuracies.__getitem__)
+        lines.append(f"worst: {worst}, {_percent(accuracies[worst])}")
     return "\n".join(lines)
 
 

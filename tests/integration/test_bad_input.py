@@ -112,6 +112,12 @@ def test_every_bad_row_is_named_and_the_run_goes_on(visualprm: Command, tmp_path
         (["rollout.num_drws=3"], "rollout.num_drws: unknown key (did you mean 'num_draws'?)"),
         (["rollout.num_draws=many"], "rollout.num_draws"),
         (["engine.kind=vllm", "engine.model=./nowhere"], "engine.model: nowhere holds no config.json"),
+        (
+            ["engine.kind=vllm", "engine.args.max_num_seq=8"],
+            "engine.args.max_num_seq: vLLM has no such setting (did you mean 'max_num_seqs'?)",
+        ),
+        (["engine.kind=vllm", "engine.args.dtype=float16"], "engine.args.dtype: give it as engine.dtype"),
+        (["engine.kind=vllm", "engine.max_model_len=9999"], "engine.max_model_len=9999: demo/policy takes at most"),
         (["prompt=prompts/none.txt"], "prompt: prompts/none.txt can't be read"),
         (["sources.0.function=tests.integration.rows:none"], "none"),
         (["run_dir=/proc/nothing/run"], "/proc/nothing/run"),
@@ -126,6 +132,13 @@ def test_a_wrong_setting_is_one_line_before_ray_starts(
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+def test_a_cluster_that_is_not_there_is_one_line(visualprm: Command, tmp_path: Path) -> None:
+    done = visualprm("dataset", scripted(tmp_path), "ray.address=auto")
+    assert done.returncode == 2
+    assert "visualprm: ray.address=auto: no Ray cluster is there" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on(visualprm: Command, tmp_path: Path) -> None:

@@ -113,6 +113,15 @@ def test_a_second_driver_is_refused(start: Start, visualprm: Command, tmp_path: 
     assert "another driver works on this run" in second.stderr
 
 
+def test_solutions_alone_are_a_dataset_too(visualprm: Command, tmp_path: Path) -> None:
+    done = visualprm("dataset", scripted(tmp_path), "rollout.num_draws=0")
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = published(tmp_path / "data")
+    assert len(rows) == 48
+    origins = [[step["origin"] for step in row["steps_with_score"]] for row in rows]
+    assert all(found == ["not_sampled"] * (len(found) - 1) + ["own_answer"] for found in origins)
+
+
 def test_stats_and_card_lie_beside_the_shards(finished: Path) -> None:
     assert json.loads((finished / "data" / "stats.json").read_text())
     card = (finished / "data" / "README.md").read_text()

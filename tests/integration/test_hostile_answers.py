@@ -139,6 +139,12 @@ def responses(count: int) -> list[tuple[str, str]]:
     return found[:count]
 
 
+def test_the_responses_are_as_many_as_is_said_and_differ() -> None:
+    texts = [response for _, response in responses(COUNT)]
+    assert len(texts) == COUNT
+    assert len(set(texts)) > 0.99 * COUNT
+
+
 @pytest.mark.slow
 @pytest.mark.integration
 def test_every_hostile_response_gets_a_verdict_in_time() -> None:

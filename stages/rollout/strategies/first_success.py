@@ -25,8 +25,7 @@ def until_success(prefix: Progress, config: RolloutConfig) -> int:
 def to_round_end(drawn: int, rounds: tuple[int, ...], limit: int) -> int:
     """The draws from `drawn` to the end of the round it lies in.
 
-    The last of `rounds` repeats; `limit` ends them all. A prefix that holds draws from elsewhere may lie
-    inside a round, which is then filled up.
+    The last of `rounds` repeats; `limit` ends them all.
     """
     end = 0
     for size in rounds:

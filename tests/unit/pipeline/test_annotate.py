@@ -16,7 +16,7 @@ from pipeline.annotate import Annotator, annotate
 from pipeline.config import EngineConfig, RunConfig, SamplingConfig, parse_config
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
-from pipeline.errors import EngineDead
+from pipeline.errors import EngineDead, RowError
 from pipeline.records import PROBLEM_SCHEMA, Image, Problem, Verdict, problem_row, table
 from pipeline.seeds import base_seed
 from pipeline.store import Store
@@ -177,3 +177,48 @@ def test_an_engine_that_dies_is_restarted_even_if_nothing_can_be_noted(
     with pytest.raises(AssertionError, match="for ever"):
         until_done(settings, block, most=1)
     assert "could not be noted: [Errno 28]" in capfd.readouterr().err
+
+
+class SlowEngine(RecordingEngine):
+    """Refuses its first draw; the others take a while."""
+
+    drawn = 0
+
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int, *, stop: str | None = None
+    ) -> list[Completion]:
+        request = len(self.requests)
+        completions = await super().generate(prompt, sampling, n, seed, max_tokens)
+        if request == 1:
+            raise RowError("prompt_refused", "odd")
+        if request > 1:
+            await asyncio.sleep(0.05)
+            self.drawn += n
+        return completions
+
+
+def test_a_row_that_has_failed_draws_no_more() -> None:
+    engine = SlowEngine()
+
+    async def annotated() -> str | None:
+        item = await annotate(PROBLEM, Template("Q: {question}"), "model", engine, RecordingPool(), CONFIG)
+        await asyncio.sleep(0.2)
+        return item.error
+
+    assert asyncio.run(annotated()) == "prompt_refused: odd"
+    assert len(engine.requests) > 2
+    assert engine.drawn == 0
+
+
+def test_an_engine_that_dies_beside_a_failed_row_is_dead() -> None:
+    async def fail() -> NoReturn:
+        raise RowError("prompt_refused", "odd")
+
+    async def die() -> NoReturn:
+        try:
+            await asyncio.sleep(9)
+        finally:
+            raise EngineDead("lost")
+
+    with pytest.raises(EngineDead, match="lost"):
+        asyncio.run(annotating._all([die(), fail()]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from pipeline.config import RunConfig, load_config, parse_config
+from pipeline.config import RunConfig, SourceConfig, load_config, parse_config
 from pipeline.errors import UserError
 from pipeline.planning.plan import Plan, make_plan
+from pipeline.planning.rows import read_rows
 from pipeline.planning.text import plan_text, short
+from pipeline.records import Problem
+from stages.load import load
 from tests.unit.pipeline.test_reverify import draw, make_run
 
 
@@ -40,6 +44,19 @@ def config(folder: Path, *overrides: str) -> RunConfig:
 
 def verdicts(plan: Plan) -> dict[str, str]:
     return {check.text.split(":")[0]: check.verdict for check in plan.checks}
+
+
+def test_cells_that_hold_lists_are_measured_as_they_are_loaded(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        PIL.Image.new("RGB", (90, 45)).save(tmp_path / name)
+    cells = ['["a.png", "b.png"]', "Which?", "A", '["left", "right"]']
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["image", "question", "answer", "options"], cells])
+    source = SourceConfig(name="cells", path=str(tmp_path / "rows.csv"))
+    assert isinstance(next(iter(load(source, lambda problem: None))), Problem)
+    rows = read_rows(source)
+    assert (rows.count, rows.bad, rows.questions) == (1, {}, ["Which?\nleft\nright"])
+    assert [[(width, height) for width, height, _ in images] for images in rows.images] == [[(90, 45)] * 2]
 
 
 def test_a_plan(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,7 +12,9 @@ import pytest
 import yaml
 
 from pipeline import records
+from pipeline.config import parse_config
 from pipeline.errors import UserError
+from pipeline.judging import _file_name
 from pipeline.publication import republish
 from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, Step, Verdict, VerdictStatus
 from pipeline.store import Store
@@ -22,7 +27,7 @@ def draw(text: str, status: VerdictStatus, mode: str = "choice") -> Draw:
     return Draw((1, 2), text, "stop", 7, Verdict(status, None, mode))
 
 
-def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed") -> Store:
+def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed", num_draws: int | None = None) -> Store:
     """A finished run of one problem (gold: B) with one solution of two steps and `draws` after the first."""
     image = Image.of(noise_png(1))
     key = Problem.make_id("mine", "How many?", "B", [image.sha256], OPTIONS)
@@ -46,7 +51,7 @@ def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed") -> 
         "run_dir": str(folder / "run"),
         "output_dir": str(folder / "data"),
         "sources": [{"name": "mine", "path": "mine.jsonl", "verify": ["choice", "math"]}],
-        "rollout": {"strategy": strategy, "num_draws": 4},
+        "rollout": {"strategy": strategy, "num_draws": num_draws or len(draws)},
     }
     store = Store(str(folder / "run"))
     for name in ("problems", "annotations", "checkpoint", "quarantine"):
@@ -96,19 +101,21 @@ def test_new_verdicts_flip_labels_and_are_reported(tmp_path: Path, capsys: pytes
     assert published_steps(tmp_path)[0]["label"] == "+"
 
 
+@pytest.mark.parametrize("strategy", ["first_success", "sequential_ci", "right_to_left", "binary_search"])
 @pytest.mark.parametrize(
-    ("num_draws", "found", "short"),
+    ("drawn", "found", "short"),
     [(2, (None, None, "measured"), 1), (4, ("-", 4, "measured"), 0)],
 )
 def test_a_success_taken_back_leaves_no_label_where_drawing_stopped_at_it(
     tmp_path: Path,
-    num_draws: int,
+    strategy: str,
+    drawn: int,
     found: tuple[str | None, int | None, str],
     short: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     miss = draw("Final answer: A 54", "incorrect")
-    store = make_run(tmp_path, (*[miss] * (num_draws - 1), draw("Final answer: A 54", "correct")), "first_success")
+    store = make_run(tmp_path, (*[miss] * (drawn - 1), draw("Final answer: A 54", "correct")), strategy, num_draws=4)
     republish([store.uri], [], reverify=True)
     step = published_steps(tmp_path)[0]
     assert (step["label"], step["num_mc_total"], step["origin"]) == found
@@ -124,6 +131,55 @@ def test_other_modes_can_be_tried(tmp_path: Path) -> None:
     assert published_steps(tmp_path)[0]["label"] == "+"
     republish([store.uri], ["sources.0.verify=[exact]"], reverify=True)
     assert published_steps(tmp_path)[0]["label"] == "-"
+
+
+def section(store: Store, folder: str, ledger: Sequence[str]) -> str:
+    return f"made from {Path(ledger[0]).parent.name}"
+
+
+def test_the_whole_card_goes_by_the_new_verdicts(tmp_path: Path) -> None:
+    store = make_run(tmp_path, (draw("Final answer: A 54", "correct"),) * 2, "right_to_left")
+    config = yaml.safe_load(store.read_text("config.yaml"))
+    config["rollout"]["audit_fraction"] = 1.0
+    config["publish"] = {"card_sections": [f"{__name__}:section"]}
+    store.write_text("config.yaml", yaml.safe_dump(config))
+    for reverify, differing, made_from in ((False, "0.00 %", "annotations"), (True, "50.00 %", "reverified")):
+        republish([store.uri], [], reverify=reverify)
+        card = (tmp_path / "data/README.md").read_text()
+        assert f"{differing} differ from those of all draws" in card
+        assert f"made from {made_from}" in card
+
+
+def with_parts(store: Store, *files: str) -> None:
+    """Gives the run sources that name their problems by a field of the row; `mine` is a part of one of them."""
+    config = yaml.safe_load(store.read_text("config.yaml"))
+    config["sources"] = [
+        {"name": f"all{index}", "path": path, "verify": ["choice", "math"], "fields": {"source": "part"}}
+        for index, path in enumerate(files)
+    ]
+    store.write_text("config.yaml", yaml.safe_dump(config))
+
+
+def test_a_part_has_the_modes_of_the_source_that_it_must_be_of(tmp_path: Path) -> None:
+    store = make_run(tmp_path, (draw("Final answer: 54", "correct"),))
+    with_parts(store, "one.jsonl")
+    republish([store.uri], ["sources.0.verify=[exact]"], reverify=True)
+    assert published_steps(tmp_path)[0]["label"] == "-"
+    with_parts(store, "one.jsonl", "two.jsonl")
+    with pytest.raises(UserError, match="a problem of 'mine' can be of all0 or of all1"):
+        republish([store.uri], ["sources.1.verify=[exact]"], reverify=True)
+    republish([store.uri], ["sources.0.verify=[exact]", "sources.1.verify=[exact]"], reverify=True)
+    assert published_steps(tmp_path)[0]["label"] == "-"
+
+
+def test_the_reference_judges_a_part_by_its_sources_file(tmp_path: Path) -> None:
+    store = make_run(tmp_path, (draw("so \\boxed{54.1}", "incorrect"),))
+    with_parts(store, "chartqa_en.jsonl")
+    config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
+    assert _file_name("mine", config) == "chartqa_en"
+    with_parts(store, "chartqa_en.jsonl", "geoqa.jsonl")
+    with pytest.raises(UserError, match="all0, all1 is named by its part"):
+        republish([store.uri], ["verify.compat=internvl"], reverify=True)
 
 
 def test_the_reference_can_decide(tmp_path: Path) -> None:
@@ -145,6 +201,26 @@ def test_a_verdict_of_the_machine_is_judged_once_more_and_nothing_else_is(
     republish([store.uri], [])
     assert published_steps(tmp_path)[0]["num_mc_correct"] == 1
     assert digest(store) == before
+
+
+def test_what_the_disk_refuses_is_one_line(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        store = make_run(disk, (draw("Final answer: B", "timeout"),))
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with pytest.raises(UserError, match="Read-only file system"):
+            republish([store.uri], [f"output_dir={tmp_path}/data"], reverify=True)
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        with contextlib.suppress(OSError):
+            (disk / "rest").write_bytes(bytes(1 << 20))
+        for reverify in (False, True):
+            with pytest.raises(UserError, match="no space left on the device"):
+                republish([store.uri], [f"output_dir={tmp_path}/data"], reverify=reverify)
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_settings_of_the_ledger_are_refused(tmp_path: Path) -> None:

@@ -88,6 +88,35 @@ def test_a_lock_on_an_object_store_lapses_and_the_refusal_says_when(tmp_path: Pa
     assert not store.exists("driver.lock")
 
 
+def test_a_lock_on_an_object_store_outlives_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "HEARTBEAT_S", 0.02)
+    store = Store(str(tmp_path))
+    write, beats = store.write_text, []
+
+    def refused_once(name: str, text: str) -> None:
+        beats.append(name)
+        if len(beats) == 2:
+            raise UserError("the object store refused")
+        write(name, text)
+
+    monkeypatch.setattr(store, "write_text", refused_once)
+    with store._remote_lock():
+        deadline = time.monotonic() + 20
+        while len(beats) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(beats) >= 4
+    assert not store.exists("driver.lock")
+
+
+def test_a_lock_that_another_driver_took_over_stays_his(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "HEARTBEAT_S", 0.02)
+    store = Store(str(tmp_path))
+    with store._remote_lock():
+        Store(str(tmp_path)).write_text("driver.lock", "process 7 on elsewhere")
+        time.sleep(0.2)
+    assert store.read_text("driver.lock") == "process 7 on elsewhere"
+
+
 @pytest.mark.parametrize(
     ("error", "words"), [(OSError(28, "x"), "no space left"), (PermissionError(13, "x"), "not writable")]
 )

@@ -172,6 +172,29 @@ def test_the_loop_the_replay_and_a_top_up_make_the_same_draws(
     assert sum(n for _, n, *_ in asked) == sum(len(step.draws) for step in whole.steps) - made
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(
+    before=st.sampled_from(list(STRATEGIES)),
+    steps=st.integers(1, 7),
+    odds=st.sampled_from([4, 11, 999]),
+    number=st.integers(0, 50),
+    own=st.sampled_from(["correct", "incorrect"]),
+)
+def test_what_was_drawn_before_changes_nothing_but_the_cost(
+    strategy: str, before: str, steps: int, odds: int, number: int, own: VerdictStatus
+) -> None:
+    config = RolloutConfig.model_validate({"strategy": strategy, "audit_fraction": 0.2})
+    other = RolloutConfig.model_validate({"strategy": before, "audit_fraction": 0.2, "rounds": [1, 2]})
+    bare = Solution(f"p/k/s{number}", "", tuple(range(steps)), "stop", 0, Verdict(own),
+                    tuple(Step(f"s{i}", i, i + 1, True) for i in range(steps)))  # fmt: skip
+    earlier, made = seeded(bare, odds, other, [0.0])
+    topped, asked = seeded(earlier, odds, config, [0.0])
+    fresh, needed = seeded(bare, odds, config, [0.0])
+    assert topped == fresh
+    drawn = sum(n for _, n, *_ in needed)
+    assert drawn - sum(n for _, n, *_ in made) <= sum(n for _, n, *_ in asked) <= drawn
+
+
 def test_draws_of_another_seed_are_refused() -> None:
     rolled, _ = run(3, {0}, RolloutConfig(num_draws=4))
     moved = dataclasses.replace(rolled, steps=(rolled.steps[0], dataclasses.replace(

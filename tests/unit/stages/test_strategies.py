@@ -119,6 +119,7 @@ def test_the_bias_is_what_many_prefixes_show() -> None:
             means.append(step.correct / step.drawn)
         assert sum(means) / len(means) - 0.75 == pytest.approx(bias(0.75, rules), abs=0.01)
     assert largest_bias(config("fixed")) == pytest.approx(0, abs=1e-9)
+    assert largest_bias(config("sequential_ci", num_draws=0)) == 0
     assert largest_bias(config("right_to_left")) == largest_bias(config("first_success")) > 0.05
 
 

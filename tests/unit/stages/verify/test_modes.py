@@ -42,6 +42,17 @@ def test_exact_never_says_no() -> None:
     assert exact.compare("", "").equal is None
 
 
+def test_exact_heeds_case_and_no_space() -> None:
+    assert exact.compare("A b", "A  b.").equal is True
+    assert exact.compare("Ab", "ab").equal is None
+
+
+def test_half_of_the_letters_are_not_enough_for_anls() -> None:
+    assert anls.compare("abcd", "abxy") == (False, "normalised distance 0.50")
+    assert anls.compare("abcde", "abcxy") == (True, "normalised distance 0.40")
+    assert anls.compare("in 2018", "in 2019") == (False, "other digits")
+
+
 def test_list_needs_two_items() -> None:
     assert list_mode.compare("59", "59").equal is None
     assert list_mode.read_list("1,234, (2, 3) and x") == ("", ["1,234", "(2, 3)", "x"])

@@ -36,8 +36,28 @@ def test_counts_by_source(tmp_path: Path) -> None:
     assert found["all"].statuses == {"correct": 4, "incorrect": 2, "no_answer": 1}
     assert found["all"].modes == {"exact": 2, "choice": 1, "relaxed": 1}
     lines = table(found).splitlines()
-    assert len(lines) == 4
-    assert "1/2 (50.0%)" in lines[-1]
+    assert len(lines) == 5
+    assert "1/2 (50.0%)" in lines[3]
+    assert lines[-1] == "worst: b, 50.0%"
+
+
+def test_a_review_counts_and_a_doubtful_judgement_does_not(tmp_path: Path) -> None:
+    row = {"answer": "59", "response": "Final answer: 59", "correct": False}
+    rows = [
+        {**row, "suspect": "cut short", "reviewed_correct": True},
+        {**row, "suspect": "cut short", "reviewed_correct": None},
+        {**row, "suspect": None, "reviewed_correct": None},
+    ]
+    file = write(tmp_path / "rows.jsonl", *map(json.dumps, rows))
+    found = agreement(list(verify_file(file, ("number",))))["all"]
+    assert (found.statuses["correct"], found.compared, found.right, found.false_accepts) == (3, 2, 1, 1)
+
+
+def test_an_object_in_options_is_something_else(tmp_path: Path) -> None:
+    row = {"answer": "B", "response": "The answer is 12.", "options": {"strict": True}}
+    lines = (json.dumps({**row, **more}) for more in ({}, {"choices": ["10", "12"]}))
+    file = write(tmp_path / "rows.jsonl", *lines)
+    assert [row.verdict.status for row in verify_file(file, ("choice",))][1] == "correct"
 
 
 @pytest.mark.parametrize(
