@@ -171,6 +171,32 @@ def test_a_policy_is_a_critic_and_an_empty_folder_is_none(tmp_path: Path) -> Non
         read_config(str(tmp_path))
 
 
+def cached(folder: Path, repo: str, missing: bool = False) -> Path:
+    """A hub cache's folder for the files of a repository's only commit, or for what is known to be missing there."""
+    root = folder / f"models--{repo.replace('/', '--')}"
+    (root / "refs").mkdir(parents=True, exist_ok=True)
+    (root / "refs/main").write_text("c0ffee")
+    files = root / (".no_exist" if missing else "snapshots") / "c0ffee"
+    files.mkdir(parents=True, exist_ok=True)
+    return files
+
+
+def test_a_reward_model_on_the_hub_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    config(placeholder="+", first_turn="{question}").save(cached(tmp_path, "someone/prm"))
+    (cached(tmp_path, "someone/base", missing=True) / "prm_config.json").touch()
+    (cached(tmp_path, "someone/unclear") / "config.json").touch()
+    assert read_config("someone/prm").data_fingerprint == "none"
+    assert read_config("someone/base").data_fingerprint == "untrained"
+    assert read_config("someone/base", like="someone/prm").first_turn == "{question}"
+    with pytest.raises(UserError, match="someone/prm: is a reward model with its own"):
+        read_config("someone/prm", like="someone/prm")
+    with pytest.raises(UserError, match=r"--like someone/base: holds no prm_config\.json"):
+        read_config("someone/base", like="someone/base")
+    with pytest.raises(UserError, match=r"someone/unclear: .* it isn't known whether the model has one"):
+        read_config("someone/unclear")
+
+
 def test_labels_of_several_tokens_are_refused() -> None:
     model, processor = family("internvl")
     with pytest.raises(UserError, match="'Yes' is not one token"):
