@@ -176,7 +176,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path: Path, tiny: st
 
 def test_adapters_a_frozen_tower_and_checkpointed_activations(tmp_path: Path, tiny: str) -> None:
     settings = config(
-        tmp_path, tiny, shards.solutions(4), model__lora={"rank": 2, "targets": r".*language_model.*_proj"},
+        tmp_path, tiny, shards.solutions(4), model__lora={"rank": 2},
         model__frozen=["vision_tower"], optim__gradient_checkpointing=True, optim__epochs=2,
     )  # fmt: skip
     fit(settings, prepared(settings))
@@ -185,8 +185,8 @@ def test_adapters_a_frozen_tower_and_checkpointed_activations(tmp_path: Path, ti
     before = AutoModelForImageTextToText.from_pretrained(tiny).state_dict()
     after = AutoModelForImageTextToText.from_pretrained(settings.output_dir).state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed
-    assert all("language_model" in name and "_proj" in name for name in changed)
+    assert any("language_model" in name and "_proj" in name for name in changed)
+    assert not any("vision_tower" in name for name in changed)
     with pytest.raises(UserError, match=r"model\.frozen: 'eyes' is no part of this model"):
         fit(config(tmp_path, tiny, shards.solutions(4), model__frozen=["eyes"]), prepared(settings))
 
