@@ -25,8 +25,12 @@ from pipeline.train_config import TrainConfig
 from stages.render import Layout, label_ids
 from stages.targets import LABELS
 
-FREE = ("output_dir", "check", "ray", "data.path", "optim.loader_workers", "model.output_dtype")
-"""Dotted keys that may change between two calls on one run directory."""
+FREE = (
+    "output_dir", "check", "ray.gpu", "ray.address", "ray.failures", "data.path", "optim.loader_workers",
+    "model.output_dtype",
+)  # fmt: skip
+"""Dotted keys that may change between two calls on one run directory. With other `ray.workers` an optimiser step
+would be of another number of samples, and what a checkpoint has seen could not be told from its step."""
 _FAILED = "failed.txt"
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from transformers import TrainingArguments
 
-from pipeline.training import training_arguments
+from pipeline.errors import UserError
+from pipeline.settings import dump_settings
+from pipeline.training import _check_settings, training_arguments
 from tests.unit.pipeline.test_preparation import config
 
 
@@ -25,3 +27,15 @@ def test_one_process_uses_one_of_several_gpus(
     assert isinstance(arguments, OnFourGpus)
     assert (arguments.n_gpu, arguments.train_batch_size, arguments.eval_batch_size) == (1, 8, 8)
     assert capsys.readouterr().err == "one of 4 GPUs is used: ray.workers=4 uses all\n"
+
+
+def test_what_a_step_is_made_of_stays_between_two_calls(tmp_path: Path) -> None:
+    before = config(tmp_path, "data", ray__workers=2, ray__gpu=False)
+    checkpoint = Path(before.run_dir) / "checkpoints/checkpoint-4"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "trainer_state.json").touch()
+    (Path(before.run_dir) / "train.yaml").write_text(dump_settings(before))
+    where = {"ray__address": "auto", "ray__failures": 9, "ray__gpu": True}
+    _check_settings(config(tmp_path, "data", ray__workers=2, **where), Path(before.run_dir))
+    with pytest.raises(UserError, match=r"ray\.workers: .* holds checkpoints of a training with 2, not 3"):
+        _check_settings(config(tmp_path, "data", ray__workers=3, ray__gpu=False), Path(before.run_dir))
