@@ -36,18 +36,24 @@ def test_what_is_not_measured_is_none() -> None:
     assert describe_engines(nothing) is None
 
 
-def test_an_engine_idles_from_its_last_answer_to_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_idles_until_its_first_request_and_between_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("pipeline.engine.gauges.time.monotonic", lambda: now)
     gauges = Gauges()
+    now = 101.0
+    gauges.ready()
+    now = 103.0
+    assert gauges.snapshot()["idle_s"] == 2.0
     gauges.begin()
     gauges.begin()
     gauges.end()
     now = 105.0
     gauges.end()
     now = 108.0
+    assert gauges.snapshot()["idle_s"] == 5.0
     gauges.begin()
-    assert gauges.snapshot()["idle_s"] == 3.0
+    now = 111.0
+    assert gauges.snapshot()["idle_s"] == 5.0
 
 
 @pytest.mark.parametrize(
