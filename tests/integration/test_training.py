@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from pipeline.errors import UserError
 from pipeline.preparation import Prepared, prepare
 from pipeline.prm_config import PrmConfig
-from pipeline.train_config import TrainConfig
+from pipeline.train_config import TrainConfig, load_train_config
 from pipeline.training import fit, make_layout, make_trainer, train
 from stages.score import ProcessRewardModel
 from tests import shards
@@ -189,6 +189,24 @@ def test_adapters_a_frozen_tower_and_checkpointed_activations(tmp_path: Path, ti
     assert not any("vision_tower" in name for name in changed)
     with pytest.raises(UserError, match=r"model\.frozen: 'eyes' is no part of this model"):
         fit(config(tmp_path, tiny, shards.solutions(4), model__frozen=["eyes"]), prepared(settings))
+
+
+def test_the_demos_own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New layers, the solution in one turn, bf16, a loader's process and TensorBoard: all that `make train` uses."""
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    data = shards.write(tmp_path / "data", shards.solutions(20, 4))
+    overrides = {"data.path": data, "run_dir": tmp_path / "run", "output_dir": tmp_path / "out"}
+    words = [f"{key}={value}" for key, value in overrides.items()]
+    settings = load_train_config("configs/train_demo.yaml", [*words, "optim.args.max_steps=2", "check.log_every=1"])
+    train(settings)
+    assert list((tmp_path / "run/logs").glob("events.*"))
+    described = PrmConfig.load(tmp_path / "out")
+    assert described.metrics["steps"]
+    model = ProcessRewardModel.from_pretrained(settings.output_dir)
+    assert model._model.config.get_text_config().num_hidden_layers == 4 + settings.model.new_layers
+    one, two = model.score("What is 1?", [shards.picture(1)], ["good step", "bad step"])
+    assert 0 < one < 1
+    assert 0 < two < 1
 
 
 def test_two_workers_train_together_on_ray(tmp_path: Path, tiny: str) -> None:
