@@ -59,7 +59,10 @@ def current_rate(store: Store, since: float = 0.0) -> Rate:
 
 
 def describe_engines(rate: Rate) -> str | None:
-    """Mean batch, prefix cache hits, idle share and preemptions over the engines that run; None without steps."""
+    """Mean batch, prefix cache hits, idle share and preemptions over the engines that run; None without steps.
+
+    An engine whose start-up check failed is told of.
+    """
 
     def total(key: str) -> float:
         return sum(engine[key] for engine in rate.engines)
@@ -71,9 +74,13 @@ def describe_engines(rate: Rate) -> str | None:
         if total("prompt_tokens")
         else ""
     )
+    inexact = sum(engine["prefix_exact"] is False for engine in rate.engines)
+    warning = (
+        f", {inexact} of {len(rate.engines)} engines: greedy output differs with a cached prefix" if inexact else ""
+    )
     return (
         f"batch of {total('batch_tokens') / total('steps'):.0f}, {hits}"
-        f"{total('idle_s') / max(total('seconds'), 1e-9):.1%} idle, {total('preemptions'):.0f} preemptions"
+        f"{total('idle_s') / max(total('seconds'), 1e-9):.1%} idle, {total('preemptions'):.0f} preemptions{warning}"
     )
 
 

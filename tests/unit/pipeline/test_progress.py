@@ -27,7 +27,10 @@ def test_engines_add_up_and_dead_ones_are_left_out(tmp_path: Path) -> None:
     assert rate.seconds == pytest.approx(20, abs=0.5)
     assert rate.verified_share == 0.8
     assert rate.eta_s(3) == pytest.approx(10, abs=0.5)
-    assert describe_engines(rate) == "batch of 200, 75% of prompt tokens cached, 5.1% idle, 0 preemptions"
+    expected = "batch of 200, 75% of prompt tokens cached, 5.1% idle, 0 preemptions"
+    assert describe_engines(rate) == expected
+    rate.engines[0]["prefix_exact"] = False
+    assert describe_engines(rate) == f"{expected}, 1 of 2 engines: greedy output differs with a cached prefix"
 
 
 def test_what_is_not_measured_is_none() -> None:
