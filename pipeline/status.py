@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.errors import UserError
-from pipeline.progress import clock, current_rate, describe_engines
+from pipeline.progress import clock, current_rate, describe_engines, engine_lines
 from pipeline.store import Store
 
 
@@ -42,4 +42,6 @@ def status_text(run: str) -> str:
             lines.append(("time left", clock(left)))
     elif pending:
         lines.append(("rate", "no engine is running; the same dataset command goes on"))
+    if pending:
+        lines += engine_lines(rate)
     return "\n".join(f"{name:>14}  {value}" for name, value in lines)
