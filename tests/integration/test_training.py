@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.preparation import Prepared, prepare
 from pipeline.prm_config import PrmConfig
 from pipeline.train_config import TrainConfig, load_train_config
-from pipeline.training import fit, make_layout, make_trainer, train
+from pipeline.training import _ray_worker, _worker_settings, fit, make_layout, make_trainer, train
 from stages.score import ProcessRewardModel
 from tests import shards
 from tests.families import FAMILIES, family
@@ -207,6 +208,27 @@ def test_the_demos_own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     one, two = model.score("What is 1?", [shards.picture(1)], ["good step", "bad step"])
     assert 0 < one < 1
     assert 0 < two < 1
+
+
+def test_a_worker_needs_nothing_of_the_drivers_folder(
+    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "base").symlink_to(tiny)
+    monkeypatch.chdir(home)
+    Path("system.txt").write_text("Judge.")
+    settings = config(Path(), "base", shards.solutions(4), model__system="system.txt")
+    given = _worker_settings(settings, prepared(settings))
+    Path("system.txt").unlink()
+    shutil.rmtree("data")
+    monkeypatch.chdir(elsewhere)
+    _ray_worker(given)
+    assert not list(elsewhere.iterdir())
+    described = PrmConfig.load(home / "out")
+    assert (described.system, described.training["model"]["base"]) == ("Judge.", "base")
+    assert described.base_model.startswith("base@")
 
 
 def test_two_workers_train_together_on_ray(tmp_path: Path, tiny: str) -> None:

@@ -9,7 +9,7 @@ from transformers import TrainingArguments
 
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
-from pipeline.training import _check_settings, training_arguments
+from pipeline.training import _check_settings, _runtime_environment, training_arguments
 from tests.unit.pipeline.test_preparation import config
 
 
@@ -39,3 +39,11 @@ def test_what_a_step_is_made_of_stays_between_two_calls(tmp_path: Path) -> None:
     _check_settings(config(tmp_path, "data", ray__workers=2, **where), Path(before.run_dir))
     with pytest.raises(UserError, match=r"ray\.workers: .* holds checkpoints of a training with 2, not 3"):
         _check_settings(config(tmp_path, "data", ray__workers=3, ray__gpu=False), Path(before.run_dir))
+
+
+def test_a_cluster_is_sent_the_code() -> None:
+    import pipeline
+    import stages
+
+    assert _runtime_environment("auto")["py_modules"] == [pipeline, stages]
+    assert "py_modules" not in _runtime_environment(None)
