@@ -7,9 +7,12 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from transformers import TrainerCallback
@@ -155,6 +158,19 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path, ti
         assert found[step] == pytest.approx(expected[step], abs=1e-6), step
 
 
+def test_a_training_of_new_layers_goes_on_where_it_was(tmp_path: Path, tiny: str) -> None:
+    changes: dict[str, Any] = {"model__new_layers": 1, "check__save_every": 2, "optim__args": {"optim": "adamw_torch"}}
+    settings = config(tmp_path, tiny, shards.solutions(8, 2), **changes)
+    data = prepared(settings)
+    whole = make_trainer(settings, data)
+    whole.train()
+    expected = losses(whole)
+    assert max(expected) == 4
+    resumed = make_trainer(settings, data)
+    resumed.train(resume_from_checkpoint=str(Path(settings.run_dir) / "checkpoints/checkpoint-2"))
+    assert losses(resumed) == pytest.approx(expected, abs=1e-6)
+
+
 def test_other_data_or_settings_are_refused(tmp_path: Path, tiny: str) -> None:
     rows = shards.solutions(4)
     train(config(tmp_path, tiny, rows, check__save_every=1))
@@ -247,3 +263,29 @@ def test_two_workers_train_together_on_ray(tmp_path: Path, tiny: str) -> None:
     )
     model = ProcessRewardModel.from_pretrained(settings.output_dir)
     assert len(model.score("?", [], ["a", "b"])) == 2
+
+
+def test_a_killed_worker_costs_no_step(tmp_path: Path, tiny: str) -> None:
+    settings = config(
+        tmp_path, tiny, shards.solutions(8, 2), ray__workers=2, ray__gpu=False, optim__batch_size=2, optim__epochs=20,
+        check__save_every=5,
+    )  # fmt: skip
+    checkpoints = Path(settings.run_dir) / "checkpoints"
+    killed: list[psutil.Process] = []
+
+    def kill_one() -> None:
+        while not list(checkpoints.glob("*/trainer_state.json")):
+            time.sleep(0.05)
+        workers = (each for each in psutil.Process().children(recursive=True) if "RayTrainWorker" in each.name())
+        killed.append(next(workers))
+        killed[0].kill()
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    train(settings)
+    killer.join(1)
+    assert len(killed) == 1
+    last = max(checkpoints.iterdir(), key=lambda path: int(path.name.split("-")[1]))
+    state = json.loads((last / "trainer_state.json").read_text())
+    steps = 20 * -(-len(prepared(settings).train) // 4)
+    assert [entry["step"] for entry in state["log_history"] if "loss" in entry] == list(range(1, steps + 1))

@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
+from pipeline.train_config import load_train_config
 from pipeline.training import _check_settings, _runtime_environment, training_arguments
 from tests.unit.pipeline.test_preparation import config
 
@@ -47,3 +48,14 @@ def test_a_cluster_is_sent_the_code() -> None:
 
     assert _runtime_environment("auto")["py_modules"] == [pipeline, stages]
     assert "py_modules" not in _runtime_environment(None)
+
+
+def test_the_published_recipe_becomes_arguments_with_sharded_weights(tmp_path: Path) -> None:
+    settings = load_train_config(
+        "configs/train_8b.yaml", [f"run_dir={tmp_path}", "optim.bf16=false", "check.report_to=[]"]
+    )
+    arguments = training_arguments(settings, evaluate=True)
+    assert arguments.fsdp_plugin_args["fsdp_version"] == 2
+    assert arguments.fsdp_plugin_args["activation_checkpointing"] is True
+    assert (arguments.train_batch_size, arguments.gradient_accumulation_steps) == (4, 16)
+    assert (arguments.learning_rate, arguments.warmup_steps, arguments.eval_strategy) == (1e-5, 0.05, "steps")
