@@ -8,6 +8,7 @@ training, and a critic that calls everything right. Outcome models are asked whe
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,8 @@ from demo.report import oracle
 from pipeline.errors import RowError
 from pipeline.preparation import is_held_out
 from pipeline.store import Store
+from stages.evaluate.metrics import Steps, auc, cells, macro_f1
 from stages.score import Candidate, ProcessRewardModel
-from stages.step_metrics import macro_f1, roc_auc
 
 COLUMNS = ["id", "question", "images", "steps_with_score"]
 
@@ -80,9 +81,9 @@ def line(name: str, truth: Sequence[Any], score: Sequence[Any], threshold: float
 
     A score above `threshold` calls a step right.
     """
-    right, values = np.concatenate([*map(np.asarray, truth)]).astype(bool), np.concatenate([*map(np.asarray, score)])
-    auc = roc_auc(right, values)
-    return f"| {name} | {macro_f1(right, values > threshold):.3f} | {'' if auc is None else f'{auc:.3f}'} |"
+    steps = Steps.of(np.concatenate([*map(np.asarray, truth)]).astype(bool), np.concatenate([*map(np.asarray, score)]))
+    found = (float(macro_f1(cells(steps, threshold, 1)[0])), float(auc(steps.right, steps.score)))
+    return f"| {name} | " + " | ".join("" if math.isnan(value) else f"{value:.3f}" for value in found) + " |"
 
 
 def table(solutions: Solutions, models: Sequence[ProcessRewardModel]) -> str:

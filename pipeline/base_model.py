@@ -65,7 +65,12 @@ def load_model(config: ModelConfig) -> Any:
         deepen(model, config.new_layers)
     for name in config.frozen:
         _freeze(model, name)
-    return model if config.lora is None else _with_adapters(model, config)
+    if config.lora is not None:
+        model = _with_adapters(model, config)
+        # Adapters in a frozen part would change it when they are merged.
+        for name in config.frozen:
+            _freeze(model, name)
+    return model
 
 
 def merged(config: ModelConfig, adapters: Path) -> Any:

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"visualprm: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("visualprm: stopped; the same command goes on from here", file=sys.stderr)
+        then = "goes on from here" if getattr(options, "goes_on", False) else "starts over"
+        print(f"visualprm: stopped; the same command {then}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

@@ -39,12 +39,18 @@ class EvaluateSettings(CriticConfig):
 
 
 def evaluate(
-    model: str, bench_path: str, rule: Rule, out: str | None, settings: EvaluateSettings, against: str | None = None
+    model: str,
+    bench_path: str,
+    rule: Rule | None,
+    out: str | None,
+    settings: EvaluateSettings,
+    against: str | None = None,
 ) -> str:
     """Writes the report and returns its Markdown.
 
     Args:
         model: a checkpoint, a hub id, or a .jsonl file of scores.
+        rule: how scores become decisions; by default at the critic's middle, which recorded scores have at 0.5.
         against: a .jsonl file of another critic's scores, to report the difference from.
         out: the folder of the report; by default outputs/evaluate/<model>-on-<bench>.
     """
@@ -53,6 +59,7 @@ def evaluate(
     with one_line_io_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
     failures: Counter[str] = Counter()
+    middle = 0.5
     if model.endswith(".jsonl"):
         scores = recorded.read_scores(_existing(model), bench.samples)
     else:
@@ -61,8 +68,9 @@ def evaluate(
             scores = score_bench(bench, critic)
         finally:
             critic.close()
-        failures = critic.failures
+        failures, middle = critic.failures, critic.middle
         _write(folder / "scores.jsonl", recorded.to_lines(bench.samples, scores).encode())
+    rule = rule or Rule("fixed", middle)
     if failures and not any(score is not None for of_one in scores for score in of_one):
         reasons = ", ".join(f"{count} steps {reason}" for reason, count in failures.most_common())
         raise UserError(f"{model}: gave no score ({reasons}): try another critic, prompt or max_tokens")

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.hub import is_hub_id
+
 
 def model_file(model: str, name: str) -> Path | None:
     """The file of a model, given as a folder or a hub id; None where it is not at hand."""
     local = Path(model) / name
     if local.is_file():
         return local
-    if model.count("/") != 1 or Path(model).is_dir():
+    if not is_hub_id(model):
         return None
     from huggingface_hub import try_to_load_from_cache
 

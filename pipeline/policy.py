@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.config import EngineConfig, RunConfig
 from pipeline.errors import UserError
+from pipeline.hub import is_hub_id
 from pipeline.model_files import context_length, model_config
 
 
@@ -19,10 +20,7 @@ def check_model(engine: EngineConfig) -> None:
         UserError: it isn't.
     """
     folder = Path(engine.model)
-    hub_id = (
-        engine.model.count("/") == 1 and not engine.model.startswith((".", "/", "~")) and not folder.parent.exists()
-    )
-    if engine.kind == "vllm" and not hub_id and not (folder / "config.json").is_file():
+    if engine.kind == "vllm" and not is_hub_id(engine.model) and not (folder / "config.json").is_file():
         raise UserError(f"engine.model: {folder} holds no config.json: give a model folder, or a hub id as owner/name")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from pipeline.errors import UserError
+from pipeline.hub import hub_file, is_hub_id
 from pipeline.settings import Strict
 
 FILE = "prm_config.json"
@@ -58,6 +59,18 @@ class PrmConfig(Strict):
     def save(self, folder: Path) -> None:
         document = {**self.model_dump(mode="json"), "prompt_sha": self.prompt_sha}
         (folder / FILE).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def find(cls, model: str) -> PrmConfig | None:
+        """That of a model's folder or hub id; None for a model that is no reward model.
+
+        Raises:
+            UserError: as `load`, or the hub can't say whether there is one.
+        """
+        if not (Path(model) / FILE).exists():
+            file = hub_file(model, FILE) if is_hub_id(model) else None
+            return cls.load(file.parent) if file else None
+        return cls.load(Path(model))
 
     @classmethod
     def load(cls, folder: Path) -> PrmConfig:

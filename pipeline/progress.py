@@ -29,7 +29,7 @@ class Rate:
     seconds: float
     verdicts: Counter[str]
     engines: tuple[dict[str, Any], ...] = ()
-    """The gauges of each engine, with the seconds that it has run as `seconds`."""
+    """The gauges of each engine, with the tokens that it wrote as `tokens` and the time that it has run as `seconds`."""
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -64,27 +64,50 @@ def _sum(live: Sequence[dict[str, Any]]) -> Rate:
     for counters in live:
         verdicts.update(counters["verdicts"])
     problems, draws, tokens = (sum(p[key] for p in live) for key in ("problems", "draws", "tokens"))
-    engines = tuple({**p["engine"], "seconds": p["updated"] - p["started"]} for p in live)
+    engines = tuple({**p["engine"], "tokens": p["tokens"], "seconds": p["updated"] - p["started"]} for p in live)
     return Rate(problems, draws, tokens, seconds, verdicts, engines)
 
 
 def describe_engines(rate: Rate) -> str | None:
-    """Mean batch, prefix cache hits, idle share and preemptions over the engines that run; None without steps."""
+    """Mean batch, prefix cache hits, idle share and preemptions over the engines that run; None without steps.
+
+    An engine whose start-up check failed is told of.
+    """
 
     def total(key: str) -> float:
         return sum(engine[key] for engine in rate.engines)
 
     if not total("steps"):
         return None
-    hits = (
-        f"{total('cached_tokens') / total('prompt_tokens'):.0%} of prompt tokens cached, "
-        if total("prompt_tokens")
-        else ""
+    hits = _hits(total("cached_tokens"), total("prompt_tokens"))
+    inexact = sum(engine["prefix_exact"] is False for engine in rate.engines)
+    warning = (
+        f", {inexact} of {len(rate.engines)} engines: greedy output differs with a cached prefix" if inexact else ""
     )
     return (
         f"batch of {total('batch_tokens') / total('steps'):.0f}, {hits}"
-        f"{total('idle_s') / max(total('seconds'), 1e-9):.1%} idle, {total('preemptions'):.0f} preemptions"
+        f"{total('idle_s') / max(total('seconds'), 1e-9):.1%} idle, {total('preemptions'):.0f} preemptions{warning}"
     )
+
+
+def engine_lines(rate: Rate) -> list[tuple[str, str]]:
+    """Where there are several engines, a name and a line for each: sums hide one that lags behind or idles."""
+    if len(rate.engines) < 2:
+        return []
+    return [(f"engine {number}", _engine_line(engine)) for number, engine in enumerate(rate.engines, 1)]
+
+
+def _engine_line(engine: dict[str, Any]) -> str:
+    seconds = max(engine["seconds"], 1e-9)
+    return (
+        f"{engine['tokens'] / seconds:,.0f} tokens/s, {_hits(engine['cached_tokens'], engine['prompt_tokens'])}"
+        f"{engine['idle_s'] / seconds:.1%} idle, {engine['preemptions']} preemptions, "
+        f"KV cache {engine['kv_cache_use']:.0%} in use"
+    )
+
+
+def _hits(cached: float, asked: float) -> str:
+    return f"{cached / asked:.0%} of prompt tokens cached, " if asked else ""
 
 
 @contextmanager

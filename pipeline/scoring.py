@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,12 +53,16 @@ class ScoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows of a file: from `start` on (a byte of JSONL, a row group of Parquet), the first of them row `first`."""
+    """Some rows of a file: from `start` on (a byte of JSONL, a row group of Parquet), the first of them row `first`.
+
+    In a row group they begin at its row `offset`.
+    """
 
     path: str
     start: int
     first: int
     rows: int
+    offset: int = 0
 
 
 @contextmanager
@@ -112,7 +117,7 @@ def score_file(
 
 
 def chunks(file: Path, rows: int = CHUNK_ROWS) -> list[Chunk]:
-    """Cuts a file into chunks: Parquet at its row groups, JSONL every `rows` lines.
+    """Cuts a file into chunks of at most `rows` rows, Parquet at its row groups too.
 
     Raises:
         UserError: it isn't such a file.
@@ -123,7 +128,11 @@ def chunks(file: Path, rows: int = CHUNK_ROWS) -> list[Chunk]:
         if file.suffix == ".parquet":
             with pq.ParquetFile(file) as opened:
                 sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
-            return [Chunk(str(file), group, sum(sizes[:group]), size) for group, size in enumerate(sizes)]
+            return [
+                Chunk(str(file), group, sum(sizes[:group]) + offset, min(rows, size - offset), offset)
+                for group, size in enumerate(sizes)
+                for offset in range(0, size, rows)
+            ]
         found, position, first, count = [], 0, 0, 0
         with file.open("rb") as lines:
             start = 0
@@ -198,8 +207,8 @@ def _output(name: str, index: int, item: Candidate | RowError, found: Sequence[f
 
 def _read(chunk: Chunk) -> Iterator[dict[str, Any] | RowError]:
     if chunk.path.endswith(".parquet"):
-        with pq.ParquetFile(chunk.path) as file:
-            yield from file.read_row_group(chunk.start).to_pylist()
+        group = _row_group(chunk.path, chunk.start, Path(chunk.path).stat().st_mtime_ns)
+        yield from group.slice(chunk.offset, chunk.rows).to_pylist()
         return
     with open(chunk.path, "rb") as lines:
         lines.seek(chunk.start)
@@ -209,6 +218,13 @@ def _read(chunk: Chunk) -> Iterator[dict[str, Any] | RowError]:
                 yield row if isinstance(row, dict) else RowError("bad_json", "the line is no object")
             except ValueError as error:
                 yield RowError("bad_json", str(error))
+
+
+@lru_cache(maxsize=1)
+def _row_group(path: str, group: int, mtime_ns: int) -> pa.Table:
+    """Kept for the group's other chunks: it can't be read in parts without reading what comes before."""
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group)
 
 
 def _text(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pipeline.errors import UserError
-from pipeline.progress import Rate, clock, current_rate, describe_engines, last_rate
+from pipeline.progress import Rate, clock, current_rate, describe_engines, engine_lines, last_rate
 from pipeline.store import Store
 
 Line = tuple[str, str]
@@ -53,7 +53,7 @@ def _speed(rate: Rate, pending: int) -> list[Line]:
         lines.append((f"{len(rate.engines)} engines" if len(rate.engines) > 1 else "engine", engines))
     if (left := rate.eta_s(pending)) is not None:
         lines.append(("time left", clock(left)))
-    return lines
+    return lines + engine_lines(rate)
 
 
 def _last_speed(store: Store, pending: int) -> list[Line]:

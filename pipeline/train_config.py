@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 
 from pipeline.prm_config import FIRST_TURN
 from pipeline.settings import Strict, load_settings
+from stages.targets import LABELS
 
 
 class DataConfig(Strict):
@@ -183,11 +185,24 @@ class TrainConfig(Strict):
             raise ValueError(f"target.tolerance is for target.kind=advantage, not {self.target.kind}: remove it")
         if self.target.stop_at_first_error and self.target.kind == "outcome":
             raise ValueError("target.stop_at_first_error with target.kind=outcome: a response is one step, remove it")
+        self._check_class_weights()
         if self.model.new_layers and self.model.lora is not None:
             raise ValueError("model.new_layers with model.lora: both leave the base as it is, choose one")
         if Path(self.run_dir).resolve() == Path(self.output_dir).resolve():
             raise ValueError("run_dir and output_dir are the same folder: choose another for one of them")
         return self
+
+    def _check_class_weights(self) -> None:
+        given, labels = self.loss.class_weights, tuple(LABELS[self.target.kind])
+        if isinstance(given, str):
+            return
+        if unknown := sorted(given.keys() - set(labels)):
+            raise ValueError(
+                f"loss.class_weights: {unknown[0]!r} is no label of target.kind={self.target.kind}: "
+                f"use {', '.join(map(repr, labels))}"
+            )
+        if wrong := [name for name, weight in given.items() if not 0 < weight < math.inf]:
+            raise ValueError(f"loss.class_weights: the weight of {wrong[0]!r} is {given[wrong[0]]}: give one above 0")
 
 
 def load_train_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:

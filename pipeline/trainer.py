@@ -16,9 +16,9 @@ from pipeline.batching import TARGET_KEYS
 from pipeline.errors import UserError
 from pipeline.train_config import LossConfig
 from stages import loss as losses
+from stages.evaluate.metrics import Steps, auc, cells, macro_f1, reliability
 from stages.order import GroupedSampler
 from stages.samples import UNMEASURED
-from stages.step_metrics import calibration_error, macro_f1, roc_auc
 
 
 @dataclass(frozen=True)
@@ -134,22 +134,24 @@ class PrmTrainer(Trainer):
 
 
 def step_metrics(prediction: EvalPrediction, threshold: float) -> dict[str, float]:
-    """Macro-F1, ROC-AUC and calibration of the measured steps; the first label is "right".
+    """Macro-F1, ROC-AUC and calibration of the measured steps, as `visualprm evaluate` has them; the first label is "right".
 
-    The scores are in [0, 1] but for advantage labels, whose calibration has no meaning.
+    What isn't defined is left out: both but for the calibration without right or without wrong steps, and the
+    calibration of advantage scores, which leave [0, 1].
     """
     scores, labels = _flat(prediction.predictions), _flat(prediction.label_ids)
     measured = labels != UNMEASURED
-    scores, right = scores[measured], labels[measured] == 0
+    steps = Steps.of(labels[measured] == 0, scores[measured].astype(float))
+    all_right = Steps.of(steps.right, np.full(len(steps.right), np.inf))
     found = {
-        "macro_f1": macro_f1(right, scores > threshold),
-        "macro_f1_all_right": macro_f1(right, np.ones_like(right)),
-        "roc_auc": roc_auc(right, scores),
-        "ece": calibration_error(right, scores) if scores.min() >= 0 else None,
-        "right_share": float(right.mean()),
-        "steps": float(len(right)),
+        "macro_f1": float(macro_f1(cells(steps, threshold, 1)[0])),
+        "macro_f1_all_right": float(macro_f1(cells(all_right, threshold, 1)[0])),
+        "roc_auc": float(auc(steps.right, steps.score)),
+        "ece": reliability(steps)[1],
+        "right_share": float(steps.right.mean()),
+        "steps": float(len(steps.right)),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None and not math.isnan(value)}
 
 
 def _flat(values: Any) -> np.ndarray:

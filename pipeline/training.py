@@ -25,8 +25,12 @@ from pipeline.train_config import TrainConfig
 from stages.render import Layout, label_ids
 from stages.targets import LABELS
 
-FREE = ("output_dir", "check", "ray", "data.path", "optim.loader_workers", "model.output_dtype")
-"""Dotted keys that may change between two calls on one run directory."""
+FREE = (
+    "output_dir", "check", "ray.gpu", "ray.address", "ray.failures", "data.path", "optim.loader_workers",
+    "model.output_dtype",
+)  # fmt: skip
+"""Dotted keys that may change between two calls on one run directory. With other `ray.workers` an optimiser step
+would be of another number of samples, and what a checkpoint has seen could not be told from its step."""
 _FAILED = "failed.txt"
 
 
@@ -66,15 +70,23 @@ def make_layout(config: TrainConfig) -> Layout:
             system = Path(config.model.system).read_text(encoding="utf-8").rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"model.system: {config.model.system} can't be read: {error}") from error
+    return _layout(config, system)
+
+
+def _layout(config: TrainConfig, system: str | None) -> Layout:
     return Layout(labels=tuple(LABELS[config.target.kind]), first_turn=config.model.first_turn, system=system)
 
 
-def fit(config: TrainConfig, prepared: Prepared) -> None:
-    """What every worker does: trains from the last checkpoint on, evaluates, and the first one writes the model."""
+def fit(config: TrainConfig, prepared: Prepared, stated: TrainConfig | None = None) -> None:
+    """What every worker does: trains from the last checkpoint on, evaluates, and the first one writes the model.
+
+    Args:
+        stated: the settings as the user gave them, where `config` has other paths; they go into the model's folder.
+    """
     trainer = make_trainer(config, prepared)
     trainer.train(resume_from_checkpoint=_last_checkpoint(Path(config.run_dir)))
     metrics = _plain(trainer.evaluate()) if len(prepared.held_out) else {}
-    _write_model(config, prepared, trainer, metrics)
+    _write_model(config, prepared, trainer, metrics, stated or config)
 
 
 def make_trainer(config: TrainConfig, prepared: Prepared) -> Any:
@@ -88,7 +100,7 @@ def make_trainer(config: TrainConfig, prepared: Prepared) -> Any:
 
     set_seed(config.seed)
     processor = base_model.load_processor(config.model)
-    layout = make_layout(config)
+    layout = _layout(config, prepared.system)
     weights = LABELS[config.target.kind]
     objective = Objective(
         label_ids(processor, layout), tuple(weights.values()), config.target.kind == "counts", config.loss
@@ -159,20 +171,22 @@ def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
     return arguments
 
 
-def _write_model(config: TrainConfig, prepared: Prepared, trainer: Any, metrics: Mapping[str, float]) -> None:
+def _write_model(
+    config: TrainConfig, prepared: Prepared, trainer: Any, metrics: Mapping[str, float], stated: TrainConfig
+) -> None:
     target = config.target.kind
-    layout = make_layout(config)
+    layout = _layout(config, prepared.system)
     description = PrmConfig(
         kind="orm" if target == "outcome" else "prm",
         target=target,
         label_weights=dict(LABELS[target]),
         placeholder=layout.placeholder,
         first_turn=layout.first_turn,
-        system=prepared.system,
+        system=layout.system,
         max_tokens=config.data.max_tokens,
         base_model=base_model.fingerprint(config.model),
         data_fingerprint=prepared.fingerprint,
-        training=config.model_dump(mode="json", exclude={"run_dir", "output_dir", "ray", "check"}),
+        training=stated.model_dump(mode="json", exclude={"run_dir", "output_dir", "ray", "check"}),
         metrics=dict(metrics),
     )
     dtype = config.model.output_dtype
@@ -199,13 +213,12 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared) -> None:
 
     failed = Path(config.run_dir).resolve() / _FAILED
     failed.unlink(missing_ok=True)
-    settings = {"config": config.model_dump(mode="json"), "samples": str(prepared.folder.resolve()), "cwd": os.getcwd()}
     if not ray.is_initialized():
-        ray.init(address=config.ray.address, log_to_driver=True, runtime_env={"env_vars": _worker_environment()})
+        ray.init(address=config.ray.address, log_to_driver=True, runtime_env=_runtime_environment(config.ray.address))
     try:
         TorchTrainer(
             _ray_worker,
-            train_loop_config=settings,
+            train_loop_config=_worker_settings(config, prepared),
             torch_config=TorchConfig(backend="nccl" if config.ray.gpu else "gloo"),
             scaling_config=ScalingConfig(num_workers=config.ray.workers, use_gpu=config.ray.gpu),
             run_config=RunConfig(
@@ -222,20 +235,37 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared) -> None:
         ray.shutdown()
 
 
-def _worker_environment() -> dict[str, str]:
+def _runtime_environment(address: str | None) -> dict[str, Any]:
     names = ("PYTHONPATH", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", "HF_HOME")
-    return {name: os.environ[name] for name in names if name in os.environ}
+    found: dict[str, Any] = {"env_vars": {name: os.environ[name] for name in names if name in os.environ}}
+    if address:
+        import pipeline
+        import stages
+
+        found["py_modules"] = [pipeline, stages]
+    return found
+
+
+def _worker_settings(config: TrainConfig, prepared: Prepared) -> dict[str, Any]:
+    """What `_ray_worker` is given: a worker elsewhere has another working directory, and none of this one's files."""
+    base = Path(config.model.base)
+    places = {name: str(Path(getattr(config, name)).absolute()) for name in ("run_dir", "output_dir")}
+    model = config.model.model_copy(update={"base": str(base.absolute())} if base.is_dir() else {})
+    return {
+        "config": config.model_copy(update={**places, "model": model}).model_dump(mode="json"),
+        "stated": config.model_dump(mode="json"),
+        "samples": str(prepared.folder.resolve()),
+    }
 
 
 def _ray_worker(settings: Mapping[str, Any]) -> None:
     """In a Ray worker. A user error would only repeat itself: it is left in a file, which ends each new try at once."""
-    os.chdir(settings["cwd"])
-    config = TrainConfig.model_validate(settings["config"])
+    config, stated = (TrainConfig.model_validate(settings[name]) for name in ("config", "stated"))
     failed = Path(config.run_dir) / _FAILED
     if failed.exists():
         raise RuntimeError(failed.read_text(encoding="utf-8"))
     try:
-        fit(config, load_prepared(Path(settings["samples"])))
+        fit(config, load_prepared(Path(settings["samples"])), stated)
     except UserError as error:
         failed.write_text(str(error), encoding="utf-8")
         raise RuntimeError(str(error)) from error

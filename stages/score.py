@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import RowError, UserError
+from pipeline.hub import is_hub_id
 from pipeline.prm_config import FILE, FIRST_TURN, PrmConfig
 from stages.collate import Pictures, collate, prepare
 from stages.render import Layout, Rendering, expand, image_token_id, label_ids, render
@@ -44,26 +45,26 @@ class Scorer(Protocol):
 
 
 def read_config(path: str, like: str | None = None) -> PrmConfig:
-    """The folder's `prm_config.json`; a model without one becomes a baseline critic.
+    """The `prm_config.json` of a folder or hub id; a model without one becomes a baseline critic.
 
     Args:
-        like: the folder of a reward model, whose conversations a model without a file of its own is shown, so that
-            the two can be compared; by default the layout of the published corpora.
+        like: a reward model's folder or hub id, whose conversations a model without a file of its own is shown, so
+            that the two can be compared; by default the layout of the published corpora.
 
     Raises:
-        UserError: the folder holds no model, or a file is not understood.
+        UserError: no model is there, or a file is not understood.
     """
-    folder = Path(path)
-    if (folder / FILE).exists():
+    if (found := PrmConfig.find(path)) is not None:
         if like is not None:
             raise UserError(f"{path}: is a reward model with its own {FILE}: --like is for models without one")
-        return PrmConfig.load(folder)
-    hub_id = path.count("/") == 1 and not path.startswith((".", "/", "~")) and not folder.parent.exists()
-    if not hub_id and not (folder / "config.json").is_file():
+        return found
+    if not is_hub_id(path) and not (Path(path) / "config.json").is_file():
         raise UserError(f"{path}: holds no model (no config.json): give a folder that `visualprm train` wrote")
     untrained: dict[str, Any] = {"max_tokens": 2**20, "base_model": path, "data_fingerprint": UNTRAINED}
     if like is not None:
-        return PrmConfig.load(Path(like)).model_copy(update={**untrained, "training": {}, "metrics": {}})
+        if (shown := PrmConfig.find(like)) is None:
+            raise UserError(f"--like {like}: holds no {FILE}: give a reward model")
+        return shown.model_copy(update={**untrained, "training": {}, "metrics": {}})
     return PrmConfig(
         kind="prm",
         target="value",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.config import EngineConfig
 from pipeline.errors import UserError
 from pipeline.policy import model_fingerprint
-from pipeline.prm_config import FILE
+from pipeline.prm_config import PrmConfig
 
 if TYPE_CHECKING:
     from stages.score import Scorer
@@ -49,7 +49,7 @@ def find_critic(argument: str, like: str | None = None) -> Critic:
         name, path = Path(argument).resolve().name, argument
     if not name or "/" in name or name.startswith("."):
         raise UserError(f"critic {argument!r}: write it as NAME=PATH, with a name without slashes")
-    own = like if like is not None and not (Path(path) / FILE).exists() else None
+    own = like if like is not None and PrmConfig.find(path) is None else None
     config = read_config(path, own)
     fingerprint = model_fingerprint(EngineConfig(model=path))
     if config.data_fingerprint == UNTRAINED:

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     sample.add_argument("--n", type=int, default=64, help="candidates of every problem (64)")
     sample.add_argument("--greedy-first", action="store_true", help="candidate 0 is greedy, as in VLMEvalKit")
     sample.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-bonN by default")
-    sample.set_defaults(command=_sample)
+    sample.set_defaults(command=_sample, goes_on=True)
 
     score = parts.add_parser("score", help="let reward models score a pool, or go on with it")
     score.add_argument("pool", help="a pool's folder")
@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         metavar="PRM",
         help="show critics that are no reward models what this reward model is shown: baselines",
     )
-    score.set_defaults(command=_score)
+    score.set_defaults(command=_score, goes_on=True)
 
     report = parts.add_parser("report", help="accuracy over N of every way of choosing, with intervals and tests")
     report.add_argument("pool", help="a pool's folder")
@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
     search.add_argument("--expand", type=int, default=4, help="next steps that each of them gets (4)")
     search.add_argument("--aggregate", default="mean", help="what makes one score of the steps' scores (mean)")
     search.add_argument("--out", metavar="FOLDER", help="where results go; <output_dir>-search by default")
-    search.set_defaults(command=_search)
+    search.set_defaults(command=_search, goes_on=True)
 
 
 def _sample(options: argparse.Namespace) -> None:

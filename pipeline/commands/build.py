@@ -16,7 +16,7 @@ _SETTING = re.compile(r"[A-Za-z_][\w.]*=")
 def add(commands: Any) -> None:
     dataset = commands.add_parser("dataset", help="build a dataset, or go on with it")
     takes_config(dataset)
-    dataset.set_defaults(command=_dataset)
+    dataset.set_defaults(command=_dataset, goes_on=True)
 
     status = commands.add_parser("status", help="how far a run is")
     status.add_argument("run", help="a run directory")

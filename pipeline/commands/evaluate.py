@@ -13,7 +13,9 @@ def add(commands: Any) -> None:
     )
     evaluate.add_argument("bench", metavar="BENCH", help="VisualProcessBench, ProcessBench or a bench in their layout")
     evaluate.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings; see docs/evaluation.md")
-    evaluate.add_argument("--threshold", default="0.5", help="a number (0.5), 'tuned', 'tuned:SHARE' or 'swept'")
+    evaluate.add_argument(
+        "--threshold", help="a number, 'tuned', 'tuned:SHARE' or 'swept'; the middle of the model's scores by default"
+    )
     evaluate.add_argument(
         "--like", metavar="PRM", help="show a model that is no reward model what this reward model is shown: a baseline"
     )
@@ -28,5 +30,5 @@ def _evaluate(options: argparse.Namespace) -> None:
     from stages.evaluate.threshold import Rule
 
     settings = parse_settings(EvaluateSettings, {"like": options.like}, options.overrides, "evaluate")
-    rule = Rule.parse(options.threshold)
+    rule = None if options.threshold is None else Rule.parse(options.threshold)
     print(evaluate(options.model, options.bench, rule, options.out, settings, options.against))

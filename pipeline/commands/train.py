@@ -11,7 +11,7 @@ from pipeline.commands.arguments import takes_config
 def add(commands: Any) -> None:
     train = commands.add_parser("train", help="train a reward model from a dataset, or go on with it")
     takes_config(train)
-    train.set_defaults(command=_train)
+    train.set_defaults(command=_train, goes_on=True)
 
 
 def _train(options: argparse.Namespace) -> None:

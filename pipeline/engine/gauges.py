@@ -25,13 +25,16 @@ class Gauges:
     idle_s: float = 0.0
     prefix_exact: bool | None = None
     _under_way: int = field(default=0, repr=False)
-    _idle_since: float | None = field(default=None, repr=False)
+    _idle_since: float | None = field(default_factory=lambda: time.monotonic(), repr=False)
+
+    def ready(self) -> None:
+        """The model is loaded: what came before was no idling."""
+        self._idle_since = time.monotonic()
 
     def begin(self) -> None:
         """A request goes in."""
-        if self._idle_since is not None:
-            self.idle_s += time.monotonic() - self._idle_since
-            self._idle_since = None
+        self.idle_s += self._idling()
+        self._idle_since = None
         self._under_way += 1
 
     def end(self) -> None:
@@ -41,5 +44,12 @@ class Gauges:
             self._idle_since = time.monotonic()
 
     def snapshot(self) -> dict[str, Any]:
-        """The public numbers, as they are written beside a run."""
-        return {name: value for name, value in asdict(self).items() if not name.startswith("_")}
+        """The public numbers, as they are written beside a run; the idle time that still goes on counts."""
+        found = {name: value for name, value in asdict(self).items() if not name.startswith("_")}
+        return {**found, "idle_s": self.idle_s + self._idling()}
+
+    def _idling(self) -> float:
+        """For how long the engine has been idle by now, in seconds."""
+        # Read once: the meter's thread asks while the engine's begins.
+        since = self._idle_since
+        return 0.0 if since is None else time.monotonic() - since

@@ -84,6 +84,7 @@ class VllmEngine:
             ),
             stat_loggers=[_stat_logger(self.gauges)],
         )
+        self.gauges.ready()
         self._tile_argument = tile_argument(self._text.processor)
         self._check: asyncio.Task[None] | None = None
         end = self._llm.model_config.try_get_generation_config().get("eos_token_id", [])

@@ -19,6 +19,9 @@ from pipeline.records import Image
 from stages.render import Rendering
 from stages.score import Candidate, Reader, image_errors, loading_errors, read_config
 
+MOST_IMAGES = 16
+"""Of one solution. vLLM sets memory aside for them, and refuses a whole list of requests for one that has more."""
+
 
 class VllmScorer:
     """See `Scorer`. Scores are those of `ProcessRewardModel` up to rounding."""
@@ -43,7 +46,7 @@ class VllmScorer:
                 dtype=dtype or ("float32" if cpu else "bfloat16"),
                 max_model_len=max_model_len,
                 **{
-                    "limit_mm_per_prompt": {"image": 16},
+                    "limit_mm_per_prompt": {"image": MOST_IMAGES},
                     "enable_prefix_caching": True,
                     "disable_log_stats": True,
                     **(CPU_ARGS if cpu else {}),
@@ -68,6 +71,10 @@ class VllmScorer:
 
     def _requests(self, candidate: Candidate) -> list[dict[str, Any]] | RowError:
         try:
+            if len(candidate.images) > MOST_IMAGES:
+                raise RowError(
+                    "too_many_images", f"{len(candidate.images)} images, vLLM is given at most {MOST_IMAGES}"
+                )
             rendering = self._reader.render(candidate)
             with image_errors():
                 images = [PillowImage.open(io.BytesIO(data)).convert("RGB") for data in candidate.images]

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.config import LabelConfig, RolloutConfig
 from pipeline.frontier.ledger import Recorded
 from pipeline.records import Step
+from stages.evaluate import metrics
 from stages.label import count_own, score, step_label
 from stages.rollout import Progress, largest_bias, origins, replay
 from stages.rollout.strategies.wrong_only import audited
@@ -163,13 +164,10 @@ def compare(
 
 
 def macro_f1(verdicts: Mapping[tuple[bool, bool], int]) -> float | None:
-    """The mean of the F1 of right and of wrong steps, from (truth, label) → count; null without steps."""
-    if not sum(verdicts.values()):
-        return None
-    kept, lost = verdicts.get((True, True), 0), verdicts.get((True, False), 0)
-    missed, found = verdicts.get((False, True), 0), verdicts.get((False, False), 0)
-    errors = lost + missed
-    return (2 * kept / max(1, 2 * kept + errors) + 2 * found / max(1, 2 * found + errors)) / 2
+    """The mean of the F1 of right and of wrong steps, from (truth, label) → count; null where one isn't defined."""
+    cells = [verdicts.get((truth, label), 0) for truth in (True, False) for label in (True, False)]
+    found = float(metrics.macro_f1(cells))
+    return None if math.isnan(found) else found
 
 
 def _replay(solution: Recorded, config: RolloutConfig) -> list[Progress]:

@@ -26,6 +26,8 @@ class Critic(Protocol):
 
     failures: Counter[str]
     """Why steps have no score: reason → steps."""
+    middle: float
+    """Halfway between the scores of a step that is surely right and of one that is surely wrong."""
 
     def score_many(self, items: Sequence[Item]) -> list[Scores]:
         """The scores of every item's steps, in their order."""

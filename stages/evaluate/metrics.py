@@ -31,6 +31,12 @@ class Steps:
     right: Bools
     score: Floats
 
+    @classmethod
+    def of(cls, right: Bools, score: Floats) -> Steps:
+        """Steps of which nothing else is known, as of one sample: shape (M,) each."""
+        place = np.arange(len(right))
+        return cls(np.zeros_like(place), place, right, score)
+
     def where(self, mask: Bools) -> Steps:
         return Steps(self.sample[mask], self.position[mask], self.right[mask], self.score[mask])
 

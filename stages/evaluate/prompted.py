@@ -31,6 +31,8 @@ class PromptedCritic:
     `{steps}` are all steps, or for `each` the ones before.
     """
 
+    middle = 0.5
+
     def __init__(
         self,
         engine: Engine,

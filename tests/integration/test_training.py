@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from transformers import TrainerCallback
@@ -16,8 +20,8 @@ from transformers import TrainerCallback
 from pipeline.errors import UserError
 from pipeline.preparation import Prepared, prepare
 from pipeline.prm_config import PrmConfig
-from pipeline.train_config import TrainConfig
-from pipeline.training import fit, make_layout, make_trainer, train
+from pipeline.train_config import TrainConfig, load_train_config
+from pipeline.training import _ray_worker, _worker_settings, fit, make_layout, make_trainer, train
 from stages.score import ProcessRewardModel
 from tests import shards
 from tests.families import FAMILIES, family
@@ -154,6 +158,19 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path, ti
         assert found[step] == pytest.approx(expected[step], abs=1e-6), step
 
 
+def test_a_training_of_new_layers_goes_on_where_it_was(tmp_path: Path, tiny: str) -> None:
+    changes: dict[str, Any] = {"model__new_layers": 1, "check__save_every": 2, "optim__args": {"optim": "adamw_torch"}}
+    settings = config(tmp_path, tiny, shards.solutions(8, 2), **changes)
+    data = prepared(settings)
+    whole = make_trainer(settings, data)
+    whole.train()
+    expected = losses(whole)
+    assert max(expected) == 4
+    resumed = make_trainer(settings, data)
+    resumed.train(resume_from_checkpoint=str(Path(settings.run_dir) / "checkpoints/checkpoint-2"))
+    assert losses(resumed) == pytest.approx(expected, abs=1e-6)
+
+
 def test_other_data_or_settings_are_refused(tmp_path: Path, tiny: str) -> None:
     rows = shards.solutions(4)
     train(config(tmp_path, tiny, rows, check__save_every=1))
@@ -176,7 +193,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path: Path, tiny: st
 
 def test_adapters_a_frozen_tower_and_checkpointed_activations(tmp_path: Path, tiny: str) -> None:
     settings = config(
-        tmp_path, tiny, shards.solutions(4), model__lora={"rank": 2, "targets": r".*language_model.*_proj"},
+        tmp_path, tiny, shards.solutions(4), model__lora={"rank": 2},
         model__frozen=["vision_tower"], optim__gradient_checkpointing=True, optim__epochs=2,
     )  # fmt: skip
     fit(settings, prepared(settings))
@@ -185,10 +202,49 @@ def test_adapters_a_frozen_tower_and_checkpointed_activations(tmp_path: Path, ti
     before = AutoModelForImageTextToText.from_pretrained(tiny).state_dict()
     after = AutoModelForImageTextToText.from_pretrained(settings.output_dir).state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed
-    assert all("language_model" in name and "_proj" in name for name in changed)
+    assert any("language_model" in name and "_proj" in name for name in changed)
+    assert not any("vision_tower" in name for name in changed)
     with pytest.raises(UserError, match=r"model\.frozen: 'eyes' is no part of this model"):
         fit(config(tmp_path, tiny, shards.solutions(4), model__frozen=["eyes"]), prepared(settings))
+
+
+def test_the_demos_own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New layers, the solution in one turn, bf16, a loader's process and TensorBoard: all that `make train` uses."""
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    data = shards.write(tmp_path / "data", shards.solutions(20, 4))
+    overrides = {"data.path": data, "run_dir": tmp_path / "run", "output_dir": tmp_path / "out"}
+    words = [f"{key}={value}" for key, value in overrides.items()]
+    settings = load_train_config("configs/train_demo.yaml", [*words, "optim.args.max_steps=2", "check.log_every=1"])
+    train(settings)
+    assert list((tmp_path / "run/logs").glob("events.*"))
+    described = PrmConfig.load(tmp_path / "out")
+    assert described.metrics["steps"]
+    model = ProcessRewardModel.from_pretrained(settings.output_dir)
+    assert model._model.config.get_text_config().num_hidden_layers == 4 + settings.model.new_layers
+    one, two = model.score("What is 1?", [shards.picture(1)], ["good step", "bad step"])
+    assert 0 < one < 1
+    assert 0 < two < 1
+
+
+def test_a_worker_needs_nothing_of_the_drivers_folder(
+    tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "base").symlink_to(tiny)
+    monkeypatch.chdir(home)
+    Path("system.txt").write_text("Judge.")
+    settings = config(Path(), "base", shards.solutions(4), model__system="system.txt")
+    given = _worker_settings(settings, prepared(settings))
+    Path("system.txt").unlink()
+    shutil.rmtree("data")
+    monkeypatch.chdir(elsewhere)
+    _ray_worker(given)
+    assert not list(elsewhere.iterdir())
+    described = PrmConfig.load(home / "out")
+    assert (described.system, described.training["model"]["base"]) == ("Judge.", "base")
+    assert described.base_model.startswith("base@")
 
 
 def test_two_workers_train_together_on_ray(tmp_path: Path, tiny: str) -> None:
@@ -207,3 +263,29 @@ def test_two_workers_train_together_on_ray(tmp_path: Path, tiny: str) -> None:
     )
     model = ProcessRewardModel.from_pretrained(settings.output_dir)
     assert len(model.score("?", [], ["a", "b"])) == 2
+
+
+def test_a_killed_worker_costs_no_step(tmp_path: Path, tiny: str) -> None:
+    settings = config(
+        tmp_path, tiny, shards.solutions(8, 2), ray__workers=2, ray__gpu=False, optim__batch_size=2, optim__epochs=20,
+        check__save_every=5,
+    )  # fmt: skip
+    checkpoints = Path(settings.run_dir) / "checkpoints"
+    killed: list[psutil.Process] = []
+
+    def kill_one() -> None:
+        while not list(checkpoints.glob("*/trainer_state.json")):
+            time.sleep(0.05)
+        workers = (each for each in psutil.Process().children(recursive=True) if "RayTrainWorker" in each.name())
+        killed.append(next(workers))
+        killed[0].kill()
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    train(settings)
+    killer.join(1)
+    assert len(killed) == 1
+    last = max(checkpoints.iterdir(), key=lambda path: int(path.name.split("-")[1]))
+    state = json.loads((last / "trainer_state.json").read_text())
+    steps = 20 * -(-len(prepared(settings).train) // 4)
+    assert [entry["step"] for entry in state["log_history"] if "loss" in entry] == list(range(1, steps + 1))

@@ -10,8 +10,8 @@ import pytest
 from demo.critics import Solutions
 from demo.frontier import frontier, labels_key, worth
 from pipeline.errors import UserError
+from stages.evaluate.metrics import Steps, auc, cells, macro_f1
 from stages.score import Candidate
-from stages.step_metrics import macro_f1, roc_auc
 from tests.shards import row, step, write
 
 
@@ -22,8 +22,8 @@ def test_the_worth_of_scores_is_that_of_the_metrics() -> None:
     scored = [[0.3 * truth + 0.7 * rng.random() for truth in each] for each in truths]
     found = worth(Solutions(candidates, truths), scored)
     right, scores = np.concatenate(truths), np.concatenate(scored)
-    assert found["macro_f1"] == pytest.approx(macro_f1(right, scores > 0.5))
-    assert found["roc_auc"] == pytest.approx(roc_auc(right, scores))
+    assert found["macro_f1"] == pytest.approx(macro_f1(cells(Steps.of(right, scores), 0.5, 1)[0]))
+    assert found["roc_auc"] == pytest.approx(auc(right, scores))
     low, high = found["macro_f1_interval"]
     assert 0.3 < low < found["macro_f1"] < high < 1
     assert (found["problems"], found["solutions"], found["steps"]) == (40, 80, 240)

@@ -222,3 +222,27 @@ def test_an_engine_that_dies_beside_a_failed_row_is_dead() -> None:
 
     with pytest.raises(EngineDead, match="lost"):
         asyncio.run(annotating._all([die(), fail()]))
+
+
+def test_a_full_cache_holds_the_next_problem_back_but_never_the_only_one() -> None:
+    async def waits(under_way: int, use: float, later: float | None = None) -> bool:
+        """Whether a problem is still at the door after several looks at the gauge."""
+        annotator: Any = object.__new__(Annotator)
+        annotator._door, annotator._under_way = asyncio.Lock(), under_way
+        annotator._engine = RecordingEngine()
+        annotator._engine.gauges.kv_cache_use = use
+        task = asyncio.create_task(annotator._room())
+        await asyncio.sleep(0.2)
+        if later is not None:
+            assert not task.done()
+            annotator._engine.gauges.kv_cache_use = later
+            await asyncio.wait_for(task, 5)
+        waiting = not task.done()
+        assert annotator._under_way == under_way + (not waiting)
+        task.cancel()
+        return waiting
+
+    assert asyncio.run(waits(1, annotating.FULL_CACHE + 0.01))
+    assert not asyncio.run(waits(0, 1.0))
+    assert not asyncio.run(waits(5, annotating.FULL_CACHE))
+    assert not asyncio.run(waits(5, 1.0, later=0.5))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli import _parse
+from pipeline.cli import _parse, main
 
 
 def test_overrides_stand_before_or_behind_flags() -> None:
@@ -18,3 +18,29 @@ def test_overrides_stand_before_or_behind_flags() -> None:
 def test_what_no_command_knows_is_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         _parse(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dataset", "x.yaml"], "goes on from here"),
+        (["train", "x.yaml"], "goes on from here"),
+        (["bon", "score", "pool", "prm"], "goes on from here"),
+        (["score", "prm", "x.jsonl"], "starts over"),
+        (["evaluate", "prm", "bench"], "starts over"),
+    ],
+)
+def test_a_stop_says_what_the_same_command_does(
+    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_: object) -> None:
+        raise KeyboardInterrupt
+
+    options = _parse(arguments)
+    options.command = stopped
+    monkeypatch.setattr("pipeline.cli._parse", lambda _: options)
+    # The handler of SIGTERM stays as it is for other tests.
+    monkeypatch.setattr("pipeline.cli.signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit, match="130"):
+        main(arguments)
+    assert capsys.readouterr().err == f"visualprm: stopped; the same command {words}\n"

@@ -43,6 +43,8 @@ def bench(tmp_path: Path) -> Path:
 class Knows:
     """A critic that finds every wrong step, and counts how it is called."""
 
+    middle = 0.5
+
     def __init__(self) -> None:
         self.failures: Counter[str] = Counter()
         self.batches: list[int] = []
@@ -99,6 +101,19 @@ def test_the_report_can_be_made_again_from_its_scores(
     again = json.loads((tmp_path / "again" / "report.json").read_text())
     differing = {key for key in report if report[key] != again[key]}
     assert differing == {"model", "failures"}
+
+
+def test_the_threshold_is_the_middle_of_the_critics_scores_unless_it_is_given(
+    bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Signed(Knows):
+        middle = 0.0
+
+    monkeypatch.setattr(evaluation, "open_critic", lambda model, settings: Signed())
+    for words, value in (([], 0.0), (["--threshold", "0.5"], 0.5)):
+        main(["evaluate", "model", str(bench), "--out", str(tmp_path / "out"), "resamples=5", *words])
+        report = json.loads((tmp_path / "out" / "report.json").read_text())
+        assert report["threshold"]["value"] == value
 
 
 def test_another_critics_scores_beside_it(bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +182,7 @@ def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPat
         """Scores every step 0.5; a solution of two steps is too long for it."""
 
         def __init__(self, kind: str) -> None:
-            self.config = SimpleNamespace(kind=kind)
+            self.config = SimpleNamespace(kind=kind, label_weights={"+": 1.0, "=": 0.0, "-": -1.0})
 
         def score_many(self, candidates: Sequence[Any]) -> list[list[float] | RowError]:
             return [RowError("too_long") if len(c.steps) == 2 else [0.5] * len(c.steps) for c in candidates]
@@ -182,6 +197,7 @@ def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPat
             items = [Item("?", (), ("a",)), Item("?", (), ("a", "b")), Item("?", (), ("a", "b", "c"))]
             assert critic.score_many(items) == [[0.5], [None, None], [0.5] * 3]
             assert critic.failures == {"too_long": 2}
+            assert critic.middle == 0.0
 
 
 def test_a_prompt_file_without_its_placeholder_is_refused(tmp_path: Path) -> None:

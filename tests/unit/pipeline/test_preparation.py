@@ -17,7 +17,7 @@ from pipeline.records import IMPORTED_SCHEMA, PUBLISHED_SCHEMA
 from pipeline.train_config import TrainConfig
 from stages.collate import prepare as prepare_images
 from stages.exchange.kept import Kept
-from stages.render import Layout, expand, image_token_id, render
+from stages.render import FIRST_TURN, Layout, expand, image_token_id, render
 from stages.samples import UNMEASURED
 from stages.targets import LABELS
 from tests import shards
@@ -33,9 +33,11 @@ def config(folder: Path, data: str, **changes: Any) -> TrainConfig:
     return TrainConfig.model_validate(settings)
 
 
-def prepared(folder: Path, rows: list[dict[str, Any]], name: str = "demo", **changes: Any) -> Prepared:
-    settings = config(folder, shards.write(folder / "data", rows), **changes)
-    return prepare(settings, family(name)[1], Layout(labels=tuple(LABELS[settings.target.kind])))
+def prepared(
+    folder: Path, rows: list[dict[str, Any]], name: str = "demo", first_turn: str = FIRST_TURN, **changes: Any
+) -> Prepared:
+    settings = config(folder, shards.write(folder / "data", rows), model__first_turn=first_turn, **changes)
+    return prepare(settings, family(name)[1], Layout(tuple(LABELS[settings.target.kind]), first_turn=first_turn))
 
 
 def test_problems_are_split_whole_and_by_their_id_alone(tmp_path: Path) -> None:
@@ -80,14 +82,15 @@ def test_targets_labels_and_weights_reach_the_batch(tmp_path: Path) -> None:
     assert batch["rows"] == [row["id"] for row in rows]
 
 
+@pytest.mark.parametrize("first_turn", [FIRST_TURN, "{question}\nSolve."], ids=["turns", "inline"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_sample_is_rendered_as_the_scorer_renders_it(tmp_path: Path, name: str) -> None:
+def test_a_sample_is_rendered_as_the_scorer_renders_it(tmp_path: Path, name: str, first_turn: str) -> None:
     _, processor = family(name)
     image = shards.picture(1, 100, 50)
     rows = [shards.row(0, 0, [shards.step("a +", 8), shards.step("b", 0)], images=[{"bytes": image, "path": ""}] * 2)]
-    found = prepared(tmp_path, rows, name)
+    found = prepared(tmp_path, rows, name, first_turn)
     sample = found.train[0]
-    rendering = render(processor, rows[0]["question"], 2, ["a +", "b"], Layout())
+    rendering = render(processor, rows[0]["question"], 2, ["a +", "b"], Layout(first_turn=first_turn))
     shown = prepare_images(processor, [image, image])
     expanded = expand(rendering, image_token_id(processor), shown.spans)
     assert (tuple(sample.token_ids), tuple(sample.slots)) == (rendering.token_ids, rendering.slots)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.gauges import Gauges
-from pipeline.progress import Rate, clock, current_rate, describe_engines
+from pipeline.progress import Rate, clock, current_rate, describe_engines, engine_lines
 from pipeline.store import Store
 
 
@@ -27,27 +27,41 @@ def test_engines_add_up_and_dead_ones_are_left_out(tmp_path: Path) -> None:
     assert rate.seconds == pytest.approx(20, abs=0.5)
     assert rate.verified_share == 0.8
     assert rate.eta_s(3) == pytest.approx(10, abs=0.5)
-    assert describe_engines(rate) == "batch of 200, 75% of prompt tokens cached, 5.1% idle, 0 preemptions"
+    expected = "batch of 200, 75% of prompt tokens cached, 5.1% idle, 0 preemptions"
+    assert describe_engines(rate) == expected
+    assert engine_lines(rate) == [
+        (f"engine {number}", f"{tokens} tokens/s, 75% of prompt tokens cached, {idle}% idle, 0 preemptions, "
+         "KV cache 0% in use") for number, tokens, idle in ((1, 53, 5.3), (2, 50, 5.0))
+    ]  # fmt: skip
+    rate.engines[0]["prefix_exact"] = False
+    assert describe_engines(rate) == f"{expected}, 1 of 2 engines: greedy output differs with a cached prefix"
 
 
 def test_what_is_not_measured_is_none() -> None:
     nothing = Rate(0, 0, 0, 0.0, Counter())
     assert (nothing.tokens_per_s, nothing.verified_share, nothing.eta_s(5)) == (None, None, None)
     assert describe_engines(nothing) is None
+    assert engine_lines(nothing) == []
 
 
-def test_an_engine_idles_from_its_last_answer_to_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_idles_until_its_first_request_and_between_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("pipeline.engine.gauges.time.monotonic", lambda: now)
     gauges = Gauges()
+    now = 101.0
+    gauges.ready()
+    now = 103.0
+    assert gauges.snapshot()["idle_s"] == 2.0
     gauges.begin()
     gauges.begin()
     gauges.end()
     now = 105.0
     gauges.end()
     now = 108.0
+    assert gauges.snapshot()["idle_s"] == 5.0
     gauges.begin()
-    assert gauges.snapshot()["idle_s"] == 3.0
+    now = 111.0
+    assert gauges.snapshot()["idle_s"] == 5.0
 
 
 @pytest.mark.parametrize(

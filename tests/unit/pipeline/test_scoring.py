@@ -103,6 +103,27 @@ def test_parquet_in_and_out_by_row_groups(tmp_path: Path) -> None:
     assert [row["step_scores"] for row in rows] == [[k / 100] for k in range(5)]
 
 
+def test_a_long_row_group_is_scored_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.Table.from_pylist([{"id": str(k), "question": "?", "steps": ["x" * (k % 90)]} for k in range(210)])
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=200)
+    assert [(part.start, part.offset, part.first, part.rows) for part in chunks(tmp_path / "in.parquet")] == [
+        (0, 0, 0, 64), (0, 64, 64, 64), (0, 128, 128, 64), (0, 192, 192, 8), (1, 0, 200, 10),
+    ]  # fmt: skip
+    seen: list[int] = []
+    score = Lengths.score_many
+
+    def counted(self: Lengths, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
+        seen.append(len(candidates))
+        return score(self, candidates)
+
+    monkeypatch.setattr(Lengths, "score_many", counted)
+    score_file(tmp_path / "in.parquet", tmp_path / "out.parquet", OPTIONS)
+    assert seen == [64, 64, 64, 8, 10]
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [(row["id"], row["row"]) for row in rows] == [(str(k), k) for k in range(210)]
+    assert [row["step_scores"] for row in rows] == [[(k % 90) / 100] for k in range(210)]
+
+
 def test_lines_are_cut_into_chunks_without_loss(jsonl: Path) -> None:
     parts = chunks(jsonl, rows=5)
     assert [(part.first, part.rows) for part in parts] == [(0, 5), (5, 5), (10, 2)]

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from transformers import TrainingArguments
 
-from pipeline.training import training_arguments
+from pipeline.errors import UserError
+from pipeline.settings import dump_settings
+from pipeline.train_config import load_train_config
+from pipeline.training import _check_settings, _runtime_environment, training_arguments
 from tests.unit.pipeline.test_preparation import config
 
 
@@ -25,3 +28,34 @@ def test_one_process_uses_one_of_several_gpus(
     assert isinstance(arguments, OnFourGpus)
     assert (arguments.n_gpu, arguments.train_batch_size, arguments.eval_batch_size) == (1, 8, 8)
     assert capsys.readouterr().err == "one of 4 GPUs is used: ray.workers=4 uses all\n"
+
+
+def test_what_a_step_is_made_of_stays_between_two_calls(tmp_path: Path) -> None:
+    before = config(tmp_path, "data", ray__workers=2, ray__gpu=False)
+    checkpoint = Path(before.run_dir) / "checkpoints/checkpoint-4"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "trainer_state.json").touch()
+    (Path(before.run_dir) / "train.yaml").write_text(dump_settings(before))
+    where = {"ray__address": "auto", "ray__failures": 9, "ray__gpu": True}
+    _check_settings(config(tmp_path, "data", ray__workers=2, **where), Path(before.run_dir))
+    with pytest.raises(UserError, match=r"ray\.workers: .* holds checkpoints of a training with 2, not 3"):
+        _check_settings(config(tmp_path, "data", ray__workers=3, ray__gpu=False), Path(before.run_dir))
+
+
+def test_a_cluster_is_sent_the_code() -> None:
+    import pipeline
+    import stages
+
+    assert _runtime_environment("auto")["py_modules"] == [pipeline, stages]
+    assert "py_modules" not in _runtime_environment(None)
+
+
+def test_the_published_recipe_becomes_arguments_with_sharded_weights(tmp_path: Path) -> None:
+    settings = load_train_config(
+        "configs/train_8b.yaml", [f"run_dir={tmp_path}", "optim.bf16=false", "check.report_to=[]"]
+    )
+    arguments = training_arguments(settings, evaluate=True)
+    assert arguments.fsdp_plugin_args["fsdp_version"] == 2
+    assert arguments.fsdp_plugin_args["activation_checkpointing"] is True
+    assert (arguments.train_batch_size, arguments.gradient_accumulation_steps) == (4, 16)
+    assert (arguments.learning_rate, arguments.warmup_steps, arguments.eval_strategy) == (1e-5, 0.05, "steps")

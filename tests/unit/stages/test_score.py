@@ -13,7 +13,7 @@ import torch
 from pipeline.errors import RowError, UserError
 from pipeline.prm_config import PrmConfig
 from stages.collate import collate, prepare
-from stages.render import FIRST_TURN, Layout, expand, image_token_id, render
+from stages.render import FIRST_TURN, Layout, expand, image_token_id, leading, render
 from stages.score import Candidate, ProcessRewardModel, read_config
 from tests.families import FAMILIES, POLICY, family
 from tests.unit.stages.test_collate import IMAGES
@@ -41,13 +41,17 @@ def made(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     return family(request.param)
 
 
-def step_by_step(model: Any, processor: Any, candidate: Candidate, weights: dict[str, float]) -> list[float]:
+def step_by_step(
+    model: Any, processor: Any, candidate: Candidate, weights: dict[str, float], first_turn: str
+) -> list[float]:
     """A forward pass for each step, over a conversation that ends with it; labels read by the tokenizer alone."""
-    layout, scores = Layout(tuple(weights), "+", FIRST_TURN, "Judge."), []
+    layout, scores = Layout(tuple(weights), "+", first_turn, "Judge."), []
     pictures = prepare(processor, candidate.images)
     ids = [processor.tokenizer.convert_tokens_to_ids(label) for label in weights]
     for end in range(1, len(candidate.steps) + 1):
-        rendering = render(processor, candidate.question, len(candidate.images), candidate.steps[:end], layout)
+        # Inline a solution that ends here isn't one that goes on.
+        shown = candidate.steps if layout.inline else candidate.steps[:end]
+        rendering = leading(render(processor, candidate.question, len(candidate.images), shown, layout), end)
         expanded = expand(rendering, image_token_id(processor), pictures.spans)
         inputs = collate(processor, [expanded.token_ids[: expanded.slots[-1]]], [pictures])
         with torch.inference_mode():
@@ -56,11 +60,14 @@ def step_by_step(model: Any, processor: Any, candidate: Candidate, weights: dict
     return scores
 
 
+@pytest.mark.parametrize("first_turn", [FIRST_TURN, "{question}\nSolve."], ids=["turns", "inline"])
 @pytest.mark.parametrize("weights", [{"+": 1.0, "-": 0.0}, {"+": 1.0, "=": 0.0, "-": -1.0}], ids=["value", "advantage"])
-def test_one_pass_equals_a_pass_for_each_step_alone_or_in_a_batch(made: tuple[Any, Any], weights: dict) -> None:
+def test_one_pass_equals_a_pass_for_each_step_alone_or_in_a_batch(
+    made: tuple[Any, Any], weights: dict, first_turn: str
+) -> None:
     model, processor = made
-    scorer = ProcessRewardModel(model, processor, config(label_weights=weights))
-    expected = [step_by_step(model, processor, candidate, weights) for candidate in CANDIDATES]
+    scorer = ProcessRewardModel(model, processor, config(label_weights=weights, first_turn=first_turn))
+    expected = [step_by_step(model, processor, candidate, weights, first_turn) for candidate in CANDIDATES]
     batch = scorer.score_many(CANDIDATES)
     alone = [scorer.score(each.question, each.images, each.steps) for each in CANDIDATES]
     for own, single, steps in zip(batch, alone, expected, strict=True):
@@ -169,6 +176,32 @@ def test_a_policy_is_a_critic_and_an_empty_folder_is_none(tmp_path: Path) -> Non
     (tmp_path / "prm_config.json").write_text('{"version": 2}')
     with pytest.raises(UserError, match=r"prm_config\.json: not a reward model's config"):
         read_config(str(tmp_path))
+
+
+def cached(folder: Path, repo: str, missing: bool = False) -> Path:
+    """A hub cache's folder for the files of a repository's only commit, or for what is known to be missing there."""
+    root = folder / f"models--{repo.replace('/', '--')}"
+    (root / "refs").mkdir(parents=True, exist_ok=True)
+    (root / "refs/main").write_text("c0ffee")
+    files = root / (".no_exist" if missing else "snapshots") / "c0ffee"
+    files.mkdir(parents=True, exist_ok=True)
+    return files
+
+
+def test_a_reward_model_on_the_hub_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    config(placeholder="+", first_turn="{question}").save(cached(tmp_path, "someone/prm"))
+    (cached(tmp_path, "someone/base", missing=True) / "prm_config.json").touch()
+    (cached(tmp_path, "someone/unclear") / "config.json").touch()
+    assert read_config("someone/prm").data_fingerprint == "none"
+    assert read_config("someone/base").data_fingerprint == "untrained"
+    assert read_config("someone/base", like="someone/prm").first_turn == "{question}"
+    with pytest.raises(UserError, match="someone/prm: is a reward model with its own"):
+        read_config("someone/prm", like="someone/prm")
+    with pytest.raises(UserError, match=r"--like someone/base: holds no prm_config\.json"):
+        read_config("someone/base", like="someone/base")
+    with pytest.raises(UserError, match=r"someone/unclear: .* it isn't known whether the model has one"):
+        read_config("someone/unclear")
 
 
 def test_labels_of_several_tokens_are_refused() -> None:

@@ -88,6 +88,7 @@ def test_the_oracle_is_compared_with_the_labels() -> None:
     # Labels + − −: one right step kept, one lost, the wrong one found.
     assert row(result, "fixed")["oracle_macro_f1"] == pytest.approx(2 / 3)
     assert macro_f1({}) is None
+    assert macro_f1({(True, True): 3}) is None
 
 
 def ledger(folder: Path, draws: int, seed: int = 0, **settings: Any) -> Store:

@@ -130,7 +130,7 @@ def test_the_harmonic_mean_lies_between_and_is_0_with_either_at_0(shares: tuple[
     assert (value == 0) == (min(shares) == 0) or value < 1e-300
 
 
-def test_reofare_seeded_and_draw_as_many_ofas_there_are() -> None:
+def test_resamples_are_seeded_and_draw_as_many_samples_as_there_are() -> None:
     weights = metrics.resamples(names(50), 200, seed=1)
     assert weights.shape == (200, 50)
     assert set(weights.sum(1)) == {50}
@@ -182,7 +182,7 @@ def test_the_bootstrap_interval_is_the_normal_one_for_a_mean_of_many() -> None:
     assert ends == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.1 * error)
 
 
-def test_ofare_resampled_whole() -> None:
+def test_samples_are_resampled_whole() -> None:
     """Ten equal steps a sample tell no more than one: the interval is as wide as that of one step a sample."""
     right = np.random.default_rng(3).random(200) < 0.6
     many = Steps(np.repeat(np.arange(200), 10), np.tile(np.arange(10), 200), np.repeat(right, 10), np.ones(2000))
@@ -192,7 +192,7 @@ def test_ofare_resampled_whole() -> None:
     assert both[0] == pytest.approx(both[1])
 
 
-def test_undefined_reofare_left_out_and_nothing_defined_is_none() -> None:
+def test_undefined_resamples_are_left_out_and_nothing_defined_is_none() -> None:
     assert metrics.interval([math.nan, 1.0, 1.0]) == (1.0, 1.0)
     assert metrics.interval([math.nan]) is None
     assert metrics.interval(np.zeros(0)) is None
