@@ -68,8 +68,9 @@ reproduce: $(RUNTIME) ## the paper's claims tried on 1,000 problems, written to 
 demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
 	$(BIN)/python -m demo.train_policy --out demo/policy $(ARGS)
 
+# Two at a time: half of their time goes into waiting for processes to start.
 test: $(RUNTIME) $(DEV) ## run the tests; ARGS='-k name'
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(RUNTIME) $(DEV) ## ruff
 	@$(BIN)/ruff check .
