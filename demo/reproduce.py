@@ -18,11 +18,13 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from demo.claims import Results, document
 from demo.process_bench import LABELS
+from pipeline.config import EngineConfig
+from pipeline.policy import model_fingerprint
 
 CANDIDATES, OF_BENCH = 64, 4
 """Candidates of a problem, and how many of them are in the bench of steps."""
@@ -78,27 +80,30 @@ class Places:
 
 @dataclass(frozen=True)
 class Task:
-    """One command, and the tasks whose results it reads."""
+    """One command, what it makes, and the tasks whose results it reads."""
 
     name: str
     command: tuple[str, ...]
+    makes: Path
     after: tuple[Task, ...] = ()
 
     @property
     def key(self) -> str:
-        """A hash over the command, the configs that it names, and all that it builds on."""
+        """A hash over the command, the configs that it names, the policy, and all that it builds on."""
         configs = [Path(word).read_text(encoding="utf-8") for word in self.command if word.startswith("configs/")]
-        parts = [self.command[1:], configs, [task.key for task in self.after]]
+        policy = model_fingerprint(EngineConfig(model=POLICY))
+        parts = [self.command[1:], configs, policy, [task.key for task in self.after]]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def run(self, notes: Path) -> float:
-        """Runs the command, unless it has ended before by its note, and returns how long it took, in seconds.
+        """Runs the command, unless what it makes is there, by its note, and returns how long it took, in seconds.
 
         Raises:
             SystemExit: it failed.
         """
         note = notes / f"{self.name}.json"
-        if note.is_file() and (held := json.loads(note.read_text()))["key"] == self.key:
+        done = note.is_file() and self.makes.exists()
+        if done and (held := json.loads(note.read_text()))["key"] == self.key:
             return float(held["seconds"])
         print(f"{time.strftime('%H:%M:%S')} {self.name}", flush=True)
         started = time.monotonic()
@@ -120,24 +125,32 @@ def phases(
     visualprm = (sys.executable, "-m", "pipeline.cli")
     name = places.name
     dataset = Task(
-        "dataset", (*visualprm, "dataset", DATASET_CONFIG, f"name={name}", f"sources.0.kwargs.count={problems}")
+        "dataset",
+        (*visualprm, "dataset", DATASET_CONFIG, f"name={name}", f"sources.0.kwargs.count={problems}"),
+        places.dataset,
     )
     bench_of = (sys.executable, "-m", "demo.process_bench")
     labels = Task("labels", (*bench_of, str(places.dataset), "--run", f"runs/{name}", "--out", str(places.labels)),
-                  (dataset,))  # fmt: skip
+                  places.labels, (dataset,))  # fmt: skip
     sample = (f"name={name}-test", "sources.0.kwargs.split=test", f"sources.0.kwargs.count={test_problems}")
     pool = Task(
         "pool",
         (*visualprm, "bon", "sample", DATASET_CONFIG, *sample, "--n", str(CANDIDATES), "--out", str(places.pool)),
+        places.pool,
     )
     bench = Task(
-        "bench", (*bench_of, str(places.pool), "--candidates", str(OF_BENCH), "--out", str(places.bench)), (pool,)
+        "bench",
+        (*bench_of, str(places.pool), "--candidates", str(OF_BENCH), "--out", str(places.bench)),
+        places.bench,
+        (pool,),
     )
     trained = {}
     for variant in variants:
         where = (f"name={name}-{variant}", f"data.path={places.dataset}", f"output_dir={places.model(variant)}")
         command = (*visualprm, "train", TRAIN_CONFIG, *where, *VARIANTS[variant], *settings)
-        trained[variant] = Task(f"train-{variant}", command, (dataset,))
+        task = Task(f"train-{variant}", command, places.model(variant), (dataset,))
+        # A training of another recipe or other data doesn't go on from this one's checkpoints.
+        trained[variant] = replace(task, command=(*command, f"run_dir=runs/{name}-{variant}-{task.key}"))
     # The base policy is read as the PRM is, so that they differ by the training alone.
     like = ("--like", str(places.model("value")))
 
@@ -146,19 +159,20 @@ def phases(
         command = (*visualprm, "evaluate", *model, str(places.bench), "--threshold", "tuned")
         out = ("--out", str(places.report(critic)))
         if critic == "value":
-            return Task("bench-value", (*command, *out), (bench, trained["value"]))
+            return Task("bench-value", (*command, *out), places.report("value"), (bench, trained["value"]))
         against = ("--against", str(places.report("value") / "scores.jsonl"))
         own = () if critic == "base" else (trained[critic],)
-        return Task(f"bench-{critic}", (*command, *out, *against), (judged("value"), *own))
+        return Task(f"bench-{critic}", (*command, *out, *against), places.report(critic), (judged("value"), *own))
 
     def scored(critic: str) -> Task:
         model = (f"base={POLICY}", *like) if critic == "base" else (f"{critic}={places.model(critic)}",)
         own = trained["value"] if critic == "base" else trained[critic]
-        return Task(f"scores-{critic}", (*visualprm, "bon", "score", str(places.pool), *model), (pool, own))
+        scoring = (*visualprm, "bon", "score", str(places.pool), *model)
+        return Task(f"scores-{critic}", scoring, places.pool / "scores" / critic, (pool, own))
 
     critics = ("value", "base", *(one for one in variants if one != "value"))
     scores = [scored(critic) for critic in critics]
-    report = Task("report", (*visualprm, "bon", "report", str(places.pool)), (pool, *scores))
+    report = Task("report", (*visualprm, "bon", "report", str(places.pool)), places.pool / "report", (pool, *scores))
     # `value` first: it is what the others are measured against.
     others = [judged(critic) for critic in critics if critic not in ("value", "orm")]
     return [

@@ -165,13 +165,16 @@ def test_tasks_come_after_what_they_need() -> None:
 
 def test_a_task_is_repeated_when_anything_before_it_was_another(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    first = Task("first", ("sh", "-c", f"echo first >> {log}"))
-    second = Task("second", ("sh", "-c", f"echo second >> {log}"), (first,))
-    other = Task("second", second.command, (Task("first", ("true",)),))
+    first = Task("first", ("sh", "-c", f"echo first >> {log}"), log)
+    second = Task("second", ("sh", "-c", f"echo second >> {log}"), log, (first,))
+    other = Task("second", second.command, log, (Task("first", ("true",), log),))
     for task in (first, second, first, second, other, other):
         task.run(tmp_path / "done")
     assert log.read_text().split() == ["first", "second", "second"]
-    failing = Task("third", ("false",))
+    log.unlink()
+    first.run(tmp_path / "done")
+    assert log.read_text().split() == ["first"], "what it made was gone"
+    failing = Task("third", ("false",), log)
     for _ in range(2):
         with pytest.raises(SystemExit, match="third ended with status 1"):
             failing.run(tmp_path / "done")
@@ -179,13 +182,13 @@ def test_a_task_is_repeated_when_anything_before_it_was_another(tmp_path: Path) 
 
 def test_tasks_of_a_phase_all_end_before_the_next_begins(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    slow = Task("slow", ("sh", "-c", f"sleep 0.3; echo slow >> {log}"))
-    quick = Task("quick", ("sh", "-c", f"echo quick >> {log}"))
-    last = Task("last", ("sh", "-c", f"echo last >> {log}"), (slow, quick))
+    slow = Task("slow", ("sh", "-c", f"sleep 0.3; echo slow >> {log}"), log)
+    quick = Task("quick", ("sh", "-c", f"echo quick >> {log}"), log)
+    last = Task("last", ("sh", "-c", f"echo last >> {log}"), log, (slow, quick))
     assert set(run([[slow, quick], [last]], tmp_path / "done")) == {"slow", "quick", "last"}
     assert log.read_text().split()[-1] == "last"
     with pytest.raises(SystemExit, match="bad ended with status 1"):
         run(
-            [[quick, Task("bad", ("false",))], [Task("never", ("sh", "-c", f"echo never >> {log}"))]], tmp_path / "done"
+            [[quick, Task("bad", ("false",), log)], [Task("never", ("sh", "-c", f"echo never >> {log}"), log)]], tmp_path / "done"
         )
     assert "never" not in log.read_text()
