@@ -2,7 +2,8 @@
 
 One ledger serves every variant: labels, thresholds and targets are chosen when a reward model is trained. Every critic judges the
 same pool of candidates of the test split, identical responses once, and the same bench of its first four.
-Every task is a command of the project that goes on where it was stopped; a task that has ended is not repeated.
+Every task is a command of the project that goes on where it was stopped; a task that has ended is not repeated, unless
+something that it depends on has changed. Another policy or another dataset needs a new `--name`: a run keeps its ledger.
 """
 
 from __future__ import annotations

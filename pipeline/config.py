@@ -36,6 +36,7 @@ FREE_ARGS = (
     "max_num_batched_tokens",
     "enforce_eager",
     "swap_space",
+    "scheduling_policy",
 )
 """Of `engine.args`: what fits the engine to its machine and is no part of what it draws. May change likewise."""
 

@@ -30,6 +30,24 @@ def ray_session(config: RunConfig) -> AbstractContextManager[None]:
 
 
 @contextmanager
+def joining(address: str | None) -> Iterator[None]:
+    """Says in one line that no cluster is at `address`.
+
+    Raises:
+        UserError: it names the address and the mend.
+    """
+    try:
+        yield
+    except ConnectionError as error:
+        if not address:
+            raise
+        raise UserError(
+            f"ray.address={address}: no Ray cluster is there: start one with `ray start --head`, correct the address, "
+            "or leave it out to use this machine alone"
+        ) from error
+
+
+@contextmanager
 def ray_at(address: str | None) -> Iterator[None]:
     """Joins the cluster at `address`, or starts Ray on this machine, and leaves it at the end.
 
@@ -52,15 +70,8 @@ def ray_at(address: str | None) -> Iterator[None]:
 
     # It warns that access to the cluster needs a token, which every process here has.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-    try:
+    with joining(address):
         ray.init(logging_level=logging.WARNING, **options)
-    except ConnectionError as error:
-        if not address:
-            raise
-        raise UserError(
-            f"ray.address={address}: no Ray cluster is there: start one with `ray start --head`, correct the address, "
-            "or leave it out to use this machine alone"
-        ) from error
     # Ray's own handler would end the process at once, with a status of its own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -26,9 +26,11 @@ def hub_file(model: str, name: str) -> Path | None:
     except LocalEntryNotFoundError:
         if try_to_load_from_cache(model, name) is _CACHED_NO_EXIST:
             return None
+        held = try_to_load_from_cache(model, "config.json")
+        mend = f"give its folder, {Path(held).parent}" if isinstance(held, str) else "download it and give its folder"
         raise UserError(
             f"{model}: the hub can't be reached and {name} is not in the cache, so it isn't known whether the model "
-            "has one: download the model and give its folder"
+            f"has one: {mend}"
         ) from None
     except EntryNotFoundError:
         return None

@@ -22,6 +22,7 @@ import os
 import posixpath
 import re
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -242,8 +243,11 @@ class Store:
                 # What fails now may get through at the next beat, before the lock lapses. Another driver that took a
                 # lapsed one keeps it.
                 with contextlib.suppress(OSError, UserError):
-                    if holder() in (me, None):
+                    if (now := holder()) in (me, None):
                         self.write_text("driver.lock", me)
+                    else:
+                        print(f"{self.uri}: the lock lapsed and {now} took it; stop one of the two", file=sys.stderr)
+                        return
 
         if not free():
             lapses = f"; a lock of a driver that was killed lapses {3 * HEARTBEAT_S:.0f} s after its last sign of life"

@@ -18,6 +18,7 @@ import yaml
 
 from pipeline import artefact, base_model
 from pipeline.errors import UserError
+from pipeline.graph import joining
 from pipeline.preparation import Prepared, load_prepared, prepare
 from pipeline.prm_config import PrmConfig
 from pipeline.settings import dump_settings
@@ -214,7 +215,9 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared) -> None:
     failed = Path(config.run_dir).resolve() / _FAILED
     failed.unlink(missing_ok=True)
     if not ray.is_initialized():
-        ray.init(address=config.ray.address, log_to_driver=True, runtime_env=_runtime_environment(config.ray.address))
+        address = config.ray.address
+        with joining(address):
+            ray.init(address=address, log_to_driver=True, runtime_env=_runtime_environment(address))
     try:
         TorchTrainer(
             _ray_worker,

@@ -134,13 +134,6 @@ def test_a_wrong_setting_is_one_line_before_ray_starts(
     assert not (tmp_path / "run" / "checkpoint").exists()
 
 
-def test_a_cluster_that_is_not_there_is_one_line(visualprm: Command, tmp_path: Path) -> None:
-    done = visualprm("dataset", scripted(tmp_path), "ray.address=auto")
-    assert done.returncode == 2
-    assert "visualprm: ray.address=auto: no Ray cluster is there" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
-
-
 def test_a_full_disk_is_one_line_and_the_run_goes_on(visualprm: Command, tmp_path: Path) -> None:
     disk = tmp_path / "run"
     disk.mkdir()

@@ -65,6 +65,8 @@ def test_rounds_in_any_company_give_the_draws_of_one_request(running: Running) -
     assert [completion for part in parts for completion in part] == whole
     assert len({completion.text for completion in whole}) > 1
     assert engine.gauges.prefix_exact is True
+    inside: Any = engine
+    assert inside._llm.vllm_config.scheduler_config.policy == "priority"
 
 
 def test_token_spans_cut_solutions_at_steps(running: Running) -> None:

@@ -1,4 +1,4 @@
-"""The check of the prefix cache that an engine makes at its first request, with a stub in vLLM's place."""
+"""What the engine asks of vLLM, with a stub in its place: the check of the prefix cache, and who goes first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.config import SamplingConfig
+from pipeline.engine import Prompt
 from pipeline.engine.gauges import Gauges
 
 pytest.importorskip("vllm")
@@ -60,3 +62,26 @@ def test_without_a_cache_nothing_is_asked(capsys: pytest.CaptureFixture[str]) ->
     assert check(llm).prefix_exact is None
     assert llm.asked == []
     assert "this model can't reuse cached prefixes" in capsys.readouterr().err
+
+
+def test_what_goes_ahead_has_a_place_before_the_rest() -> None:
+    places: list[int] = []
+
+    class Queue(Llm):
+        async def generate(
+            self, prompt: dict[str, Any], params: Any, request_id: str, priority: int = 0
+        ) -> AsyncIterator[Any]:
+            places.append(priority)
+            yield SimpleNamespace(outputs=[SimpleNamespace(index=0, token_ids=[7], text="x", finish_reason="stop")])
+
+    engine: Any = object.__new__(VllmEngine)
+    engine.gauges, engine._llm, engine._check = Gauges(), Queue([], caches=False), None
+    engine._tile_argument, engine._end_ids = None, set()
+    solution, continuation = Prompt((1,), (), 1, ahead=True), Prompt((1, 2), (), 1)
+
+    async def both() -> None:
+        for prompt in (continuation, solution):
+            await engine.generate(prompt, SamplingConfig(), 1, 0, 8)
+
+    asyncio.run(both())
+    assert places == [1, 0]
