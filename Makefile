@@ -47,6 +47,8 @@ status: $(RUNTIME) ## how far RUN=runs/demo is
 frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, its labels' worth, and a PRM's trained on them
 	@$(BIN)/python -m demo.frontier $(RUN) $(ARGS)
 
+# One thread: a second one gains little on models so small, and waits for whatever else has the core.
+train: export OMP_NUM_THREADS := 1
 train: $(RUNTIME) ## train the demo's reward models, of steps and of outcomes, and compare them with the truth
 	@$(BIN)/visualprm train configs/train_demo.yaml $(ARGS)
 	@$(BIN)/visualprm train configs/train_demo.yaml name=demo_orm target.kind=outcome $(ARGS)
