@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import ModuleType
 from typing import Any
 
 from pipeline.annotate import Annotator
@@ -37,6 +39,8 @@ def joining(address: str | None) -> Iterator[None]:
         UserError: it names the address and the mend.
     """
     try:
+        if address:
+            _knock(address)
         yield
     except ConnectionError as error:
         if not address:
@@ -45,6 +49,28 @@ def joining(address: str | None) -> Iterator[None]:
             f"ray.address={address}: no Ray cluster is there: start one with `ray start --head`, correct the address, "
             "or leave it out to use this machine alone"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Ray would try for minutes to reach a `host:port` where nothing is.
+
+    Raises:
+        ConnectionError: nobody answers there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except OSError as error:
+            raise ConnectionError(str(error)) from error
+
+
+def own_modules() -> list[ModuleType]:
+    """The code that travels with a job to a cluster, which has the packages that it needs but not this one."""
+    import pipeline
+    import stages
+
+    return [pipeline, stages]
 
 
 @contextmanager
@@ -56,11 +82,7 @@ def ray_at(address: str | None) -> Iterator[None]:
     """
     options: dict[str, Any] = {}
     if address:
-        import pipeline
-        import stages
-
-        options["address"] = address
-        options["runtime_env"] = {"env_vars": WORKER_ENV, "py_modules": [pipeline, stages]}
+        options |= {"address": address, "runtime_env": {"env_vars": WORKER_ENV, "py_modules": own_modules()}}
     else:
         # What Ray starts here inherits this; a runtime_env would leave the workers that it starts ahead unused.
         os.environ.update({**WORKER_ENV, "RAY_USAGE_STATS_ENABLED": "0"})

@@ -18,7 +18,7 @@ import yaml
 
 from pipeline import artefact, base_model
 from pipeline.errors import UserError
-from pipeline.graph import joining
+from pipeline.graph import joining, own_modules
 from pipeline.preparation import Prepared, load_prepared, prepare
 from pipeline.prm_config import PrmConfig
 from pipeline.settings import dump_settings
@@ -241,12 +241,7 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared) -> None:
 def _runtime_environment(address: str | None) -> dict[str, Any]:
     names = ("PYTHONPATH", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", "HF_HOME")
     found: dict[str, Any] = {"env_vars": {name: os.environ[name] for name in names if name in os.environ}}
-    if address:
-        import pipeline
-        import stages
-
-        found["py_modules"] = [pipeline, stages]
-    return found
+    return {**found, "py_modules": own_modules()} if address else found
 
 
 def _worker_settings(config: TrainConfig, prepared: Prepared) -> dict[str, Any]:
