@@ -1,4 +1,4 @@
-"""The paper's claims beside what the demo says of them: the text of docs/reproduction.md from the reports' numbers.
+"""The paper's claims beside what the demo says of them, from the reports' numbers.
 
 Every claim is a difference that should be above 0. One in Best-of-N is made problem by problem from the expected
 accuracies that `visualprm bon report` keeps, so it is paired whatever is compared: two critics, two sizes, or how the
@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from demo.tables import DASH, best_of_n_table, signed, steps_table
-from pipeline.markdown import markdown_table
+from demo.tables import DASH, signed
 from stages.best_of_n.compare import compare
 from stages.best_of_n.expected import Floats
 
@@ -30,6 +29,7 @@ AGGREGATES = (MEAN, "min", "last", "max", "product")
 RESAMPLES = 10_000
 NAMES = {
     "value": "value, all steps, threshold 0",
+    "wide": "value, on more problems (wide)",
     "base": "base policy, untrained",
     "advantage": "advantage",
     "stop": "value, stopped at the first error",
@@ -65,17 +65,18 @@ class Accuracies:
 
 @dataclass(frozen=True)
 class Results:
-    """What the evaluators wrote: critic → bench report, and the pool of candidates."""
+    """What the evaluators wrote: critic → bench report, the pool of candidates, and one of the same problems at temperature 1."""
 
     bench: Mapping[str, Json]
     pool: Accuracies
+    warm: Accuracies
 
     @classmethod
-    def read(cls, bench: Path, critics: Sequence[str], pool: Path) -> Results:
+    def read(cls, bench: Path, critics: Sequence[str], pool: Path, warm: Path) -> Results:
         """The reports of these critics; an outcome model has none on the bench of steps."""
         kept = [name for name in NAMES if name in critics and name != "orm"]
         reports = {name: json.loads((bench / name / "report.json").read_text()) for name in kept}
-        return cls(reports, Accuracies.read(pool))
+        return cls(reports, Accuracies.read(pool), Accuracies.read(warm))
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ def claims_of_steps(bench: Mapping[str, Json]) -> list[Claim]:
 
 def _of_steps(bench: Mapping[str, Json], text: str, paper: str, other: str) -> Claim:
     """From the paired difference of the other critic to `value`, turned round."""
-    difference = bench.get(other, {}).get("against", {}).get("macro_f1")
-    if difference is None or difference["value"] is None:
+    difference = _against_value(bench, other)
+    if difference is None:
         return Claim(text, paper)
     low, high = difference["low"], difference["high"]
     turned = {
@@ -137,6 +138,52 @@ def _of_steps(bench: Mapping[str, Json], text: str, paper: str, other: str) -> C
     }
     values = (bench[name]["pooled"]["macro_f1"]["value"] for name in (other, "value"))
     return Claim(text, paper, _here(values), turned)
+
+
+def _against_value(bench: Mapping[str, Json], other: str) -> Json | None:
+    """The difference in macro-F1, of the other critic less `value`; None where it was not measured."""
+    found: Json | None = bench.get(other, {}).get("against", {}).get("macro_f1")
+    return None if found is None or found["value"] is None else found
+
+
+def claims_of_wide(bench: Mapping[str, Json], pool: Accuracies) -> list[Claim]:
+    """What more problems give, at the price of the dataset that all other critics share; not in the paper."""
+    difference = _against_value(bench, "wide")
+    text = "more problems find wrong steps better (macro-F1)"
+    steps = Claim(text, DASH)
+    if difference is not None:
+        values = (bench[name]["pooled"]["macro_f1"]["value"] for name in ("value", "wide"))
+        steps = Claim(text, DASH, _here(values), difference)
+    last = max(pool.report["sizes"])
+    wide, value = label("wide"), label("value")
+    rows: list[tuple[str, str, list[Way], list[Way]]] = [
+        ("… choose better among 8", DASH, [(wide, 8)], [(value, 8)]),
+    ]
+    if last > 8:
+        rows += [
+            (f"… among {last}", DASH, [(wide, last)], [(value, last)]),
+            (f"such a PRM beats self-consistency at N = {last}", DASH, [(wide, last)], [("self-consistency", last)]),
+            (f"it gains from N = 8 to {last}", DASH, [(wide, last)], [(wide, 8)]),
+            (f"its vote does (wide × vote) from N = 8 to {last}", DASH,
+             [(f"{wide} × vote", last)], [(f"{wide} × vote", 8)]),
+        ]  # fmt: skip
+    return [steps, *_measured(pool, rows)]
+
+
+def claims_of_temperature(pool: Accuracies, warm: Accuracies) -> list[Claim]:
+    """Best-of-8 among candidates drawn at 0.7 against those at 1, problem by problem: the paper's table 8."""
+    ways = {"pass@1": ("pass@1", 8), "the PRM's best of 8": (label("value"), 8)}
+    both = Accuracies(
+        pool.report,
+        {(name, size): found.of[way] for name, way in ways.items() for size, found in ((0, pool), (1, warm))
+         if way in found.of},
+    )  # fmt: skip
+    papers = {"pass@1": DASH, "the PRM's best of 8": "40.9, 41.1"}
+    rows = [
+        (f"candidates at temperature 0.7 beat those at 1: {name}", papers[name], [(name, 0)], [(name, 1)])
+        for name in ways
+    ]
+    return _measured(both, rows)
 
 
 def claims_of_variants(pool: Accuracies) -> list[Claim]:
@@ -222,88 +269,3 @@ def _sides(found: Accuracies, better: list[Way], worse: list[Way]) -> Iterator[f
 
 def _here(values: Iterator[float]) -> str:
     return ", ".join(f"{100 * value:.1f}" for value in values)
-
-
-def document(
-    results: Results,
-    seconds: Mapping[str, float],
-    problems: int,
-    test_problems: int,
-    command: str,
-    labels: str,
-    picture: str,
-) -> str:
-    """The whole report as Markdown.
-
-    Args:
-        seconds: task → how long it took.
-        labels: a table of how the Monte Carlo labels agree with the oracle.
-        picture: the name of the plot of Best-of-N, in the same folder.
-    """
-    hours = sum(seconds.values()) / 3600
-    heads = ("claim", "paper", "here", "difference", "found with 80 % power", "verdict")
-    parts = [
-        (claims_of_steps(results.bench), "### Wrong steps found, macro-F1 (paper: VisualProcessBench)"),
-        (claims_of_n(results.pool), "### Best-of-N, accuracy (paper: mean of seven benchmarks, InternVL2.5-8B)"),
-        (claims_of_variants(results.pool), "### Best-of-8 by variant and aggregate, accuracy"),
-    ]
-    tables = [
-        line for found, head in parts for line in (head, "", markdown_table(heads, [one.row for one in found]), "")
-    ]
-    return "\n".join(
-        [
-            "# The paper's claims, tried on the demo",
-            "",
-            f"Written by `{command}`. The demo's problems are drawn and its policy is tiny, so what is reproduced here is",
-            "the method and its claims in kind, not the paper's numbers. Steps are judged by the demo's exact oracle.",
-            "",
-            f"{problems:,} problems for the dataset (4 solutions, 16 draws a step, one ledger for every variant), "
-            f"{test_problems:,} other ones for the test ({results.pool.report['pool']['num_candidates']} candidates each, "
-            f"temperature 1). All seeds are 0. The tasks took {hours:.1f} hours, those that train or score beside each other.",
-            "",
-            "## Claims",
-            "",
-            "A claim is *reproduced* where the 95 % interval of the difference lies above 0, *not reproduced* where it lies",
-            "below, else *undecided*. Differences are paired and intervals resample problems; they are not widened for the",
-            "number of claims. Beside each stands the true difference that so many problems would have shown with a power of",
-            "80 %: an *undecided* claim may hold with a smaller one. Intervals hold the trained models and the tuned thresholds",
-            "fixed: every variant was trained once, and another seed may move a difference by more.",
-            "",
-            "On steps, right means that everything so far is right, which is what value labels say. That favours them over",
-            "advantages, which call what follows an error neither better nor worse, and over stopping at the first error,",
-            "which leaves what follows it untaught.",
-            "",
-            *tables,
-            "Not tried: candidates at other temperatures (the paper: 0.7 best), other policies than the one that made the",
-            "data, and text-only benchmarks.",
-            "",
-            "## Labels",
-            "",
-            'What the reward models learn from: "right if any of 16 draws succeeds" against the oracle, over all steps of',
-            "the dataset, by what went wrong first.",
-            "",
-            labels.strip(),
-            "",
-            "## Wrong steps found",
-            "",
-            "Over all steps of the test's first solutions, the threshold tuned on a fifth of the problems and reported on",
-            "the rest; the difference is to the first row.",
-            "",
-            steps_table({NAMES[name]: report for name, report in results.bench.items()}),
-            "",
-            "## Best of 8, every critic",
-            "",
-            best_of_n_table(results.pool.report, AGGREGATES, [8]),
-            "",
-            "## Best of N",
-            "",
-            f"![accuracy over N, with 95 % bands]({picture})",
-            "",
-            best_of_n_table(results.pool.report),
-            "",
-            "## Time",
-            "",
-            markdown_table(("task", "minutes"), [(name, f"{value / 60:.1f}") for name, value in seconds.items()]),
-            "",
-        ]
-    )

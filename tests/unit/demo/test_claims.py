@@ -10,7 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demo.claims import Accuracies, Claim, Results, claims_of_n, claims_of_variants, document, label
+from demo.claims import (
+    Accuracies,
+    Claim,
+    Results,
+    claims_of_n,
+    claims_of_temperature,
+    claims_of_variants,
+    claims_of_wide,
+    label,
+)
+from demo.document import Corpus, document
 from demo.reproduce import VARIANTS, Places, Task, phases, run
 from demo.tables import main as tables_main
 
@@ -94,6 +104,23 @@ def test_aggregates_and_thresholds_have_rows_of_their_own() -> None:
     assert found["… their product (not in the paper)"].verdict == "not measured"
 
 
+def test_more_problems_and_another_temperature_have_rows_of_their_own() -> None:
+    ways = {"pass@1": 0.6, "self-consistency": 0.7, label("value"): 0.8, label("wide"): 0.9}
+    steps = {"value": bench(0.8, None), "wide": bench(0.9, 0.1)}
+    first, *others = claims_of_wide(steps, pool(**ways))
+    assert first.row[2:4] == ("80.0, 90.0", "+10.0 [+8.0, +12.0]")
+    by_text = {one.text: one for one in others}
+    gained = by_text["… among 64"].difference
+    assert gained is not None
+    assert gained["value"] == pytest.approx(0.1, abs=0.003)
+    assert by_text["its vote does (wide × vote) from N = 8 to 64"].verdict == "not measured"
+    one, best = claims_of_temperature(pool(**ways), pool(**{**ways, label("value"): 0.75}))
+    assert one.difference is not None
+    assert one.difference["value"] == 0
+    assert best.difference is not None
+    assert best.difference["value"] == pytest.approx(0.05)
+
+
 def test_accuracies_are_read_in_one_order_of_problems(tmp_path: Path) -> None:
     rows = [
         {"problem_id": problem, "method": method, "n": n, "accuracy": float(ord(problem)) + n / 10 + len(method)}
@@ -136,17 +163,25 @@ def test_every_claim_has_a_row_whatever_was_measured() -> None:
     results = Results(
         {"value": bench(0.9, None), "base": bench(0.5, -0.4), "advantage": bench(0.91, 0.01)},
         pool(**{"value (mean)": 0.5, "pass@1": 0.6}),
+        pool(**{"value (mean)": 0.7, "pass@1": 0.6}),
     )
-    text = document(results, {"dataset": 3600.0}, 1000, 600, "make reproduce", "| labels |", "x.png")
+    corpora = {"dataset": Corpus(1000, "fixed num_draws=16", 304_000, 5_000_000)}
+    text = document(results, {"dataset": 3600.0}, corpora, 600, "make reproduce", "| labels |", "x.png")
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     base = rows["a PRM finds wrong steps better than its base model as a critic"]
     assert [cell.strip() for cell in base.split("|")[2:-1]] == [
         "48.0, 62.0", "50.0, 90.0", "+40.0 [+38.0, +42.0]", "3.0", "reproduced",
     ]  # fmt: skip
-    assert rows["the PRM's best of 8 beats pass@1"].rstrip(" |").endswith("not reproduced")
+    verdicts = [line.split("|")[-2].strip() for line in text.splitlines() if "the PRM's best of 8 beats pass@1" in line]
+    assert verdicts == ["not reproduced", "reproduced"], "at temperature 0.7, then at 1"
     assert rows["value labels beat advantage labels"].rstrip(" |").endswith("not measured")
     assert "90.0 [89.0, 91.0]" in rows["value, all steps, threshold 0"]
     assert "| labels |" in text
+    assert "- dataset: 1,000 problems, 4 solutions each, `fixed num_draws=16`, 304,000 draws, 5,000,000 tokens" in text
+    assert "More problems" not in text
+    wide = Corpus(4000, "right_to_left num_draws=16 rounds=4,4,8", 369_000, 5_500_000)
+    text = document(results, {}, {**corpora, "wide": wide}, 600, "make reproduce", "| labels |", "x.png")
+    assert "`wide` has 4.0 × the problems for 1.10 × the generated tokens, because `right_to_left` draws" in text
     assert "42.0" in rows["every step right"]
 
 
@@ -159,6 +194,12 @@ def test_tasks_come_after_what_they_need() -> None:
     for phase in phases(Places("r"), 1000, 600, list(VARIANTS)):
         assert all({one.name for one in task.after} <= earlier for task in phase)
         earlier |= {task.name for task in phase}
+    by_name = {task.name: task for task in order}
+    assert by_name["train-wide"].after == (by_name["wide"],)
+    assert by_name["bench"].after == (by_name["pool-1"],), "steps are judged where there are more errors"
+    assert "sampling.temperature=0.7" in by_name["pool"].command
+    assert {"scores-1-value", "scores-1-wide", "report-1"} <= set(names)
+    assert "scores-1-advantage" not in names
     base = next(task for task in order if task.name == "bench-base")
     assert base.command[base.command.index("--like") + 1] == str(Places("r").model("value"))
 
@@ -189,6 +230,7 @@ def test_tasks_of_a_phase_all_end_before_the_next_begins(tmp_path: Path) -> None
     assert log.read_text().split()[-1] == "last"
     with pytest.raises(SystemExit, match="bad ended with status 1"):
         run(
-            [[quick, Task("bad", ("false",), log)], [Task("never", ("sh", "-c", f"echo never >> {log}"), log)]], tmp_path / "done"
+            [[quick, Task("bad", ("false",), log)], [Task("never", ("sh", "-c", f"echo never >> {log}"), log)]],
+            tmp_path / "done",
         )
     assert "never" not in log.read_text()

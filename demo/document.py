@@ -1,0 +1,144 @@
+"""The text of docs/reproduction.md: every claim with its verdict, then the tables behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from demo.claims import (
+    AGGREGATES,
+    NAMES,
+    Claim,
+    Results,
+    claims_of_n,
+    claims_of_steps,
+    claims_of_temperature,
+    claims_of_variants,
+    claims_of_wide,
+)
+from demo.tables import best_of_n_table, steps_table
+from pipeline.markdown import markdown_table
+
+HEADS = ("claim", "paper", "here", "difference", "found with 80 % power", "verdict")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A dataset that reward models learned from."""
+
+    problems: int
+    strategy: str
+    draws: int
+    tokens: int
+
+    def __str__(self) -> str:
+        return (f"{self.problems:,} problems, 4 solutions each, `{self.strategy}`, {self.draws:,} draws, "
+                f"{self.tokens:,} tokens")  # fmt: skip
+
+
+def document(
+    results: Results,
+    seconds: Mapping[str, float],
+    corpora: Mapping[str, Corpus],
+    test_problems: int,
+    command: str,
+    labels: str,
+    picture: str,
+) -> str:
+    """The whole report as Markdown.
+
+    Args:
+        seconds: task → how long it took.
+        corpora: `dataset`, which every variant shares, and `wide`, where a reward model was trained on it.
+        labels: a table of how the Monte Carlo labels agree with the oracle.
+        picture: the name of the plot of Best-of-N, in the same folder.
+    """
+    hours = sum(seconds.values()) / 3600
+    candidates = results.pool.report["pool"]["num_candidates"]
+    return "\n".join(
+        [
+            "# The paper's claims, tried on the demo",
+            "",
+            f"Written by `{command}`. The demo's problems are drawn and its policy is tiny, so what is reproduced here is",
+            "the method and its claims in kind, not the paper's numbers. Steps are judged by the demo's exact oracle.",
+            "",
+            *(f"- {name}: {corpus}" for name, corpus in corpora.items()),
+            f"- test: {test_problems:,} other problems, {candidates} candidates each at temperature 0.7, as the paper draws "
+            "them for Best-of-N, and as many at 1; the steps to judge are from the latter, which have more errors",
+            "",
+            f"All seeds are 0. The tasks took {hours:.1f} hours, those that train or score beside each other.",
+            "",
+            "## Claims",
+            "",
+            "A claim is *reproduced* where the 95 % interval of the difference lies above 0, *not reproduced* where it lies",
+            "below, else *undecided*. Differences are paired and intervals resample problems; they are not widened for the",
+            "number of claims. Beside each stands the true difference that so many problems would have shown with a power of",
+            "80 %: an *undecided* claim may hold with a smaller one. Intervals hold the trained models and the tuned thresholds",
+            "fixed: every variant was trained once, and another seed may move a difference by more.",
+            "",
+            "On steps, right means that everything so far is right, which is what value labels say. That favours them over",
+            "advantages, which call what follows an error neither better nor worse, and over stopping at the first error,",
+            "which leaves what follows it untaught.",
+            "",
+            *_claims("Wrong steps found, macro-F1 (paper: VisualProcessBench)", claims_of_steps(results.bench)),
+            *_claims(
+                "Best-of-N, accuracy (paper: mean of seven benchmarks, InternVL2.5-8B)", claims_of_n(results.pool)
+            ),
+            *_claims("Best-of-8 by variant and aggregate, accuracy", claims_of_variants(results.pool)),
+            *_claims("Best-of-8 by temperature, accuracy", claims_of_temperature(results.pool, results.warm)),
+            *_claims("Best-of-N at temperature 1, accuracy", claims_of_n(results.warm)),
+            *_wide(results, corpora),
+            "Not tried: other policies than the one that made the data, and text-only benchmarks.",
+            "",
+            "## Labels",
+            "",
+            'What the reward models learn from: "right if any of 16 draws succeeds" against the oracle, over all steps of',
+            "the dataset, by what went wrong first.",
+            "",
+            labels.strip(),
+            "",
+            "## Wrong steps found",
+            "",
+            "Over all steps of the test's first solutions at temperature 1, the threshold tuned on a fifth of the problems and",
+            "reported on the rest; the difference is to the first row.",
+            "",
+            steps_table({NAMES[name]: report for name, report in results.bench.items()}),
+            "",
+            "## Best of 8, every critic, at temperature 0.7",
+            "",
+            best_of_n_table(results.pool.report, AGGREGATES, [8]),
+            "",
+            "## Best of N, at temperature 0.7",
+            "",
+            f"![accuracy over N, with 95 % bands]({picture})",
+            "",
+            best_of_n_table(results.pool.report),
+            "",
+            "## Best of N, at temperature 1",
+            "",
+            best_of_n_table(results.warm.report),
+            "",
+            "## Time",
+            "",
+            markdown_table(("task", "minutes"), [(name, f"{value / 60:.1f}") for name, value in seconds.items()]),
+            "",
+        ]
+    )
+
+
+def _claims(head: str, found: Sequence[Claim]) -> list[str]:
+    """A section's lines."""
+    return [f"### {head}", "", markdown_table(HEADS, [one.row for one in found]), ""]
+
+
+def _wide(results: Results, corpora: Mapping[str, Corpus]) -> list[str]:
+    """The section on more problems, where a reward model was trained on them."""
+    if "wide" not in corpora:
+        return []
+    wide, shared = corpora["wide"], corpora["dataset"]
+    return [
+        *_claims("More problems instead of more draws (not in the paper)", claims_of_wide(results.bench, results.pool)),
+        f"`wide` has {wide.problems / shared.problems:.1f} × the problems for {wide.tokens / shared.tokens:.2f} × the "
+        f"generated tokens, because `{wide.strategy.split()[0]}` draws only where labels at threshold 0 need it.",
+        "",
+    ]
