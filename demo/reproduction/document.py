@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from demo.claims import (
+from demo.reproduction.claims import (
     AGGREGATES,
     NAMES,
     Claim,
@@ -30,6 +32,19 @@ class Corpus:
     strategy: str
     draws: int
     tokens: int
+
+    @classmethod
+    def read(cls, folder: Path) -> Corpus:
+        """What the statistics of a published dataset of one policy say of it."""
+        stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
+        sources = stats["sources"].values()
+        [policy] = stats["policies"]
+        return cls(
+            problems=sum(source["problems"] for source in sources),
+            strategy=policy["strategy"],
+            draws=sum(sum(source["draws"].values()) for source in sources),
+            tokens=sum(source["tokens"] for source in sources),
+        )
 
     def __str__(self) -> str:
         return (f"{self.problems:,} problems, 4 solutions each, `{self.strategy}`, {self.draws:,} draws, "

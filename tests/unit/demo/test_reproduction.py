@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demo.claims import (
+from demo.reproduction.claims import (
     Accuracies,
     Claim,
     Results,
@@ -20,8 +20,9 @@ from demo.claims import (
     claims_of_wide,
     label,
 )
-from demo.document import Corpus, document
-from demo.reproduce import VARIANTS, Places, Task, phases, run
+from demo.reproduction.document import Corpus, document
+from demo.reproduction.plan import VARIANTS, Places, Plan
+from demo.reproduction.tasks import Task, run
 from demo.tables import main as tables_main
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -186,12 +187,13 @@ def test_every_claim_has_a_row_whatever_was_measured() -> None:
 
 
 def test_tasks_come_after_what_they_need() -> None:
-    order = [task for phase in phases(Places("r"), 1000, 600, list(VARIANTS)) for task in phase]
+    phases = Plan(Places("r"), 1000, 600, list(VARIANTS)).phases()
+    order = [task for phase in phases for task in phase]
     names = [task.name for task in order]
     assert len(set(names)) == len(names)
     assert "bench-orm" not in names
     earlier: set[str] = set()
-    for phase in phases(Places("r"), 1000, 600, list(VARIANTS)):
+    for phase in phases:
         assert all({one.name for one in task.after} <= earlier for task in phase)
         earlier |= {task.name for task in phase}
     by_name = {task.name: task for task in order}

@@ -1,0 +1,1 @@
+"""`make reproduce`: every claim of the paper tried on the demo, and what became of it."""

@@ -1,0 +1,201 @@
+"""All that `make reproduce` does, as commands of the project and what each needs.
+
+One ledger serves every variant: labels, thresholds and targets are chosen when a reward model is trained. Another, `wide`, spends
+about as many tokens on more problems. Every critic judges the same pool of candidates of the test split, drawn at the paper's
+temperature, identical responses once, and the same bench: the first four of candidates drawn at temperature 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from demo.reproduction.tasks import POLICY, Task
+
+CANDIDATES, OF_BENCH = 64, 4
+"""Candidates of a problem, and how many of those drawn at temperature 1 are in the bench of steps."""
+PAPERS_TEMPERATURE = 0.7
+"""Of candidates for Best-of-N (arXiv 2503.10291, the set-up of its Best-of-N evaluation); the demo's own is 1."""
+WIDE = "wide"
+TIMES_WIDER = 4
+WARM_CRITICS = ("value", "orm", WIDE)
+"""Those that judge the candidates at temperature 1 as well."""
+DATASET_CONFIG, TRAIN_CONFIG = "configs/demo.yaml", "configs/train_demo.yaml"
+VISUALPRM = (sys.executable, "-m", "pipeline.cli")
+BENCH_OF = (sys.executable, "-m", "demo.process_bench")
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "value": (),
+    "orm": ("target.kind=outcome",),
+    "advantage": ("target.kind=advantage",),
+    "stop": ("target.stop_at_first_error=true",),
+    "threshold-1-16": ("target.threshold=0.0625",),
+    "threshold-1-8": ("target.threshold=0.125",),
+    "threshold-1-4": ("target.threshold=0.25",),
+    WIDE: (),
+}
+"""Reward models, by what sets each apart from `value`: hard labels at threshold 0, all steps. `wide` has other data."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a reproduction of this name keeps its things; `name` also begins the names of its runs."""
+
+    name: str
+
+    @property
+    def home(self) -> Path:
+        """Reward models, reports on the bench, and notes of what is done."""
+        return Path("outputs", self.name)
+
+    @property
+    def dataset(self) -> Path:
+        return Path("data", self.name)
+
+    @property
+    def wide(self) -> Path:
+        """More problems, with draws only where labels at threshold 0 need them."""
+        return Path("data", f"{self.name}-{WIDE}")
+
+    @property
+    def bench(self) -> Path:
+        return Path("data", f"{self.name}-bench")
+
+    @property
+    def labels(self) -> Path:
+        """The dataset's solutions as a bench, with the Monte Carlo labels against the oracle."""
+        return self.home / "labels"
+
+    @property
+    def pool(self) -> Path:
+        """Candidates at the paper's temperature."""
+        return Path("data", f"{self.name}-pool-{PAPERS_TEMPERATURE}")
+
+    @property
+    def warm(self) -> Path:
+        """Candidates at temperature 1."""
+        return Path("data", f"{self.name}-pool")
+
+    def model(self, variant: str) -> Path:
+        return self.home / variant
+
+    def report(self, critic: str) -> Path:
+        return self.home / "bench" / critic
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to reproduce: with how many problems, which reward models, and settings for every training."""
+
+    places: Places
+    problems: int
+    test_problems: int
+    variants: Sequence[str]
+    settings: Sequence[str] = ()
+
+    def phases(self) -> list[list[Task]]:
+        """Everything there is to do: one phase after the other, the tasks of each beside each other.
+
+        What runs an engine takes the whole machine and is a phase of its own.
+        """
+        critics = ("value", "base", *(variant for variant in self.variants if variant != "value"))
+        scores = [self.scored(critic, self.pool) for critic in critics]
+        warm = [self.scored(critic, self.warm) for critic in WARM_CRITICS if critic in self.variants]
+        # The longest training first: the others fill up beside it. `value` is what others are measured against.
+        by_length = sorted(self.variants, key=lambda variant: variant != WIDE)
+        return [
+            [self.dataset],
+            *([[self.wide]] if WIDE in self.variants else []),
+            [self.warm],
+            [self.pool],
+            [self.labels, self.bench],
+            [self.trained(variant) for variant in by_length],
+            [self.judged("value")],
+            [*(self.judged(critic) for critic in critics if critic not in ("value", "orm")), *scores, *warm],
+            [self.reported(self.pool, scores), self.reported(self.warm, warm)],
+        ]
+
+    @property
+    def dataset(self) -> Task:
+        return self._corpus("dataset", self.places.name, self.problems, self.places.dataset)
+
+    @property
+    def wide(self) -> Task:
+        """More problems, with draws only where labels at threshold 0 need them."""
+        name, count = f"{self.places.name}-{WIDE}", TIMES_WIDER * self.problems
+        return self._corpus(WIDE, name, count, self.places.wide, "rollout.strategy=right_to_left")
+
+    @property
+    def labels(self) -> Task:
+        """The dataset's solutions as a bench, with the Monte Carlo labels against the oracle."""
+        where = ("--run", f"runs/{self.places.name}", "--out", str(self.places.labels))
+        command = (*BENCH_OF, str(self.places.dataset), *where)
+        return Task("labels", command, self.places.labels, (self.dataset,))
+
+    @property
+    def pool(self) -> Task:
+        """Candidates at the paper's temperature."""
+        temperature = f"sampling.temperature={PAPERS_TEMPERATURE}"
+        return self._candidates("pool", f"test-{PAPERS_TEMPERATURE}", self.places.pool, temperature)
+
+    @property
+    def warm(self) -> Task:
+        """Candidates at temperature 1."""
+        return self._candidates("pool-1", "test", self.places.warm)
+
+    @property
+    def bench(self) -> Task:
+        """Steps to judge: those at temperature 1, which have more errors."""
+        command = (*BENCH_OF, str(self.places.warm), "--candidates", str(OF_BENCH), "--out", str(self.places.bench))
+        return Task("bench", command, self.places.bench, (self.warm,))
+
+    def trained(self, variant: str) -> Task:
+        """A reward model."""
+        source, model = self.wide if variant == WIDE else self.dataset, self.places.model(variant)
+        where = (f"name={self.places.name}-{variant}", f"data.path={source.makes}", f"output_dir={model}")
+        command = (*VISUALPRM, "train", TRAIN_CONFIG, *where, *VARIANTS[variant], *self.settings)
+        task = Task(f"train-{variant}", command, model, (source,))
+        # A training of another recipe or other data doesn't go on from this one's checkpoints.
+        return replace(task, command=(*command, f"run_dir=runs/{self.places.name}-{variant}-{task.key}"))
+
+    def judged(self, critic: str) -> Task:
+        """A critic on the bench, with the difference to `value`."""
+        report = self.places.report(critic)
+        command = (*VISUALPRM, "evaluate", *self._model(critic), str(self.places.bench), "--threshold", "tuned")
+        out = (*command, "--out", str(report))
+        if critic == "value":
+            return Task("bench-value", out, report, (self.bench, self.trained("value")))
+        against = ("--against", str(self.places.report("value") / "scores.jsonl"))
+        own = () if critic == "base" else (self.trained(critic),)
+        return Task(f"bench-{critic}", (*out, *against), report, (self.judged("value"), *own))
+
+    def scored(self, critic: str, candidates: Task) -> Task:
+        """A critic on a pool."""
+        model, *like = self._model(critic)
+        command = (*VISUALPRM, "bon", "score", str(candidates.makes), f"{critic}={model}", *like)
+        task = f"{candidates.name.replace('pool', 'scores')}-{critic}"
+        trained = self.trained("value" if critic == "base" else critic)
+        return Task(task, command, candidates.makes / "scores" / critic, (candidates, trained))
+
+    def reported(self, candidates: Task, scores: Sequence[Task]) -> Task:
+        """What all critics' choices among a pool's candidates are worth."""
+        command = (*VISUALPRM, "bon", "report", str(candidates.makes))
+        task = candidates.name.replace("pool", "report")
+        return Task(task, command, candidates.makes / "report", (candidates, *scores))
+
+    def _corpus(self, task: str, name: str, count: int, folder: Path, *more: str) -> Task:
+        settings = (f"name={name}", f"sources.0.kwargs.count={count}", *more)
+        return Task(task, (*VISUALPRM, "dataset", DATASET_CONFIG, *settings), folder)
+
+    def _candidates(self, task: str, suffix: str, folder: Path, *more: str) -> Task:
+        problems = ("sources.0.kwargs.split=test", f"sources.0.kwargs.count={self.test_problems}")
+        settings = (f"name={self.places.name}-{suffix}", *problems, *more)
+        out = ("--n", str(CANDIDATES), "--out", str(folder))
+        return Task(task, (*VISUALPRM, "bon", "sample", DATASET_CONFIG, *settings, *out), folder)
+
+    def _model(self, critic: str) -> tuple[str, ...]:
+        # The base policy is read as the PRM is, so that they differ by the training alone.
+        base = (POLICY, "--like", str(self.places.model("value")))
+        return base if critic == "base" else (str(self.places.model(critic)),)
