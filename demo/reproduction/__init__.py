@@ -1,1 +1,1 @@
-"""`make reproduce`: every claim of the paper tried on the demo, and what became of it."""
+"""`make reproduce`: the paper's claims tried on the demo, and what became of them."""

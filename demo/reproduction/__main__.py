@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 from demo.process_bench import LABELS
-from demo.reproduction.claims import Results
+from demo.reproduction.claims import WIDE, Results
 from demo.reproduction.document import Corpus, document
-from demo.reproduction.plan import VARIANTS, WIDE, Places, Plan
+from demo.reproduction.plan import TEMPERATURES, VARIANTS, Places, Plan
 from demo.reproduction.tasks import run
 
 
@@ -32,15 +32,15 @@ def main() -> None:
     places = Places(options.name)
     plan = Plan(places, options.problems, options.test_problems, variants, options.settings)
     seconds = run(plan.phases(), places.home / "done")
-    results = Results.read(places.home / "bench", ["base", *variants], places.pool, places.warm)
+    pools = [places.pool(temperature) for temperature in TEMPERATURES]
+    results = Results.read(places.home / "bench", ["base", *variants], pools)
     picture = options.out.with_suffix(".png")
-    shutil.copyfile(places.pool / "report" / "report.png", picture)
+    shutil.copyfile(pools[0] / "report" / "report.png", picture)
     folders = {"dataset": places.dataset, **({WIDE: places.wide} if WIDE in variants else {})}
     text = document(
         results,
         seconds,
         {name: Corpus.read(folder) for name, folder in folders.items()},
-        options.test_problems,
         command=shlex.join(["python", "-m", "demo.reproduction", *sys.argv[1:]]),
         labels=(places.labels / LABELS).read_text(encoding="utf-8"),
         picture=picture.name,

@@ -27,9 +27,13 @@ Way = tuple[str, int]
 MEAN = "mean"
 AGGREGATES = (MEAN, "min", "last", "max", "product")
 RESAMPLES = 10_000
+PAPERS_TEMPERATURE = 0.7
+"""Of the candidates in its Best-of-N evaluation (arXiv 2503.10291)."""
+WIDE = "wide"
+"""The variant that learns from more problems."""
 NAMES = {
     "value": "value, all steps, threshold 0",
-    "wide": "value, on more problems (wide)",
+    WIDE: "value, on more problems (wide)",
     "base": "base policy, untrained",
     "advantage": "advantage",
     "stop": "value, stopped at the first error",
@@ -42,9 +46,10 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Accuracies:
-    """The expected accuracy of every way on every problem of a pool, shape (problems,), in one order; and its report."""
+    """The expected accuracy of every way on every problem of a pool, shape (problems,), by id; and the pool's report."""
 
     report: Json
+    problems: Sequence[str]
     of: Mapping[Way, Floats]
 
     @classmethod
@@ -56,7 +61,13 @@ class Accuracies:
         ways = list(zip(table["method"].to_pylist(), table["n"].to_pylist(), strict=True))
         blocks = np.split(table["accuracy"].to_numpy(), len(set(ways)))
         found = dict(zip(ways[:: len(blocks[0])], blocks, strict=True))
-        return cls(json.loads((folder / "report.json").read_text()), found)
+        problems = table["problem_id"][: len(blocks[0])].to_pylist()
+        return cls(json.loads((folder / "report.json").read_text()), problems, found)
+
+    @property
+    def temperature(self) -> float:
+        """That of the candidates."""
+        return float(self.report["pool"]["sampling"]["temperature"])
 
     def total(self, ways: Sequence[Way]) -> Floats | None:
         """Their sum on every problem; None where one was not measured."""
@@ -65,25 +76,24 @@ class Accuracies:
 
 @dataclass(frozen=True)
 class Results:
-    """What the evaluators wrote: critic → bench report, the pool of candidates, and one of the same problems at temperature 1."""
+    """What the evaluators wrote: critic → bench report, and the pools of candidates, the paper's temperature first."""
 
     bench: Mapping[str, Json]
-    pool: Accuracies
-    warm: Accuracies
+    pools: Sequence[Accuracies]
 
     @classmethod
-    def read(cls, bench: Path, critics: Sequence[str], pool: Path, warm: Path) -> Results:
+    def read(cls, bench: Path, critics: Sequence[str], pools: Sequence[Path]) -> Results:
         """The reports of these critics; an outcome model has none on the bench of steps."""
         kept = [name for name in NAMES if name in critics and name != "orm"]
         reports = {name: json.loads((bench / name / "report.json").read_text()) for name in kept}
-        return cls(reports, Accuracies.read(pool), Accuracies.read(warm))
+        return cls(reports, [Accuracies.read(pool) for pool in pools])
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper.
+    """A claim of the paper, or one of ours where it has no number there.
 
-    `paper` has its numbers there, in the order in which they should rise, and `here` ours. `difference` is a measure
+    `paper` has its numbers, in the order in which they should rise, and `here` ours. `difference` is a measure
     with `detectable`, what so large a test would find with a power of 80 %; None where it was not measured.
     """
 
@@ -97,9 +107,10 @@ class Claim:
         """By the 95 % interval of the difference."""
         if self.difference is None or self.difference["low"] is None:
             return "not measured"
+        holds, fails = ("holds", "does not hold") if self.paper == DASH else ("reproduced", "not reproduced")
         if self.difference["low"] > 0:
-            return "reproduced"
-        return "not reproduced" if self.difference["high"] < 0 else "undecided"
+            return holds
+        return fails if self.difference["high"] < 0 else "undecided"
 
     @property
     def row(self) -> tuple[str, ...]:
@@ -147,43 +158,47 @@ def _against_value(bench: Mapping[str, Json], other: str) -> Json | None:
 
 
 def claims_of_wide(bench: Mapping[str, Json], pool: Accuracies) -> list[Claim]:
-    """What more problems give, at the price of the dataset that all other critics share; not in the paper."""
-    difference = _against_value(bench, "wide")
-    text = "more problems find wrong steps better (macro-F1)"
-    steps = Claim(text, DASH)
+    """What more problems give; not in the paper."""
+    difference = _against_value(bench, WIDE)
+    steps = Claim("more problems find wrong steps better (macro-F1)", DASH)
     if difference is not None:
-        values = (bench[name]["pooled"]["macro_f1"]["value"] for name in ("value", "wide"))
-        steps = Claim(text, DASH, _here(values), difference)
+        values = (bench[name]["pooled"]["macro_f1"]["value"] for name in ("value", WIDE))
+        steps = Claim(steps.text, DASH, _here(values), difference)
+    return [steps, *claims_of_wide_choice(pool)]
+
+
+def claims_of_wide_choice(pool: Accuracies) -> list[Claim]:
+    """The same for Best-of-N."""
     last = max(pool.report["sizes"])
-    wide, value = label("wide"), label("value")
+    wide, value = label(WIDE), label("value")
+    vote = f"{wide} × vote"
     rows: list[tuple[str, str, list[Way], list[Way]]] = [
-        ("… choose better among 8", DASH, [(wide, 8)], [(value, 8)]),
+        ("more problems choose better among 8", DASH, [(wide, 8)], [(value, 8)]),
     ]
     if last > 8:
         rows += [
             (f"… among {last}", DASH, [(wide, last)], [(value, last)]),
             (f"such a PRM beats self-consistency at N = {last}", DASH, [(wide, last)], [("self-consistency", last)]),
             (f"it gains from N = 8 to {last}", DASH, [(wide, last)], [(wide, 8)]),
-            (f"its vote does (wide × vote) from N = 8 to {last}", DASH,
-             [(f"{wide} × vote", last)], [(f"{wide} × vote", 8)]),
-        ]  # fmt: skip
-    return [steps, *_measured(pool, rows)]
+            (f"the vote that it weighs gains from N = 8 to {last}", DASH, [(vote, last)], [(vote, 8)]),
+        ]
+    return _measured(pool, rows)
 
 
 def claims_of_temperature(pool: Accuracies, warm: Accuracies) -> list[Claim]:
-    """Best-of-8 among candidates drawn at 0.7 against those at 1, problem by problem: the paper's table 8."""
-    ways = {"pass@1": ("pass@1", 8), "the PRM's best of 8": (label("value"), 8)}
-    both = Accuracies(
-        pool.report,
-        {(name, size): found.of[way] for name, way in ways.items() for size, found in ((0, pool), (1, warm))
-         if way in found.of},
-    )  # fmt: skip
-    papers = {"pass@1": DASH, "the PRM's best of 8": "40.9, 41.1"}
-    rows = [
-        (f"candidates at temperature 0.7 beat those at 1: {name}", papers[name], [(name, 0)], [(name, 1)])
-        for name in ways
-    ]
-    return _measured(both, rows)
+    """Best-of-8 among candidates of two temperatures, on the problems that both pools have: the paper's table 8."""
+    kept = set(pool.problems) & set(warm.problems)
+    both: dict[Way, Floats] = {}
+    for one in (pool, warm):
+        mask = np.isin(one.problems, list(kept))
+        both |= {(f"{name} at {one.temperature}", n): values[mask] for (name, n), values in one.of.items()}
+    ways = (("the PRM's best of 8", label("value"), "40.9, 41.1"), ("one candidate (not in the paper)", "pass@1", DASH))
+    rows: list[tuple[str, str, list[Way], list[Way]]] = [
+        (f"{text}: candidates at temperature {pool.temperature} beat those at {warm.temperature}", paper,
+         [(f"{way} at {pool.temperature}", 8)], [(f"{way} at {warm.temperature}", 8)])
+        for text, way, paper in ways
+    ]  # fmt: skip
+    return _measured(Accuracies(pool.report, sorted(kept), both), rows)
 
 
 def claims_of_variants(pool: Accuracies) -> list[Claim]:
@@ -207,7 +222,8 @@ def claims_of_variants(pool: Accuracies) -> list[Claim]:
 def claims_of_n(pool: Accuracies) -> list[Claim]:
     """Best-of-N of `value` against what needs no PRM, and its gain with N: the paper's tables 2 and 6.
 
-    The paper's numbers are those at N = 64; a pool of another size has rows of its own size.
+    The paper's numbers are those at N = 64; a pool of another size has rows of its own size, and one of another
+    temperature than the paper's has none of the paper's numbers.
     """
     last = max(pool.report["sizes"])
     ways = {name: (lambda n, own=own: (own, n)) for name, own in
@@ -229,6 +245,8 @@ def claims_of_n(pool: Accuracies) -> list[Claim]:
             (f"its lead over an outcome reward model grows from N = 8 to {last}", "1.5, 3.1",
              [prm(last), orm(8)], [prm(8), orm(last)]),
         ]  # fmt: skip
+    if pool.temperature != PAPERS_TEMPERATURE:
+        rows = [(text, DASH, better, worse) for text, _, better, worse in rows]
     return _measured(pool, rows)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from demo.reproduction.claims import (
     AGGREGATES,
     NAMES,
+    WIDE,
     Claim,
     Results,
     claims_of_n,
@@ -17,6 +18,7 @@ from demo.reproduction.claims import (
     claims_of_temperature,
     claims_of_variants,
     claims_of_wide,
+    claims_of_wide_choice,
 )
 from demo.tables import best_of_n_table, steps_table
 from pipeline.markdown import markdown_table
@@ -29,25 +31,26 @@ class Corpus:
     """A dataset that reward models learned from."""
 
     problems: int
-    strategy: str
+    solutions: int
+    strategies: str
     draws: int
     tokens: int
 
     @classmethod
     def read(cls, folder: Path) -> Corpus:
-        """What the statistics of a published dataset of one policy say of it."""
+        """What the statistics of a published dataset say of it."""
         stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
-        sources = stats["sources"].values()
-        [policy] = stats["policies"]
+        total = stats["total"]
         return cls(
-            problems=sum(source["problems"] for source in sources),
-            strategy=policy["strategy"],
-            draws=sum(sum(source["draws"].values()) for source in sources),
-            tokens=sum(source["tokens"] for source in sources),
+            problems=total["problems"],
+            solutions=total["solutions"],
+            strategies=", ".join(policy["strategy"] for policy in stats["policies"]),
+            draws=sum(total["draws"].values()),
+            tokens=total["tokens"],
         )
 
     def __str__(self) -> str:
-        return (f"{self.problems:,} problems, 4 solutions each, `{self.strategy}`, {self.draws:,} draws, "
+        return (f"{self.problems:,} problems, {self.solutions:,} solutions, `{self.strategies}`, {self.draws:,} draws, "
                 f"{self.tokens:,} tokens")  # fmt: skip
 
 
@@ -55,7 +58,6 @@ def document(
     results: Results,
     seconds: Mapping[str, float],
     corpora: Mapping[str, Corpus],
-    test_problems: int,
     command: str,
     labels: str,
     picture: str,
@@ -69,7 +71,9 @@ def document(
         picture: the name of the plot of Best-of-N, in the same folder.
     """
     hours = sum(seconds.values()) / 3600
-    candidates = results.pool.report["pool"]["num_candidates"]
+    pool, warm = results.pools
+    cool, hot = pool.temperature, warm.temperature
+    test = pool.report["pool"]
     return "\n".join(
         [
             "# The paper's claims, tried on the demo",
@@ -78,18 +82,20 @@ def document(
             "the method and its claims in kind, not the paper's numbers. Steps are judged by the demo's exact oracle.",
             "",
             *(f"- {name}: {corpus}" for name, corpus in corpora.items()),
-            f"- test: {test_problems:,} other problems, {candidates} candidates each at temperature 0.7, as the paper draws "
-            "them for Best-of-N, and as many at 1; the steps to judge are from the latter, which have more errors",
+            f"- test: {test['problems']:,} other problems, {test['num_candidates']} candidates each at temperature {cool}, "
+            f"as the paper draws them for Best-of-N, and as many at {hot}; the steps to judge are from the latter, which "
+            "have more errors",
             "",
             f"All seeds are 0. The tasks took {hours:.1f} hours, those that train or score beside each other.",
             "",
             "## Claims",
             "",
             "A claim is *reproduced* where the 95 % interval of the difference lies above 0, *not reproduced* where it lies",
-            "below, else *undecided*. Differences are paired and intervals resample problems; they are not widened for the",
-            "number of claims. Beside each stands the true difference that so many problems would have shown with a power of",
-            "80 %: an *undecided* claim may hold with a smaller one. Intervals hold the trained models and the tuned thresholds",
-            "fixed: every variant was trained once, and another seed may move a difference by more.",
+            "below, else *undecided*; one that the paper doesn't make *holds* or *does not hold*. Differences are paired and",
+            "intervals resample problems; they are not widened for the number of claims. Beside each stands the true",
+            "difference that so many problems would have shown with a power of 80 %: an *undecided* claim may hold with a",
+            "smaller one. Intervals hold the trained models and the tuned thresholds fixed: every variant was trained once,",
+            "and another seed may move a difference by more.",
             "",
             "On steps, right means that everything so far is right, which is what value labels say. That favours them over",
             "advantages, which call what follows an error neither better nor worse, and over stopping at the first error,",
@@ -97,41 +103,43 @@ def document(
             "",
             *_claims("Wrong steps found, macro-F1 (paper: VisualProcessBench)", claims_of_steps(results.bench)),
             *_claims(
-                "Best-of-N, accuracy (paper: mean of seven benchmarks, InternVL2.5-8B)", claims_of_n(results.pool)
+                f"Best-of-N at temperature {cool}, accuracy (paper: mean of seven benchmarks, InternVL2.5-8B)",
+                claims_of_n(pool),
             ),
-            *_claims("Best-of-8 by variant and aggregate, accuracy", claims_of_variants(results.pool)),
-            *_claims("Best-of-8 by temperature, accuracy", claims_of_temperature(results.pool, results.warm)),
-            *_claims("Best-of-N at temperature 1, accuracy", claims_of_n(results.warm)),
+            *_claims(f"Best-of-8 at temperature {cool} by variant and aggregate, accuracy", claims_of_variants(pool)),
+            *_claims("Best-of-8 by temperature, accuracy", claims_of_temperature(pool, warm)),
+            *_claims(f"Best-of-N at temperature {hot}, which is not the paper's, accuracy", claims_of_n(warm)),
             *_wide(results, corpora),
-            "Not tried: other policies than the one that made the data, and text-only benchmarks.",
+            f"Not tried: temperatures but {cool} and {hot}, other policies than the one that made the data, and text-only",
+            "benchmarks.",
             "",
             "## Labels",
             "",
-            'What the reward models learn from: "right if any of 16 draws succeeds" against the oracle, over all steps of',
-            "the dataset, by what went wrong first.",
+            'What the reward models learn from, but for `wide`: "right if any of the draws succeeds" against the oracle, over',
+            "all steps of the dataset, by what went wrong first.",
             "",
             labels.strip(),
             "",
             "## Wrong steps found",
             "",
-            "Over all steps of the test's first solutions at temperature 1, the threshold tuned on a fifth of the problems and",
-            "reported on the rest; the difference is to the first row.",
+            f"Over all steps of the test's first solutions at temperature {hot}, the threshold tuned on a fifth of the problems",
+            "and reported on the rest; the difference is to the first row.",
             "",
             steps_table({NAMES[name]: report for name, report in results.bench.items()}),
             "",
-            "## Best of 8, every critic, at temperature 0.7",
+            f"## Best of 8, every critic, at temperature {cool}",
             "",
-            best_of_n_table(results.pool.report, AGGREGATES, [8]),
+            best_of_n_table(pool.report, AGGREGATES, [8]),
             "",
-            "## Best of N, at temperature 0.7",
+            f"## Best of N, at temperature {cool}",
             "",
             f"![accuracy over N, with 95 % bands]({picture})",
             "",
-            best_of_n_table(results.pool.report),
+            best_of_n_table(pool.report),
             "",
-            "## Best of N, at temperature 1",
+            f"## Best of N, at temperature {hot}",
             "",
-            best_of_n_table(results.warm.report),
+            best_of_n_table(warm.report),
             "",
             "## Time",
             "",
@@ -148,12 +156,19 @@ def _claims(head: str, found: Sequence[Claim]) -> list[str]:
 
 def _wide(results: Results, corpora: Mapping[str, Corpus]) -> list[str]:
     """The section on more problems, where a reward model was trained on them."""
-    if "wide" not in corpora:
+    if WIDE not in corpora:
         return []
-    wide, shared = corpora["wide"], corpora["dataset"]
+    wide, shared = corpora[WIDE], corpora["dataset"]
+    pool, warm = results.pools
     return [
-        *_claims("More problems instead of more draws (not in the paper)", claims_of_wide(results.bench, results.pool)),
-        f"`wide` has {wide.problems / shared.problems:.1f} × the problems for {wide.tokens / shared.tokens:.2f} × the "
-        f"generated tokens, because `{wide.strategy.split()[0]}` draws only where labels at threshold 0 need it.",
+        *_claims(
+            f"More problems instead of more draws, at temperature {pool.temperature}",
+            claims_of_wide(results.bench, pool),
+        ),
+        *_claims(f"… at temperature {warm.temperature}", claims_of_wide_choice(warm)),
+        f"`wide` has {wide.problems / shared.problems:.1f} × the problems, solutions and training steps for "
+        f"{wide.tokens / shared.tokens:.2f} × the generated tokens. `right_to_left` draws for wrong solutions only, from the "
+        "last step back, and takes what comes before a success as right. Families with few possible problems repeat some of "
+        "them in other drawings.",
         "",
     ]

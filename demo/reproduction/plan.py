@@ -1,8 +1,8 @@
 """All that `make reproduce` does, as commands of the project and what each needs.
 
 One ledger serves every variant: labels, thresholds and targets are chosen when a reward model is trained. Another, `wide`, spends
-about as many tokens on more problems. Every critic judges the same pool of candidates of the test split, drawn at the paper's
-temperature, identical responses once, and the same bench: the first four of candidates drawn at temperature 1.
+about as many tokens on more problems. Every critic judges the same pools of candidates of the test split, one at the paper's
+temperature and one at 1, identical responses once, and the same bench: the first four candidates at temperature 1.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
+from demo.reproduction.claims import PAPERS_TEMPERATURE, WIDE
 from demo.reproduction.tasks import POLICY, Task
 
 CANDIDATES, OF_BENCH = 64, 4
 """Candidates of a problem, and how many of those drawn at temperature 1 are in the bench of steps."""
-PAPERS_TEMPERATURE = 0.7
-"""Of candidates for Best-of-N (arXiv 2503.10291, the set-up of its Best-of-N evaluation); the demo's own is 1."""
-WIDE = "wide"
+TEMPERATURES = (PAPERS_TEMPERATURE, 1.0)
+"""Of the pools of candidates; the dataset's solutions are drawn at the last."""
 TIMES_WIDER = 4
-WARM_CRITICS = ("value", "orm", WIDE)
-"""Those that judge the candidates at temperature 1 as well."""
 DATASET_CONFIG, TRAIN_CONFIG = "configs/demo.yaml", "configs/train_demo.yaml"
 VISUALPRM = (sys.executable, "-m", "pipeline.cli")
 BENCH_OF = (sys.executable, "-m", "demo.process_bench")
@@ -56,7 +55,7 @@ class Places:
 
     @property
     def wide(self) -> Path:
-        """More problems, with draws only where labels at threshold 0 need them."""
+        """The dataset of more problems."""
         return Path("data", f"{self.name}-{WIDE}")
 
     @property
@@ -68,15 +67,9 @@ class Places:
         """The dataset's solutions as a bench, with the Monte Carlo labels against the oracle."""
         return self.home / "labels"
 
-    @property
-    def pool(self) -> Path:
-        """Candidates at the paper's temperature."""
-        return Path("data", f"{self.name}-pool-{PAPERS_TEMPERATURE}")
-
-    @property
-    def warm(self) -> Path:
-        """Candidates at temperature 1."""
-        return Path("data", f"{self.name}-pool")
+    def pool(self, temperature: float) -> Path:
+        """Candidates at this temperature."""
+        return Path("data", f"{self.name}-pool-{temperature}")
 
     def model(self, variant: str) -> Path:
         return self.home / variant
@@ -101,20 +94,18 @@ class Plan:
         What runs an engine takes the whole machine and is a phase of its own.
         """
         critics = ("value", "base", *(variant for variant in self.variants if variant != "value"))
-        scores = [self.scored(critic, self.pool) for critic in critics]
-        warm = [self.scored(critic, self.warm) for critic in WARM_CRITICS if critic in self.variants]
+        scores = {at: [self.scored(critic, at) for critic in critics] for at in TEMPERATURES}
         # The longest training first: the others fill up beside it. `value` is what others are measured against.
         by_length = sorted(self.variants, key=lambda variant: variant != WIDE)
         return [
             [self.dataset],
             *([[self.wide]] if WIDE in self.variants else []),
-            [self.warm],
-            [self.pool],
+            *([self.pool(at)] for at in TEMPERATURES),
             [self.labels, self.bench],
             [self.trained(variant) for variant in by_length],
             [self.judged("value")],
-            [*(self.judged(critic) for critic in critics if critic not in ("value", "orm")), *scores, *warm],
-            [self.reported(self.pool, scores), self.reported(self.warm, warm)],
+            [*(self.judged(critic) for critic in critics if critic not in ("value", "orm")), *chain(*scores.values())],
+            [self.reported(at, scores[at]) for at in TEMPERATURES],
         ]
 
     @property
@@ -123,7 +114,7 @@ class Plan:
 
     @property
     def wide(self) -> Task:
-        """More problems, with draws only where labels at threshold 0 need them."""
+        """More problems, with draws for wrong solutions only."""
         name, count = f"{self.places.name}-{WIDE}", TIMES_WIDER * self.problems
         return self._corpus(WIDE, name, count, self.places.wide, "rollout.strategy=right_to_left")
 
@@ -134,22 +125,24 @@ class Plan:
         command = (*BENCH_OF, str(self.places.dataset), *where)
         return Task("labels", command, self.places.labels, (self.dataset,))
 
-    @property
-    def pool(self) -> Task:
-        """Candidates at the paper's temperature."""
-        temperature = f"sampling.temperature={PAPERS_TEMPERATURE}"
-        return self._candidates("pool", f"test-{PAPERS_TEMPERATURE}", self.places.pool, temperature)
-
-    @property
-    def warm(self) -> Task:
-        """Candidates at temperature 1."""
-        return self._candidates("pool-1", "test", self.places.warm)
+    def pool(self, temperature: float) -> Task:
+        """Candidates at this temperature."""
+        folder = self.places.pool(temperature)
+        settings = (
+            f"name={self.places.name}-test-{temperature}",
+            "sources.0.kwargs.split=test",
+            f"sources.0.kwargs.count={self.test_problems}",
+            f"sampling.temperature={temperature}",
+        )
+        out = ("--n", str(CANDIDATES), "--out", str(folder))
+        return Task(f"pool-{temperature}", (*VISUALPRM, "bon", "sample", DATASET_CONFIG, *settings, *out), folder)
 
     @property
     def bench(self) -> Task:
-        """Steps to judge: those at temperature 1, which have more errors."""
-        command = (*BENCH_OF, str(self.places.warm), "--candidates", str(OF_BENCH), "--out", str(self.places.bench))
-        return Task("bench", command, self.places.bench, (self.warm,))
+        """Steps to judge: those at the higher temperature, which have more errors."""
+        pool = self.pool(TEMPERATURES[-1])
+        command = (*BENCH_OF, str(pool.makes), "--candidates", str(OF_BENCH), "--out", str(self.places.bench))
+        return Task("bench", command, self.places.bench, (pool,))
 
     def trained(self, variant: str) -> Task:
         """A reward model."""
@@ -171,29 +164,22 @@ class Plan:
         own = () if critic == "base" else (self.trained(critic),)
         return Task(f"bench-{critic}", (*out, *against), report, (self.judged("value"), *own))
 
-    def scored(self, critic: str, candidates: Task) -> Task:
+    def scored(self, critic: str, temperature: float) -> Task:
         """A critic on a pool."""
-        model, *like = self._model(critic)
-        command = (*VISUALPRM, "bon", "score", str(candidates.makes), f"{critic}={model}", *like)
-        task = f"{candidates.name.replace('pool', 'scores')}-{critic}"
+        pool, (model, *like) = self.pool(temperature), self._model(critic)
+        command = (*VISUALPRM, "bon", "score", str(pool.makes), f"{critic}={model}", *like)
         trained = self.trained("value" if critic == "base" else critic)
-        return Task(task, command, candidates.makes / "scores" / critic, (candidates, trained))
+        return Task(f"scores-{temperature}-{critic}", command, pool.makes / "scores" / critic, (pool, trained))
 
-    def reported(self, candidates: Task, scores: Sequence[Task]) -> Task:
+    def reported(self, temperature: float, scores: Sequence[Task]) -> Task:
         """What all critics' choices among a pool's candidates are worth."""
-        command = (*VISUALPRM, "bon", "report", str(candidates.makes))
-        task = candidates.name.replace("pool", "report")
-        return Task(task, command, candidates.makes / "report", (candidates, *scores))
+        pool = self.pool(temperature)
+        command = (*VISUALPRM, "bon", "report", str(pool.makes))
+        return Task(f"report-{temperature}", command, pool.makes / "report", (pool, *scores))
 
     def _corpus(self, task: str, name: str, count: int, folder: Path, *more: str) -> Task:
         settings = (f"name={name}", f"sources.0.kwargs.count={count}", *more)
         return Task(task, (*VISUALPRM, "dataset", DATASET_CONFIG, *settings), folder)
-
-    def _candidates(self, task: str, suffix: str, folder: Path, *more: str) -> Task:
-        problems = ("sources.0.kwargs.split=test", f"sources.0.kwargs.count={self.test_problems}")
-        settings = (f"name={self.places.name}-{suffix}", *problems, *more)
-        out = ("--n", str(CANDIDATES), "--out", str(folder))
-        return Task(task, (*VISUALPRM, "bon", "sample", DATASET_CONFIG, *settings, *out), folder)
 
     def _model(self, critic: str) -> tuple[str, ...]:
         # The base policy is read as the PRM is, so that they differ by the training alone.

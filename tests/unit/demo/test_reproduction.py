@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def bench(macro_f1: float, difference: float | None) -> dict:
     return report if difference is None else {**report, "against": against}
 
 
-def pool(**levels: float) -> Accuracies:
+def pool(temperature: float = 0.7, **levels: float) -> Accuracies:
     """Accuracies around these levels, which all rise with N alike; noise is common to all ways."""
     noise = np.random.default_rng(0).normal(0, 0.2, 300)
     own = np.random.default_rng(1).normal(0, 0.01, (len(levels), 300))
@@ -55,7 +56,9 @@ def pool(**levels: float) -> Accuracies:
          "accuracy": [{"n": n, "mean": float(of[name, n].mean()), "low": 0.5, "high": 0.7} for n in SIZES]}
         for name in levels
     ]  # fmt: skip
-    return Accuracies({"sizes": list(SIZES), "methods": methods, "pool": {"num_candidates": 64}}, of)
+    about = {"problems": 300, "num_candidates": 64, "sampling": {"temperature": temperature}}
+    problems = [f"{k:03}" for k in range(300)]
+    return Accuracies({"sizes": list(SIZES), "methods": methods, "pool": about}, problems, of)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_differences_are_paired_over_problems() -> None:
 def test_a_lead_that_grows_is_the_difference_of_two_leads() -> None:
     given = pool(**{"value (mean)": 0.7, "self-consistency": 0.6, "orm": 0.65, "pass@1": 0.5})
     of = {**given.of, ("value (mean)", 64): given.of["value (mean)", 64] + 0.05}
-    found = {one.text: one for one in claims_of_n(Accuracies(given.report, of))}
+    found = {one.text: one for one in claims_of_n(replace(given, of=of))}
     grown = found["its lead over an outcome reward model grows from N = 8 to 64"]
     assert grown.difference is not None
     assert grown.difference["value"] == pytest.approx(0.05)
@@ -114,12 +117,27 @@ def test_more_problems_and_another_temperature_have_rows_of_their_own() -> None:
     gained = by_text["… among 64"].difference
     assert gained is not None
     assert gained["value"] == pytest.approx(0.1, abs=0.003)
-    assert by_text["its vote does (wide × vote) from N = 8 to 64"].verdict == "not measured"
-    one, best = claims_of_temperature(pool(**ways), pool(**{**ways, label("value"): 0.75}))
+    assert by_text["the vote that it weighs gains from N = 8 to 64"].verdict == "not measured"
+    cool, warm = pool(**ways), pool(1.0, **{**ways, label("value"): 0.75})
+    best, one = claims_of_temperature(cool, warm)
     assert one.difference is not None
     assert one.difference["value"] == 0
     assert best.difference is not None
     assert best.difference["value"] == pytest.approx(0.05)
+    # A problem that one pool lacks: the rest are still compared each with itself.
+    less = replace(warm, problems=warm.problems[1:], of={way: values[1:] for way, values in warm.of.items()})
+    best, one = claims_of_temperature(cool, less)
+    assert one.difference is not None
+    assert one.difference["value"] == one.difference["high"] == 0
+
+
+def test_a_corpus_is_read_from_its_statistics(tmp_path: Path) -> None:
+    counts = {"correct": 30, "incorrect": 12, "truncated": 1}
+    total = {"problems": 5, "solutions": 20, "draws": counts, "tokens": 700}
+    policies = [{"strategy": "fixed num_draws=16"}, {"strategy": "fixed num_draws=8"}]
+    (tmp_path / "stats.json").write_text(json.dumps({"total": total, "policies": policies}))
+    read = "5 problems, 20 solutions, `fixed num_draws=16, fixed num_draws=8`, 43 draws, 700 tokens"
+    assert str(Corpus.read(tmp_path)) == read
 
 
 def test_accuracies_are_read_in_one_order_of_problems(tmp_path: Path) -> None:
@@ -133,6 +151,7 @@ def test_accuracies_are_read_in_one_order_of_problems(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "report" / "problems.parquet")
     (tmp_path / "report" / "report.json").write_text('{"sizes": [1, 2]}')
     found = Accuracies.read(tmp_path)
+    assert found.problems == ["a", "b", "c"]
     assert set(found.of) == {("orm", 1), ("orm", 2), ("pass@1", 1), ("pass@1", 2)}
     assert found.of["orm", 2] == pytest.approx([97 + 3.2, 98 + 3.2, 99 + 3.2])
     assert found.of["pass@1", 1] == pytest.approx([97 + 6.1, 98 + 6.1, 99 + 6.1])
@@ -163,26 +182,25 @@ def test_both_tables_are_printed(
 def test_every_claim_has_a_row_whatever_was_measured() -> None:
     results = Results(
         {"value": bench(0.9, None), "base": bench(0.5, -0.4), "advantage": bench(0.91, 0.01)},
-        pool(**{"value (mean)": 0.5, "pass@1": 0.6}),
-        pool(**{"value (mean)": 0.7, "pass@1": 0.6}),
+        [pool(**{"value (mean)": 0.5, "pass@1": 0.6}), pool(1.0, **{"value (mean)": 0.7, "pass@1": 0.6})],
     )
-    corpora = {"dataset": Corpus(1000, "fixed num_draws=16", 304_000, 5_000_000)}
-    text = document(results, {"dataset": 3600.0}, corpora, 600, "make reproduce", "| labels |", "x.png")
+    corpora = {"dataset": Corpus(1000, 4000, "fixed num_draws=16", 304_000, 5_000_000)}
+    text = document(results, {"dataset": 3600.0}, corpora, "make reproduce", "| labels |", "x.png")
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     base = rows["a PRM finds wrong steps better than its base model as a critic"]
     assert [cell.strip() for cell in base.split("|")[2:-1]] == [
         "48.0, 62.0", "50.0, 90.0", "+40.0 [+38.0, +42.0]", "3.0", "reproduced",
     ]  # fmt: skip
     verdicts = [line.split("|")[-2].strip() for line in text.splitlines() if "the PRM's best of 8 beats pass@1" in line]
-    assert verdicts == ["not reproduced", "reproduced"], "at temperature 0.7, then at 1"
+    assert verdicts == ["not reproduced", "holds"], "at temperature 0.7, then at 1, where the paper has no number"
     assert rows["value labels beat advantage labels"].rstrip(" |").endswith("not measured")
     assert "90.0 [89.0, 91.0]" in rows["value, all steps, threshold 0"]
     assert "| labels |" in text
-    assert "- dataset: 1,000 problems, 4 solutions each, `fixed num_draws=16`, 304,000 draws, 5,000,000 tokens" in text
+    assert "- dataset: 1,000 problems, 4,000 solutions, `fixed num_draws=16`, 304,000 draws, 5,000,000 tokens" in text
     assert "More problems" not in text
-    wide = Corpus(4000, "right_to_left num_draws=16 rounds=4,4,8", 369_000, 5_500_000)
-    text = document(results, {}, {**corpora, "wide": wide}, 600, "make reproduce", "| labels |", "x.png")
-    assert "`wide` has 4.0 × the problems for 1.10 × the generated tokens, because `right_to_left` draws" in text
+    wide = Corpus(4000, 16_000, "right_to_left num_draws=16 rounds=4,4,8", 369_000, 5_500_000)
+    text = document(results, {}, {**corpora, "wide": wide}, "make reproduce", "| labels |", "x.png")
+    assert "`wide` has 4.0 × the problems, solutions and training steps for 1.10 × the generated tokens." in text
     assert "42.0" in rows["every step right"]
 
 
@@ -198,10 +216,9 @@ def test_tasks_come_after_what_they_need() -> None:
         earlier |= {task.name for task in phase}
     by_name = {task.name: task for task in order}
     assert by_name["train-wide"].after == (by_name["wide"],)
-    assert by_name["bench"].after == (by_name["pool-1"],), "steps are judged where there are more errors"
-    assert "sampling.temperature=0.7" in by_name["pool"].command
-    assert {"scores-1-value", "scores-1-wide", "report-1"} <= set(names)
-    assert "scores-1-advantage" not in names
+    assert by_name["bench"].after == (by_name["pool-1.0"],), "steps are judged where there are more errors"
+    assert "sampling.temperature=0.7" in by_name["pool-0.7"].command
+    assert "--like" in by_name["scores-1.0-base"].command
     base = next(task for task in order if task.name == "bench-base")
     assert base.command[base.command.index("--like") + 1] == str(Places("r").model("value"))
 
