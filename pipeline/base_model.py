@@ -94,6 +94,9 @@ def save_weights(model: Any, state: dict[str, Any] | None, dtype: str, folder: P
     config = copy.deepcopy(model.config)
     config.dtype = kind
     config.save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        # They come out readable by their owner alone, whatever the umask: useless in a folder that others share.
+        file.chmod((folder / "config.json").stat().st_mode)
 
 
 def _freeze(model: Any, name: str) -> None:

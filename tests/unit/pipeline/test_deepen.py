@@ -37,6 +37,8 @@ def test_new_layers_change_nothing_are_trained_alone_and_can_be_loaded(tmp_path:
         for parameter in model.get_decoder().layers[-1].parameters():
             parameter.add_(0.1)
     base_model.save_weights(model, None, "float32", tmp_path / "deeper")
+    modes = {file.stat().st_mode for file in (tmp_path / "deeper").iterdir()}
+    assert len(modes) == 1, "who may read the config may read the weights"
     again = type(model).from_pretrained(tmp_path / "deeper").eval()
     assert len(again.get_decoder().layers) == depth + 2
     torch.testing.assert_close(logits(again), logits(model), atol=1e-4, rtol=1e-4)
