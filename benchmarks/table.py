@@ -14,7 +14,7 @@ BEGIN, END = "<!-- measured -->", "<!-- end of what was measured -->"
 """Everything between these lines is written by `make bench`; the rest of the document is by hand."""
 NOT_MEASURED = "not measured"
 
-HEADER = ("benchmark", "figure", "asked", "median", "least – most", "met", "ours / baseline")
+HEADER = ("benchmark", "figure", "target", "median", "least – most", "met", "ours / baseline")
 SOURCES = ("benchmark", "on", "runs", "commit", "date", "load before")
 
 

@@ -29,11 +29,12 @@ AGGREGATES = (MEAN, "min", "last", "max", "product")
 RESAMPLES = 10_000
 PAPERS_TEMPERATURE = 0.7
 """Of the candidates in its Best-of-N evaluation (arXiv 2503.10291)."""
-WIDE = "wide"
-"""The variant that learns from more problems."""
+WIDE, WIDE_SHORT = "wide", "wide-short"
+"""The variants that learn from more problems: for as many epochs as the others, and for as many steps."""
 NAMES = {
     "value": "value, all steps, threshold 0",
     WIDE: "value, on more problems (wide)",
+    WIDE_SHORT: "… trained for as many steps as value (wide-short)",
     "base": "base policy, untrained",
     "advantage": "advantage",
     "stop": "value, stopped at the first error",
@@ -157,27 +158,32 @@ def _against_value(bench: Mapping[str, Json], other: str) -> Json | None:
     return None if found is None or found["value"] is None else found
 
 
-def claims_of_wide(bench: Mapping[str, Json], pool: Accuracies) -> list[Claim]:
-    """What more problems give; not in the paper."""
-    difference = _against_value(bench, WIDE)
-    steps = Claim("more problems find wrong steps better (macro-F1)", DASH)
-    if difference is not None:
-        values = (bench[name]["pooled"]["macro_f1"]["value"] for name in ("value", WIDE))
-        steps = Claim(steps.text, DASH, _here(values), difference)
-    return [steps, *claims_of_wide_choice(pool)]
+def claims_of_wide(bench: Mapping[str, Json]) -> list[Claim]:
+    """What more problems give at finding wrong steps; not in the paper."""
+    wanted = (
+        (WIDE, "more problems find wrong steps better, trained for as many epochs (macro-F1)"),
+        (WIDE_SHORT, "… trained for as many steps (macro-F1)"),
+    )
+    claims = []
+    for variant, text in wanted:
+        difference = _against_value(bench, variant)
+        values = (bench[name]["pooled"]["macro_f1"]["value"] for name in ("value", variant))
+        claims.append(Claim(text, DASH) if difference is None else Claim(text, DASH, _here(values), difference))
+    return claims
 
 
 def claims_of_wide_choice(pool: Accuracies) -> list[Claim]:
     """The same for Best-of-N."""
     last = max(pool.report["sizes"])
-    wide, value = label(WIDE), label("value")
+    value, wide, short = label("value"), label(WIDE), label(WIDE_SHORT)
     vote = f"{wide} × vote"
     rows: list[tuple[str, str, list[Way], list[Way]]] = [
-        ("more problems choose better among 8", DASH, [(wide, 8)], [(value, 8)]),
+        ("more problems choose better among 8, trained for as many epochs", DASH, [(wide, 8)], [(value, 8)]),
+        ("… trained for as many steps", DASH, [(short, 8)], [(value, 8)]),
     ]
     if last > 8:
         rows += [
-            (f"… among {last}", DASH, [(wide, last)], [(value, last)]),
+            (f"more problems choose better among {last}", DASH, [(wide, last)], [(value, last)]),
             (f"such a PRM beats self-consistency at N = {last}", DASH, [(wide, last)], [("self-consistency", last)]),
             (f"it gains from N = 8 to {last}", DASH, [(wide, last)], [(wide, 8)]),
             (f"the vote that it weighs gains from N = 8 to {last}", DASH, [(vote, last)], [(vote, 8)]),
@@ -234,6 +240,12 @@ def claims_of_n(pool: Accuracies) -> list[Claim]:
         ("… self-consistency", "38.8, 41.2", [prm(8)], [majority(8)]),
         ("… an outcome reward model", "39.7, 41.2", [prm(8)], [orm(8)]),
     ]
+    votes = (f"{label('value')} × vote", "orm × vote")
+    rows += [
+        (f"a vote that the PRM weighs beats one that the outcome model weighs, N = {n} (not in the paper)", DASH,
+         [(votes[0], n)], [(votes[1], n)])
+        for n in sorted({8, last})
+    ]  # fmt: skip
     if last > 8:
         rows += [
             (f"the PRM beats self-consistency at N = {last}", "40.9, 43.5", [prm(last)], [majority(last)]),

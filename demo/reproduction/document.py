@@ -23,7 +23,7 @@ from demo.reproduction.claims import (
 from demo.tables import best_of_n_table, steps_table
 from pipeline.markdown import markdown_table
 
-HEADS = ("claim", "paper", "here", "difference", "found with 80 % power", "verdict")
+HEADS = ("claim", "paper", "here", "difference", "detectable", "verdict")
 
 
 @dataclass(frozen=True)
@@ -86,20 +86,22 @@ def document(
             f"as the paper draws them for Best-of-N, and as many at {hot}; the steps to judge are from the latter, which "
             "have more errors",
             "",
-            f"All seeds are 0. The tasks took {hours:.1f} hours, those that train or score beside each other.",
+            f"All seeds are 0. The tasks' times add up to {hours:.1f} hours; those that train or score run two at a time.",
             "",
             "## Claims",
             "",
-            "A claim is *reproduced* where the 95 % interval of the difference lies above 0, *not reproduced* where it lies",
+            "A claim is that the second of two numbers is higher than the first: of accuracies, or of leads where it is about",
+            "one. It is *reproduced* where the 95 % interval of the difference lies above 0, *not reproduced* where it lies",
             "below, else *undecided*; one that the paper doesn't make *holds* or *does not hold*. Differences are paired and",
-            "intervals resample problems; they are not widened for the number of claims. Beside each stands the true",
-            "difference that so many problems would have shown with a power of 80 %: an *undecided* claim may hold with a",
-            "smaller one. Intervals hold the trained models and the tuned thresholds fixed: every variant was trained once,",
-            "and another seed may move a difference by more.",
+            "intervals resample problems; they are not widened for the number of claims. *Detectable* is the true difference",
+            "that so many problems would have shown with a power of 80 %: an *undecided* claim may hold with a smaller one.",
+            "Intervals hold the trained models and the tuned thresholds fixed: every variant was trained once, and another",
+            "seed may move a difference by more.",
             "",
             "On steps, right means that everything so far is right, which is what value labels say. That favours them over",
             "advantages, which call what follows an error neither better nor worse, and over stopping at the first error,",
-            "which leaves what follows it untaught.",
+            "which leaves what follows it untaught: those two verdicts on steps follow from the definition more than from",
+            "the training. The column of first errors, further down, is free of that.",
             "",
             *_claims("Wrong steps found, macro-F1 (paper: VisualProcessBench)", claims_of_steps(results.bench)),
             *_claims(
@@ -161,14 +163,12 @@ def _wide(results: Results, corpora: Mapping[str, Corpus]) -> list[str]:
     wide, shared = corpora[WIDE], corpora["dataset"]
     pool, warm = results.pools
     return [
-        *_claims(
-            f"More problems instead of more draws, at temperature {pool.temperature}",
-            claims_of_wide(results.bench, pool),
-        ),
-        *_claims(f"… at temperature {warm.temperature}", claims_of_wide_choice(warm)),
-        f"`wide` has {wide.problems / shared.problems:.1f} × the problems, solutions and training steps for "
+        *_claims("More problems instead of more draws", claims_of_wide(results.bench)),
+        *_claims(f"… Best-of-N at temperature {pool.temperature}, accuracy", claims_of_wide_choice(pool)),
+        *_claims(f"… Best-of-N at temperature {warm.temperature}, accuracy", claims_of_wide_choice(warm)),
+        f"`wide` has {wide.problems / shared.problems:.1f} × the problems and solutions for "
         f"{wide.tokens / shared.tokens:.2f} × the generated tokens. `right_to_left` draws for wrong solutions only, from the "
         "last step back, and takes what comes before a success as right. Families with few possible problems repeat some of "
-        "them in other drawings.",
+        "them in other drawings. `wide` was trained for as many epochs as `value`, `wide-short` for about as many steps.",
         "",
     ]

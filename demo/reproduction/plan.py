@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from demo.reproduction.claims import PAPERS_TEMPERATURE, WIDE
+from demo.reproduction.claims import PAPERS_TEMPERATURE, WIDE, WIDE_SHORT
 from demo.reproduction.tasks import POLICY, Task
 
 CANDIDATES, OF_BENCH = 64, 4
@@ -34,8 +34,9 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "threshold-1-8": ("target.threshold=0.125",),
     "threshold-1-4": ("target.threshold=0.25",),
     WIDE: (),
+    WIDE_SHORT: ("optim.epochs=3",),
 }
-"""Reward models, by what sets each apart from `value`: hard labels at threshold 0, all steps. `wide` has other data."""
+"""Reward models, by what sets each apart from `value`: hard labels at threshold 0, all steps. The wide ones have other data."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Plan:
         by_length = sorted(self.variants, key=lambda variant: variant != WIDE)
         return [
             [self.dataset],
-            *([[self.wide]] if WIDE in self.variants else []),
+            *([[self.wide]] if {WIDE, WIDE_SHORT} & set(self.variants) else []),
             *([self.pool(at)] for at in TEMPERATURES),
             [self.labels, self.bench],
             [self.trained(variant) for variant in by_length],
@@ -146,7 +147,7 @@ class Plan:
 
     def trained(self, variant: str) -> Task:
         """A reward model."""
-        source, model = self.wide if variant == WIDE else self.dataset, self.places.model(variant)
+        source, model = self.wide if variant in (WIDE, WIDE_SHORT) else self.dataset, self.places.model(variant)
         where = (f"name={self.places.name}-{variant}", f"data.path={source.makes}", f"output_dir={model}")
         command = (*VISUALPRM, "train", TRAIN_CONFIG, *where, *VARIANTS[variant], *self.settings)
         task = Task(f"train-{variant}", command, model, (source,))

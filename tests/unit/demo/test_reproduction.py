@@ -19,6 +19,7 @@ from demo.reproduction.claims import (
     claims_of_temperature,
     claims_of_variants,
     claims_of_wide,
+    claims_of_wide_choice,
     label,
 )
 from demo.reproduction.document import Corpus, document
@@ -111,10 +112,11 @@ def test_aggregates_and_thresholds_have_rows_of_their_own() -> None:
 def test_more_problems_and_another_temperature_have_rows_of_their_own() -> None:
     ways = {"pass@1": 0.6, "self-consistency": 0.7, label("value"): 0.8, label("wide"): 0.9}
     steps = {"value": bench(0.8, None), "wide": bench(0.9, 0.1)}
-    first, *others = claims_of_wide(steps, pool(**ways))
+    first, short = claims_of_wide(steps)
     assert first.row[2:4] == ("80.0, 90.0", "+10.0 [+8.0, +12.0]")
-    by_text = {one.text: one for one in others}
-    gained = by_text["… among 64"].difference
+    assert short.verdict == "not measured"
+    by_text = {one.text: one for one in claims_of_wide_choice(pool(**ways))}
+    gained = by_text["more problems choose better among 64"].difference
     assert gained is not None
     assert gained["value"] == pytest.approx(0.1, abs=0.003)
     assert by_text["the vote that it weighs gains from N = 8 to 64"].verdict == "not measured"
@@ -200,7 +202,7 @@ def test_every_claim_has_a_row_whatever_was_measured() -> None:
     assert "More problems" not in text
     wide = Corpus(4000, 16_000, "right_to_left num_draws=16 rounds=4,4,8", 369_000, 5_500_000)
     text = document(results, {}, {**corpora, "wide": wide}, "make reproduce", "| labels |", "x.png")
-    assert "`wide` has 4.0 × the problems, solutions and training steps for 1.10 × the generated tokens." in text
+    assert "`wide` has 4.0 × the problems and solutions for 1.10 × the generated tokens." in text
     assert "42.0" in rows["every step right"]
 
 
