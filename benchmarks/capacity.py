@@ -47,7 +47,7 @@ ROLES = ("driver", "engines", "verifiers", "tasks", "ray")
 class Settings(Strict):
     """What is measured; tokens are the scripted engine's bytes."""
 
-    problems: int = 2_000
+    problems: int = MANY
     """Problems, of four solutions each."""
     draws: int = 40
     """Draws a problem, met on average."""
