@@ -87,7 +87,7 @@ types: $(RUNTIME) $(DEV) ## mypy
 bench: $(RUNTIME) ## measure speed, memory and size, into docs/benchmarks.md; ARGS='NAME key=value', --table, --repeat N
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-kills: $(RUNTIME) ## kill a demo run ten times at random and compare its bytes with an undisturbed run's (20 minutes)
+kills: $(RUNTIME) ## kill a demo run ten times at random and compare its bytes with an undisturbed run's (10 minutes)
 	@$(BIN)/python -m benchmarks kills --repeat 1 $(ARGS)
 
 lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'
