@@ -36,7 +36,7 @@ from stages.verify.pool import VerifierPool
 
 BATCH = 4
 """Problems that advance together in the reference's launch script."""
-QUICK_ROUNDS = [1, 1, 2, 4, 8]
+QUICK_ROUNDS = (1, 1, 2, 4, 8)
 """The rounds of `first_success` that draw the least."""
 
 Labels = dict[tuple[str, int, int], bool]
