@@ -28,9 +28,9 @@ from pipeline.settings import Strict
 VICTIMS = ("driver", "engine", "worker")
 ENGINE_NAMES = ("VLLM::EngineCore", "MapWorker", "Annotator")
 NODE_NAMES = ("Agent",)
+"""Parts of Ray's node itself: a node that loses one is lost, and on a single machine so is the driver's job."""
 MOST_RESTARTS = 20
 """A run that ends itself more often will never be through."""
-"""Parts of Ray's node itself: a node that loses one is lost, and on a single machine so is the driver's job."""
 
 
 def digests(folder: Path) -> dict[str, str]:
