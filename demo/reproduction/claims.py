@@ -29,13 +29,12 @@ AGGREGATES = (MEAN, "min", "last", "max", "product")
 RESAMPLES = 10_000
 PAPERS_TEMPERATURE = 0.7
 """Of the candidates in its Best-of-N evaluation (arXiv 2503.10291)."""
-WIDE, WIDE_SHORT, LONG = "wide", "wide-short", "long"
-"""The variants that learn from more problems, for as many epochs as the others or as many steps; or for more epochs."""
+WIDE, WIDE_SHORT = "wide", "wide-short"
+"""The variants that learn from more problems: for as many epochs as the others, and for as many steps."""
 NAMES = {
     "value": "value, all steps, threshold 0",
     WIDE: "value, on more problems (wide)",
     WIDE_SHORT: "… trained for as many steps as value (wide-short)",
-    LONG: "value, trained for as many steps as wide (long)",
     "base": "base policy, untrained",
     "advantage": "advantage",
     "stop": "value, stopped at the first error",
@@ -164,7 +163,6 @@ def claims_of_wide(bench: Mapping[str, Json]) -> list[Claim]:
     wanted = (
         (WIDE, "more problems find wrong steps better, trained for as many epochs (macro-F1)"),
         (WIDE_SHORT, "… trained for as many steps (macro-F1)"),
-        (LONG, "more steps on the same problems find wrong steps better (macro-F1)"),
     )
     claims = []
     for variant, text in wanted:
@@ -177,13 +175,11 @@ def claims_of_wide(bench: Mapping[str, Json]) -> list[Claim]:
 def claims_of_wide_choice(pool: Accuracies) -> list[Claim]:
     """The same for Best-of-N."""
     last = max(pool.report["sizes"])
-    value, wide, short, long = map(label, ("value", WIDE, WIDE_SHORT, LONG))
+    value, wide, short = map(label, ("value", WIDE, WIDE_SHORT))
     vote = f"{wide} × vote"
     rows: list[tuple[str, str, list[Way], list[Way]]] = [
         ("more problems choose better among 8, trained for as many epochs", DASH, [(wide, 8)], [(value, 8)]),
         ("… trained for as many steps", DASH, [(short, 8)], [(value, 8)]),
-        ("more steps on the same problems choose better among 8", DASH, [(long, 8)], [(value, 8)]),
-        ("more problems choose better among 8, both trained for many steps", DASH, [(wide, 8)], [(long, 8)]),
     ]
     if last > 8:
         rows += [

@@ -169,7 +169,6 @@ def _wide(results: Results, corpora: Mapping[str, Corpus]) -> list[str]:
         f"`wide` has {wide.problems / shared.problems:.1f} × the problems and solutions for "
         f"{wide.tokens / shared.tokens:.2f} × the generated tokens. `right_to_left` draws for wrong solutions only, from the "
         "last step back, and takes what comes before a success as right. Families with few possible problems repeat some of "
-        "them in other drawings. `wide` was trained for as many epochs as `value`, `wide-short` for about as many steps; `long` "
-        "saw the problems of `value` for about as many steps as `wide` took.",
+        "them in other drawings. `wide` was trained for as many epochs as `value`, `wide-short` for about as many steps.",
         "",
     ]

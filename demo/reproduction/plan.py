@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from demo.reproduction.claims import LONG, PAPERS_TEMPERATURE, WIDE, WIDE_SHORT
+from demo.reproduction.claims import PAPERS_TEMPERATURE, WIDE, WIDE_SHORT
 from demo.reproduction.tasks import POLICY, Task
 
 CANDIDATES, OF_BENCH = 64, 4
@@ -35,7 +35,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "threshold-1-4": ("target.threshold=0.25",),
     WIDE: (),
     WIDE_SHORT: ("optim.epochs=3",),
-    LONG: ("optim.epochs=48",),
 }
 """Reward models, by what sets each apart from `value`: hard labels at threshold 0, all steps. The wide ones have other data."""
 
@@ -97,8 +96,8 @@ class Plan:
         """
         critics = ("value", "base", *(variant for variant in self.variants if variant != "value"))
         scores = {at: [self.scored(critic, at) for critic in critics] for at in TEMPERATURES}
-        # The longest trainings first: the others fill up beside it. `value` is what others are measured against.
-        by_length = sorted(self.variants, key=lambda variant: variant not in (WIDE, LONG))
+        # The longest training first: the others fill up beside it. `value` is what others are measured against.
+        by_length = sorted(self.variants, key=lambda variant: variant != WIDE)
         return [
             [self.dataset],
             *([[self.wide]] if {WIDE, WIDE_SHORT} & set(self.variants) else []),
