@@ -29,8 +29,6 @@ VICTIMS = ("driver", "engine", "worker")
 ENGINE_NAMES = ("VLLM::EngineCore", "MapWorker", "Annotator")
 NODE_NAMES = ("Agent",)
 """Parts of Ray's node itself: a node that loses one is lost, and on a single machine so is the driver's job."""
-MOST_RESTARTS = 20
-"""A run that ends itself more often will never be through."""
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -79,8 +77,8 @@ class Run:
         return [process for name, process in named if name.startswith("ray::") and not any(w in name for w in spared)]
 
     def revived(self) -> bool:
-        """Whether it is under way; a run that a kill has ended is started again, as its user would."""
-        if (status := self._process.poll()) and self.restarts < MOST_RESTARTS:
+        """Whether it is under way; a run that a kill has ended, once a kill, is started again, as its user would."""
+        if (status := self._process.poll()) and self.restarts < self.kills.total():
             self.restarts += 1
             self._process = self._start()
             return True
