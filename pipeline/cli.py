@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pipeline.commands import bon, build, compare, evaluate, exchange, judge, plan, reward, train
-from pipeline.errors import UserError
+from pipeline.errors import EngineDead, UserError
 
 GROUPS = (build, plan, judge, exchange, train, reward, evaluate, bon, compare)
 """In the order of `visualprm --help`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command and exits: 0 done, 2 user error, 130 stopped by the user."""
+    """Runs one command and exits: 0 done, 1 the engine died, 2 user error, 130 stopped by the user."""
     options = _parse(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -24,12 +24,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         print(f"visualprm: {error}", file=sys.stderr)
         sys.exit(2)
+    except EngineDead as error:
+        print(f"visualprm: the engine died ({error}); the same command {_then(options)}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
-        then = "goes on from here" if getattr(options, "goes_on", False) else "starts over"
-        print(f"visualprm: stopped; the same command {then}", file=sys.stderr)
+        print(f"visualprm: stopped; the same command {_then(options)}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
+
+
+def _then(options: argparse.Namespace) -> str:
+    return "goes on from here" if getattr(options, "goes_on", False) else "starts over"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

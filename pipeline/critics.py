@@ -12,8 +12,9 @@ from pydantic import Field
 
 from pipeline.config import EngineConfig
 from pipeline.errors import RowError, UserError
+from pipeline.policy import check_engine
 from pipeline.settings import Strict
-from stages.evaluate.critic import Critic, Item, Scores
+from stages.evaluate.critic import Critic, Item, Judged
 
 PROMPTS = Path(__file__).parents[1] / "prompts"
 
@@ -48,7 +49,6 @@ class PrmCritic:
     def __init__(self, path: str, like: str | None = None) -> None:
         from stages.score import ProcessRewardModel
 
-        self.failures: Counter[str] = Counter()
         self._model = ProcessRewardModel.from_pretrained(path, like=like)
         if self._model.config.kind != "prm":
             raise UserError(
@@ -57,27 +57,27 @@ class PrmCritic:
         weights = self._model.config.label_weights.values()
         self.middle = (min(weights) + max(weights)) / 2
 
-    def score_many(self, items: Sequence[Item]) -> list[Scores]:
+    def score_many(self, items: Sequence[Item]) -> list[Judged]:
         from stages.score import Candidate
 
         found = self._model.score_many([Candidate(item.question, item.images, item.steps) for item in items])
-        return [self._scores(item, of_one) for item, of_one in zip(items, found, strict=True)]
+        return [_judged(item, of_one) for item, of_one in zip(items, found, strict=True)]
 
     def close(self) -> None:
         del self._model
 
-    def _scores(self, item: Item, found: list[float] | RowError) -> Scores:
-        if isinstance(found, RowError):
-            self.failures[found.reason] += len(item.steps)
-            return [None] * len(item.steps)
-        return [*found]
+
+def _judged(item: Item, found: list[float] | RowError) -> Judged:
+    if isinstance(found, RowError):
+        return Judged([None] * len(item.steps), Counter({found.reason: len(item.steps)}))
+    return Judged([*found])
 
 
 def open_critic(model: str, settings: CriticConfig) -> Critic:
     """Loads the model that the settings say how to ask.
 
     Raises:
-        UserError: the prompt file can't be read, or lacks a placeholder.
+        UserError: there is no such model, its engine can't run so, the prompt file can't be read or lacks a placeholder.
     """
     if settings.critic == "prm":
         return PrmCritic(model, settings.like)
@@ -87,8 +87,10 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
     from stages.evaluate.prompted import PromptedCritic
 
     template = _template(settings)
+    engine_config = settings.engine.model_copy(update={"model": model})
+    check_engine(engine_config)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    engine = make_engine(settings.engine.model_copy(update={"model": model}))
+    engine = make_engine(engine_config)
     return PromptedCritic(
         engine,
         template,

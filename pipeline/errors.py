@@ -24,4 +24,8 @@ class RowError(Exception):
 
 
 class EngineDead(Exception):
-    """The inference engine is gone. The actor that holds it exits hard, so that Ray restarts it and retries."""
+    """The inference engine is gone.
+
+    The actor that holds it exits hard, so that Ray restarts it and retries. A command that holds one itself ends with
+    status 1, and goes on when it is called again.
+    """

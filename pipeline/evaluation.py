@@ -1,15 +1,16 @@
 """Evaluates a critic on a bench: reads, scores, reports. Composes stages/evaluate.
 
 Into the output folder go scores.jsonl (from which the report can be made again without a model), report.json, report.md
-and report.png.
+and report.png; until all samples are scored, scores.part.jsonl, from which the same command goes on.
 """
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ from tqdm import tqdm
 from pipeline.critics import CriticConfig, open_critic
 from pipeline.errors import RowError, UserError
 from pipeline.paper import VISUAL_PROCESS_BENCH
+from pipeline.policy import model_fingerprint
+from pipeline.score_log import ScoreLog
 from pipeline.store import one_line_io_errors
 from stages.evaluate import plots, recorded, table
-from stages.evaluate.bench import Bench, read_bench
+from stages.evaluate.bench import Bench, Sample, read_bench
 from stages.evaluate.compare import compare
-from stages.evaluate.critic import Critic, Item, Scores
+from stages.evaluate.critic import Critic, Item, Judged
 from stages.evaluate.report import build
 from stages.evaluate.threshold import Rule
+from stages.sources.images import normalise
 
 BATCH = 64
 """Samples whose images are in memory at once."""
@@ -54,6 +58,11 @@ def evaluate(
         against: a .jsonl file of another critic's scores, to report the difference from.
         out: the folder of the report; by default outputs/evaluate/<model>-on-<bench>.
     """
+    if against and rule is None:
+        raise UserError(
+            "--against: two critics' scores may lie on two scales: add --threshold tuned, by which each has its own, "
+            "or a number for both"
+        )
     bench = read_bench(bench_path)
     folder = Path(out or Path("outputs", "evaluate", f"{Path(model).name}-on-{Path(bench_path).resolve().stem}"))
     with one_line_io_errors(str(folder)):
@@ -63,13 +72,16 @@ def evaluate(
     if model.endswith(".jsonl"):
         scores = recorded.read_scores(_existing(model), bench.samples)
     else:
+        log = ScoreLog(folder / "scores.part.jsonl", _origin(model, bench, settings))
         critic = open_critic(model, settings)
         try:
-            scores = score_bench(bench, critic)
+            score_bench(bench, critic, log)
         finally:
             critic.close()
-        failures, middle = critic.failures, critic.middle
+        scores, middle = [judged.scores for judged in log.judged], critic.middle
+        failures = sum((judged.failures for judged in log.judged), Counter())
         _write(folder / "scores.jsonl", recorded.to_lines(bench.samples, scores).encode())
+        log.remove()
     rule = rule or Rule("fixed", middle)
     if failures and not any(score is not None for of_one in scores for score in of_one):
         reasons = ", ".join(f"{count} steps {reason}" for reason, count in failures.most_common())
@@ -94,41 +106,57 @@ def evaluate(
     return f"{text}\nwritten to {folder}"
 
 
-def score_bench(bench: Bench, critic: Critic) -> list[Scores]:
-    """The scores of every sample. What can't be read or judged has none, and counts in the critic's failures."""
-    scores: list[Scores] = []
-    bar = tqdm(total=len(bench.samples), unit="sample", disable=None)
-    samples = iter(bench.samples)
-    while batch := list(itertools.islice(samples, BATCH)):
-        items: list[Item] = []
-        places: list[int] = []
-        found: list[Scores] = [[None] * len(sample.steps) for sample in batch]
-        for place, sample in enumerate(batch):
-            try:
-                items.append(bench.item(sample))
-                places.append(place)
-            except RowError as error:
-                critic.failures[error.reason] += len(sample.steps)
-        for place, of_one in zip(places, _score_batch(items, critic), strict=True):
-            found[place] = of_one
-        scores += found
-        bar.update(len(batch))
-    bar.close()
-    return scores
+def score_bench(bench: Bench, critic: Critic, log: ScoreLog) -> None:
+    """Scores the samples that the log lacks. What can't be read or judged has no scores, but a reason.
+
+    Raises:
+        EngineDead: the critic is gone; what it said before is in the log.
+    """
+    done, total = len(log.judged), len(bench.samples)
+    with tqdm(total=total, initial=done, unit="sample", disable=None) as bar:
+        for start in range(done, total, BATCH):
+            batch = bench.samples[start : start + BATCH]
+            log.add(_score_batch(bench, batch, critic))
+            bar.update(len(batch))
 
 
-def _score_batch(items: Sequence[Item], critic: Critic) -> list[Scores]:
-    """Identical solutions are judged once, unless that fails: then each counts among the critic's failures."""
-    distinct = list(dict.fromkeys(items))
-    known: dict[Item, Scores] = {}
-    for item, scores in zip(distinct, critic.score_many(distinct), strict=True):
-        if len(scores) != len(item.steps):
-            raise AssertionError(f"the critic gave {len(scores)} scores for {len(item.steps)} steps")
-        known[item] = scores
-    copies = Counter(items) - Counter(distinct)
-    if again := [item for item in copies.elements() if None in known[item]]:
-        critic.score_many(again)
-    return [known[item] for item in items]
+def _score_batch(bench: Bench, batch: Sequence[Sample], critic: Critic) -> list[Judged]:
+    """Identical solutions are judged once."""
+    items = [_item(bench, sample) for sample in batch]
+    distinct = list(dict.fromkeys(item for item in items if isinstance(item, Item)))
+    known = dict(zip(distinct, critic.score_many(distinct), strict=True))
+    judged = [
+        known[item]
+        if isinstance(item, Item)
+        else Judged([None] * len(sample.steps), Counter({item: len(sample.steps)}))
+        for item, sample in zip(items, batch, strict=True)
+    ]
+    for one, sample in zip(judged, batch, strict=True):
+        if len(one.scores) != len(sample.steps):
+            raise AssertionError(f"the critic gave {len(one.scores)} scores for {len(sample.steps)} steps")
+    return judged
+
+
+def _item(bench: Bench, sample: Sample) -> Item | str:
+    """What the critic sees, its images as a dataset's would be; or the reason why there is nothing to see."""
+    try:
+        item = bench.item(sample)
+        return replace(item, images=tuple(map(normalise, item.images)))
+    except RowError as error:
+        return error.reason
+
+
+def _origin(model: str, bench: Bench, settings: EvaluateSettings) -> str:
+    """A hash of all that a critic's scores depend on."""
+    models = [
+        model_fingerprint(settings.engine.model_copy(update={"model": name})) for name in (model, settings.like) if name
+    ]
+    parts = [
+        models,
+        settings.model_dump(mode="json", exclude={"resamples"}),
+        [asdict(sample) for sample in bench.samples],
+    ]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
 def _existing(path: str) -> Path:

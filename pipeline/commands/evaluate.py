@@ -19,9 +19,11 @@ def add(commands: Any) -> None:
     evaluate.add_argument(
         "--like", metavar="PRM", help="show a model that is no reward model what this reward model is shown: a baseline"
     )
-    evaluate.add_argument("--against", metavar="SCORES", help="another critic's scores.jsonl, to report the difference")
+    evaluate.add_argument(
+        "--against", metavar="SCORES", help="another critic's scores.jsonl, to report the difference; needs --threshold"
+    )
     evaluate.add_argument("--out", help="the folder for report.md, .json and .png and scores.jsonl")
-    evaluate.set_defaults(command=_evaluate)
+    evaluate.set_defaults(command=_evaluate, goes_on=True)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

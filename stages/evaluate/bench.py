@@ -13,16 +13,14 @@ The list of steps is handed on as it is: blank lines inside a step do no harm.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from PIL import Image as PillowImage
 
 from pipeline.errors import RowError, UserError
 from pipeline.records import Rejected
@@ -60,7 +58,7 @@ class Bench:
     images: Images
 
     def item(self, sample: Sample) -> Item:
-        """What a critic sees of a sample.
+        """What a critic sees of a sample; its images as they are stored.
 
         Raises:
             RowError: an image can't be read.
@@ -81,48 +79,46 @@ class Images:
     archives: list[zipfile.ZipFile] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for path in sorted(self.folder.glob("*.zip")):
+        paths = sorted(self.folder.glob("*.zip"))
+        for path in paths:
             try:
                 self.archives.append(zipfile.ZipFile(path))
             except (OSError, zipfile.BadZipFile) as error:
                 raise UserError(f"{path}: not a readable zip file ({error}): copy it again") from error
         self._members: dict[str, tuple[zipfile.ZipFile, str]] = {}
-        for archive in self.archives:
-            for member in archive.namelist():
-                self._members.setdefault(member, (archive, member))
-                # Rows may leave out the folder that the archive holds.
-                self._members.setdefault(member.partition("/")[2] or member, (archive, member))
+        for path, archive in zip(paths, self.archives, strict=True):
+            members = [member for member in archive.namelist() if not member.endswith("/")]
+            tops = {member.partition("/")[0] for member in members if "/" in member}
+            # Rows may leave out the one folder that holds all, and may name one that the archive is called after.
+            shared = f"{tops.pop()}/" if len(tops) == 1 and all("/" in member for member in members) else ""
+            for member in members:
+                for name in (member, member.removeprefix(shared), f"{path.stem}/{member}"):
+                    self._members.setdefault(name, (archive, member))
 
     def holds(self, name: str) -> bool:
-        return self._file(name) is not None or self._member(name) is not None
+        return self._file(name) is not None or name in self._members
 
     def read(self, name: str) -> bytes:
-        """The encoded image.
+        """The file's bytes.
 
         Raises:
-            RowError: there is none, or it is no image.
+            RowError: there is none, or it can't be read.
         """
         try:
             if file := self._file(name):
-                data = file.read_bytes()
-            elif member := self._member(name):
-                data = member[0].read(member[1])
-            else:
-                raise RowError("image_missing", name)
-            with PillowImage.open(io.BytesIO(data)) as image:
-                image.verify()
-        except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
+                return file.read_bytes()
+            if member := self._members.get(name):
+                return member[0].read(member[1])
+        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+            # The last two are of a method of compression, and of an encryption, that Python doesn't know.
             raise RowError("image_unreadable", f"{name}: {error}") from error
-        return data
+        raise RowError("image_missing", name)
 
     def _file(self, name: str) -> Path | None:
         # Links may lead out of the folder, as those of a hub's cache do; names may not.
         if Path(name).is_absolute() or ".." in Path(name).parts:
             return None
         return next((place for place in (self.folder / name, self.folder / "images" / name) if place.is_file()), None)
-
-    def _member(self, name: str) -> tuple[zipfile.ZipFile, str] | None:
-        return self._members.get(name) or self._members.get(name.partition("/")[2])
 
 
 def read_bench(path: str | Path) -> Bench:
@@ -207,6 +203,8 @@ def _visual(row: Mapping[str, Any], response: Mapping[str, Any], images: Images)
     if strange := [label for label in labels if isinstance(label, bool) or label not in (1, 0, -1)]:
         raise RowError("unknown_label", f"{strange[0]!r}: give 1, 0 or -1")
     given = row.get("image") or []
+    if not isinstance(given, (str, list)):
+        raise RowError("image_missing", f"image must be a path or a list of paths, not {type(given).__name__}")
     names = tuple([given] if isinstance(given, str) else given)
     if missing := [name for name in names if not isinstance(name, str) or not images.holds(name)]:
         raise RowError("image_missing", str(missing[0]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -21,16 +21,26 @@ Scores = list[float | None]
 """One number a step, higher for steps that are more likely right; None where the critic gave none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a critic says of one solution. `failures` says why steps have no score: reason → steps."""
+
+    scores: Scores
+    failures: Counter[str] = field(default_factory=Counter)
+
+
 class Critic(Protocol):
     """A process reward model, a prompted model, or anything else."""
 
-    failures: Counter[str]
-    """Why steps have no score: reason → steps."""
     middle: float
     """Halfway between the scores of a step that is surely right and of one that is surely wrong."""
 
-    def score_many(self, items: Sequence[Item]) -> list[Scores]:
-        """The scores of every item's steps, in their order."""
+    def score_many(self, items: Sequence[Item]) -> list[Judged]:
+        """What it says of every item, in their order.
+
+        Raises:
+            EngineDead: the model is gone.
+        """
 
     def close(self) -> None:
         """Frees the model."""

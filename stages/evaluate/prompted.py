@@ -1,7 +1,8 @@
 """Any vision-language model as a critic, by asking it in words (arXiv 2503.10291, table 3's MLLM rows).
 
 `all` shows the numbered steps and reads one answer; `each` asks once a step, with the steps before it. Scores are 1 and
-0. A verdict that can't be read is not a score: it is counted. The paper's own prompt is not printed; ours are in prompts/.
+0. A verdict that can't be read, or of an answer that was cut, is not a score: it is counted. The paper's own prompt is not
+printed; ours are in prompts/.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pipeline.engine import Engine, Prompt
 from pipeline.errors import RowError
 from pipeline.records import Image
 from pipeline.seeds import base_seed
-from stages.evaluate.critic import Item, Scores
+from stages.evaluate.critic import Item, Judged, Scores
 from stages.evaluate.verdicts import read_all, read_one
 
 IMAGE = "<image>"
@@ -43,50 +44,59 @@ class PromptedCritic:
         in_flight: int,
         seed: int,
     ) -> None:
-        self.failures: Counter[str] = Counter()
         self._engine, self._template, self._judging = engine, template, judging
         # The most likely token each time; engines take no temperature of 0.
         self._sampling = SamplingConfig(num_solutions=1, temperature=1.0, top_k=1, max_tokens=max_tokens)
         self._max_tiles, self._seed = max_tiles, seed
+        self._shown = False
         # An engine belongs to one event loop.
         self._runner = asyncio.Runner()
         self._room = asyncio.Semaphore(in_flight)
 
-    def score_many(self, items: Sequence[Item]) -> list[Scores]:
+    def score_many(self, items: Sequence[Item]) -> list[Judged]:
         return self._runner.run(self._all(items))
 
     def close(self) -> None:
         self._runner.run(self._engine.close())
         self._runner.close()
 
-    async def _all(self, items: Sequence[Item]) -> list[Scores]:
-        return list(await asyncio.gather(*map(self._item, items)))
+    async def _all(self, items: Sequence[Item]) -> list[Judged]:
+        judge = self._at_once if self._judging == "all" else self._one_by_one
+        return list(await asyncio.gather(*map(judge, items)))
 
-    async def _item(self, item: Item) -> Scores:
-        if self._judging == "all":
-            text = await self._ask(item, self._fill(item, len(item.steps), ""), len(item.steps))
-            scores = read_all(text or "", len(item.steps))
-            self._count(text, scores)
-            return scores
-        answers = await asyncio.gather(
-            *(self._ask(item, self._fill(item, index, step), 1) for index, step in enumerate(item.steps))
-        )
-        scores = [read_one(text) if text is not None else None for text in answers]
-        for text, score in zip(answers, scores, strict=True):
-            self._count(text, [score])
-        return scores
+    async def _at_once(self, item: Item) -> Judged:
+        steps = len(item.steps)
+        try:
+            text = await self._ask(item, self._fill(item, steps, ""))
+        except RowError as error:
+            return Judged([None] * steps, Counter({error.reason: steps}))
+        return self._read(text, read_all(text, steps))
 
-    async def _ask(self, item: Item, text: str, steps: int) -> str | None:
-        """The model's answer; None, counted, where it can't take the prompt."""
+    async def _one_by_one(self, item: Item) -> Judged:
+        judged = await asyncio.gather(*(self._one(item, index) for index in range(len(item.steps))))
+        return Judged([one.scores[0] for one in judged], sum((one.failures for one in judged), Counter()))
+
+    async def _one(self, item: Item, index: int) -> Judged:
+        try:
+            text = await self._ask(item, self._fill(item, index, item.steps[index]))
+        except RowError as error:
+            return Judged([None], Counter({error.reason: 1}))
+        return self._read(text, [read_one(text)])
+
+    async def _ask(self, item: Item, text: str) -> str:
+        """The model's answer.
+
+        Raises:
+            RowError: it can't take the prompt, or comes to no end.
+        """
         images = tuple(Image.of(data) for data in item.images)
         prompt = Prompt(self._engine.chat(text, len(images)), images, self._max_tiles)
         seed = base_seed(self._seed, text, *(image.sha256 for image in images))
         async with self._room:
-            try:
-                done = await self._engine.generate(prompt, self._sampling, 1, seed, self._sampling.max_tokens)
-            except RowError as error:
-                self.failures[error.reason] += steps
-                return None
+            done = await self._engine.generate(prompt, self._sampling, 1, seed, self._sampling.max_tokens)
+        if done[0].finish_reason == "length":
+            # Its last word on a step may have been still to come.
+            raise RowError("truncated", f"no end after max_tokens={self._sampling.max_tokens}")
         return done[0].text
 
     def _fill(self, item: Item, count: int, step: str) -> str:
@@ -100,8 +110,10 @@ class PromptedCritic:
         }
         return PLACEHOLDER.sub(lambda match: values[match[1]], self._template)
 
-    def _count(self, text: str | None, scores: Scores) -> None:
-        if text is not None and (unread := scores.count(None)):
-            if not self.failures["unparsable"]:
-                print(f"an answer without a verdict on every step, for example: {text[-200:]!r}", file=sys.stderr)
-            self.failures["unparsable"] += unread
+    def _read(self, text: str, scores: Scores) -> Judged:
+        """An answer's verdicts; the first answer without one on every step is shown."""
+        unread = scores.count(None)
+        if unread and not self._shown:
+            print(f"an answer without a verdict on every step, for example: {text[-200:]!r}", file=sys.stderr)
+            self._shown = True
+        return Judged(scores, Counter({"unparsable": unread} if unread else {}))

@@ -26,10 +26,14 @@ def read_scores(path: Path, samples: Iterable[Sample]) -> list[Scores]:
     """The recorded scores of each sample; a sample that the file leaves out has none.
 
     Raises:
-        UserError: a line is no such object, or its length is not the sample's.
+        UserError: the file can't be read, a line is no such object, or its length is not the sample's.
     """
     found: dict[str, Scores] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: can't be read: {error}") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:

@@ -21,6 +21,8 @@ from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Engine, Prompt, make_engine
 from pipeline.errors import RowError
 from pipeline.records import Image
+from stages.evaluate.critic import Item
+from stages.evaluate.prompted import PromptedCritic
 from stages.split import SEPARATOR, spans, split
 from tests.integration.conftest import ROOT, Command
 
@@ -113,6 +115,19 @@ def test_a_prompt_beyond_the_context_is_a_row_error(running: Running) -> None:
     prompt = Prompt(running.engine.encode("word " * 5000), (), 1)
     with pytest.raises(RowError, match="prompt_too_long"):
         running.do(running.engine.generate(prompt, SAMPLING, 1, 0, 10))
+
+
+@pytest.mark.parametrize("judging", ["all", "each"])
+def test_a_critic_asked_in_words_is_not_believed_when_it_babbles(running: Running, judging: Any) -> None:
+    """The demo's policy was taught to solve, not to judge: the question and picture reach it, and no step gets a score."""
+    row = next(iter(problems(count=1)))
+    item = Item(row["question"], (row["image"],), ("The bars are 3 and 4.", "So the answer is 7."))
+    template = (ROOT / "prompts" / f"critic_{judging}_v1.txt").read_text()
+    critic = PromptedCritic(running.engine, template, judging, max_tokens=64, max_tiles=1, in_flight=2, seed=0)
+    (judged,) = running.do(critic._all([item]))
+    assert judged.scores == [None, None]
+    assert set(judged.failures) <= {"unparsable", "truncated"}
+    assert judged.failures.total() == 2
 
 
 def test_the_demo_survives_a_killed_engine_and_loads(visualprm: Command, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_what_no_command_knows_is_refused(arguments: list[str]) -> None:
         (["train", "x.yaml"], "goes on from here"),
         (["bon", "score", "pool", "prm"], "goes on from here"),
         (["score", "prm", "x.jsonl"], "starts over"),
-        (["evaluate", "prm", "bench"], "starts over"),
+        (["evaluate", "prm", "bench"], "goes on from here"),
     ],
 )
 def test_a_stop_says_what_the_same_command_does(

@@ -16,10 +16,11 @@ from PIL import Image
 from pipeline import evaluation
 from pipeline.cli import main
 from pipeline.critics import CriticConfig, open_critic
-from pipeline.errors import RowError, UserError
+from pipeline.errors import EngineDead, RowError, UserError
 from pipeline.evaluation import EvaluateSettings, evaluate, score_bench
+from pipeline.score_log import ScoreLog
 from stages.evaluate.bench import read_bench
-from stages.evaluate.critic import Item, Scores
+from stages.evaluate.critic import Item, Judged
 from stages.evaluate.threshold import Rule
 
 
@@ -45,41 +46,91 @@ class Knows:
 
     middle = 0.5
 
-    def __init__(self) -> None:
-        self.failures: Counter[str] = Counter()
+    def __init__(self, dies_after: int = 10**9) -> None:
         self.batches: list[int] = []
+        self.dies_after = dies_after
 
-    def score_many(self, items: Sequence[Item]) -> list[Scores]:
+    def score_many(self, items: Sequence[Item]) -> list[Judged]:
+        if len(self.batches) >= self.dies_after:
+            raise EngineDead("out of memory")
         self.batches.append(len(items))
-        return [[0.9, 0.8 if int(item.steps[0].split()[1]) % 2 else 0.1, None] for item in items]
+        return [Judged([0.9, 0.8 if int(item.steps[0].split()[1]) % 2 else 0.1, None]) for item in items]
 
     def close(self) -> None:
-        self.failures["closed"] += 1
+        self.batches.append(-1)
 
 
-def test_a_critic_is_asked_in_batches_and_a_broken_image_costs_its_sample_alone(bench: Path) -> None:
+def scored(bench: Path, critic: Any, folder: Path) -> list[Judged]:
+    log = ScoreLog(folder / "log.jsonl", "this")
+    score_bench(read_bench(bench), critic, log)
+    return log.judged
+
+
+def test_a_critic_is_asked_in_batches_and_a_broken_image_costs_its_sample_alone(bench: Path, tmp_path: Path) -> None:
     critic = Knows()
-    scores = score_bench(read_bench(bench), critic)
+    found = scored(bench, critic, tmp_path)
     assert critic.batches == [63, 6]
-    assert scores[0] == [None, None, None]
-    assert scores[1] == [0.9, 0.8, None]
-    assert critic.failures == {"image_unreadable": 3}
+    assert found[0] == Judged([None, None, None], Counter(bad_image=3))
+    assert found[1] == Judged([0.9, 0.8, None])
 
 
-def test_identical_solutions_are_judged_once_and_failures_counted_for_each() -> None:
+def test_images_are_shown_as_a_dataset_would_hold_them(bench: Path, tmp_path: Path) -> None:
+    """A transparent picture on white, as everything that is trained on has it."""
+    seen: list[Item] = []
+
+    class Looks(Knows):
+        def score_many(self, items: Sequence[Item]) -> list[Judged]:
+            seen.extend(items)
+            return super().score_many(items)
+
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(bench / "images" / "1.png")
+    scored(bench, Looks(), tmp_path)
+    with Image.open(io.BytesIO(seen[0].images[0])) as image:
+        assert (image.mode, image.getpixel((3, 3))) == ("RGB", (255, 255, 255))
+
+
+def test_identical_solutions_are_judged_once_and_failures_counted_for_each(bench: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (bench / "test.jsonl").read_text().splitlines()]
+    same = [{**rows[1], "id": f"copy {number}"} for number in range(3)]
+    (bench / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*same, rows[2]]))
+
     class Fails(Knows):
-        def score_many(self, items: Sequence[Item]) -> list[Scores]:
+        def score_many(self, items: Sequence[Item]) -> list[Judged]:
             self.batches.append(len(items))
-            for item in items:
-                self.failures["why"] += item.steps.count("bad")
-            return [[None if step == "bad" else 0.5 for step in item.steps] for item in items]
+            return [Judged([0.5, None, 0.5], Counter(why=1)) for _ in items]
 
-    good, bad, other = (Item("q", (b"i",), steps) for steps in (("a", "b"), ("a", "bad"), ("c",)))
     critic = Fails()
-    found = evaluation._score_batch([good, bad, good, other, bad, bad], critic)
-    assert found == [[0.5, 0.5], [0.5, None], [0.5, 0.5], [0.5], [0.5, None], [0.5, None]]
-    assert critic.batches == [3, 2]
-    assert critic.failures == {"why": 3}
+    found = scored(bench, critic, tmp_path)
+    assert critic.batches == [2]
+    assert sum((judged.failures for judged in found), Counter()) == {"why": 4}
+
+
+def test_an_engine_that_dies_costs_the_batch_under_way(
+    bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = Knows(dies_after=1), Knows()
+    critics = iter([first, second])
+    monkeypatch.setattr(evaluation, "open_critic", lambda model, settings: next(critics))
+    words = ["evaluate", "some/model", str(bench), "--out", str(tmp_path / "out"), "resamples=5"]
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 1
+    assert "the engine died (out of memory); the same command goes on from here" in capsys.readouterr().err
+    # A kill in the middle of a line.
+    with (tmp_path / "out" / "scores.part.jsonl").open("a") as file:
+        file.write("[[[0.1, 0.2")
+    main(words)
+    assert (first.batches, second.batches) == ([63, -1], [6, -1])
+    assert len((tmp_path / "out" / "scores.jsonl").read_text().splitlines()) == 70
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["failures"] == {"bad_image": 3}
+    assert not (tmp_path / "out" / "scores.part.jsonl").exists()
+
+
+def test_a_log_of_other_scores_is_begun_anew(tmp_path: Path) -> None:
+    ScoreLog(tmp_path / "log", "this").add([Judged([0.5, None], Counter(why=1))])
+    assert ScoreLog(tmp_path / "log", "this").judged == [Judged([0.5, None], Counter(why=1))]
+    assert ScoreLog(tmp_path / "log", "other").judged == []
+    assert ScoreLog(tmp_path / "log", "this").judged == []
 
 
 def test_the_report_can_be_made_again_from_its_scores(
@@ -93,7 +144,7 @@ def test_the_report_can_be_made_again_from_its_scores(
     report = json.loads((out / "report.json").read_text())
     assert report["pooled"]["macro_f1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
     assert report["steps"]["not_measured"] == 2
-    assert report["failures"] == {"closed": 1, "image_unreadable": 3}
+    assert report["failures"] == {"bad_image": 3}
     assert (out / "report.md").read_text() in printed
     assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
 
@@ -123,7 +174,11 @@ def test_another_critics_scores_beside_it(bench: Path, tmp_path: Path, capsys: p
         "".join(json.dumps({"id": s.sample_id, "scores": [float(x == 1) for x in s.labels]}) + "\n" for s in samples)
     )
     bad.write_text("".join(json.dumps({"id": s.sample_id, "scores": [1.0] * 3}) + "\n" for s in samples))
-    main(["evaluate", str(good), str(bench), "--against", str(bad), "--out", str(tmp_path / "o"), "resamples=50"])
+    words = ["evaluate", str(good), str(bench), "--against", str(bad), "--out", str(tmp_path / "o"), "resamples=50"]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "--against: two critics' scores may lie on two scales" in capsys.readouterr().err
+    main([*words, "--threshold", "0.5"])
     assert f"This critic minus {bad}, paired by problem over the 140 steps that both scored" in capsys.readouterr().out
     against = json.loads((tmp_path / "o" / "report.json").read_text())["against"]
     assert 0.4 < against["macro_f1"]["low"] < 0.7
@@ -152,27 +207,26 @@ def test_scores_of_another_shape_are_refused(bench: Path, tmp_path: Path) -> Non
         evaluate(str(tmp_path / "no.jsonl"), str(bench), Rule("swept"), str(tmp_path / "o"), EvaluateSettings())
 
 
-def test_a_prompted_critic_on_an_engine_that_answers_something_else(bench: Path) -> None:
+def test_a_prompted_critic_on_an_engine_that_answers_something_else(bench: Path, tmp_path: Path) -> None:
     """The scripted engine solves instead of judging: nothing is read into it, and every step is counted."""
-    config = CriticConfig.model_validate({"critic": "prompted", "max_tokens": 64, "engine": {"kind": "scripted"}})
+    config = CriticConfig.model_validate({"critic": "prompted", "max_tokens": 500, "engine": {"kind": "scripted"}})
     critic = open_critic("scripted", config)
-    loaded = read_bench(bench)
-    scores = score_bench(loaded, critic)
+    found = scored(bench, critic, tmp_path)
     critic.close()
-    assert {score for row in scores for score in row} == {None}
-    assert critic.failures == {"unparsable": 3 * 69, "image_unreadable": 3}
+    assert {score for judged in found for score in judged.scores} == {None}
+    assert sum((judged.failures for judged in found), Counter()) == {"unparsable": 3 * 69, "bad_image": 3}
 
 
 def test_a_critic_that_gave_no_score_at_all_ends_with_the_reasons(
     bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["critic=prompted", "judging=each", "max_tokens=64", "engine.kind=scripted"]
+    words = ["critic=prompted", "judging=each", "max_tokens=500", "engine.kind=scripted"]
     with pytest.raises(SystemExit) as stop:
         main(["evaluate", "scripted", str(bench), "--out", str(tmp_path / "o"), *words])
     assert stop.value.code == 2
     error = capsys.readouterr().err
-    assert "scripted: gave no score (207 steps unparsable, 3 steps image_unreadable)" in error
-    assert "an answer without a verdict on every step, for example: 'Step 0 gives" in error
+    assert "scripted: gave no score (207 steps unparsable, 3 steps bad_image)" in error
+    assert "an answer without a verdict on every step, for example: " in error
 
 
 def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,8 +249,9 @@ def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPat
         else:
             critic = open_critic("m", CriticConfig())
             items = [Item("?", (), ("a",)), Item("?", (), ("a", "b")), Item("?", (), ("a", "b", "c"))]
-            assert critic.score_many(items) == [[0.5], [None, None], [0.5] * 3]
-            assert critic.failures == {"too_long": 2}
+            assert critic.score_many(items) == [
+                Judged([0.5]), Judged([None, None], Counter(too_long=2)), Judged([0.5] * 3)
+            ]  # fmt: skip
             assert critic.middle == 0.0
 
 

@@ -104,6 +104,7 @@ def response(steps: Any, labels: Any) -> dict[str, Any]:
         (row(image=["images/none.png"]), "image_missing"),
         (row(image=["../test.jsonl"]), "image_missing"),
         (row(image=["/etc/passwd"]), "image_missing"),
+        (row(image=5), "image_missing"),
         (row(response=response([], [])), "no_steps"),
         (row(response=response("a\n\nb", [1, 1])), "no_steps"),
         (row(response=response(["a", "b"], [1])), "labels_do_not_match"),
@@ -129,9 +130,25 @@ def test_a_bench_without_a_usable_row_says_what_is_wrong_with_the_first(tmp_path
         read_bench(tmp_path / "nowhere")
 
 
-def test_an_image_that_is_none_is_the_rows_own_error(tmp_path: Path) -> None:
-    folder = write(tmp_path, row())
-    (folder / "images" / "a.png").write_bytes(b"no picture")
+def test_an_image_is_found_under_its_own_folder_alone(tmp_path: Path) -> None:
+    """Two benchmarks may number their pictures alike."""
+    rows = [row(image=[f"{name}/1.png"]) for name in ("MathVerse", "WeMath")]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.writestr("MathVerse/1.png", png())
+        archive.writestr("DynaMath/2.png", png())
+    bench = read_bench(tmp_path)
+    assert [one.images for one in bench.samples] == [("MathVerse/1.png",)]
+    assert [one.reason for one in bench.rejected] == ["image_missing"]
+
+
+def test_a_member_of_an_archive_that_is_broken_is_the_rows_own_error(tmp_path: Path) -> None:
+    folder = write(tmp_path, row(), images="a.png")
+    with zipfile.ZipFile(folder / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(range(256)) * 40)
+    data = bytearray((folder / "images.zip").read_bytes())
+    data[40:60] = b"\xff" * 20
+    (folder / "images.zip").write_bytes(data)
     bench = read_bench(folder)
     with pytest.raises(RowError, match="image_unreadable"):
         bench.item(bench.samples[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import RowError
-from stages.evaluate.critic import Item
+from stages.evaluate.critic import Item, Judged
 from stages.evaluate.prompted import PromptedCritic
 from stages.evaluate.verdicts import read_all, read_one
 
@@ -38,7 +39,15 @@ ITEM = Item("What is <image>?", (b"picture",), ("First\n\nstep {question}", "An 
         (r"So $\boxed{\text{correct}}$", 1.0),
         ("<think>it is incorrect</think>Verdict: correct", 1.0),
         ("❌", 0.0),
+        ("Verdict: **not** correct", 0.0),
+        ("This step is correct because it follows.", 1.0),
         ("It might be correct or incorrect.", None),
+        ("It is not a correct step.", None),
+        ("I don't think this step is correct.", None),
+        ("That is not wrong.", None),
+        ("It would be correct if the picture showed 3.", None),
+        ("The correct value is 4.", None),
+        ("<think>Verdict: correct. But", None),
         ("The right triangle has legs 3 and 4.\nHard to say.", None),
         ("corrected", None),
         ("", None),
@@ -61,11 +70,20 @@ def test_one_verdict(text: str, verdict: float | None) -> None:
         ("Step 1: incorrect\nWait.\nStep 1: correct", [1, None, None]),
         ("Steps 1-2: correct\nStep 3: incorrect", [1, 1, 0]),
         ("Step 1: correct, Step 2: incorrect, Step 3: correct", [1, 0, 1]),
+        ("| 1 | correct | 2 | wrong | 3 | correct |", [1, 0, 1]),
+        ("Step 1: the student says 3 is correct\n2. The value 12 is wrong.", [1, 0, None]),
+        ("Step 2: The height is 2: correct? No, it is incorrect", [None, 0, None]),
+        ("Step 1: the legs are 2, 3: right\n3 + 4 = 7 is right", [1, None, None]),
+        ("Step 1: correct value is 4\nStep 2: Right side first\nStep 3: incorrect due to step 2", [None, None, 0]),
         ("All steps are correct.", [1, 1, 1]),
         ("The labels are [1, -1, 1].", [1, 0, 1]),
         ('```json\n["correct", "incorrect", "correct"]\n```', [1, 0, 1]),
         ("[1, -1]", [None, None, None]),
+        (f"[{'1' * 5000}, 1, 1]", [None, None, None]),
         ("Step 7: correct", [None, None, None]),
+        ("Step 1: isn't correct\nStep 2: not entirely correct\nStep 3: cannot be correct", [None] * 3),
+        ("Step 1: no longer valid\nStep 2: partly correct\nStep 3: the right side is 4", [None] * 3),
+        ("Step 1: **not** correct\nStep 2: is not quite right\nStep 3: doesn't look right", [0, None, None]),
         ("I can't tell.", [None, None, None]),
         ("", [None, None, None]),
     ],
@@ -89,7 +107,7 @@ def test_no_answer_breaks_the_reader(text: str, steps: int) -> None:
 class Answers(ScriptedEngine):
     """Says what it is told to, and keeps what it was asked."""
 
-    def __init__(self, *answers: str | RowError) -> None:
+    def __init__(self, *answers: str | RowError | Completion) -> None:
         super().__init__(EngineConfig(kind="scripted"))
         self.answers, self.asked, self.closed = list(answers), [], False
 
@@ -104,13 +122,13 @@ class Answers(ScriptedEngine):
         answer = self.answers.pop(0)
         if isinstance(answer, RowError):
             raise answer
-        return [Completion((), answer, "stop", seed)]
+        return [answer if isinstance(answer, Completion) else Completion((), answer, "stop", seed)]
 
     async def close(self) -> None:
         self.closed = True
 
     asked: list[tuple[str, int]]
-    answers: list[str | RowError]
+    answers: list[str | RowError | Completion]
 
 
 def critic(engine: Answers, judging: str) -> PromptedCritic:
@@ -121,8 +139,10 @@ def critic(engine: Answers, judging: str) -> PromptedCritic:
 def test_all_steps_in_one_answer() -> None:
     engine = Answers("Step 1: correct\nStep 3: incorrect", "no idea")
     asking = critic(engine, "all")
-    assert asking.score_many([ITEM, ITEM]) == [[1.0, None, 0.0], [None, None, None]]
-    assert asking.failures == {"unparsable": 4}
+    assert asking.score_many([ITEM, ITEM]) == [
+        Judged([1.0, None, 0.0], Counter(unparsable=1)),
+        Judged([None, None, None], Counter(unparsable=3)),
+    ]
     asking.close()
     assert engine.closed
     text, images = engine.asked[0]
@@ -135,8 +155,7 @@ def test_all_steps_in_one_answer() -> None:
 def test_each_step_in_its_own_answer_sees_the_steps_before_it() -> None:
     engine = Answers("Verdict: correct", RowError("prompt_too_long"), "Verdict: incorrect")
     asking = critic(engine, "each")
-    assert asking.score_many([ITEM]) == [[1.0, None, 0.0]]
-    assert asking.failures == {"prompt_too_long": 1}
+    assert asking.score_many([ITEM]) == [Judged([1.0, None, 0.0], Counter(prompt_too_long=1))]
     asking.close()
     texts = [text for text, _ in engine.asked]
     assert ["Last" in text for text in texts] == [False, False, True]
@@ -144,8 +163,16 @@ def test_each_step_in_its_own_answer_sees_the_steps_before_it() -> None:
     assert "(none)" in texts[0]
 
 
+@pytest.mark.parametrize("judging", ["all", "each"])
+def test_an_answer_that_was_cut_has_no_verdict(judging: str) -> None:
+    cut = Completion((), "Step 1: wrong, no: 3 + 4 = 7.\nThat is correct. Then", "length", 0)
+    asking = critic(Answers(cut, cut, cut), judging)
+    assert asking.score_many([ITEM]) == [Judged([None] * 3, Counter(truncated=3))]
+    asking.close()
+
+
 def test_two_batches_share_one_event_loop() -> None:
     asking = critic(Answers(*["Step 1: correct"] * 4), "all")
     items: Sequence[Item] = [Item("?", (), ("a",))] * 2
-    assert asking.score_many(items) + asking.score_many(items) == [[1.0]] * 4
+    assert asking.score_many(items) + asking.score_many(items) == [Judged([1.0])] * 4
     asking.close()
