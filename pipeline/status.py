@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pyarrow.compute as pc
+
 from pipeline.errors import UserError
 from pipeline.progress import Rate, clock, current_rate, describe_engines, engine_lines, last_rate
 from pipeline.store import Store
@@ -26,7 +28,7 @@ def status_text(run: str) -> str:
     rejected = store.read_json("problems.json")["rejected"]
     problems, done = store.problem_ids(), store.done_ids()
     pending = len(problems - done)
-    rate = current_rate(store)
+    ledger, rate = store.ledger("num_draws", "num_tokens", "error"), current_rate(store)
     lines = [
         ("problems done", f"{len(problems) - pending:,} of {len(problems):,}"),
         ("pending", f"{pending:,}"),
@@ -34,11 +36,10 @@ def status_text(run: str) -> str:
             "quarantined",
             f"{sum(rejected.values()):,}" + "".join(f", {n} {why}" for why, n in sorted(rejected.items())),
         ),
-        ("draws", f"{store.total('num_draws'):,}"),
-        ("tokens", f"{store.total('num_tokens'):,}"),
+        ("draws", f"{pc.sum(ledger['num_draws']).as_py() or 0:,}"),
+        ("tokens", f"{pc.sum(ledger['num_tokens']).as_py() or 0:,}"),
+        ("failed", f"{len(ledger) - ledger['error'].null_count:,}"),
     ]
-    failed = sum(error is not None for error in store.column(store.ledger_files(), "error").to_pylist())
-    lines.append(("failed", f"{failed:,}"))
     if pending:
         lines += _speed(rate, pending) if rate.engines else _last_speed(store, pending)
     return "\n".join(f"{name:>14}  {value}" for name, value in lines)

@@ -29,12 +29,14 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyarrow import fs
 
 from pipeline.errors import UserError
+from pipeline.records import LEDGER_SCHEMA
 
 HEARTBEAT_S = 10.0
 """How often a driver renews its lock on an object store; one three times older is dead."""
@@ -61,6 +63,18 @@ def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
 def full(uri: str) -> str:
     """The place without regard to the working directory."""
     return uri if "://" in uri else os.path.abspath(uri)
+
+
+def beside(uri: str, suffix: str) -> str:
+    """The place whose name is that of another one and a suffix; what an address says behind `?` stays behind it."""
+    place, options = _parts(uri)
+    return place.rstrip("/") + suffix + options
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    """The place and, with its `?`, what an address says of its store; in a path `?` is a letter."""
+    place, mark, options = uri.partition("?") if "://" in uri else (uri, "", "")
+    return place, mark + options
 
 
 @contextlib.contextmanager
@@ -105,8 +119,8 @@ class Store:
         """The path as other processes must be given it, with the scheme."""
         if self.local:
             return self.path(*parts)
-        base, _, query = self.uri.partition("?")
-        return posixpath.join(base, *parts) + (f"?{query}" if query else "")
+        place, options = _parts(self.uri)
+        return posixpath.join(place, *parts) + options
 
     def exists(self, *parts: str) -> bool:
         return self.filesystem.get_file_info(self.path(*parts)).type != fs.FileType.NotFound
@@ -185,9 +199,22 @@ class Store:
     def done_ids(self) -> set[str]:
         return set(self.column(self.checkpoint_files(), "problem_id").to_pylist())
 
+    def ledger(self, *names: str) -> pa.Table:
+        """Columns of the committed ledger, a row a problem, in any order.
+
+        A block that was committed twice around a crash holds the same rows again: the first counts.
+        """
+        files = self.ledger_files()
+        if not files:
+            return LEDGER_SCHEMA.empty_table().select(names)
+        rows = ds.dataset(files, filesystem=self.filesystem, format="parquet").to_table(["problem_id", *names])
+        numbered = rows.select(["problem_id"]).append_column("row", pa.array(np.arange(len(rows))))
+        first = numbered.group_by("problem_id").aggregate([("row", "min")])
+        return rows.take(first["row_min"]).select(names)
+
     def total(self, name: str) -> int:
-        """The sum of a number column over the committed ledger."""
-        return pc.sum(self.column(self.ledger_files(), name).cast(pa.int64())).as_py() or 0
+        """The sum of a number column over the problems of the committed ledger."""
+        return pc.sum(self.ledger(name)[name]).as_py() or 0
 
     def progress(self) -> list[dict[str, Any]]:
         """What each engine wrote last."""

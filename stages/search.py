@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.config import SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
+from pipeline.errors import RowError
 from pipeline.records import FinishReason
 from pipeline.seeds import base_seed
 
@@ -53,10 +54,11 @@ async def search(
     """The finished solution with the highest score.
 
     The first step is drawn `beams × expand` times. After `max_steps` steps the beams that are still open are
-    written to their end at once. The same seed gives the same solution.
+    written to their end at once. A beam that the model can't go on with, for its length say, is dropped. The same
+    seed gives the same solution.
 
     Raises:
-        RowError: the model can't take the prompt, or the reward model not the solution.
+        RowError: the model can't take the prompt, or can't go on with any beam.
         EngineDead: the engine is gone.
     """
     kept = [Beam("", (), 0.0, None)]
@@ -73,15 +75,19 @@ async def search(
                 for rank, beam in enumerate(opened)
             )
         )
-        spent += sum(len(completion.token_ids) for completions in drawn for completion in completions)
+        refused = [completions for completions in drawn if isinstance(completions, RowError)]
+        ended = [beam for beam in kept if beam.finish_reason is not None]
+        if len(refused) == len(drawn) and not ended:
+            raise refused[0]
+        grown = [(beam, done) for beam, done in zip(opened, drawn, strict=True) if not isinstance(done, RowError)]
+        spent += sum(len(completion.token_ids) for _, completions in grown for completion in completions)
         children = {
             child.text: child
-            for beam, completions in zip(opened, drawn, strict=True)
+            for beam, completions in grown
             for child in (_child(beam, completion, prompt, engine, last) for completion in completions)
         }
         scores = await score(list(children))
         fresh = [Beam(c.text, c.token_ids, s, c.finish_reason) for c, s in zip(children.values(), scores, strict=True)]
-        ended = [beam for beam in kept if beam.finish_reason is not None]
         # A stable sort: among equals the earlier drawn stays.
         kept = sorted([*ended, *fresh], key=lambda beam: -beam.score)[:beams]
     return Found(kept[0], spent)
@@ -89,10 +95,13 @@ async def search(
 
 async def _continue(
     beam: Beam, prompt: Prompt, engine: Engine, sampling: SamplingConfig, n: int, seed: int, stop: str | None
-) -> list[Completion]:
+) -> list[Completion] | RowError:
     at = Prompt(prompt.token_ids + beam.token_ids, prompt.images, prompt.max_tiles)
     room = max(1, sampling.max_tokens - len(beam.token_ids))
-    return await engine.generate(at, sampling, n, seed, room, stop=stop)
+    try:
+        return await engine.generate(at, sampling, n, seed, room, stop=stop)
+    except RowError as error:
+        return error
 
 
 def _child(beam: Beam, completion: Completion, prompt: Prompt, engine: Engine, last: bool) -> Beam:

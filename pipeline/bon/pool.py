@@ -99,12 +99,19 @@ class Pool:
             raise UserError(
                 f"{folder}: no candidate pool is here; `visualprm bon sample CONFIG --out {folder}` makes one"
             )
-        self.about: dict[str, Any] = self.store.read_json("pool.json")
-        if (found := self._content()) != self.hash:
-            raise UserError(
-                f"{folder}: its files give the hash {found[:12]}, pool.json says {self.hash[:12]}: "
-                "a frozen pool was changed; restore it or sample another one"
+        mend = "a frozen pool must stay as it is: restore it, or sample another one"
+        try:
+            self.about: dict[str, Any] = self.store.read_json("pool.json")
+            stated = (self.hash, self.num_problems, self.num_problems * self.num_candidates)
+            found = self._content()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            text = " ".join(str(error).split())[:200]
+            raise UserError(f"{folder}: can't be read as a pool ({text}): {mend}") from error
+        if found != stated:
+            files, document = (
+                f"{key[:12]}, {rows} problems, {total} candidates" for key, rows, total in (found, stated)
             )
+            raise UserError(f"{folder}: its files are {files}, pool.json says {document}: {mend}")
 
     @property
     def hash(self) -> str:
@@ -154,11 +161,13 @@ class Pool:
     def _problem_rows(self) -> Iterator[dict[str, Any]]:
         return read_rows(self.store.path("problems.parquet"), self.store)
 
-    def _content(self) -> str:
-        digest = ContentHash()
+    def _content(self) -> tuple[str, int, int]:
+        """The hash of what the files hold, and how many problems and candidates that is."""
+        digest, problems, total = ContentHash(), 0, 0
         for row, (_, candidates) in zip(self._problem_rows(), self.candidates(), strict=True):
             digest.add(row, candidates)
-        return digest.hex
+            problems, total = problems + 1, total + len(candidates)
+        return digest.hex, problems, total
 
 
 class ContentHash:

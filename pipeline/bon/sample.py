@@ -23,7 +23,7 @@ from pipeline.config import InputConfig, RunConfig
 from pipeline.errors import UserError
 from pipeline.policy import check_engine, model_fingerprint
 from pipeline.run import complete_ledger
-from pipeline.store import Store
+from pipeline.store import Store, beside
 from stages.best_of_n.answers import group_answers
 from stages.verify import VerifierPool
 from stages.verify.notation import plain
@@ -46,8 +46,8 @@ def pool_config(config: RunConfig, n: int, greedy_first: bool) -> RunConfig:
     return config.model_copy(
         update={
             "name": f"{config.name}-{kind}",
-            "run_dir": f"{config.run_dir.rstrip('/')}-{kind}",
-            "output_dir": f"{config.output_dir.rstrip('/')}-{kind}",
+            "run_dir": beside(config.run_dir, f"-{kind}"),
+            "output_dir": beside(config.output_dir, f"-{kind}"),
             "sampling": config.sampling.model_copy(update={"num_solutions": n, "greedy_first": greedy_first}),
             "rollout": config.rollout.model_copy(update={"strategy": "fixed", "num_draws": 0}),
         }

@@ -10,6 +10,8 @@ import asyncio
 import hashlib
 import json
 import math
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +26,14 @@ from pipeline.claim import read_templates
 from pipeline.config import RunConfig, ledger_view
 from pipeline.engine import Engine, make_engine
 from pipeline.errors import RowError, UserError
+from pipeline.judging import check_reference, judge
 from pipeline.loading import read_sources
 from pipeline.policy import check_engine, model_fingerprint, policy_key
-from pipeline.records import Problem, asked
+from pipeline.records import Problem, Rejected, asked
+from pipeline.screen import open_screen
 from pipeline.seeds import base_seed
 from pipeline.settings import Strict
-from pipeline.store import Store
+from pipeline.store import Store, beside
 from stages.aggregate import AGGREGATORS
 from stages.best_of_n.compare import bootstrap
 from stages.sample import Template, chat_prompt
@@ -80,13 +84,13 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
     templates = {name: Template(text) for name, text in read_templates(config).items()}
     check_engine(config.engine)
     model = model_fingerprint(config.engine)
-    store = Store(out or f"{config.output_dir.rstrip('/')}-search")
+    check_reference(config)
+    store = Store(out or beside(config.output_dir, "-search"))
     store.make()
     with store.lock():
         _claim(store, config, model, found, settings)
         done = done_problems(store)
-        problems = [item for item in read_sources(config) if isinstance(item, Problem)]
-        if pending := [problem for problem in problems if problem.problem_id not in done]:
+        if pending := [problem for problem in _load(store, config) if problem.problem_id not in done]:
             asyncio.run(_search_all(store, pending, templates, model, found, config, settings))
         print(_summary(store, settings))
 
@@ -98,6 +102,16 @@ def _claim(store: Store, config: RunConfig, model: str, critic: Critic, settings
         store.write_json("search.json", wanted)
     elif store.read_json("search.json") != wanted:
         raise UserError(f"{store.uri}: holds a search with other settings or models: name another folder by --out")
+
+
+def _load(store: Store, config: RunConfig) -> list[Problem]:
+    """The problems that a dataset of this configuration would have; the other rows go to its quarantine."""
+    items = list(read_sources(config, open_screen(config)))
+    rejected = [item for item in items if isinstance(item, Rejected)]
+    store.write_jsonl("quarantine/load.jsonl", map(Rejected.row, rejected))
+    for reason, count in sorted(Counter(item.reason for item in rejected).items()):
+        print(f"quarantined {count} rows: {reason}", file=sys.stderr)
+    return [item for item in items if isinstance(item, Problem)]
 
 
 async def _search_all(
@@ -153,14 +167,8 @@ class _Searcher:
         except RowError as error:
             return {**row, "error": str(error)}
         best = found.best
-        verdict = await verifier.verify(
-            problem.answer,
-            best.text,
-            problem.verify,
-            problem.options,
-            problem.question,
-            best.finish_reason or "length",
-        )
+        ended = best.finish_reason or "length"
+        verdict = await judge(problem, best.text, ended, template.text, verifier, self._config)
         return {
             **row,
             "text": best.text,
@@ -197,7 +205,12 @@ def _summary(store: Store, settings: SearchSettings) -> str:
         raise UserError(f"{store.uri}: no problem could be searched: see `error` in parts/")
     (accuracy,) = bootstrap(np.array([[float(row["status"] == "correct")] for row in kept]), 10_000, 0)
     tokens = np.mean([row["num_tokens"] for row in kept])
-    failed = f"; {len(rows) - len(kept)} problems left out" if len(kept) < len(rows) else ""
+    failed = ""
+    if len(kept) < len(rows):
+        reasons = Counter(row["error"].partition(": ")[0] for row in rows if row["error"] is not None)
+        told = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
+        whole = accuracy.mean * len(kept) / len(rows)
+        failed = f"; {len(rows) - len(kept)} problems left out ({told}; with them as wrong {100 * whole:.1f} %)"
     return (
         f"{len(kept):,} problems, {settings.beams} beams × {settings.expand}: accuracy {100 * accuracy.mean:.1f} %"
         f" [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}], {tokens:,.0f} tokens a problem{failed}; in {store.uri}"

@@ -15,7 +15,7 @@ import yaml
 from pipeline import records
 from pipeline.config import RolloutConfig, ledger_view, parse_config
 from pipeline.settings import dump_settings
-from pipeline.store import Store
+from pipeline.store import Store, beside
 from stages.rollout import Progress, origins, replay
 
 
@@ -24,7 +24,7 @@ def write_runs(store: Store, rollouts: list[RolloutConfig], folder: str) -> list
     runs = []
     for rollout in rollouts:
         name = re.sub(r"[^A-Za-z0-9.]+", "-", rollout.description.replace("num_draws=", "n"))
-        target = Store(posixpath.join(folder, name))
+        target = Store(Store(folder).address(name))
         _write_run(store, target, rollout, name)
         runs.append(target.uri)
     return runs
@@ -47,9 +47,8 @@ def cut(solution: Mapping[str, Any], config: RolloutConfig) -> dict[str, Any]:
 
 def _write_run(store: Store, target: Store, rollout: RolloutConfig, name: str) -> None:
     config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
-    config = config.model_copy(
-        update={"name": name, "run_dir": target.uri, "output_dir": f"{config.output_dir}-{name}", "rollout": rollout}
-    )
+    output = beside(config.output_dir, f"-{name}")
+    config = config.model_copy(update={"name": name, "run_dir": target.uri, "output_dir": output, "rollout": rollout})
     target.make()
     for part in ("annotations", "checkpoint", "problems"):
         target.clear(part)

@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 NO_ANSWER = -1
 """The answer group of a candidate that gave none."""
 _SAME_WEIGHT = 1e-9
-"""Sums of weights that differ by less are a tie."""
+"""Sums of weights that differ by less, as a share of the greater, are a tie."""
 
 
 def sizes(total: int) -> list[int]:
@@ -122,7 +122,7 @@ def vote(groups: Ints, weights: Floats, correct: Bools, masks: Bools) -> tuple[f
     right = drawn @ (member & correct[:, None])
     votes[present == 0] = -np.inf
     top = votes.max(axis=1, keepdims=True)
-    winners = (present > 0) & (votes >= top - _SAME_WEIGHT)
+    winners = (present > 0) & (votes >= top * (1 - _SAME_WEIGHT))
     share = np.divide(right, present, out=np.zeros_like(right), where=winners)
     number = winners.sum(axis=1)
     return float((share.sum(axis=1) / np.maximum(number, 1)).mean()), float((number > 1).mean())

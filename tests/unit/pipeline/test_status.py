@@ -48,6 +48,18 @@ def test_a_running_engine_shows_its_rate(store: Store) -> None:
     assert (told["draws"], told["tokens"], told["rate"], told["time left"]) == ("10", "500", "50 tokens/s", "0:00:30")
 
 
+def test_a_block_that_was_committed_twice_counts_once(store: Store) -> None:
+    first, again = ({"problem_id": "b", "num_draws": 3, "num_tokens": n, "error": "x: y"} for n in (7, 8))
+    # Of "a", which is right in its first block, the failure in the second is not heard of.
+    blocks = {"y": [first], "z": [again, {"problem_id": "a", "num_draws": 10, "num_tokens": 500, "error": "x: y"}]}
+    for name, rows in blocks.items():
+        table = pa.Table.from_pylist(rows, LEDGER_SCHEMA)
+        pq.write_table(table, store.path("annotations", f"{name}_0-0.parquet"))
+        pq.write_table(table.select(["problem_id"]), store.path("checkpoint", f"{name}_0.parquet"))
+    told = lines(store)
+    assert (told["problems done"], told["draws"], told["tokens"], told["failed"]) == ("2 of 4", "13", "507", "1")
+
+
 def test_a_dead_run_shows_its_last_rate(store: Store) -> None:
     end = time.time() - 600
     # An engine that ended long before the others is no part of it.

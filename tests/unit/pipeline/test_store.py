@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import store as storing
 from pipeline.errors import UserError
-from pipeline.store import Store, one_line_io_errors
+from pipeline.store import Store, beside, one_line_io_errors
 
 
 def put(store: Store, name: str, ids: list[str]) -> None:
@@ -42,6 +42,31 @@ def test_an_empty_directory_has_nothing(tmp_path: Path) -> None:
         [],
         0,
     )
+
+
+def test_of_a_problem_in_two_blocks_the_first_counts(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    for name, ids in (("w_000", ["b", "a"]), ("w_001", ["a", "c"])):
+        put(store, f"checkpoint/{name}.parquet", ids)
+        put(store, f"annotations/{name}-0.parquet", ids)
+    later = pa.table({"problem_id": ["a", "c"], "num_draws": [99, 7]})
+    pq.write_table(later, store.path("annotations/w_001-0.parquet"))
+    assert store.total("num_draws") == 10 + 10 + 7
+
+
+@pytest.mark.parametrize(
+    ("place", "moved"),
+    [
+        ("runs/x", "runs/x-bon8"),
+        ("runs/x/", "runs/x-bon8"),
+        ("runs/why?", "runs/why?-bon8"),
+        ("s3://b/runs/x", "s3://b/runs/x-bon8"),
+        ("s3://b/runs/x/?region=us-east-1", "s3://b/runs/x-bon8?region=us-east-1"),
+        ("s3://b/x?endpoint_override=h:1&scheme=http", "s3://b/x-bon8?endpoint_override=h:1&scheme=http"),
+    ],
+)
+def test_a_suffix_goes_to_the_name_of_a_place(place: str, moved: str) -> None:
+    assert beside(place, "-bon8") == moved
 
 
 def test_a_text_is_replaced_whole(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
+from pipeline.errors import RowError
 from stages.search import Found, search
 
 SAMPLING = SamplingConfig(max_tokens=100)
@@ -99,3 +100,31 @@ def test_a_finished_solution_competes_with_longer_ones() -> None:
     found = run(2, 2, engine=Short())
     assert found.best.text == "9"
     assert found.best.score == pytest.approx(9)
+
+
+def test_a_beam_that_can_not_go_on_is_dropped_and_the_others_go_on() -> None:
+    class Refuses(Digits):
+        """Takes no beginning in which the best digit stands first, or none at all."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
+
+        async def generate(
+            self,
+            prompt: Prompt,
+            sampling: SamplingConfig,
+            n: int,
+            seed: int,
+            max_tokens: int,
+            *,
+            stop: str | None = None,
+        ) -> list[Completion]:
+            so_far = bytes(prompt.token_ids[2:]).decode()
+            if so_far and so_far[0] in self.words:
+                raise RowError("prompt_too_long")
+            return await super().generate(prompt, sampling, n, seed, max_tokens, stop=stop)
+
+    assert run(3, 10, engine=Refuses("9")).best.text == "8\n\n9\n\n9"
+    with pytest.raises(RowError, match="prompt_too_long"):
+        run(3, 10, engine=Refuses("0123456789"))

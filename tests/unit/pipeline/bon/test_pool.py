@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.compute as pc
@@ -117,12 +117,35 @@ def test_the_hash_follows_the_content_and_not_the_files(tmp_path: Path) -> None:
     assert Pool(str(first)).hash == Pool(str(again)).hash
 
 
-def test_a_changed_pool_is_refused(tmp_path: Path) -> None:
+def change(folder: Path, **more: Any) -> None:
+    document = json.loads((folder / "pool.json").read_text())
+    (folder / "pool.json").write_text(json.dumps({**document, **more}))
+
+
+def rewrite(folder: Path, edit: Callable[[list[dict]], list[dict]]) -> None:
+    path = folder / "candidates.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.from_pylist(edit(table.to_pylist())), path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda folder: rewrite(folder, lambda rows: [{**rows[0], "answer": "8"}, *rows[1:]]), "its files are"),
+        (lambda folder: rewrite(folder, lambda rows: rows[:-4]), "can't be read as a pool"),
+        (lambda folder: rewrite(folder, lambda rows: [{**one, "mine": 1} for one in rows]), "can't be read as a pool"),
+        (lambda folder: (folder / "candidates.parquet").unlink(), "can't be read as a pool"),
+        (lambda folder: (folder / "candidates.parquet").write_bytes(b"PAR1"), "can't be read as a pool"),
+        (lambda folder: (folder / "pool.json").write_text("{"), "can't be read as a pool"),
+        (lambda folder: (folder / "pool.json").write_text("{}"), "can't be read as a pool"),
+        (lambda folder: change(folder, problems=39), "pool.json says .*39 problems"),
+        (lambda folder: change(folder, num_candidates=3), "pool.json says .*120 candidates"),
+    ],
+)
+def test_a_changed_pool_is_refused(tmp_path: Path, harm: Callable[[Path], Any], says: str) -> None:
     folder = make(tmp_path / "pool")
-    table = pq.read_table(folder / "candidates.parquet").to_pylist()
-    table[5]["answer"] = "8"
-    pq.write_table(pq.read_table(folder / "candidates.parquet").from_pylist(table), folder / "candidates.parquet")
-    with pytest.raises(UserError, match="a frozen pool was changed"):
+    harm(folder)
+    with pytest.raises(UserError, match=f"{says}.*a frozen pool must stay as it is"):
         Pool(str(folder))
 
 

@@ -86,6 +86,14 @@ def test_a_vote_equals_the_mean_over_all_subsets(drawn: tuple[Pool, int, bool]) 
     assert tied == pytest.approx(np.mean(ties))
 
 
+def test_weights_may_be_as_small_as_a_product_of_many_steps() -> None:
+    groups, correct, everyone = np.array([0, 1]), np.array([True, False]), np.ones((1, 2), dtype=bool)
+    assert vote(groups, np.array([7.0e-10, 2.6e-14]), correct, everyone) == (1.0, 0.0)
+    # What differs by the order of adding up is a tie.
+    assert vote(groups, np.array([0.1 + 0.2, 0.3]), correct, everyone) == (0.5, 1.0)
+    assert vote(groups, np.array([0.0, 0.0]), correct, everyone) == (0.5, 1.0)
+
+
 @given(st.integers(1, 40), st.integers(0, 39), st.booleans(), st.integers(0, 5))
 def test_subsets_have_their_size_and_follow_their_seed(total: int, less: int, pinned: bool, seed: int) -> None:
     n = max(1, total - less)
