@@ -1,4 +1,7 @@
-"""What lies beside a model's weights: found in a local folder or in the hub's cache; nothing is fetched."""
+"""What lies beside a model's weights: in a local folder or on the Hugging Face hub.
+
+The hub's libraries honour HF_HUB_OFFLINE, and nothing is fetched unless it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,54 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.hub import is_hub_id
 
 
-def model_file(model: str, name: str) -> Path | None:
+def is_hub_id(model: str) -> bool:
+    """Whether this is `owner/name` on the hub rather than a folder."""
+    return model.count("/") == 1 and not model.startswith((".", "/", "~")) and not Path(model).parent.exists()
+
+
+def model_file(model: str, name: str, fetch: bool = False) -> Path | None:
     """The file of a model, given as a folder or a hub id; None where it is not at hand.
 
+    Args:
+        fetch: asks the hub for what is not in its cache, so that None means that the model has no such file.
+
     Raises:
-        UserError: it can be neither.
+        UserError: the model can be neither; or it is to be fetched, and the hub doesn't know it, or can't be asked
+            and the cache doesn't tell.
     """
     local = Path(model) / name
     if local.is_file():
         return local
     if not is_hub_id(model):
         return None
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     try:
-        found = try_to_load_from_cache(model, name)
+        return Path(hf_hub_download(model, name, local_files_only=not fetch))
+    # Before its bases, EntryNotFoundError and OSError.
+    except LocalEntryNotFoundError:
+        if not fetch or try_to_load_from_cache(model, name) is _CACHED_NO_EXIST:
+            return None
+        held = try_to_load_from_cache(model, "config.json")
+        mend = f"give its folder, {Path(held).parent}" if isinstance(held, str) else "download it and give its folder"
+        raise UserError(
+            f"{model}: the hub can't be reached and {name} is not in the cache, so it isn't known whether the model "
+            f"has one: {mend}"
+        ) from None
+    except EntryNotFoundError:
+        return None
     except HFValidationError as error:
         raise UserError(f"{model}: neither a folder nor a model of the hub (owner/name): correct it") from error
-    return Path(found) if isinstance(found, str) else None
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise UserError(f"{model}: {str(error).strip().splitlines()[0]}") from error
 
 
 def model_config(model: str) -> dict[str, Any]:

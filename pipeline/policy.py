@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pipeline.config import EngineConfig, RunConfig
 from pipeline.errors import UserError
-from pipeline.hub import is_hub_id
-from pipeline.model_files import context_length, model_config
+from pipeline.model_files import context_length, is_hub_id, model_config
 
 
 def check_model(engine: EngineConfig) -> None:

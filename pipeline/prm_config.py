@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from pipeline.errors import UserError
-from pipeline.hub import hub_file, is_hub_id
+from pipeline.model_files import model_file
 from pipeline.settings import Strict
 
 FILE = "prm_config.json"
@@ -67,10 +67,8 @@ class PrmConfig(Strict):
         Raises:
             UserError: as `load`, or the hub can't say whether there is one.
         """
-        if not (Path(model) / FILE).exists():
-            file = hub_file(model, FILE) if is_hub_id(model) else None
-            return cls.load(file.parent) if file else None
-        return cls.load(Path(model))
+        file = model_file(model, FILE, fetch=True)
+        return cls.load(file.parent) if file else None
 
     @classmethod
     def load(cls, folder: Path) -> PrmConfig:

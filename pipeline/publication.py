@@ -44,7 +44,7 @@ def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig 
     if not force and published == {"key": key, "stats": _stats_hash(config)}:
         return False
     stats = _publish([(store, config)], [stored] if stored else None)
-    store.write_jsonl("quarantine/annotate.jsonl", map(_quarantine_row, stats.failed))
+    store.write_jsonl("quarantine/annotate.jsonl", map(Rejected.row, stats.failed))
     store.write_json("published.json", {"key": key, "stats": _stats_hash(config)})
     return True
 
@@ -208,9 +208,4 @@ def _stats_hash(config: RunConfig) -> str | None:
 
 
 def _rejected(store: Store) -> list[Rejected]:
-    rows = map(json.loads, store.read_text("quarantine/load.jsonl").splitlines())
-    return [Rejected(row["source"], row["id"], row["reason"], row["detail"]) for row in rows]
-
-
-def _quarantine_row(item: Rejected) -> dict[str, str]:
-    return {"source": item.source, "id": item.row_id, "reason": item.reason, "detail": item.detail}
+    return [Rejected.from_row(json.loads(line)) for line in store.read_text("quarantine/load.jsonl").splitlines()]

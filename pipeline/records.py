@@ -71,8 +71,12 @@ class Problem:
 
 
 def asked(question: str, options: Sequence[str]) -> str:
-    """The question as whoever answers or judges it must see it: options that it does not list follow it, lettered."""
-    lettered = list(zip(ascii_uppercase, options, strict=False))
+    """The question as whoever answers or judges it must see it: options that it does not list follow it, lettered.
+
+    Raises:
+        ValueError: there are more options than letters.
+    """
+    lettered = list(zip(ascii_uppercase[: len(options)], options, strict=True))
     if all(re.search(rf"\b{letter}\W{{1,4}}{re.escape(option)}(?!\w)", question) for letter, option in lettered):
         return question
     return "\n".join([question, *(f"{letter}. {option}" for letter, option in lettered)])
@@ -86,6 +90,14 @@ class Rejected:
     row_id: str
     reason: str
     detail: str
+
+    def row(self) -> dict[str, str]:
+        """The quarantine's line."""
+        return {"source": self.source, "id": self.row_id, "reason": self.reason, "detail": self.detail}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> Rejected:
+        return cls(row["source"], row["id"], row["reason"], row["detail"])
 
 
 @dataclass(frozen=True, slots=True)

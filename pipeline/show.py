@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 import PIL.Image
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.store import Store, open_uri
+from pipeline.exchange.reading import shard_paths
+from pipeline.store import Store
 
 WIDTH = 100
 """Columns that text is wrapped to."""
@@ -68,14 +68,7 @@ def find_problem(dataset: str, id_prefix: str) -> list[dict[str, Any]]:
     Raises:
         UserError: no dataset is there, or no id begins so.
     """
-    filesystem, folder = open_uri(dataset)
-    try:
-        files = filesystem.get_file_info(pafs.FileSelector(folder))
-    except OSError as error:
-        raise UserError(f"{dataset}: no dataset is here; name the folder of a published one") from error
-    shards = sorted(info.path for info in files if re.fullmatch(r"train-.*\.parquet", info.base_name))
-    if not shards:
-        raise UserError(f"{dataset}: no dataset is here (no train-*.parquet); name the folder of a published one")
+    filesystem, shards = shard_paths(dataset)
     for shard in shards:
         with pq.ParquetFile(shard, filesystem=filesystem) as file:
             for group in range(file.num_row_groups):

@@ -17,17 +17,16 @@ class Stats:
 
     `sources` holds one tally a source, with dotted keys for what is counted by kind: `draws.correct`,
     `responses.timeout`, `origins.measured`, `quarantined.<reason>`. `failed` are the problems of which
-    nothing could be published; `duplicates` the ledger rows that repeat another.
+    nothing could be published.
     """
 
     sources: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     policies: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     failed: list[Rejected] = field(default_factory=list)
     shards: list[Shard] = field(default_factory=list)
-    duplicates: int = 0
 
     def document(self) -> dict[str, Any]:
-        """As JSON values, without what depends on how often the run was killed."""
+        """As JSON values, of which none depends on how often the run was killed."""
         keys = ("policy_model", "prompt_sha", "strategy", "solutions")
         return {
             "sources": {source: dict(tally) for source, tally in sorted(self.sources.items())},
@@ -38,8 +37,17 @@ class Stats:
 
 def count(tally: dict[str, float], solution: Solution, steps: Sequence[tuple[Step, str | None]]) -> None:
     """Adds a labelled solution to a source's tally."""
-    labels = [label for _, label in steps]
-    scores = [step.score for step, _ in steps if step.score is not None]
+    count_steps(tally, [(label, step.score, step.origin) for step, label in steps])
+    tally[f"responses.{solution.verdict.status}"] += 1
+    for step, _ in steps:
+        for draw in step.draws:
+            tally[f"draws.{draw.verdict.status}"] += 1
+
+
+def count_steps(tally: dict[str, float], steps: Sequence[tuple[str | None, float | None, str]]) -> None:
+    """Adds a solution by its steps alone: the label, score and origin of each."""
+    labels = [label for label, _, _ in steps]
+    scores = [score for _, score, _ in steps if score is not None]
     tally["solutions"] += 1
     tally["steps"] += len(steps)
     tally["scored_steps"] += len(scores)
@@ -47,11 +55,8 @@ def count(tally: dict[str, float], solution: Solution, steps: Sequence[tuple[Ste
     tally["incorrect_steps"] += labels.count("-")
     tally["labelled_steps"] += len(labels) - labels.count(None)
     tally["mixed_solutions"] += "+" in labels and "-" in labels
-    tally[f"responses.{solution.verdict.status}"] += 1
-    for step, _ in steps:
-        tally[f"origins.{step.origin}"] += 1
-        for draw in step.draws:
-            tally[f"draws.{draw.verdict.status}"] += 1
+    for _, _, origin in steps:
+        tally[f"origins.{origin}"] += 1
 
 
 def statistics(document: Mapping[str, Any]) -> dict[str, Any]:

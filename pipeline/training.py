@@ -32,6 +32,14 @@ FREE = (
 )  # fmt: skip
 """Dotted keys that may change between two calls on one run directory. With other `ray.workers` an optimiser step
 would be of another number of samples, and what a checkpoint has seen could not be told from its step."""
+_ORIGIN = {
+    "fingerprint": "data.path: {run_dir} holds checkpoints of other data",
+    "base": "model.base: {run_dir} holds checkpoints of a training of other weights",
+    "samples": "model.system: {run_dir} holds checkpoints of conversations that were written otherwise, with another "
+    "system text or by another template or processor of the model",
+}
+"""What `data.json` says of the checkpoints, and how a refusal begins if it is another now. The first to differ is
+named: other data and another base make other samples, too."""
 _FAILED = "failed.txt"
 
 
@@ -42,14 +50,14 @@ def train(config: TrainConfig) -> None:
         UserError: something in the settings, the data or an earlier run doesn't fit, or the loss isn't finite.
     """
     artefact.check_place(config.output_dir)
-    base_model.fingerprint(config.model)
+    base = base_model.fingerprint(config.model)
     run_dir = Path(config.run_dir)
     _check_settings(config, run_dir)
     processor = base_model.load_processor(config.model)
     layout = make_layout(config)
     label_ids(processor, layout)
     prepared = prepare(config, processor, layout)
-    _check_data(prepared, run_dir)
+    _check_origin(prepared, base, run_dir)
     (run_dir / "train.yaml").write_text(dump_settings(config), encoding="utf-8")
     print(_data_summary(prepared), flush=True)
     if config.ray.workers > 1:
@@ -283,17 +291,24 @@ def _check_settings(config: TrainConfig, run_dir: Path) -> None:
             )
 
 
-def _check_data(prepared: Prepared, run_dir: Path) -> None:
-    """A checkpoint belongs to the data that it has seen."""
+def _check_origin(prepared: Prepared, base: str, run_dir: Path) -> None:
+    """A checkpoint belongs to the data and conversations that it has seen, and to the weights that it began with."""
     path = run_dir / "data.json"
+    now = {"fingerprint": prepared.fingerprint, "base": base, "samples": prepared.folder.name}
     if path.exists() and _last_checkpoint(run_dir) is not None:
-        known = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
-        if known != prepared.fingerprint:
-            raise UserError(
-                f"data.path: {run_dir} holds checkpoints of other data ({known}, now {prepared.fingerprint}): "
-                "set run_dir to another folder, or remove this one"
-            )
-    path.write_text(json.dumps({"fingerprint": prepared.fingerprint}), encoding="utf-8")
+        before = json.loads(path.read_text(encoding="utf-8"))
+        for name, what in _ORIGIN.items():
+            if name not in before:
+                raise UserError(
+                    f"{path}: was written before base weights and system text were noted there: if these have not "
+                    "changed since, remove this file to go on; else set run_dir to another folder"
+                )
+            if before[name] != now[name]:
+                raise UserError(
+                    f"{what.format(run_dir=run_dir)} ({before[name]}, now {now[name]}): "
+                    "restore what it was, set run_dir to another folder, or remove this one"
+                )
+    path.write_text(json.dumps(now), encoding="utf-8")
 
 
 def _last_checkpoint(run_dir: Path) -> str | None:

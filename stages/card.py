@@ -107,14 +107,13 @@ def card(
     return "\n\n".join(parts) + "\n"
 
 
-def summary_table(figures: Mapping[str, Any], tokens_per_second: float | None = None) -> str:
+def summary_table(figures: Mapping[str, Any]) -> str:
     """What a run prints when it is through: a line of figures, then a table of the sources."""
     total = figures["total"]
-    rate = "" if tokens_per_second is None else f" ({_number(tokens_per_second)} tokens/s)"
     head = (
         f"{_number(total['problems'])} problems · {_number(total['solutions'])} solutions · "
         f"{_number(total['steps'])} steps · {_number(sum(total['draws'].values()))} draws · "
-        f"{_number(total['tokens'])} tokens{rate}"
+        f"{_number(total['tokens'])} tokens"
     )
     quarantined = sum(total["quarantined"].values())
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in total["quarantined"].items())

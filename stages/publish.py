@@ -94,7 +94,7 @@ def publish(
     stats = Stats()
     for (source, reason), number in _left_out(runs).items():
         stats.sources[source][f"quarantined.{reason}"] += number
-    ledger = _read_ledgers(runs, stats)
+    ledger = _read_ledgers(runs)
     with one_line_io_errors(out_dir), replacing(out_dir, filesystem) as folder:
         with closing(ShardWriter(folder, filesystem, config)) as shards:
             for problem in _merged_problems(runs):
@@ -130,7 +130,7 @@ class _Entry:
         return row
 
 
-def _read_ledgers(runs: Sequence[Run], stats: Stats) -> dict[str, list[_Entry]]:
+def _read_ledgers(runs: Sequence[Run]) -> dict[str, list[_Entry]]:
     """problem_id → its entries, one a policy, in order of the policy key.
 
     A block that was committed twice around a crash holds the same rows again: the first counts.
@@ -141,7 +141,6 @@ def _read_ledgers(runs: Sequence[Run], stats: Stats) -> dict[str, list[_Entry]]:
             keys = zip(table["problem_id"].to_pylist(), table["policy_key"].to_pylist(), strict=True)
             for row, (problem_id, policy) in enumerate(keys):
                 entries = found.setdefault(problem_id, {})
-                stats.duplicates += policy in entries
                 entries.setdefault(policy, _Entry(table, row, run.num_draws))
     return {key: [entries[policy] for policy in sorted(entries)] for key, entries in found.items()}
 

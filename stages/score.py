@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import RowError, UserError
-from pipeline.hub import is_hub_id
+from pipeline.model_files import is_hub_id
 from pipeline.prm_config import FILE, FIRST_TURN, PrmConfig
 from stages.collate import Pictures, collate, prepare
 from stages.render import Layout, Rendering, expand, image_token_id, label_ids, render

@@ -68,7 +68,8 @@ def _internvl() -> tuple[Any, Any]:
     tokenizer = byte_tokenizer(*tokens, **dict(zip(names, tokens, strict=True)))
     side = {"height": 32, "width": 32}
     processor = InternVLProcessor(
-        image_processor=GotOcr2ImageProcessor(size=side, crop_to_patches=True, min_patches=1, max_patches=3),
+        # As released: the processor crops nevertheless.
+        image_processor=GotOcr2ImageProcessor(size=side, crop_to_patches=False, min_patches=1, max_patches=3),
         tokenizer=tokenizer,
         video_processor=InternVLVideoProcessor(size=side),
         image_seq_length=4,

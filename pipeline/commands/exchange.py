@@ -50,10 +50,16 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from pipeline.exchange.exporting import DEFAULT_SYSTEM, export_dataset
+    from pipeline.exchange.exporting import DEFAULT_SYSTEM, check_options, export_dataset
     from pipeline.exchange.formats import ExportOptions
     from pipeline.exchange.hub import push_to_hub
 
+    given = {
+        "--threshold": options.threshold is not None,
+        "--cut-after-error": options.cut_after_error,
+        "--system": options.system is not None,
+    }
+    check_options(options.format, [option for option, is_given in given.items() if is_given])
     path = Path(options.system or DEFAULT_SYSTEM)
     try:
         system = path.read_text(encoding="utf-8").strip()

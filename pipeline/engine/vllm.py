@@ -235,7 +235,10 @@ def _stat_logger(gauges: Gauges) -> Any:
 def tile_argument(processor: Any) -> str | None:
     """The name by which a model's image processor takes the most tiles, or None where it doesn't tile."""
     images = getattr(processor, "image_processor", None)
-    return "max_patches" if getattr(images, "crop_to_patches", False) else None
+    # `crop_to_patches` itself says nothing: released InternVL files have it false, and their processor crops all the
+    # same. But without such a setting (Pix2Struct, Kimi) patches are no tiles, and some thousands of them an image.
+    tiles = hasattr(images, "crop_to_patches") and getattr(images, "max_patches", 1) > 1
+    return "max_patches" if tiles else None
 
 
 def _open(data: bytes) -> PillowImage.Image:

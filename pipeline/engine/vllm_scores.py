@@ -26,7 +26,7 @@ MOST_IMAGES = 16
 class VllmScorer:
     """See `Scorer`. Scores are those of `ProcessRewardModel` up to rounding."""
 
-    def __init__(self, path: str, dtype: str | None = None, max_model_len: int | None = None, **args: Any) -> None:
+    def __init__(self, path: str, dtype: str | None = None, **args: Any) -> None:
         """`args` go to vLLM as they are.
 
         Raises:
@@ -44,7 +44,6 @@ class VllmScorer:
             self._llm: Any = LLM(
                 model=path,
                 dtype=dtype or ("float32" if cpu else "bfloat16"),
-                max_model_len=max_model_len,
                 **{
                     "limit_mm_per_prompt": {"image": MOST_IMAGES},
                     "enable_prefix_caching": True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.fs as pafs
 from tqdm import tqdm
 
 from pipeline.errors import RowError, UserError
-from pipeline.exchange.formats import FORMATS, ExportOptions, Format
+from pipeline.exchange.formats import FORMATS, HEEDED_BY, ExportOptions, Format
 from pipeline.exchange.reading import read_rows, shard_paths
 from pipeline.exchange.spool import SortedLines
 from pipeline.shards import DOCUMENTS, replacing
@@ -25,6 +25,29 @@ from stages.exchange.values import image_names
 from stages.label import biased_strategies, strategies
 
 DEFAULT_SYSTEM = Path(__file__).parents[2] / "prompts/prm_system_v1.txt"
+_UNHEEDED = {
+    "--threshold": "holds scores and no labels of its own",
+    "--cut-after-error": "keeps every step",
+    "--system": "has no place for a system turn",
+}
+
+
+def check_options(format: str, given: Iterable[str]) -> None:
+    """Refuses options, by their names on the command line, that a format can't heed.
+
+    Raises:
+        UserError: names the first of them, and what to do instead.
+    """
+    for option in given:
+        if format in HEEDED_BY[option]:
+            continue
+        if format == "parquet" and option == "--threshold":
+            raise UserError(
+                "--threshold: parquet copies the dataset as it is: `visualprm publish RUN label.threshold=…` or, of an "
+                "imported one, `visualprm import … --threshold …` labels it anew"
+            )
+        others = ", ".join(HEEDED_BY[option])
+        raise UserError(f"{option}: {format} {_UNHEEDED[option]}: leave it out, or export as one of {others}")
 
 
 def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) -> str:

@@ -132,6 +132,13 @@ def _below_images(_dataset: str, name: str) -> str:
     return f"images/{name}"
 
 
+HEEDED_BY: Mapping[str, tuple[str, ...]] = {
+    "--threshold": ("conversations", "messages", "math-shepherd", "prm800k"),
+    "--cut-after-error": ("conversations", "messages", "math-shepherd"),
+    "--system": ("conversations", "messages"),
+}
+"""The formats that have a place for what an option asks for; no other one can heed it."""
+
 FORMATS: dict[str, Format] = {
     "conversations": Format(_conversation, lambda name: f"images/{name}", True, lambda _dataset, name: name, _meta),
     "raw": Format(

@@ -28,7 +28,7 @@ from pipeline.exchange.import_card import documents
 from pipeline.exchange.spool import Buckets
 from pipeline.records import IMPORTED_SCHEMA, Image, Problem
 from pipeline.shards import ShardWriter, check_output, place, replacing
-from pipeline.stats import Stats
+from pipeline.stats import Stats, count_steps
 from pipeline.store import one_line_io_errors, open_uri
 from stages.exchange import conversations, raw
 from stages.exchange.kept import Kept, keep
@@ -293,15 +293,4 @@ def _count(stats: Stats, rows: Sequence[Mapping[str, Any]]) -> None:
     tally = stats.sources[rows[0]["source"]]
     tally["problems"] += 1
     for row in rows:
-        steps = row["steps_with_score"]
-        labels = [step["label"] for step in steps]
-        scores = [step["score"] for step in steps if step["score"] is not None]
-        tally["solutions"] += 1
-        tally["steps"] += len(steps)
-        tally["scored_steps"] += len(scores)
-        tally["score_sum"] += sum(scores)
-        tally["incorrect_steps"] += labels.count("-")
-        tally["labelled_steps"] += len(labels) - labels.count(None)
-        tally["mixed_solutions"] += "+" in labels and "-" in labels
-        for step in steps:
-            tally[f"origins.{step['origin']}"] += 1
+        count_steps(tally, [(step["label"], step["score"], step["origin"]) for step in row["steps_with_score"]])

@@ -127,7 +127,7 @@ def read_options(value: Any) -> tuple[str, ...]:
     """A list of texts, A first, or an object with a text for each letter; maybe as JSON.
 
     Raises:
-        RowError: it is something else.
+        RowError: it is something else, or holds more texts than there are letters.
     """
     value = structured(value)
     if _absent(value) or value == "":
@@ -140,6 +140,8 @@ def read_options(value: Any) -> tuple[str, ...]:
         value = [value[letter] for letter in sorted(value)]
     if not isinstance(value, (list, tuple)):
         raise RowError("wrong_type", f"options is {type(value).__name__}, not a list or an object of letters")
+    if len(value) > len(ascii_uppercase):
+        raise RowError("too_many_options", f"there are {len(value)} options, and letters for {len(ascii_uppercase)}")
     return tuple(_scalar("options", option) for option in value)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.config import Mode
+from pipeline.config import Mode, VerifyConfig
 from pipeline.errors import UserError
 from pipeline.records import Verdict
 from stages.verify.compat import PromptVersion, reference_modes
@@ -58,28 +58,21 @@ class Agreement:
         return 1 - (self.false_accepts + self.false_rejects) / self.compared
 
 
-def verify_file(
-    path: str | Path,
-    modes: Sequence[Mode],
-    workers: int = 1,
-    time_limit_s: float = 5.0,
-    reference: PromptVersion | None = None,
-) -> Iterator[Row]:
+def verify_file(path: str | Path, modes: Sequence[Mode], reference: PromptVersion | None = None) -> Iterator[Row]:
     """Judges the rows of a JSONL file, in order.
 
     Args:
         modes: for rows without a `verify` field of their own.
         reference: decide as the reference pipeline does for this prompt version, by the modes that it derives from
             a row's `source`.
-        workers: processes for mode `math`.
-        time_limit_s: CPU seconds for one answer.
 
     Raises:
         UserError: for an unknown mode, and for a line that is no row, with its number.
     """
     _check_modes(modes, "modes")
     rows = list(_read(Path(path)))
-    with VerifierPool(workers, time_limit_s) as pool, asyncio.Runner() as runner:
+    limits = VerifyConfig()
+    with VerifierPool(limits.workers, limits.time_limit_s) as pool, asyncio.Runner() as runner:
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
             verdicts = runner.run(_judge(pool, batch, modes, reference))

@@ -53,10 +53,12 @@ def test_actors_score_a_file_in_order(
         for index, item in enumerate(items * 8)
     ]
     (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    done = visualprm("score", POLICY, tmp_path / "in.jsonl", "--replicas", 2, timeout=300)
+    done = visualprm(
+        "score", POLICY, tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl", "--replicas", 2, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "without a score: 8 × too_long" in done.stdout
-    scored = [json.loads(line) for line in (tmp_path / "in.scores.jsonl").read_text().splitlines()]
+    scored = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["id"] for row in scored] == [row["id"] for row in rows]
     for row, own in zip(scored, expected * 8, strict=True):
         assert row["step_scores"] == (None if isinstance(own, RowError) else pytest.approx(own, abs=1e-5))

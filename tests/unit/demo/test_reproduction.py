@@ -26,6 +26,7 @@ from demo.reproduction.document import Corpus, document
 from demo.reproduction.plan import VARIANTS, Places, Plan
 from demo.reproduction.tasks import Task, run
 from demo.tables import main as tables_main
+from pipeline.paper import BEST_OF_N
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -87,6 +88,30 @@ def test_differences_are_paired_over_problems() -> None:
     assert lead["detectable"] == pytest.approx(2.8 * 0.01 * np.sqrt(2 / 300), rel=0.2)
     assert found["… self-consistency"].verdict == "reproduced"
     assert found["… an outcome reward model"].verdict == "not measured"
+
+
+def test_the_papers_numbers_are_those_of_its_tables() -> None:
+    of = {(row.critic, row.n): row.overall for row in BEST_OF_N if row.policy == "InternVL2.5-8B"}
+    majority, orm, prm = ((of[name, 8], of[name, 64]) for name in ("self-consistency", "ORM", "PRM"))
+    expected = {
+        "the PRM's best of 8 beats pass@1": (of["none", 1], prm[0]),
+        "… self-consistency": (majority[0], prm[0]),
+        "… an outcome reward model": (orm[0], prm[0]),
+        "the PRM beats self-consistency at N = 64": (majority[1], prm[1]),
+        "… an outcome reward model at N = 64": (orm[1], prm[1]),
+        "the PRM gains from N = 8 to 64": prm,
+        "the PRM gains from N = 32 to 64": (of["PRM", 32], prm[1]),
+        "its lead over self-consistency grows from N = 8 to 64": tuple(
+            p - m for p, m in zip(prm, majority, strict=True)
+        ),
+        "its lead over an outcome reward model grows from N = 8 to 64": tuple(
+            p - o for p, o in zip(prm, orm, strict=True)
+        ),
+    }
+    stated = {one.text: one.paper for one in claims_of_n(pool(**{"value (mean)": 0.6}))}
+    assert {text: ", ".join(f"{x:.1f}" for x in pair) for text, pair in expected.items()} == {
+        text: stated[text] for text in expected
+    }
 
 
 def test_a_lead_that_grows_is_the_difference_of_two_leads() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.fs as pafs
 import pytest
 
+from pipeline.cli import main
 from pipeline.config import PublishConfig
 from pipeline.errors import RowError, UserError
 from pipeline.exchange import hub
@@ -242,6 +243,43 @@ def test_parquet_is_the_dataset_itself(dataset: str, tmp_path: Path) -> None:
     export_dataset(dataset, "parquet", str(tmp_path / "out"), OPTIONS)
     for path in Path(dataset).glob("*.parquet"):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("format", "option", "words"),
+    [
+        ("parquet", "--threshold=0.25", "copies the dataset as it is: `visualprm publish RUN label.threshold=…`"),
+        ("parquet", "--cut-after-error", "keeps every step: leave it out, or export as one of conversations, messages"),
+        ("parquet", "--system={}", "has no place for a system turn"),
+        ("raw", "--threshold=0", "holds scores and no labels of its own"),
+        ("raw", "--cut-after-error", "keeps every step"),
+        ("raw", "--system={}", "has no place for a system turn"),
+        ("prm800k", "--cut-after-error", "keeps every step"),
+        ("prm800k", "--system={}", "has no place for a system turn"),
+        ("math-shepherd", "--system={}", "has no place for a system turn"),
+        ("conversations", "--system={}", None),
+        ("messages", "--cut-after-error", None),
+        ("math-shepherd", "--cut-after-error", None),
+        ("prm800k", "--threshold=0.25", None),
+    ],
+)
+def test_an_option_is_heeded_or_refused(
+    dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], format: str, option: str, words: str | None
+) -> None:
+    (tmp_path / "system.txt").write_text("Judge.")
+    arguments = [dataset, format, str(tmp_path / "out"), option.format(tmp_path / "system.txt")]
+    file = "geo_easy_prm.jsonl" if format == "conversations" else "geo_easy.jsonl"
+    if words is None:
+        main(["export", *arguments])
+        export_dataset(dataset, format, str(tmp_path / "plain"), OPTIONS)
+        assert lines(tmp_path / "out" / file) != lines(tmp_path / "plain" / file)
+        return
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", *arguments])
+    error = capsys.readouterr().err
+    assert error.startswith(f"visualprm: {option.partition('=')[0]}: {format} {words}")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_export_never_replaces_anything(dataset: str, tmp_path: Path) -> None:

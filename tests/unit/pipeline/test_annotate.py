@@ -71,7 +71,12 @@ def test_draws_start_from_the_solutions_own_tokens_and_judge_the_whole_response(
     item = run(engine, pool)
     chat = engine.chat("Q: How many?", 1)
     first, *draws = engine.requests
-    assert first == (Prompt(chat, PROBLEM.images, 1, ahead=True), 2, base_seed(0, "pid", item.policy_key, "solutions"), 200)
+    assert first == (
+        Prompt(chat, PROBLEM.images, 1, ahead=True),
+        2,
+        base_seed(0, "pid", item.policy_key, "solutions"),
+        200,
+    )
     wanted = set()
     for index, solution in enumerate(item.solutions):
         for number, step in enumerate(solution.steps[:-1]):

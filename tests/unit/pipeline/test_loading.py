@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipeline import loading
 from pipeline.config import load_config, parse_config
 from pipeline.errors import UserError
-from pipeline.loading import check_sources, load_problems
+from pipeline.loading import check_sources, load_problems, read_sources
+from pipeline.records import Problem, Rejected, Verdict, VerdictStatus
 from pipeline.store import Store
 
 ROOT = Path(__file__).parents[3]
@@ -118,6 +120,52 @@ def test_without_benchmarks_nothing_is_said_of_contamination(settings: dict[str,
     assert not store.exists("contamination.jsonl")
     assert {row["contamination"] for path in store.problem_files() for row in pq.read_table(path).to_pylist()} == {None}
     assert check_sources(config).splitlines()[2].split("|")[5].strip() == "–"
+
+
+# What the first check of an answer says, and what a later one does.
+CHECKS: dict[str, tuple[VerdictStatus, VerdictStatus]] = {
+    "5": ("timeout", "correct"),
+    "6": ("error", "timeout"),
+    "7": ("timeout", "incorrect"),
+}
+
+
+class BusyPool:
+    """The first of them is late; each says the same again, as the real one does, which remembers a timeout."""
+
+    made = 0
+
+    def __init__(self, workers: int, time_limit_s: float) -> None:
+        self._turn = BusyPool.made
+        BusyPool.made += 1
+
+    def __enter__(self) -> BusyPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    async def verify(self, gold: str, *_: object, **__: object) -> Verdict:
+        return Verdict(CHECKS.get(gold, ("correct", "correct"))[min(self._turn, 1)])
+
+
+@pytest.mark.parametrize("most_bytes", [loading.PART_BYTES, 1], ids=["at the end", "when memory is short"])
+def test_a_busy_machine_rejects_no_problem_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int
+) -> None:
+    monkeypatch.setattr(BusyPool, "made", 0)
+    monkeypatch.setattr(loading, "VerifierPool", BusyPool)
+    monkeypatch.setattr(loading, "PART_BYTES", most_bytes)
+    rows = write_rows(tmp_path / "mine", *((int(answer), "Which?", answer) for answer in "56758"))
+    settings = {"name": "x", "sources": [{"name": "mine", "path": str(rows), "verify": ["math"]}]}
+    found = list(read_sources(parse_config(settings)))
+    assert sorted(item.row_id for item in found if isinstance(item, Problem)) == ["q0", "q4"]
+    assert {item.row_id: item.reason for item in found if isinstance(item, Rejected)} == {
+        "q1": "gold_unsettled",
+        "q2": "gold_rejected",
+        "q3": "duplicate",
+    }
+    assert "'6' is timeout by math" in [item.detail for item in found if isinstance(item, Rejected)]
 
 
 def test_a_benchmark_with_other_field_names_is_one_line(settings: dict[str, Any]) -> None:

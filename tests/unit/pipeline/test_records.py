@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from pipeline.records import (
     LEDGER_SCHEMA,
     AnnotatedProblem,
     Draw,
     Problem,
+    Rejected,
     Solution,
     Step,
     Verdict,
+    asked,
     ledger_row,
     solution_from_row,
     solution_row,
@@ -37,3 +41,16 @@ def test_a_solution_comes_back_from_the_ledger() -> None:
     (row,) = table([ledger_row(item)], LEDGER_SCHEMA).to_pylist()
     assert tuple(map(solution_from_row, row["solutions"])) == item.solutions
     assert (row["num_draws"], row["num_tokens"]) == (4, 14)
+
+
+def test_a_rejected_row_comes_back_from_the_quarantine() -> None:
+    item = Rejected("s", "r", "missing_image", "a.png")
+    assert item.row() == {"source": "s", "id": "r", "reason": "missing_image", "detail": "a.png"}
+    assert Rejected.from_row(item.row()) == item
+
+
+def test_no_option_is_left_out_for_want_of_a_letter() -> None:
+    options = [f"option {number}" for number in range(27)]
+    assert asked("Which?", options[:26]).endswith("\nZ. option 25")
+    with pytest.raises(ValueError, match="longer"):
+        asked("Which?", options)

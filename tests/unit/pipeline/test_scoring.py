@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import scoring
+from pipeline.cli import main
 from pipeline.errors import RowError, UserError
 from pipeline.scoring import ScoreOptions, candidate, chunks, score_file
 from stages.score import Candidate, Scorer, read_config
@@ -149,6 +150,16 @@ def test_places_that_cannot_be_used_are_one_line(jsonl: Path, tmp_path: Path) ->
     (tmp_path / "no.parquet").write_text("text")
     with pytest.raises(UserError, match="can't be read"):
         score_file(tmp_path / "no.parquet", tmp_path / "out.jsonl", OPTIONS)
+
+
+def test_scores_lie_where_the_command_was_called(jsonl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a dataset's shards they would be read as a part of it."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    main(["score", "none", str(jsonl)])
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["rows.scores.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:

@@ -1,4 +1,4 @@
-"""What the engine asks of vLLM, with a stub in its place: the check of the prefix cache, and who goes first."""
+"""What the engine asks of vLLM, with a stub in its place: the check of the prefix cache, who goes first, how many tiles."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
+from transformers import AutoProcessor, GotOcr2ImageProcessor, Pix2StructImageProcessor
 
 from pipeline.config import SamplingConfig
 from pipeline.engine import Prompt
 from pipeline.engine.gauges import Gauges
+from tests.families import POLICY, family
 
 pytest.importorskip("vllm")
 
-from pipeline.engine.vllm import VllmEngine
+from pipeline.engine.vllm import VllmEngine, tile_argument
 
 
 class Llm:
@@ -85,3 +88,27 @@ def test_what_goes_ahead_has_a_place_before_the_rest() -> None:
 
     asyncio.run(both())
     assert places == [1, 0]
+
+
+def test_released_internvl_processors_keep_to_the_most_tiles() -> None:
+    """Their files say `crop_to_patches: false`, and they crop nevertheless."""
+    _, processor = family("internvl")
+    size = {"height": 32, "width": 32}
+    processor.image_processor = GotOcr2ImageProcessor(size=size, crop_to_patches=False, min_patches=1, max_patches=12)
+    wide = Image.new("RGB", (320, 32))
+
+    def tiles(**limit: int) -> int:
+        return len(processor(images=[wide], text=processor.image_token, **limit)["pixel_values"])
+
+    assert tiles() == 10 + 1
+    argument = tile_argument(processor)
+    assert argument is not None
+    assert tiles(**{argument: 6}) == 6 + 1
+
+
+def test_who_cuts_no_tiles_is_not_told_how_many() -> None:
+    assert tile_argument(AutoProcessor.from_pretrained(POLICY)) is None
+    assert tile_argument(family("qwen2_5_vl")[1]) is None
+    # Its patches are no tiles.
+    assert tile_argument(SimpleNamespace(image_processor=Pix2StructImageProcessor())) is None
+    assert tile_argument(SimpleNamespace()) is None

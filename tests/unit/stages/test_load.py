@@ -183,6 +183,7 @@ BAD_ROWS = {
     "options are text": ({"options": "A or B"}, "wrong_type"),
     "options of half a character": ({"options": {"\ud800": "x"}}, "wrong_type"),
     "options with a gap": ({"options": {"A": "x", "C": "y"}}, "wrong_type"),
+    "options beyond Z": ({"options": [str(number) for number in range(27)]}, "too_many_options"),
     "an option is an object": ({"options": ["x", {}]}, "wrong_type"),
     "unknown mode": ({"verify": ["magic"]}, "wrong_type"),
     "modes are a bool": ({"verify": True}, "wrong_type"),

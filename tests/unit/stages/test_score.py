@@ -16,6 +16,7 @@ from stages.collate import collate, prepare
 from stages.render import FIRST_TURN, Layout, expand, image_token_id, leading, render
 from stages.score import Candidate, ProcessRewardModel, read_config
 from tests.families import FAMILIES, POLICY, family
+from tests.unit.pipeline.test_model_files import cached
 from tests.unit.stages.test_collate import IMAGES
 
 CANDIDATES = [
@@ -176,16 +177,6 @@ def test_a_policy_is_a_critic_and_an_empty_folder_is_none(tmp_path: Path) -> Non
     (tmp_path / "prm_config.json").write_text('{"version": 2}')
     with pytest.raises(UserError, match=r"prm_config\.json: not a reward model's config"):
         read_config(str(tmp_path))
-
-
-def cached(folder: Path, repo: str, missing: bool = False) -> Path:
-    """A hub cache's folder for the files of a repository's only commit, or for what is known to be missing there."""
-    root = folder / f"models--{repo.replace('/', '--')}"
-    (root / "refs").mkdir(parents=True, exist_ok=True)
-    (root / "refs/main").write_text("c0ffee")
-    files = root / (".no_exist" if missing else "snapshots") / "c0ffee"
-    files.mkdir(parents=True, exist_ok=True)
-    return files
 
 
 def test_a_reward_model_on_the_hub_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
