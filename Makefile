@@ -55,6 +55,8 @@ train: $(RUNTIME) ## train the demo's reward models, of steps and of outcomes, a
 	@$(BIN)/python -m demo.critics outputs/demo_prm outputs/demo_orm
 
 evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found, and Best-of-N beside the base model and votes
+	@test -f outputs/demo_prm/prm_config.json -a -f outputs/demo_orm/prm_config.json \
+	  || { echo "make evaluate: outputs/ holds no demo_prm or no demo_orm: run make train first" >&2; exit 2; }
 	@$(BIN)/visualprm bon sample configs/demo.yaml name=demo-test sources.0.kwargs.split=test --n 16 --out data/demo-pool
 	@$(BIN)/python -m demo.process_bench data/demo-pool --out data/demo-bench
 	@$(BIN)/visualprm evaluate outputs/demo_prm data/demo-bench --threshold tuned --out outputs/evaluate/prm >/dev/null

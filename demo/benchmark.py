@@ -53,11 +53,6 @@ class Problem:
         return OPTION_LETTERS[self.options.index(written)] if self.options else written
 
     @property
-    def pass_rate(self) -> float:
-        """How often the ideal policy is right; exact, because no wrong path leads to the answer."""
-        return self.paths[0].probability
-
-    @property
     def split(self) -> str:
         """The split that the problem's content belongs to."""
         shown = sorted((key, show(value)) for key, value in self.plan.picture.items())

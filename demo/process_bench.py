@@ -28,7 +28,7 @@ from pipeline.store import Store
 
 COLUMNS = ["id", "source", "images", "question", "answer", "steps_with_score", "policy_model"]
 NO_ERROR = "none"
-LABELS = "mc_labels.md"
+SCORES, LABELS = "mc_scores.jsonl", "mc_labels.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,9 @@ def pooled(folder: str | Path, limit: int) -> Iterator[Candidate]:
 def write_bench(candidates: Iterable[Candidate], out: Path) -> list[tuple[str, list[Judged]]]:
     """Writes the bench and returns, for each solution, what went wrong first and its steps that have a score."""
     (out / "images").mkdir(parents=True, exist_ok=True)
+    # Of other solutions, should a bench have been here.
+    for name in (SCORES, LABELS):
+        (out / name).unlink(missing_ok=True)
     judged: list[tuple[str, list[Judged]]] = []
     lines: list[str] = []
     with (out / "test.jsonl").open("w", encoding="utf-8") as rows:
@@ -123,7 +126,7 @@ def write_bench(candidates: Iterable[Candidate], out: Path) -> list[tuple[str, l
             ]
             judged.append((first, steps))
     if any(steps for _, steps in judged):
-        (out / "mc_scores.jsonl").write_text("".join(lines), encoding="utf-8")
+        (out / SCORES).write_text("".join(lines), encoding="utf-8")
     return judged
 
 

@@ -36,7 +36,7 @@ def main() -> None:
     results = Results.read(places.home / "bench", ["base", *variants], pools)
     picture = options.out.with_suffix(".png")
     shutil.copyfile(pools[0] / "report" / "report.png", picture)
-    folders = {"dataset": places.dataset, **({WIDE: places.wide} if WIDE in variants else {})}
+    folders = {"dataset": places.dataset, **({WIDE: places.wide} if plan.has_wide else {})}
     text = document(
         results,
         seconds,

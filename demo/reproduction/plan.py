@@ -100,7 +100,7 @@ class Plan:
         by_length = sorted(self.variants, key=lambda variant: variant != WIDE)
         return [
             [self.dataset],
-            *([[self.wide]] if {WIDE, WIDE_SHORT} & set(self.variants) else []),
+            *([[self.wide]] if self.has_wide else []),
             *([self.pool(at)] for at in TEMPERATURES),
             [self.labels, self.bench],
             [self.trained(variant) for variant in by_length],
@@ -112,6 +112,11 @@ class Plan:
     @property
     def dataset(self) -> Task:
         return self._corpus("dataset", self.places.name, self.problems, self.places.dataset)
+
+    @property
+    def has_wide(self) -> bool:
+        """Whether a reward model learns from the dataset of more problems."""
+        return not {WIDE, WIDE_SHORT}.isdisjoint(self.variants)
 
     @property
     def wide(self) -> Task:
