@@ -26,12 +26,12 @@ from pipeline.config import RunConfig, load_config
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.vllm import VllmEngine
 from pipeline.policy import model_fingerprint, policy_key
-from pipeline.records import FinishReason, Problem, Verdict
+from pipeline.records import SEPARATOR, FinishReason, Problem, Verdict
 from pipeline.seeds import base_seed
 from pipeline.settings import Strict
 from stages.load import load
 from stages.sample import Template, chat_prompt
-from stages.split import SEPARATOR, split
+from stages.split import split
 from stages.verify.pool import VerifierPool
 
 BATCH = 4

@@ -70,12 +70,6 @@ def untrained(trained: ProcessRewardModel) -> ProcessRewardModel:
     return ProcessRewardModel.from_pretrained(base, dtype="float32", like=trained.name)
 
 
-def middle(model: ProcessRewardModel) -> float:
-    """The score between right and wrong: 0.5, or 0 for advantages."""
-    weights = model.config.label_weights.values()
-    return (min(weights) + max(weights)) / 2
-
-
 def line(name: str, truth: Sequence[Any], score: Sequence[Any], threshold: float = 0.5) -> str:
     """A row of the table; `truth` and `score` have an entry a solution, each with an entry a judgement.
 
@@ -102,7 +96,7 @@ def table(solutions: Solutions, models: Sequence[ProcessRewardModel]) -> str:
                line("always right", last, [[1.0]] * len(last))]  # fmt: skip
     for model in models:
         name = Path(model.name).name
-        before, after, at = scores(untrained(model), solutions), scores(model, solutions), middle(model)
+        before, after, at = scores(untrained(model), solutions), scores(model, solutions), model.config.middle
         if model.config.kind == "orm":
             outcome += [line(f"{name}, untrained", last, before, at), line(name, last, after, at)]
         else:

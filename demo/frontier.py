@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from demo.critics import Solutions, held_out, middle, scores
+from demo.critics import Solutions, held_out, scores
 from pipeline.errors import UserError
 from pipeline.frontier.run import replayed, strategy_runs, write_report
 from pipeline.prm_config import FILE
@@ -92,7 +92,7 @@ def judged(model: Path, data: Path, run: str) -> dict[str, Any]:
         solutions = held_out(str(data), run, training["data"]["held_out"], training["seed"])
         if {ok for truth in solutions.truths for ok in truth} != {True, False}:
             raise UserError(f"{run}: held out are no right or no wrong steps to judge by: make a run of more problems")
-        kept.write_text(json.dumps(worth(solutions, scores(critic, solutions), middle(critic))), encoding="utf-8")
+        kept.write_text(json.dumps(worth(solutions, scores(critic, solutions), critic.config.middle)), encoding="utf-8")
     found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return found
 

@@ -54,8 +54,7 @@ class PrmCritic:
             raise UserError(
                 f"{like or path}: an outcome model scores whole responses, a bench of steps needs a process model"
             )
-        weights = self._model.config.label_weights.values()
-        self.middle = (min(weights) + max(weights)) / 2
+        self.middle = self._model.config.middle
 
     def score_many(self, items: Sequence[Item]) -> list[Judged]:
         from stages.score import Candidate

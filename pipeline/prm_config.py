@@ -51,6 +51,16 @@ class PrmConfig(Strict):
         return tuple(self.label_weights)
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest score of a step."""
+        return min(self.label_weights.values()), max(self.label_weights.values())
+
+    @property
+    def middle(self) -> float:
+        """The score between right and wrong: 0.5, or 0 for advantages."""
+        return sum(self.bounds) / 2
+
+    @property
     def prompt_sha(self) -> str:
         """12 hex digits over everything that the rendering depends on beside the chat template."""
         parts = [self.labels, self.placeholder, self.first_turn, self.system]

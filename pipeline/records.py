@@ -17,6 +17,11 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
+IMAGE = "<image>"
+"""Stands for an image in a question."""
+SEPARATOR = "\n\n"
+"""Ends every step of a response but the last."""
+
 VerdictStatus = Literal["correct", "incorrect", "no_answer", "truncated", "timeout", "error"]
 VERDICT_STATUSES: tuple[VerdictStatus, ...] = get_args(VerdictStatus)
 Mode = Literal["exact", "choice", "number", "math", "text", "relaxed", "anls", "list", "date"]

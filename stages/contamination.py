@@ -17,11 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import PIL.Image
 
-from pipeline.records import Image, OverlapKind
+from pipeline.records import IMAGE, Image, OverlapKind
 
 # Chinese and Japanese have no blanks between words, so that each character counts as one.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
-_PLACEHOLDER = "<image>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Overlap:
 
 def ngrams(question: str, n: int) -> set[str]:
     """All runs of `n` words, in lower case and without punctuation; of a shorter question, the whole of it."""
-    words = _WORD.findall(question.replace(_PLACEHOLDER, " ").lower())
+    words = _WORD.findall(question.replace(IMAGE, " ").lower())
     if len(words) < n:
         return {" ".join(words)} if words else set()
     return {" ".join(words[start : start + n]) for start in range(len(words) - n + 1)}

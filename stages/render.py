@@ -21,9 +21,8 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.prm_config import FIRST_TURN
+from pipeline.records import IMAGE, SEPARATOR
 
-SEPARATOR = "\n\n"
-IMAGE = "<image>"
 _FIELDS = re.compile(r"(\{question\}|\{step\})")
 # A stand-in of private-use characters: whatever a user's text holds is put in after the template has run.
 _MARK = "\ue000{}\ue001"

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from pipeline.config import SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
 from pipeline.errors import RowError
-from pipeline.records import FinishReason
+from pipeline.records import SEPARATOR, FinishReason
 from pipeline.seeds import base_seed
-
-SEPARATOR = "\n\n"
-"""Ends a step."""
 
 Score = Callable[[Sequence[str]], Awaitable[list[float]]]
 """For texts that begin a solution: how good each is, higher is better."""

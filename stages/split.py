@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SEPARATOR = "\n\n"
+from pipeline.records import SEPARATOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,7 @@ def find_critic(argument: str, like: str | None = None) -> Critic:
     fingerprint = model_fingerprint(EngineConfig(model=path))
     if config.data_fingerprint == UNTRAINED:
         fingerprint += f"+{config.kind}-{config.prompt_sha}"
-    weights = config.label_weights.values()
-    return Critic(name, path, fingerprint, config.kind == "orm", min(weights), max(weights), own)
+    return Critic(name, path, fingerprint, config.kind == "orm", *config.bounds, own)
 
 
 def load_scorer(critic: Critic) -> Scorer:

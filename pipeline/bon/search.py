@@ -29,7 +29,7 @@ from pipeline.errors import RowError, UserError
 from pipeline.judging import check_reference, judge
 from pipeline.loading import read_sources
 from pipeline.policy import check_engine, model_fingerprint, policy_key
-from pipeline.records import Problem, Rejected, asked
+from pipeline.records import SEPARATOR, Problem, Rejected, asked
 from pipeline.screen import open_screen
 from pipeline.seeds import base_seed
 from pipeline.settings import Strict
@@ -37,7 +37,7 @@ from pipeline.store import Store, beside
 from stages.aggregate import AGGREGATORS
 from stages.best_of_n.compare import bootstrap
 from stages.sample import Template, chat_prompt
-from stages.search import SEPARATOR, search
+from stages.search import search
 from stages.split import split
 from stages.verify import VerifierPool
 

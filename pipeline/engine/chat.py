@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-IMAGE = "<image>"
+from pipeline.records import IMAGE
 
 
 class ChatText:

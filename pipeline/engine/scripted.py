@@ -15,6 +15,7 @@ from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.gauges import Gauges
 from pipeline.errors import RowError
+from pipeline.records import IMAGE
 
 IMAGE_TOKEN = 256
 TOKENS_PER_IMAGE = 16
@@ -37,8 +38,8 @@ class ScriptedEngine:
         self._busy_until = 0.0
 
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
-        before = [IMAGE_TOKEN] * (num_images - text.count("<image>"))
-        parts = [self.encode(part) for part in text.split("<image>")]
+        before = [IMAGE_TOKEN] * (num_images - text.count(IMAGE))
+        parts = [self.encode(part) for part in text.split(IMAGE)]
         return tuple(before) + parts[0] + tuple(t for part in parts[1:] for t in (IMAGE_TOKEN, *part)) + (10,)
 
     def encode(self, text: str) -> tuple[int, ...]:

@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RowError, UserError
-from pipeline.records import Rejected
+from pipeline.records import IMAGE, Rejected
 from stages.evaluate.critic import Item
 
-IMAGE = "<image>"
 ROW_FILES = (".jsonl", ".json")
 
 

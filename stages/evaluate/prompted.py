@@ -17,12 +17,11 @@ from typing import Literal
 from pipeline.config import SamplingConfig
 from pipeline.engine import Engine, Prompt
 from pipeline.errors import RowError
-from pipeline.records import Image
+from pipeline.records import IMAGE, SEPARATOR, Image
 from pipeline.seeds import base_seed
 from stages.evaluate.critic import Item, Judged, Scores
 from stages.evaluate.verdicts import read_all, read_one
 
-IMAGE = "<image>"
 PLACEHOLDER = re.compile(r"\{(question|steps|step|number)\}")
 
 
@@ -104,7 +103,7 @@ class PromptedCritic:
         shown = [f"Step {number}: {text}" for number, text in enumerate(item.steps[:count], 1)]
         values = {
             "question": item.question,
-            "steps": "\n\n".join(shown).replace(IMAGE, "image") or "(none)",
+            "steps": SEPARATOR.join(shown).replace(IMAGE, "image") or "(none)",
             "step": step.replace(IMAGE, "image"),
             "number": str(count + 1),
         }

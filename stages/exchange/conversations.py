@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import RowError
+from pipeline.records import IMAGE, SEPARATOR
 from stages.exchange.values import get
 
 QUESTION = "### Question:\n"
 SOLUTION = "\n\n### Solution Process:\n"
-SEPARATOR = "\n\n"
 
 
 def first_turn(prompt: str, step: str) -> str:
@@ -22,7 +22,7 @@ def first_turn(prompt: str, step: str) -> str:
 
 def with_images(prompt: str, images: int) -> str:
     """The prompt with a place for its images: in front of it, if it names none."""
-    return prompt if "<image>" in prompt else "<image>\n" * images + prompt
+    return prompt if IMAGE in prompt else f"{IMAGE}\n" * images + prompt
 
 
 def write(prompt: str, turns: Sequence[tuple[str, str]], image: Any, system: str | None) -> dict[str, Any]:

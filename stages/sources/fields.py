@@ -11,11 +11,10 @@ from typing import Any, get_args
 
 from pipeline.config import Mode, SourceConfig
 from pipeline.errors import RowError
-from pipeline.records import Image, Problem
+from pipeline.records import IMAGE, Image, Problem
 from stages.sources.images import read_images
 from stages.sources.roots import ImageRoot
 
-IMAGE_PLACEHOLDER = "<image>"
 VERIFY = "verify"
 
 # A tokenizer turns these texts into control tokens: an image that isn't there, or the end of the user's turn.
@@ -49,15 +48,15 @@ def parse_row(row: Any, name: str, source: SourceConfig, root: ImageRoot | None,
     fields = source.fields
     question = read_question(row, source)
     options = read_options(row.get(fields.options))
-    for text in (question.replace(IMAGE_PLACEHOLDER, ""), *options):
+    for text in (question.replace(IMAGE, ""), *options):
         if found := _RESERVED.search(text):
             raise RowError("reserved_token", f"{found[0]!r} is a control token of some models")
     verify = _verify(structured(row.get(VERIFY))) or source.verify
     answer = _answer(row.get(fields.answer), verify)
     images = tuple(map(Image.of, read_row_images(row, source, root)))
-    placeholders = question.count(IMAGE_PLACEHOLDER)
+    placeholders = question.count(IMAGE)
     if placeholders not in (0, len(images)):
-        detail = f"the question has {placeholders} {IMAGE_PLACEHOLDER}, the row has {len(images)} images"
+        detail = f"the question has {placeholders} {IMAGE}, the row has {len(images)} images"
         raise RowError("image_placeholder_mismatch", detail)
     name_of_source = _source(row, source)
     used = {fields.source, fields.id, fields.question, fields.answer, fields.image, fields.options, VERIFY}
@@ -103,7 +102,7 @@ def _question(value: Any) -> str:
     if _absent(value):
         raise RowError("missing_question", "the row has no question")
     question = _text("question", value)
-    if not question.replace(IMAGE_PLACEHOLDER, "").strip():
+    if not question.replace(IMAGE, "").strip():
         raise RowError("empty_question", "there is no text in the question")
     return question
 

@@ -20,10 +20,10 @@ from demo.benchmark import problems
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Engine, Prompt, make_engine
 from pipeline.errors import RowError
-from pipeline.records import Image
+from pipeline.records import SEPARATOR, Image
 from stages.evaluate.critic import Item
 from stages.evaluate.prompted import PromptedCritic
-from stages.split import SEPARATOR, spans, split
+from stages.split import spans, split
 from tests.integration.conftest import ROOT, Command
 
 SAMPLING = SamplingConfig(max_tokens=128)

@@ -1,11 +1,11 @@
 """The demo's table of critics: where right and wrong part."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from demo import critics
+from pipeline.prm_config import PrmConfig
 from stages.score import Candidate
 
 
@@ -14,7 +14,8 @@ class Model:
 
     def __init__(self, weights: dict[str, float], scores: list[float]) -> None:
         self.name, self._scores = "outputs/it", scores
-        self.config = SimpleNamespace(kind="prm", label_weights=weights)
+        self.config = PrmConfig(kind="prm", target="value", label_weights=weights, first_turn="{question}{step}",
+                                max_tokens=9, base_model="b", data_fingerprint="d")  # fmt: skip
 
     def score_many(self, candidates: list[Candidate]) -> list[list[float]]:
         return [self._scores for _ in candidates]

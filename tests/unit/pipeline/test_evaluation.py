@@ -7,8 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from PIL import Image
@@ -18,6 +17,7 @@ from pipeline.cli import main
 from pipeline.critics import CriticConfig, open_critic
 from pipeline.errors import EngineDead, RowError, UserError
 from pipeline.evaluation import EvaluateSettings, evaluate, score_bench
+from pipeline.prm_config import PrmConfig
 from pipeline.score_log import ScoreLog
 from stages.evaluate.bench import read_bench
 from stages.evaluate.critic import Item, Judged
@@ -235,8 +235,10 @@ def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPat
     class Model:
         """Scores every step 0.5; a solution of two steps is too long for it."""
 
-        def __init__(self, kind: str) -> None:
-            self.config = SimpleNamespace(kind=kind, label_weights={"+": 1.0, "=": 0.0, "-": -1.0})
+        def __init__(self, kind: Literal["prm", "orm"]) -> None:
+            self.config = PrmConfig(kind=kind, target="advantage", label_weights={"+": 1.0, "=": 0.0, "-": -1.0},
+                                    first_turn="{question}{step}", max_tokens=9, base_model="b",
+                                    data_fingerprint="d")  # fmt: skip
 
         def score_many(self, candidates: Sequence[Any]) -> list[list[float] | RowError]:
             return [RowError("too_long") if len(c.steps) == 2 else [0.5] * len(c.steps) for c in candidates]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.split import SEPARATOR, boundaries, spans, split
+from pipeline.records import SEPARATOR
+from stages.split import boundaries, spans, split
 
 TEXTS = st.text(alphabet=st.sampled_from("ab.\n\n\n 七😀"), max_size=60)
 
