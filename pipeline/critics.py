@@ -29,7 +29,7 @@ class CriticConfig(Strict):
     judging: Literal["all", "each"] = "all"
     """All steps are judged in one answer, or each step in an answer of its own."""
     prompt: str | None = None
-    """A prompt file; prompts/critic_<judging>_v1.txt by default."""
+    """A prompt file; prompts/critic_<judging>_v2.txt by default."""
     max_tokens: int = Field(default=2048, ge=1)
     """The most tokens of an answer."""
     max_tiles: int = Field(default=6, ge=1)
@@ -85,7 +85,7 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
     from pipeline.engine import make_engine
     from stages.evaluate.prompted import PromptedCritic
 
-    template = _template(settings)
+    template = read_prompt(settings)
     engine_config = settings.engine.model_copy(update={"model": model})
     check_engine(engine_config)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
@@ -101,8 +101,13 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
     )
 
 
-def _template(settings: CriticConfig) -> str:
-    path = Path(settings.prompt) if settings.prompt else PROMPTS / f"critic_{settings.judging}_v1.txt"
+def read_prompt(settings: CriticConfig) -> str:
+    """What a model is asked in words, with its placeholders.
+
+    Raises:
+        UserError: the file can't be read, or lacks a placeholder.
+    """
+    path = Path(settings.prompt) if settings.prompt else PROMPTS / f"critic_{settings.judging}_v2.txt"
     try:
         text = path.read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError) as error:

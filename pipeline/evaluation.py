@@ -1,7 +1,7 @@
 """Evaluates a critic on a bench: reads, scores, reports. Composes stages/evaluate.
 
 Into the output folder go scores.jsonl (from which the report can be made again without a model), report.json, report.md
-and report.png; until all samples are scored, scores.part.jsonl, from which the same command goes on.
+and report.png; until then, scores.part.json, from which the same command goes on.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from typing import Any
 from pydantic import Field
 from tqdm import tqdm
 
-from pipeline.critics import CriticConfig, open_critic
-from pipeline.errors import RowError, UserError
+from pipeline.critics import CriticConfig, open_critic, read_prompt
+from pipeline.errors import EngineDead, RowError, UserError
 from pipeline.paper import VISUAL_PROCESS_BENCH
 from pipeline.policy import model_fingerprint
 from pipeline.score_log import ScoreLog
@@ -67,21 +68,17 @@ def evaluate(
     folder = Path(out or Path("outputs", "evaluate", f"{Path(model).name}-on-{Path(bench_path).resolve().stem}"))
     with one_line_io_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
+    other = recorded.read_scores(_existing(against), bench.samples) if against else None
+    log = ScoreLog(folder / "scores.part.json", _origin(model, bench, settings))
     failures: Counter[str] = Counter()
     middle = 0.5
     if model.endswith(".jsonl"):
         scores = recorded.read_scores(_existing(model), bench.samples)
     else:
-        log = ScoreLog(folder / "scores.part.jsonl", _origin(model, bench, settings))
-        critic = open_critic(model, settings)
-        try:
-            score_bench(bench, critic, log)
-        finally:
-            critic.close()
-        scores, middle = [judged.scores for judged in log.judged], critic.middle
+        middle = _score(model, settings, bench, log)
+        scores = [judged.scores for judged in log.judged]
         failures = sum((judged.failures for judged in log.judged), Counter())
         _write(folder / "scores.jsonl", recorded.to_lines(bench.samples, scores).encode())
-        log.remove()
     rule = rule or Rule("fixed", middle)
     if failures and not any(score is not None for of_one in scores for score in of_one):
         reasons = ", ".join(f"{count} steps {reason}" for reason, count in failures.most_common())
@@ -94,8 +91,7 @@ def evaluate(
         "failures": dict(sorted(failures.items())),
         **build(bench.samples, scores, rule, settings.resamples, settings.seed),
     }
-    if against:
-        other = recorded.read_scores(_existing(against), bench.samples)
+    if other is not None:
         difference = compare(bench.samples, scores, other, rule, settings.resamples, settings.seed)
         report["against"] = {"scores": against, **difference}
     title = f"{model} on {bench.path.name}"
@@ -103,7 +99,22 @@ def evaluate(
     _write(folder / "report.json", (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
     _write(folder / "report.png", plots.render(title, report))
     _write(folder / "report.md", text.encode())
+    log.remove()
     return f"{text}\nwritten to {folder}"
+
+
+def _score(model: str, settings: EvaluateSettings, bench: Bench, log: ScoreLog) -> float:
+    """Brings the log to its end; returns the middle of the critic's scores."""
+    critic = open_critic(model, settings)
+    try:
+        score_bench(bench, critic, log)
+    except EngineDead:
+        # What is dead may fail at being closed, too, which is no news.
+        with suppress(Exception):
+            critic.close()
+        raise
+    critic.close()
+    return critic.middle
 
 
 def score_bench(bench: Bench, critic: Critic, log: ScoreLog) -> None:
@@ -147,13 +158,13 @@ def _item(bench: Bench, sample: Sample) -> Item | str:
 
 
 def _origin(model: str, bench: Bench, settings: EvaluateSettings) -> str:
-    """A hash of all that a critic's scores depend on."""
-    models = [
-        model_fingerprint(settings.engine.model_copy(update={"model": name})) for name in (model, settings.like) if name
-    ]
+    """A hash of all that a critic's scores depend on, but for the bytes of images, which go by their names."""
+    engine = settings.engine
     parts = [
-        models,
-        settings.model_dump(mode="json", exclude={"resamples"}),
+        [model_fingerprint(engine.model_copy(update={"model": name})) for name in (model, settings.like) if name],
+        engine.model_dump(include={"dtype", "max_model_len"}) | {"args": engine.drawing_args},
+        read_prompt(settings) if settings.critic == "prompted" else None,
+        settings.model_dump(mode="json", exclude={"resamples", "engine", "prompt"}),
         [asdict(sample) for sample in bench.samples],
     ]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()

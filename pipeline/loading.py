@@ -132,7 +132,7 @@ def _with_readable_gold(config: RunConfig) -> Iterator[Problem | Rejected]:
         def verify_gold(problem: Problem) -> str | None:
             status = runner.run(_gold_status(problem, pool))
             if status in UNSETTLED:
-                # Accepted for now, so that what is a duplicate does not depend on the machine.
+                # Accepted for now, so that the same problem further on is a duplicate, as on an idle machine.
                 late[problem.problem_id] = problem
                 return None
             return None if status == "correct" else _complaint(problem, status)

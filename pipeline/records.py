@@ -76,12 +76,9 @@ class Problem:
 
 
 def asked(question: str, options: Sequence[str]) -> str:
-    """The question as whoever answers or judges it must see it: options that it does not list follow it, lettered.
-
-    Raises:
-        ValueError: there are more options than letters.
-    """
-    lettered = list(zip(ascii_uppercase[: len(options)], options, strict=True))
+    """The question as whoever answers or judges it must see it: options that it does not list follow it, lettered."""
+    # No source gives more options than there are letters (`stages/sources/fields.py`).
+    lettered = list(zip(ascii_uppercase, options, strict=False))
     if all(re.search(rf"\b{letter}\W{{1,4}}{re.escape(option)}(?!\w)", question) for letter, option in lettered):
         return question
     return "\n".join([question, *(f"{letter}. {option}" for letter, option in lettered)])

@@ -1,38 +1,55 @@
-"""A bench's scores as far as they have come: a line a batch of samples, so that a stop costs one batch.
-
-The first line names what is scored, and by what; a log of anything else is begun anew.
-"""
+"""A bench's scores as far as they have come, so that a stop costs one batch of samples."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.errors import UserError
 from pipeline.store import one_line_io_errors
 from stages.evaluate.critic import Judged
 
 
 class ScoreLog:
-    """What was said of the first samples, in `judged`; more is added behind."""
+    """What was said of the first samples, in `judged`; more is added behind.
+
+    The file names what is scored, and by what, in `made_from`; what something else left there is not taken over. It is
+    always one process's whole log, and nothing is written before there is something to keep.
+    """
 
     def __init__(self, path: Path, made_from: str) -> None:
-        self._path = path
-        head = json.dumps(made_from)
-        # Without its end a line is of a batch that a kill cut short.
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-        kept = lines[1:] if lines[:1] == [head] else []
-        self.judged = [Judged(scores, Counter(failures)) for line in kept for scores, failures in json.loads(line)]
-        with one_line_io_errors(str(path)):
-            path.write_text("".join(line + "\n" for line in [head, *kept]), encoding="utf-8")
+        """Raises:
+        UserError: there is a file that is no such log.
+        """
+        self._path, self._made_from = path, made_from
+        self.judged: list[Judged] = []
+        if not path.exists():
+            return
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+            judged = [Judged(scores, Counter(failures)) for scores, failures in held["judged"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: can't be read ({error}): remove it to begin anew") from error
+        if held["made_from"] == made_from:
+            self.judged = judged
+        else:
+            print(
+                f"{path}: {len(judged)} samples scored by another model, or asked otherwise: begun anew",
+                file=sys.stderr,
+            )
 
     def add(self, batch: Sequence[Judged]) -> None:
         """Keeps the next samples' scores."""
-        line = json.dumps([[judged.scores, judged.failures] for judged in batch])
-        with one_line_io_errors(str(self._path)), self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
         self.judged += batch
+        kept = [[one.scores, one.failures] for one in self.judged]
+        part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with one_line_io_errors(str(self._path)):
+            part.write_text(json.dumps({"made_from": self._made_from, "judged": kept}), encoding="utf-8")
+            part.replace(self._path)
 
     def remove(self) -> None:
-        self._path.unlink()
+        self._path.unlink(missing_ok=True)

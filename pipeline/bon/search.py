@@ -106,11 +106,14 @@ def _claim(store: Store, config: RunConfig, model: str, critic: Critic, settings
 
 def _load(store: Store, config: RunConfig) -> list[Problem]:
     """The problems that a dataset of this configuration would have; the other rows go to its quarantine."""
-    items = list(read_sources(config, open_screen(config)))
+    screen = open_screen(config)
+    items = list(read_sources(config, screen))
     rejected = [item for item in items if isinstance(item, Rejected)]
     store.write_jsonl("quarantine/load.jsonl", map(Rejected.row, rejected))
     for reason, count in sorted(Counter(item.reason for item in rejected).items()):
         print(f"quarantined {count} rows: {reason}", file=sys.stderr)
+    for line in screen.summary() if screen else ():
+        print(line, file=sys.stderr)
     return [item for item in items if isinstance(item, Problem)]
 
 

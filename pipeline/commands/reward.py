@@ -12,7 +12,11 @@ def add(commands: Any) -> None:
     score = commands.add_parser("score", help="score every step of a file of solutions with a reward model")
     _takes_model(score)
     score.add_argument("file", type=Path, help="JSONL or Parquet: question, images, and steps or response")
-    score.add_argument("--out", type=Path, help="a .jsonl or .parquet file; ./<FILE's stem>.scores.jsonl by default")
+    score.add_argument(
+        "--out",
+        type=Path,
+        help="a .jsonl or .parquet file; by default <FILE's stem>.scores.jsonl beside FILE, of a shard in the working directory",
+    )
     score.add_argument("--images", metavar="FOLDER", help="what image paths are below; FILE's folder by default")
     score.add_argument("--max-steps", type=int, default=12, help="into how many steps a response is split at most")
     score.add_argument("--replicas", type=int, help="that many models side by side, in Ray; without, one here")
@@ -35,8 +39,9 @@ def _takes_model(command: argparse.ArgumentParser) -> None:
 def _score(options: argparse.Namespace) -> None:
     from pipeline.scoring import ScoreOptions, score_file
 
-    # Not beside FILE: a shard's scores would pass for a part of its dataset.
-    out = options.out or Path(f"{options.file.stem}.scores.jsonl")
+    # A shard's scores beside it would pass for a part of its dataset.
+    folder = Path() if options.file.suffix == ".parquet" else options.file.parent
+    out = options.out or folder / f"{options.file.stem}.scores.jsonl"
     settings = ScoreOptions(options.prm, options.backend, options.dtype, options.images, options.max_steps)
     print(score_file(options.file, out, settings, options.replicas, options.ray_address))
 

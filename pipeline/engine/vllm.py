@@ -237,7 +237,7 @@ def tile_argument(processor: Any) -> str | None:
     images = getattr(processor, "image_processor", None)
     # `crop_to_patches` itself says nothing: released InternVL files have it false, and their processor crops all the
     # same. But without such a setting (Pix2Struct, Kimi) patches are no tiles, and some thousands of them an image.
-    tiles = hasattr(images, "crop_to_patches") and getattr(images, "max_patches", 1) > 1
+    tiles = hasattr(images, "crop_to_patches") and (getattr(images, "max_patches", None) or 1) > 1
     return "max_patches" if tiles else None
 
 

@@ -16,7 +16,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,24 +78,25 @@ class Images:
     archives: list[zipfile.ZipFile] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        paths = sorted(self.folder.glob("*.zip"))
-        for path in paths:
+        for path in sorted(self.folder.glob("*.zip")):
             try:
                 self.archives.append(zipfile.ZipFile(path))
             except (OSError, zipfile.BadZipFile) as error:
                 raise UserError(f"{path}: not a readable zip file ({error}): copy it again") from error
         self._members: dict[str, tuple[zipfile.ZipFile, str]] = {}
-        for path, archive in zip(paths, self.archives, strict=True):
-            members = [member for member in archive.namelist() if not member.endswith("/")]
-            tops = {member.partition("/")[0] for member in members if "/" in member}
-            # Rows may leave out the one folder that holds all, and may name one that the archive is called after.
-            shared = f"{tops.pop()}/" if len(tops) == 1 and all("/" in member for member in members) else ""
-            for member in members:
-                for name in (member, member.removeprefix(shared), f"{path.stem}/{member}"):
-                    self._members.setdefault(name, (archive, member))
+        short: dict[str, list[tuple[zipfile.ZipFile, str]]] = defaultdict(list)
+        for archive in self.archives:
+            for member in archive.namelist():
+                if not member.endswith("/") and not member.startswith("__MACOSX/"):
+                    self._members.setdefault(member, (archive, member))
+                    short[member.partition("/")[2] or member].append((archive, member))
+        # Rows may leave out the folder that the archive holds, unless two folders number their images alike.
+        for name, held in short.items():
+            if len(held) == 1:
+                self._members.setdefault(name, held[0])
 
     def holds(self, name: str) -> bool:
-        return self._file(name) is not None or name in self._members
+        return self._file(name) is not None or self._member(name) is not None
 
     def read(self, name: str) -> bytes:
         """The file's bytes.
@@ -106,7 +107,7 @@ class Images:
         try:
             if file := self._file(name):
                 return file.read_bytes()
-            if member := self._members.get(name):
+            if member := self._member(name):
                 return member[0].read(member[1])
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
             # The last two are of a method of compression, and of an encryption, that Python doesn't know.
@@ -118,6 +119,10 @@ class Images:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             return None
         return next((place for place in (self.folder / name, self.folder / "images" / name) if place.is_file()), None)
+
+    def _member(self, name: str) -> tuple[zipfile.ZipFile, str] | None:
+        name = name.removeprefix("./")
+        return self._members.get(name) or self._members.get(name.removeprefix("images/"))
 
 
 def read_bench(path: str | Path) -> Bench:

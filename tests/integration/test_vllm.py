@@ -122,7 +122,7 @@ def test_a_critic_asked_in_words_is_not_believed_when_it_babbles(running: Runnin
     """The demo's policy was taught to solve, not to judge: the question and picture reach it, and no step gets a score."""
     row = next(iter(problems(count=1)))
     item = Item(row["question"], (row["image"],), ("The bars are 3 and 4.", "So the answer is 7."))
-    template = (ROOT / "prompts" / f"critic_{judging}_v1.txt").read_text()
+    template = (ROOT / "prompts" / f"critic_{judging}_v2.txt").read_text()
     critic = PromptedCritic(running.engine, template, judging, max_tokens=64, max_tiles=1, in_flight=2, seed=0)
     (judged,) = running.do(critic._all([item]))
     assert judged.scores == [None, None]

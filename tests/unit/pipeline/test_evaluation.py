@@ -116,21 +116,45 @@ def test_an_engine_that_dies_costs_the_batch_under_way(
         main(words)
     assert stop.value.code == 1
     assert "the engine died (out of memory); the same command goes on from here" in capsys.readouterr().err
-    # A kill in the middle of a line.
-    with (tmp_path / "out" / "scores.part.jsonl").open("a") as file:
-        file.write("[[[0.1, 0.2")
+    # A call that can't even begin costs nothing.
+    with pytest.raises(SystemExit):
+        main([*words, "--against", "/nope.jsonl", "--threshold", "0.5"])
     main(words)
     assert (first.batches, second.batches) == ([63, -1], [6, -1])
     assert len((tmp_path / "out" / "scores.jsonl").read_text().splitlines()) == 70
     assert json.loads((tmp_path / "out" / "report.json").read_text())["failures"] == {"bad_image": 3}
-    assert not (tmp_path / "out" / "scores.part.jsonl").exists()
+    assert not (tmp_path / "out" / "scores.part.json").exists()
 
 
-def test_a_log_of_other_scores_is_begun_anew(tmp_path: Path) -> None:
-    ScoreLog(tmp_path / "log", "this").add([Judged([0.5, None], Counter(why=1))])
-    assert ScoreLog(tmp_path / "log", "this").judged == [Judged([0.5, None], Counter(why=1))]
-    assert ScoreLog(tmp_path / "log", "other").judged == []
-    assert ScoreLog(tmp_path / "log", "this").judged == []
+def test_a_log_of_other_scores_is_begun_anew_once_there_are_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.json"
+    ScoreLog(path, "this").add([Judged([0.5, None], Counter(why=1))])
+    assert ScoreLog(path, "this").judged == [Judged([0.5, None], Counter(why=1))]
+    other = ScoreLog(path, "other")
+    assert other.judged == []
+    assert "1 samples scored by another model, or asked otherwise: begun anew" in capsys.readouterr().err
+    assert len(ScoreLog(path, "this").judged) == 1
+    other.add([Judged([0.1])])
+    assert ScoreLog(path, "other").judged == [Judged([0.1])]
+    path.write_text('{"made_from"')
+    with pytest.raises(UserError, match="remove it to begin anew"):
+        ScoreLog(path, "this")
+
+
+def test_a_logs_origin_is_what_scores_depend_on(bench: Path, tmp_path: Path) -> None:
+    def origin(**more: Any) -> str:
+        given = {"critic": "prompted", "prompt": str(prompt), "engine": {"kind": "scripted"}, **more}
+        return evaluation._origin("m", read_bench(bench), EvaluateSettings.model_validate(given))
+
+    prompt = tmp_path / "mine.txt"
+    prompt.write_text("{question} {steps}")
+    before = origin()
+    assert origin(resamples=5, engine={"kind": "scripted", "max_in_flight": 3}) == before
+    assert origin(max_tokens=9) != before
+    prompt.write_text("{question} Please! {steps}")
+    assert origin() != before
 
 
 def test_the_report_can_be_made_again_from_its_scores(

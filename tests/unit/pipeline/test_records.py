@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
-
 from pipeline.records import (
     LEDGER_SCHEMA,
     AnnotatedProblem,
@@ -49,8 +47,5 @@ def test_a_rejected_row_comes_back_from_the_quarantine() -> None:
     assert Rejected.from_row(item.row()) == item
 
 
-def test_no_option_is_left_out_for_want_of_a_letter() -> None:
-    options = [f"option {number}" for number in range(27)]
-    assert asked("Which?", options[:26]).endswith("\nZ. option 25")
-    with pytest.raises(ValueError, match="longer"):
-        asked("Which?", options)
+def test_every_letter_is_given_to_an_option() -> None:
+    assert asked("Which?", [f"option {number}" for number in range(26)]).endswith("\nZ. option 25")

@@ -152,14 +152,19 @@ def test_places_that_cannot_be_used_are_one_line(jsonl: Path, tmp_path: Path) ->
         score_file(tmp_path / "no.parquet", tmp_path / "out.jsonl", OPTIONS)
 
 
-def test_scores_lie_where_the_command_was_called(jsonl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside a dataset's shards they would be read as a part of it."""
+def test_scores_lie_beside_a_file_but_not_beside_a_shard(
+    jsonl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There they would be read as a part of the dataset."""
     (tmp_path / "here").mkdir()
+    (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    before = sorted(path.name for path in tmp_path.iterdir())
     main(["score", "none", str(jsonl)])
-    assert [path.name for path in (tmp_path / "here").iterdir()] == ["rows.scores.jsonl"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert jsonl.with_name("rows.scores.jsonl").exists()
+    pq.write_table(pa.Table.from_pylist([{"question": "?", "steps": ["x"]}]), tmp_path / "data" / "train-0.parquet")
+    main(["score", "none", str(tmp_path / "data" / "train-0.parquet")])
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["train-0.scores.jsonl"]
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["train-0.parquet"]
 
 
 def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:

@@ -130,6 +130,19 @@ def test_a_bench_without_a_usable_row_says_what_is_wrong_with_the_first(tmp_path
         read_bench(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("member", "name"), [("images/a.png", "./images/a.png"), ("VPB/a.png", "images/a.png"), ("a.png", "images/a.png")]
+)
+def test_archives_are_packed_in_more_than_one_way(tmp_path: Path, member: str, name: str) -> None:
+    (tmp_path / "test.jsonl").write_text(json.dumps(row(image=[name])) + "\n")
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        archive.writestr(member, png())
+        archive.writestr(f"__MACOSX/{member}", b"no picture")
+        archive.writestr(".DS_Store", b"")
+    bench = read_bench(tmp_path)
+    assert bench.item(bench.samples[0]).images == (png(),)
+
+
 def test_an_image_is_found_under_its_own_folder_alone(tmp_path: Path) -> None:
     """Two benchmarks may number their pictures alike."""
     rows = [row(image=[f"{name}/1.png"]) for name in ("MathVerse", "WeMath")]

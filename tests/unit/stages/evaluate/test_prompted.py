@@ -48,6 +48,10 @@ ITEM = Item("What is <image>?", (b"picture",), ("First\n\nstep {question}", "An 
         ("It would be correct if the picture showed 3.", None),
         ("The correct value is 4.", None),
         ("<think>Verdict: correct. But", None),
+        ("Verdict: correct\nHmm.\nVerdict: the step is incorrect", 0.0),
+        ("Verdict: correct\nHmm.\nVerdict: partially correct", None),
+        ("Verdict: correct/incorrect", None),
+        ("Answer: 12\nThis step is incorrect. It should be 5.", 0.0),
         ("The right triangle has legs 3 and 4.\nHard to say.", None),
         ("corrected", None),
         ("", None),
@@ -65,14 +69,27 @@ def test_one_verdict(text: str, verdict: float | None) -> None:
         ("1. correct\n2. not correct\n3) correct", [1, 0, 1]),
         ("| Step | Verdict |\n|---|---|\n| 1 | correct |\n| 2 | wrong |\n| 3 | correct |", [1, 0, 1]),
         ('{"1": "correct", "2": "incorrect", "3": "correct"}', [1, 0, 1]),
-        ("Step 1: reads 3 + 4 = 7, which is right\nStep 2: the sum is incorrect\nStep 3: follows", [1, 0, None]),
+        ("Step 1: reads 3 + 4 = 7, which is right\nStep 2: so the sum is incorrect\nStep 3: follows", [None] * 3),
         ("Step 1: correct\nStep 3: incorrect", [1, None, 0]),
         ("Step 1: incorrect\nWait.\nStep 1: correct", [1, None, None]),
+        ("Step 1:\nThe reading is fine.\nVerdict: correct\n\n### Step 2\n**Incorrect**", [1, 0, None]),
+        ("Step 1: The bars are 3 and 4. - correct\nStep 2: No errors. Correct.\nStep 3 (sum): ❌", [1, 1, 0]),
+        ("✅ Step 1\n❌ Step 2\n- [x] Step 3：correct", [1, 0, 1]),
+        ("Step 1 is correct but step 2 is wrong. Step 3: correct", [1, 0, 1]),
+        ("1. correct 2. incorrect 3. correct", [1, 0, 1]),
+        ('[{"step": 1, "verdict": "correct"}, {"step": 2, "verdict": "incorrect"}]', [1, 0, None]),
+        ("Step 2: The step is incorrect because the value should be 5.", [None, 0, None]),
+        ("Step 1: correct\nStep 2: incorrect\n\nErrors:\n1. Step 2 is incorrect: 3 + 4 = 7.", [1, 0, None]),
+        ("Step 1: correct\nStep 2: incorrect\nSo:\n1. Read 5.\n2. 5 + 7 = 12, which is correct.", [1, 0, None]),
+        ("Step 1: Incorrect calculation, but the method is correct.\nStep 2: correct but incomplete", [0, None, None]),
+        ("Step 1: correct or incorrect\nStep 2: correct/incorrect\nStep 3: correct?", [None] * 3),
+        ("Step 1: There is nothing wrong.\nStep 2: far from correct\nStep 3: too vague to be right", [None] * 3),
+        ("Step 3: incorrect because step 2 is wrong", [None, None, 0]),
         ("Steps 1-2: correct\nStep 3: incorrect", [1, 1, 0]),
         ("Step 1: correct, Step 2: incorrect, Step 3: correct", [1, 0, 1]),
         ("| 1 | correct | 2 | wrong | 3 | correct |", [1, 0, 1]),
-        ("Step 1: the student says 3 is correct\n2. The value 12 is wrong.", [1, 0, None]),
-        ("Step 2: The height is 2: correct? No, it is incorrect", [None, 0, None]),
+        ("Step 1: the student says 3 is correct\n2. The value 12 is wrong.", [None] * 3),
+        ("Step 2: The height is 2: correct? No, it is incorrect", [None] * 3),
         ("Step 1: the legs are 2, 3: right\n3 + 4 = 7 is right", [1, None, None]),
         ("Step 1: correct value is 4\nStep 2: Right side first\nStep 3: incorrect due to step 2", [None, None, 0]),
         ("All steps are correct.", [1, 1, 1]),
@@ -132,7 +149,7 @@ class Answers(ScriptedEngine):
 
 
 def critic(engine: Answers, judging: str) -> PromptedCritic:
-    template = (PROMPTS / f"critic_{judging}_v1.txt").read_text()
+    template = (PROMPTS / f"critic_{judging}_v2.txt").read_text()
     return PromptedCritic(engine, template, judging, 64, 1, in_flight=2, seed=0)  # type: ignore[arg-type]
 
 
