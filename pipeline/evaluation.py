@@ -19,7 +19,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from pipeline.critics import CriticConfig, open_critic, read_prompt
-from pipeline.errors import EngineDead, RowError, UserError
+from pipeline.errors import RowError, UserError
 from pipeline.paper import VISUAL_PROCESS_BENCH
 from pipeline.policy import model_fingerprint
 from pipeline.score_log import ScoreLog
@@ -69,12 +69,12 @@ def evaluate(
     with one_line_io_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
     other = recorded.read_scores(_existing(against), bench.samples) if against else None
-    log = ScoreLog(folder / "scores.part.json", _origin(model, bench, settings))
     failures: Counter[str] = Counter()
-    middle = 0.5
+    log, middle = None, 0.5
     if model.endswith(".jsonl"):
         scores = recorded.read_scores(_existing(model), bench.samples)
     else:
+        log = ScoreLog(folder / "scores.part.json", _origin(model, bench, settings))
         middle = _score(model, settings, bench, log)
         scores = [judged.scores for judged in log.judged]
         failures = sum((judged.failures for judged in log.judged), Counter())
@@ -99,7 +99,8 @@ def evaluate(
     _write(folder / "report.json", (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
     _write(folder / "report.png", plots.render(title, report))
     _write(folder / "report.md", text.encode())
-    log.remove()
+    if log:
+        log.remove()
     return f"{text}\nwritten to {folder}"
 
 
@@ -108,8 +109,8 @@ def _score(model: str, settings: EvaluateSettings, bench: Bench, log: ScoreLog) 
     critic = open_critic(model, settings)
     try:
         score_bench(bench, critic, log)
-    except EngineDead:
-        # What is dead may fail at being closed, too, which is no news.
+    except BaseException:
+        # A dead engine may fail at being closed, too, which is no news.
         with suppress(Exception):
             critic.close()
         raise

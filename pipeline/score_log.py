@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,9 +32,10 @@ class ScoreLog:
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
             judged = [Judged(scores, Counter(failures)) for scores, failures in held["judged"]]
+            known = held["made_from"] == made_from
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path}: can't be read ({error}): remove it to begin anew") from error
-        if held["made_from"] == made_from:
+        if known:
             self.judged = judged
         else:
             print(
@@ -46,7 +47,7 @@ class ScoreLog:
         """Keeps the next samples' scores."""
         self.judged += batch
         kept = [[one.scores, one.failures] for one in self.judged]
-        part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        part = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex[:8]}")
         with one_line_io_errors(str(self._path)):
             part.write_text(json.dumps({"made_from": self._made_from, "judged": kept}), encoding="utf-8")
             part.replace(self._path)

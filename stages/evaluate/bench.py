@@ -90,9 +90,13 @@ class Images:
                 if not member.endswith("/") and not member.startswith("__MACOSX/"):
                     self._members.setdefault(member, (archive, member))
                     short[member.partition("/")[2] or member].append((archive, member))
-        # Rows may leave out the folder that the archive holds, unless two folders number their images alike.
+        # Rows may name the archive as a folder, or leave out the one that it holds, unless two folders have other images
+        # of one name.
+        for archive in self.archives:
+            for member in archive.namelist():
+                self._members.setdefault(f"{Path(str(archive.filename)).stem}/{member}", (archive, member))
         for name, held in short.items():
-            if len(held) == 1:
+            if len({archive.getinfo(member).CRC for archive, member in held}) == 1:
                 self._members.setdefault(name, held[0])
 
     def holds(self, name: str) -> bool:

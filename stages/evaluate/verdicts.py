@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 RIGHT, WRONG = 1.0, 0.0
 
@@ -20,20 +21,21 @@ _RIGHT_ENDS = (
 _VERDICT = (
     r"(?<![^\W_])(?:(?P<wrong>in[\s-]*correct|not[\s*_`-]+(?:correct|right|valid)|wrong|false|invalid|[✗✘❌✖])"
     rf"|(?P<right>(?:correct|right|true|valid){_RIGHT_ENDS}|[✓✔✅]))"
+    r"(?![*_`\"']*\s*[:：=]\s*[*_`\"']*(?:true|false|yes|no|[01])\b)"
     r"(?![^\W_]|[\s*_`\"']*(?:\?|or\b|/[\s*_`\"']*(?:in)?(?:correct|right|wrong|valid|true|false)))"
 )
-_MARKS = r"(?:[\s:.：)\]|*_`\"'“‘(\[{<=>$\-–—,\ufe0f]|\\[a-z]+\b)*+"
-_SUBJECT = r"(?:(?:the|this)\s+(?:step|statement|solution|calculation)|it|this)\s+(?:is|was)\s+"
+_MARKS = r"(?:[\s:.：)\]}|#*_`\"'“‘(\[{<=>$\-–—,\ufe0f]|\\[a-z]+\b)*+"
+_SUBJECT = r"(?:(?:the|this)\s+step|it|this)\s+(?:is|was)\s+"
 # What may stand between a step and its verdict: signs, a remark in brackets, a key, "the step is".
 SAID = re.compile(
-    rf"(?:\s*\([^()]*\))?{_MARKS}(?:(?:verdict|label|judge?ment|correctness)[\"'*_`]*\s*[:=])?{_MARKS}"
+    rf"(?:\s*\([^()]*\))?{_MARKS}(?P<key>(?:verdict|label|judge?ment|correctness|(?:is_)?correct)[\"'*_`]*\s*[:=])?{_MARKS}"
     rf"(?:(?:so|thus|hence|therefore),?\s+)?(?:{_SUBJECT}|(?:is|are|was)\s+)?[*_`\"']*{_VERDICT}",
     re.IGNORECASE,
 )
 # A verdict of its own at the end.
 LAST = re.compile(
-    rf"(?:\s[-–—|]+|[:：→⇒(\[]|[,.;]\s*(?:so|thus|hence|therefore),?\s+(?:{_SUBJECT})?|[.;!]\s+(?:{_SUBJECT})?)"
-    rf"[\s*_`\"']*{_VERDICT}[\W_]*$",
+    rf"(?:\s[-–—|]+|[:：→⇒(\[]|[,.;]\s*(?:so|thus|hence|therefore),?\s++(?:{_SUBJECT})?|[.;!]\s++(?:{_SUBJECT})?)"
+    rf"[\s*_`\"']*(?!true|false){_VERDICT}[\W_]*$",
     re.IGNORECASE,
 )
 MARK = re.compile(r"(?P<wrong>[✗✘❌✖])|(?P<right>[✓✔✅])")
@@ -45,19 +47,24 @@ STEP = re.compile(
     re.IGNORECASE,
 )
 # What may stand between a verdict and the next step, or before the first.
-GAP = re.compile(r"(?:[\W_]|\band\b|\bbut\b|\bwhile\b|\bwhereas\b)*", re.IGNORECASE)
+GAP = re.compile(r"(?:\\[a-z]++|[\W_]|\band\b|\bbut\b|\bwhile\b|\bwhereas\b)*", re.IGNORECASE)
 NAMED = re.compile(
     r"(?:\b(?P<verdict>verdict|judge?ment)\b[\s*_`\"']*(?:[:：=>]|is\b)|\b(?:answer|conclusion)\b[\s*_`]*[:：=]|\\boxed\b)"
-    r"(?:\s*(?:the\s+)?step(?:\s+\d+)?(?=\s+is\b))?",
+    r"(?:\s*(?:the\s+)?step(?:\s+\d+)?(?=\s+is\b|\s*[:：–—-]))?",
     re.IGNORECASE,
 )
+# What speaks of the whole solution, so that what follows is about no step.
+CLOSING = re.compile(r"[\W_]*(?:final|overall|in\s+summary|summary)\b", re.IGNORECASE)
+CONNECTS = ("and", "but", "while", "whereas", "for", "so", "thus", "hence", "then", "therefore")
+TITLE_END = re.compile(r"[\s*_`]*(?:[^\w\s]|$)")
 ALL = re.compile(r"\W*(?:\w+,\s+)?(?:all|every|each)(?:\s+of)?(?:\s+the)?\s+steps?\b", re.IGNORECASE)
 
 
 def read_one(text: str) -> float | None:
     """The verdict on one step: the last one named as such, else the one that the last line begins or ends with."""
     answer = _spoken(text)
-    for named in reversed(list(NAMED.finditer(answer))):
+    names = list(NAMED.finditer(answer))
+    for named in reversed([name for name in names if name["verdict"]] or names):
         said = SAID.match(answer, named.end())
         # An answer or a box may hold anything else, too.
         if said or named["verdict"]:
@@ -67,61 +74,106 @@ def read_one(text: str) -> float | None:
     line = answer.splitlines()[-1]
     step = re.match(r"[\W_]*step\s*\d+", line, re.IGNORECASE)
     rest = line[step.end() :] if step else line
-    return _value(SAID.match(rest) or LAST.search(rest))
+    return _agreed(SAID.match(rest), LAST.search(rest))
 
 
 def read_all(text: str, steps: int) -> list[float | None]:
     """The verdicts on all steps of a solution, numbered from 1; what is said last of a step counts."""
     answer = _spoken(text)
+    lines = answer.splitlines()
     verdicts: list[float | None] = [None] * steps
-    section: range = range(0)
-    for line in answer.splitlines():
-        found = _of_line(line)
-        # A step's verdict may stand on a line of its own below.
-        if not found and (said := _alone(line)) is not None:
-            found = [(section, said)]
-        for numbers, value in found:
-            section = numbers
-            for number in numbers if value is not None else ():
-                if 1 <= number <= steps:
-                    verdicts[number - 1] = value
-    if any(value is not None for value in verdicts) or not answer:
+    # Where lines begin with "Step 1", other numbers are of lists.
+    for worded in (True, False) if any(map(_names_step, lines)) else (False,):
+        verdicts = _of_lines(lines, steps, worded)
+        if any(value is not None for value in verdicts):
+            return verdicts
+    if not answer:
         return verdicts
-    last_line = answer.splitlines()[-1]
-    if of_all := ALL.match(last_line):
-        return [_value(SAID.match(last_line, of_all.end()))] * steps
+    if of_all := ALL.match(lines[-1]):
+        said = SAID.match(lines[-1], of_all.end())
+        # "All steps are correct, except step 3" isn't read.
+        return [_value(said) if said and not re.search(r"\w", lines[-1][said.end() :]) else None] * steps
     return _array(answer, steps) or verdicts
 
 
-def _of_line(line: str) -> list[tuple[range, float | None]]:
-    """The steps that the line speaks of, with their verdicts; of one without a verdict only what the line begins with."""
-    found: list[tuple[range, float | None]] = []
-    openings = list(STEP.finditer(line))
+def _names_step(line: str) -> bool:
+    step = STEP.search(line)
+    return step is not None and step["word"] is not None and GAP.fullmatch(line, 0, step.start()) is not None
+
+
+def _of_lines(lines: Sequence[str], steps: int, worded: bool) -> list[float | None]:
+    verdicts: list[float | None] = [None] * steps
+    section: Sequence[int] = ()
+    for line in lines:
+        found = _of_line(line, worded)
+        # A step's verdict may stand on a line of its own below.
+        if not found and (said := _alone(line)) is not None:
+            found = [(section, said, True)]
+        elif not found and CLOSING.match(line):
+            section = ()
+        for numbers, value, goes_on in found:
+            section = numbers if goes_on else ()
+            for number in numbers if value is not None else ():
+                if 1 <= number <= steps:
+                    verdicts[number - 1] = value
+    return verdicts
+
+
+def _of_line(line: str, worded: bool) -> list[tuple[Sequence[int], float | None, bool]]:
+    """The steps that the line speaks of, with their verdicts, and whether the lines below may say more of them.
+
+    A step without a verdict is one only if it is what the line begins with.
+    """
+    found: list[tuple[Sequence[int], float | None, bool]] = []
+    openings = [step for step in STEP.finditer(line) if step["word"] or not worded]
+    first = openings[0].start() if openings else 0
+    # "✅ Step 1, ❌ Step 2": of such a line the marks behind a step are the next one's.
+    in_front = GAP.fullmatch(line, 0, first) is not None and MARK.search(line, 0, first) is not None
     end = 0
     for index, step in enumerate(openings):
         before = line[end : step.start()]
         leads = GAP.fullmatch(before) is not None and (step["word"] or not found or found[-1][1] is not None)
         if step.start() < end or not (leads or (step["word"] and _ends_clause(before))):
             continue
-        until = next((other.start() for other in openings[index + 1 :] if other["word"]), len(line))
-        said = SAID.match(line, step.end()) or LAST.search(line, step.end(), until) or MARK.search(before)
-        if said or (leads and end == 0):
-            numbers = range(int(step["first"]), int(step["last"] or step["first"]) + 1)
-            found.append((numbers, _value(said)))
-            end = max(said.end() if said else 0, step.end())
+        behind = openings[index + 1 :]
+        near = behind[0].start() if behind else len(line)
+        until = next((other.start() for other in behind if other["word"]), len(line))
+        mark = MARK.search(before) if in_front else None
+        said = None if mark else SAID.match(line, step.end())
+        last = None if mark else LAST.search(line, step.end(), near if said else until)
+        value = _value(mark) if mark else _agreed(said, last)
+        if value is not None or said or (leads and end == 0 and (not step["word"] or _is_title(line, step))):
+            found.append((_numbers(step), value, value is None or not (said or mark)))
+            end = max((match.end() for match in (said or last,) if match), default=step.end())
     return found
+
+
+def _is_title(line: str, step: re.Match[str]) -> bool:
+    """Of a line that begins with the step: "Step 2 gave 5" is none."""
+    return "#" in line[: step.start()] or TITLE_END.match(line, step.end()) is not None
+
+
+def _numbers(step: re.Match[str]) -> Sequence[int]:
+    first, last = int(step["first"]), int(step["last"] or step["first"])
+    return (first, last) if re.search(r"and|&", step[0], re.IGNORECASE) else range(first, last + 1)
+
+
+def _agreed(*matches: re.Match[str] | None) -> float | None:
+    """The verdict, unless they differ: "Incorrect options are B, C - correct"."""
+    values = {_value(match) for match in matches if match}
+    return values.pop() if len(values) == 1 else None
 
 
 def _ends_clause(text: str) -> bool:
     """Whether a new step may be spoken of behind this: "because step 2" isn't about step 2."""
     last = text.rstrip(" \t*_`\"'").split(" ")[-1].lower()
-    return last.endswith(tuple(",;:|.{>)]/✅❌")) or last in ("and", "but", "while", "whereas", "for")
+    return last.endswith(tuple(",;:|.{>)]/✅❌")) or last in CONNECTS
 
 
 def _alone(line: str) -> float | None:
     """The verdict of a line that holds nothing else: "**Correct**", "Verdict: incorrect"."""
     said = SAID.match(line)
-    return _value(said) if said and not re.search(r"\w", line[said.end() :]) else None
+    return _value(said) if said and (said["key"] or not re.search(r"\w", line[said.end() :])) else None
 
 
 def _spoken(text: str) -> str:
@@ -138,7 +190,7 @@ def _array(text: str, steps: int) -> list[float | None] | None:
     for raw in reversed(re.findall(r"\[[^\[\]]*\]", text)):
         try:
             entries = json.loads(raw)
-        except ValueError:  # no JSON, or a number of thousands of digits
+        except (ValueError, RecursionError):  # no JSON, or a number of thousands of digits
             continue
         if len(entries) == steps:
             return [_entry(entry) for entry in entries]

@@ -131,7 +131,13 @@ def test_a_bench_without_a_usable_row_says_what_is_wrong_with_the_first(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("member", "name"), [("images/a.png", "./images/a.png"), ("VPB/a.png", "images/a.png"), ("a.png", "images/a.png")]
+    ("member", "name"),
+    [
+        ("images/a.png", "./images/a.png"),
+        ("VPB/a.png", "images/a.png"),
+        ("a.png", "images/a.png"),
+        ("a.png", "pictures/a.png"),
+    ],
 )
 def test_archives_are_packed_in_more_than_one_way(tmp_path: Path, member: str, name: str) -> None:
     (tmp_path / "test.jsonl").write_text(json.dumps(row(image=[name])) + "\n")
