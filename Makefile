@@ -66,7 +66,7 @@ evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found
 	@$(BIN)/visualprm bon report data/demo-pool >/dev/null
 	@$(BIN)/python -m demo.tables outputs/evaluate/prm outputs/evaluate/base --pool data/demo-pool
 
-reproduce: $(RUNTIME) ## the paper's claims tried on the demo, written to docs/reproduction.md (hours); goes on after a stop
+reproduce: $(RUNTIME) ## the paper's claims tried on the demo, written to docs/reproduction.md (2 hours); goes on after a stop
 	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.reproduction $(ARGS)
 
 demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
