@@ -60,6 +60,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 stderr=log,
                 start_new_session=True,
                 env=environment(),
+                # A shell has its background jobs ignore it, and what they start would, too.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         running.append(process)
         return process
