@@ -57,7 +57,7 @@ def evaluate(
         model: a checkpoint, a hub id, or a .jsonl file of scores.
         rule: how scores become decisions; by default at the critic's middle, which recorded scores have at 0.5.
         against: a .jsonl file of another critic's scores, to report the difference from.
-        out: the folder of the report; by default outputs/evaluate/<model>-on-<bench>.
+        out: the folder of the report; by default outputs/evaluate/<model>-on-<bench>, where recorded scores go by their folder.
     """
     if against and rule is None:
         raise UserError(
@@ -65,10 +65,12 @@ def evaluate(
             "or a number for both"
         )
     bench = read_bench(bench_path)
-    folder = Path(out or Path("outputs", "evaluate", f"{Path(model).name}-on-{Path(bench_path).resolve().stem}"))
+    other = recorded.read_scores(_existing(against), bench.samples) if against else None
+    # Recorded scores all go by one name: their folder tells whose they are.
+    name = f"{Path(model).resolve().parent.name}-{Path(model).stem}" if model.endswith(".jsonl") else Path(model).name
+    folder = Path(out or Path("outputs", "evaluate", f"{name}-on-{Path(bench_path).resolve().stem}"))
     with one_line_io_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-    other = recorded.read_scores(_existing(against), bench.samples) if against else None
     failures: Counter[str] = Counter()
     log, middle = None, 0.5
     if model.endswith(".jsonl"):
@@ -173,7 +175,7 @@ def _origin(model: str, bench: Bench, settings: EvaluateSettings) -> str:
 
 def _existing(path: str) -> Path:
     if not Path(path).is_file():
-        raise UserError(f"{path}: no such file of scores")
+        raise UserError(f"{path}: no such file of scores: give a scores.jsonl")
     return Path(path)
 
 

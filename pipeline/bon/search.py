@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -127,6 +128,7 @@ async def _search_all(
     settings: SearchSettings,
 ) -> None:
     # The engine first: it starts processes, which must not inherit a device that the reward model has opened.
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     engine = make_engine(config.engine)
     searcher = _Searcher(engine, load_scorer(critic), config, settings)
     try:
@@ -216,5 +218,5 @@ def _summary(store: Store, settings: SearchSettings) -> str:
         failed = f"; {len(rows) - len(kept)} problems left out ({told}; with them as wrong {100 * whole:.1f} %)"
     return (
         f"{len(kept):,} problems, {settings.beams} beams × {settings.expand}: accuracy {100 * accuracy.mean:.1f} %"
-        f" [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}], {tokens:,.0f} tokens a problem{failed}; in {store.uri}"
+        f" [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}], {tokens:,.0f} tokens per problem{failed}; in {store.uri}"
     )

@@ -7,6 +7,7 @@ import asyncio
 import gc
 import importlib.util
 import io
+import logging
 import re
 import sys
 import uuid
@@ -61,6 +62,10 @@ class VllmEngine:
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        # That the engine is gone they also tell, with a traceback, when it merely ends before they do at a job's end. What
+        # killed it is told by its own process, and that it is gone by `EngineDead`.
+        for name, level in (("async_llm", logging.CRITICAL), ("core_client", logging.ERROR)):
+            logging.getLogger(f"vllm.v1.engine.{name}").setLevel(level)
         self._text = ChatText(config.model, config.trust_remote_code)
         self.chat, self.encode, self.ends = self._text.chat, self._text.encode, self._text.ends
         defaults: dict[str, Any] = CPU_ARGS if current_platform.is_cpu() else {}

@@ -208,6 +208,20 @@ def test_another_critics_scores_beside_it(bench: Path, tmp_path: Path, capsys: p
     assert 0.4 < against["macro_f1"]["low"] < 0.7
 
 
+def test_reports_of_two_files_of_scores_lie_apart(bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("prm", "base"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scores.jsonl").write_text('{"id": "r1", "scores": [0.9, 0.2, 0.5]}\n')
+        main(["evaluate", f"{name}/scores.jsonl", str(bench), "resamples=5"])
+    assert sorted(folder.name for folder in Path("outputs/evaluate").iterdir()) == [
+        "base-scores-on-bench", "prm-scores-on-bench"
+    ]  # fmt: skip
+    with pytest.raises(SystemExit):
+        main(["evaluate", "m", str(bench), "--against", "nope", "--threshold", "tuned"])
+    assert not Path("outputs/evaluate/m-on-bench").exists()
+
+
 def test_settings_may_follow_options_but_nothing_else_may(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["status", "run", "a=1"], ["evaluate", "m", "b", "--nope", "a=1"], ["publish", "r", "--x", "y"]):
         with pytest.raises(SystemExit) as stop:
