@@ -61,15 +61,20 @@ def load_problems(store: Store, config: RunConfig) -> None:
             rejected.extend(writer.withdraw(responses.withdrawn))
     if responses and (unmatched := responses.unmatched()):
         print(f"{unmatched} responses name no problem of this run", file=sys.stderr)
+    store.write_json("problems.json", {"rejected": keep_rejected(store, rejected, screen)})
+
+
+def keep_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | None) -> Counter[str]:
+    """Writes the quarantine and what the screen found, and says how many; returns the reasons' counts."""
     reasons = Counter(item.reason for item in rejected)
     store.write_jsonl("quarantine/load.jsonl", map(Rejected.row, rejected))
     if screen:
         store.write_jsonl(REPORT, screen.report)
         for line in screen.summary():
             print(line, file=sys.stderr)
-    store.write_json("problems.json", {"rejected": reasons})
     for reason, count in sorted(reasons.items()):
         print(f"quarantined {count} rows: {reason}", file=sys.stderr)
+    return reasons
 
 
 def check_sources(config: RunConfig) -> str:

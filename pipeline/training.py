@@ -120,7 +120,7 @@ def make_trainer(config: TrainConfig, prepared: Prepared) -> Any:
         data_collator=Collator(processor, prepared.class_weights, prepared.scale),
         train_dataset=prepared.train,
         eval_dataset=prepared.held_out if len(prepared.held_out) else None,
-        compute_metrics=partial(step_metrics, threshold=sum(_bounds(weights)) / 2),
+        compute_metrics=partial(step_metrics, threshold=(min(weights.values()) + max(weights.values())) / 2),
         objective=objective,
     )
 
@@ -350,10 +350,6 @@ def _plain(metrics: Mapping[str, float]) -> dict[str, float]:
     timing = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
     found = {name.removeprefix("eval_"): float(value) for name, value in metrics.items() if name.startswith("eval_")}
     return {name: value for name, value in found.items() if name not in timing}
-
-
-def _bounds(weights: Mapping[str, float]) -> tuple[float, float]:
-    return min(weights.values()), max(weights.values())
 
 
 def _flat(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from pipeline.config import RunConfig, ledger_view
 from pipeline.engine import Engine, make_engine
 from pipeline.errors import RowError, UserError
 from pipeline.judging import check_reference, judge
-from pipeline.loading import read_sources
+from pipeline.loading import keep_rejected, read_sources
 from pipeline.policy import check_engine, model_fingerprint, policy_key
 from pipeline.records import SEPARATOR, Problem, Rejected, asked
 from pipeline.screen import open_screen
@@ -109,12 +108,7 @@ def _load(store: Store, config: RunConfig) -> list[Problem]:
     """The problems that a dataset of this configuration would have; the other rows go to its quarantine."""
     screen = open_screen(config)
     items = list(read_sources(config, screen))
-    rejected = [item for item in items if isinstance(item, Rejected)]
-    store.write_jsonl("quarantine/load.jsonl", map(Rejected.row, rejected))
-    for reason, count in sorted(Counter(item.reason for item in rejected).items()):
-        print(f"quarantined {count} rows: {reason}", file=sys.stderr)
-    for line in screen.summary() if screen else ():
-        print(line, file=sys.stderr)
+    keep_rejected(store, [item for item in items if isinstance(item, Rejected)], screen)
     return [item for item in items if isinstance(item, Problem)]
 
 
