@@ -45,26 +45,26 @@ status: $(RUNTIME) ## how far RUN=runs/demo is
 	@$(BIN)/visualprm status $(RUN)
 
 frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, its labels' worth, and a PRM's trained on them
-	@$(BIN)/python -m demo.frontier $(RUN) $(ARGS)
+	@$(BIN)/python -m demo.checks.frontier $(RUN) $(ARGS)
 
 # One thread: a second one gains little on models so small, and waits for whatever else has the core.
 train: export OMP_NUM_THREADS := 1
 train: $(RUNTIME) ## train the demo's reward models, of steps and of outcomes, and compare them with the truth
 	@$(BIN)/visualprm train configs/train_demo.yaml $(ARGS)
 	@$(BIN)/visualprm train configs/train_demo.yaml name=demo_orm target.kind=outcome $(ARGS)
-	@$(BIN)/python -m demo.critics outputs/demo_prm outputs/demo_orm
+	@$(BIN)/python -m demo.checks.critics outputs/demo_prm outputs/demo_orm
 
 evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found, and Best-of-N beside the base model and votes
 	@test -f outputs/demo_prm/prm_config.json -a -f outputs/demo_orm/prm_config.json \
 	  || { echo "make evaluate: outputs/ holds no demo_prm or no demo_orm: run make train first" >&2; exit 2; }
 	@$(BIN)/visualprm bon sample configs/demo.yaml name=demo-test sources.0.kwargs.split=test --n 16 --out data/demo-pool
-	@$(BIN)/python -m demo.process_bench data/demo-pool --out data/demo-bench
+	@$(BIN)/python -m demo.checks.process_bench data/demo-pool --out data/demo-bench
 	@$(BIN)/visualprm evaluate outputs/demo_prm data/demo-bench --threshold tuned --out outputs/evaluate/prm >/dev/null
 	@$(BIN)/visualprm evaluate demo/policy data/demo-bench --threshold tuned --out outputs/evaluate/base \
 	  --like outputs/demo_prm --against outputs/evaluate/prm/scores.jsonl >/dev/null
 	@$(BIN)/visualprm bon score data/demo-pool prm=outputs/demo_prm orm=outputs/demo_orm base=demo/policy --like outputs/demo_prm
 	@$(BIN)/visualprm bon report data/demo-pool >/dev/null
-	@$(BIN)/python -m demo.tables outputs/evaluate/prm outputs/evaluate/base --pool data/demo-pool
+	@$(BIN)/python -m demo.checks.tables outputs/evaluate/prm outputs/evaluate/base --pool data/demo-pool
 
 reproduce: $(RUNTIME) ## the paper's claims tried on the demo, written to docs/reproduction.md (2 hours); goes on after a stop
 	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.reproduction $(ARGS)

@@ -46,12 +46,12 @@ class Recording:
 
 async def pipeline_side(config: RunConfig, engine: Recording) -> float:
     """Seconds that annotating all problems takes."""
-    from pipeline.annotate import annotate
-    from pipeline.claim import read_templates
-    from pipeline.policy import model_fingerprint
+    from pipeline.engine.policy import model_fingerprint
     from pipeline.records import Problem
-    from stages.load import load
-    from stages.sample import Template
+    from stages.annotate.annotator import annotate
+    from stages.annotate.sample import Template
+    from stages.annotate.settings_lock import read_templates
+    from stages.load.parse import load
     from stages.verify.pool import VerifierPool
 
     template = Template(next(iter(read_templates(config).values())))

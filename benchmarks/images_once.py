@@ -38,9 +38,9 @@ from pipeline.records import (
     table,
 )
 from pipeline.settings import Strict
-from pipeline.shards import WRITER_OPTIONS
 from stages.label import labelled_steps
-from stages.publish import Run, publish
+from stages.publish.rows import Run, publish
+from stages.publish.shards import WRITER_OPTIONS
 
 WORDS = [a + b for a in ("read", "add", "take", "count", "value", "total") for b in ("", "s", "ed", "ing")]
 PROBLEM_FILES = 4

@@ -20,17 +20,17 @@ from functools import partial
 from typing import Any
 
 from benchmarks.shape import Benchmark, Figure
-from pipeline.annotate import annotate
-from pipeline.claim import read_templates
 from pipeline.config import RunConfig, load_config
 from pipeline.engine import Completion, Prompt
+from pipeline.engine.policy import model_fingerprint, policy_key
 from pipeline.engine.vllm import VllmEngine
-from pipeline.policy import model_fingerprint, policy_key
 from pipeline.records import SEPARATOR, FinishReason, Problem, Verdict
 from pipeline.seeds import base_seed
 from pipeline.settings import Strict
-from stages.load import load
-from stages.sample import Template, chat_prompt
+from stages.annotate.annotator import annotate
+from stages.annotate.sample import Template, chat_prompt
+from stages.annotate.settings_lock import read_templates
+from stages.load.parse import load
 from stages.split import split
 from stages.verify.pool import VerifierPool
 

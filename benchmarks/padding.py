@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.shape import Benchmark, Figure
 from pipeline.errors import UserError
 from pipeline.settings import Strict
-from pipeline.train_config import TrainConfig, load_train_config
+from stages.train.config import TrainConfig, load_train_config
 
 WARM_UP = 2
 
@@ -40,10 +40,10 @@ def measure(settings: Settings) -> dict[str, float]:
 
 
 def _measure(config: TrainConfig, batches: int) -> dict[str, float]:
-    from pipeline.base_model import load_processor
-    from pipeline.preparation import prepare
-    from pipeline.training import make_layout, make_trainer
-    from stages.order import grouped_order, padding_share
+    from stages.train.base_model import load_processor
+    from stages.train.order import grouped_order, padding_share
+    from stages.train.prepare import prepare
+    from stages.train.run import make_layout, make_trainer
 
     prepared = prepare(config, load_processor(config.model), make_layout(config))
     lengths, batch = prepared.train.lengths, config.optim.batch_size

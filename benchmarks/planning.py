@@ -18,8 +18,8 @@ import PIL.Image
 import yaml
 
 from benchmarks.shape import Benchmark, Figure
-from pipeline.planning.assumptions import load_assumptions
 from pipeline.settings import Strict
+from stages.plan.assumptions import load_assumptions
 
 SIZES = ((640, 480), (1024, 768), (300, 900), (448, 448), (1600, 1200), (512, 256))
 UNLISTED = ("study_com_en_20240619", 14_000)

@@ -16,7 +16,7 @@ from benchmarks.shape import Benchmark, Figure
 from demo.benchmark import FAMILIES, problem
 from demo.reasoning import STEP_SEPARATOR, write
 from pipeline.settings import Strict
-from stages.score import Candidate, ProcessRewardModel, Scorer
+from stages.reward.model import Candidate, ProcessRewardModel, Scorer
 
 POLICY = str(Path(__file__).parents[1] / "demo/policy")
 WARM_UP = 8
@@ -35,7 +35,7 @@ class Settings(Strict):
 
 
 def measure(settings: Settings) -> dict[str, float]:
-    from pipeline.engine.vllm_scores import VllmScorer
+    from stages.reward.vllm import VllmScorer
 
     items = solutions(settings.problems, settings.solutions)
     plain, plain_rate = timed(ProcessRewardModel.from_pretrained(settings.model, dtype="float32"), items)

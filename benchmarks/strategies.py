@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.shape import Benchmark, Figure
-from pipeline.frontier.run import replayed
 from pipeline.settings import Strict
+from stages.frontier.run import replayed
 
 
 class Settings(Strict):

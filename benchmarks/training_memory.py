@@ -26,8 +26,8 @@ from PIL import Image
 from benchmarks.shape import Benchmark, Figure
 from pipeline.config import PublishConfig
 from pipeline.settings import Strict
-from pipeline.shards import ShardWriter
-from pipeline.train_config import load_train_config
+from stages.publish.shards import ShardWriter
+from stages.train.config import load_train_config
 from tests.shards import row, step
 
 CONFIG = "configs/train_demo.yaml"

@@ -34,8 +34,9 @@ from demo.model import (
     build_tokenizer,
 )
 from demo.reasoning import listing, sample_solution
+from pipeline.prompts import prompt_file
 
-PROMPT_FILE = Path(__file__).parents[1] / "prompts" / "demo_v1.txt"
+PROMPT_FILE = prompt_file("demo_v1.txt")
 LISTING_PROMPT = "List everything."
 FIRST_LISTING_SHARE, LISTING_SHARE = 0.75, 0.1
 # enough problems that none is learnt by heart; each return of one has a new drawing and a new solution

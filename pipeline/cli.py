@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import bon, build, compare, evaluate, exchange, judge, plan, reward, train
 from pipeline.errors import EngineDead, UserError
 
-GROUPS = (build, plan, judge, exchange, train, reward, evaluate, bon, compare)
-"""In the order of `visualprm --help`."""
+COMMANDS = (
+    "stages.build.command",
+    "stages.annotate.command",
+    "stages.publish.command",
+    "stages.load.command",
+    "stages.plan.command",
+    "stages.verify.command",
+    "stages.exchange.command",
+    "stages.train.command",
+    "stages.reward.command",
+    "stages.evaluate.command",
+    "stages.best_of_n.command",
+    "stages.frontier.command",
+)
+"""The modules that register commands, in the order of `visualprm --help`. As text: the framework imports no stage.
+
+Each has an `add`. A command that a stop does not set back says `goes_on`.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,8 +69,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="visualprm", description="Process supervision for multimodal reasoning.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in GROUPS:
-        group.add(commands)
+    for name in COMMANDS:
+        importlib.import_module(name).add(commands)
     return parser
 
 

@@ -77,7 +77,7 @@ class Problem:
 
 def asked(question: str, options: Sequence[str]) -> str:
     """The question as whoever answers or judges it must see it: options that it does not list follow it, lettered."""
-    # No source gives more options than there are letters (`stages/sources/fields.py`).
+    # No source gives more options than there are letters (`stages/load/sources/fields.py`).
     lettered = list(zip(ascii_uppercase, options, strict=False))
     if all(re.search(rf"\b{letter}\W{{1,4}}{re.escape(option)}(?!\w)", question) for letter, option in lettered):
         return question
@@ -278,7 +278,7 @@ PUBLISHED_SCHEMA = pa.schema(
 )
 
 IMPORTED_SCHEMA = PUBLISHED_SCHEMA.append(pa.field("extra", pa.string()))
-"""What `visualprm import` writes; `extra` is `stages.exchange.kept.Kept` as JSON."""
+"""What `visualprm import` writes; `extra` is `stages.publish.kept.Kept` as JSON."""
 
 
 def problem_row(problem: Problem) -> dict[str, Any]:

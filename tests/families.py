@@ -5,11 +5,11 @@ Every byte is a token, so every label is one; the chat templates follow the fami
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from tests.places import POLICY
+
 FAMILIES = ("demo", "internvl", "qwen2_5_vl", "qwen3_vl")
-POLICY = Path(__file__).parents[1] / "demo/policy"
 
 _TURNS = (
     "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' }}{% for part in message.content %}"

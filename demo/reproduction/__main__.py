@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from demo.process_bench import LABELS
+from demo.checks.process_bench import LABELS
 from demo.reproduction.claims import WIDE, Results
 from demo.reproduction.document import Corpus, document
 from demo.reproduction.plan import TEMPERATURES, VARIANTS, Places, Plan

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from demo.tables import DASH, signed
+from demo.checks.tables import DASH, signed
 from stages.best_of_n.compare import compare
 from stages.best_of_n.expected import Floats
 

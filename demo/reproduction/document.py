@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.checks.tables import best_of_n_table, steps_table
 from demo.reproduction.claims import (
     AGGREGATES,
     NAMES,
@@ -20,7 +21,6 @@ from demo.reproduction.claims import (
     claims_of_wide,
     claims_of_wide_choice,
 )
-from demo.tables import best_of_n_table, steps_table
 from pipeline.markdown import markdown_table
 
 HEADS = ("claim", "paper", "here", "difference", "detectable", "verdict")

@@ -23,7 +23,7 @@ TEMPERATURES = (PAPERS_TEMPERATURE, 1.0)
 TIMES_WIDER = 4
 DATASET_CONFIG, TRAIN_CONFIG = "configs/demo.yaml", "configs/train_demo.yaml"
 VISUALPRM = (sys.executable, "-m", "pipeline.cli")
-BENCH_OF = (sys.executable, "-m", "demo.process_bench")
+BENCH_OF = (sys.executable, "-m", "demo.checks.process_bench")
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "value": (),

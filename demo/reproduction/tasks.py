@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from pipeline.config import EngineConfig
-from pipeline.policy import model_fingerprint
+from pipeline.engine.policy import model_fingerprint
 
 POLICY = "demo/policy"
 

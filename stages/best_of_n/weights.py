@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from stages.aggregate import AGGREGATORS
+from stages.reward.aggregate import AGGREGATORS
 
 _STANDS_FOR: Mapping[str, Callable[[float], float]] = {
     "sum_log": math.exp,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.evaluate import metrics
+from stages import metrics
 from stages.evaluate.bench import Sample
 from stages.evaluate.critic import Scores
 from stages.evaluate.report import Json, prepare, with_interval

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UserError
-from stages.evaluate import metrics
+from stages import metrics
 from stages.evaluate.bench import Sample
 from stages.evaluate.critic import Scores
-from stages.evaluate.metrics import Bools, Floats, Ints, Steps
 from stages.evaluate.threshold import Rule, is_for_tuning
+from stages.metrics import Bools, Floats, Ints, Steps
 
 Json = dict[str, Any]
 

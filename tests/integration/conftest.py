@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.places import ROOT
 
 Command = Callable[..., subprocess.CompletedProcess]
 Start = Callable[..., subprocess.Popen]

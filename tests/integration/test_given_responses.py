@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.exchange.reading import read_rows
+from stages.publish.reading import read_rows
 from tests.integration.conftest import Command, scripted
 
 pytestmark = pytest.mark.integration

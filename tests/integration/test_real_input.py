@@ -12,10 +12,11 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from tests.integration.conftest import ROOT, Command, scripted
+from tests.integration.conftest import Command, scripted
 from tests.integration.test_dataset import published
+from tests.places import ROOT, SHARED
 
-QUESTIONS = ROOT.parent / "shared" / "data" / "questions"
+QUESTIONS = SHARED / "questions"
 MODES = {"chartqa": ["relaxed", "list", "text"], "gaokao_mm": ["choice"], "wemath": ["choice"]}
 pytestmark = pytest.mark.skipif(not QUESTIONS.exists(), reason="needs the sample questions beside the repository")
 

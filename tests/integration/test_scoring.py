@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.scorer import POLICY, solutions
 from pipeline.errors import RowError
-from stages.score import Candidate, ProcessRewardModel
+from stages.reward.model import Candidate, ProcessRewardModel
 from tests.integration.conftest import Command, Start
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ def expected(items: list[Candidate]) -> list[list[float] | RowError]:
 
 
 def test_vllm_gives_the_scores_of_transformers(items: list[Candidate], expected: list) -> None:
-    from pipeline.engine.vllm_scores import VllmScorer
+    from stages.reward.vllm import VllmScorer
 
     with closing(VllmScorer(POLICY, dtype="float32")) as scorer:
         found = scorer.score_many(items)

@@ -18,11 +18,11 @@ import torch
 from transformers import TrainerCallback
 
 from pipeline.errors import UserError
-from pipeline.preparation import Prepared, prepare
-from pipeline.prm_config import PrmConfig
-from pipeline.train_config import TrainConfig, load_train_config
-from pipeline.training import _ray_worker, _worker_settings, fit, make_layout, make_trainer, train
-from stages.score import ProcessRewardModel
+from stages.reward.config import PrmConfig
+from stages.reward.model import ProcessRewardModel
+from stages.train.config import TrainConfig, load_train_config
+from stages.train.prepare import Prepared, prepare
+from stages.train.run import _ray_worker, _worker_settings, fit, make_layout, make_trainer, train
 from tests import shards
 from tests.families import FAMILIES, family
 
@@ -57,7 +57,7 @@ def config(folder: Path, model: str, rows: list[dict[str, Any]], **changes: Any)
 
 
 def prepared(settings: TrainConfig) -> Prepared:
-    from pipeline.base_model import load_processor
+    from stages.train.base_model import load_processor
 
     return prepare(settings, load_processor(settings.model), make_layout(settings))
 

@@ -24,7 +24,8 @@ from pipeline.records import SEPARATOR, Image
 from stages.evaluate.critic import Item
 from stages.evaluate.prompted import PromptedCritic
 from stages.split import spans, split
-from tests.integration.conftest import ROOT, Command
+from tests.integration.conftest import Command
+from tests.places import ROOT
 
 SAMPLING = SamplingConfig(max_tokens=128)
 TEMPLATE = (ROOT / "prompts" / "demo_v1.txt").read_text()

@@ -16,7 +16,7 @@ from benchmarks.table import BEGIN, END, render
 from benchmarks.training_memory import watched
 from pipeline.settings import parse_settings
 from tests.shards import solutions, write
-from tests.unit.pipeline.frontier.test_frontier import ledger
+from tests.unit.stages.frontier.test_measure import ledger
 
 TINY = {
     "images_once": ["problems=8"],

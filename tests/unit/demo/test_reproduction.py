@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from demo.checks.tables import main as tables_main
 from demo.reproduction.claims import (
     Accuracies,
     Claim,
@@ -25,8 +26,7 @@ from demo.reproduction.claims import (
 from demo.reproduction.document import Corpus, document
 from demo.reproduction.plan import VARIANTS, Places, Plan
 from demo.reproduction.tasks import Task, run
-from demo.tables import main as tables_main
-from pipeline.paper import BEST_OF_N
+from stages.evaluate.paper import BEST_OF_N
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 

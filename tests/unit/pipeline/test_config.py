@@ -7,8 +7,8 @@ import yaml
 
 from pipeline.config import ledger_view, load_config, parse_config
 from pipeline.errors import UserError
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[3]
 SMALL = {"name": "x", "sources": [{"name": "a", "path": "rows.jsonl"}]}
 
 

@@ -12,11 +12,12 @@ import PIL.Image
 import pytest
 
 from pipeline.config import RunConfig, load_config
-from pipeline.loading import read_sources
 from pipeline.records import Problem
+from stages.load.problems import read_sources
 from stages.verify.judge import judge
+from tests.places import ROOT
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = ROOT / "configs"
 MODES = {
     "A": {"relaxed", "text", "choice", "math"},
     "B": {"relaxed"},

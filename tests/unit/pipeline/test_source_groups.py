@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.config import load_config, parse_config
 from pipeline.errors import UserError
-from pipeline.places import locate
 from pipeline.settings import dump_settings, parse_settings
+from stages.load.paths import locate
+from tests.places import ROOT
 
 
 def short(**more: Any) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def test_names_and_defaults_become_full_entries() -> None:
 
 
 def test_the_benchmarks_of_the_example_have_names_in_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Path(__file__).parents[3] / "configs/examples/contamination.yaml"
+    path = ROOT / "configs/examples/contamination.yaml"
     contamination = load_config(path).contamination
     assert contamination is not None
     names = "MMMU MathVista MathVision MathVerse DynaMath WeMath LogicVista".split()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.aggregate import AGGREGATORS
 from stages.best_of_n.weights import vote_weight
+from stages.reward.aggregate import AGGREGATORS
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 ADVANTAGES = st.lists(st.floats(-1, 1), min_size=1, max_size=12)

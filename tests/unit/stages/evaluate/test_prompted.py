@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,11 +14,11 @@ from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import RowError
+from pipeline.prompts import prompt_file
 from stages.evaluate.critic import Item, Judged
 from stages.evaluate.prompted import PromptedCritic
 from stages.evaluate.verdicts import read_all, read_one
 
-PROMPTS = Path(__file__).parents[4] / "prompts"
 ITEM = Item("What is <image>?", (b"picture",), ("First\n\nstep {question}", "An <image> here", "Last"))
 
 
@@ -162,7 +161,7 @@ class Answers(ScriptedEngine):
 
 
 def critic(engine: Answers, judging: str) -> PromptedCritic:
-    template = (PROMPTS / f"critic_{judging}_v2.txt").read_text()
+    template = prompt_file(f"critic_{judging}_v2.txt").read_text()
     return PromptedCritic(engine, template, judging, 64, 1, in_flight=2, seed=0)  # type: ignore[arg-type]
 
 

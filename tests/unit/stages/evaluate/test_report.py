@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import UserError
-from pipeline.paper import VISUAL_PROCESS_BENCH
 from stages.evaluate import plots, table
 from stages.evaluate.bench import Sample
 from stages.evaluate.critic import Scores
+from stages.evaluate.paper import VISUAL_PROCESS_BENCH
 from stages.evaluate.report import Json, build
 from stages.evaluate.threshold import Rule, is_for_tuning
 

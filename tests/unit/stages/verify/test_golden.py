@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stages.verify.judge import judge
+from tests.places import GOLDEN
 
 ROWS: list[dict[str, Any]] = [
-    json.loads(line)
-    for line in (Path(__file__).parents[3] / "golden" / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
+    json.loads(line) for line in (GOLDEN / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
 ]
 
 

@@ -9,7 +9,6 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,8 +18,8 @@ from pipeline.config import Mode
 from pipeline.records import Verdict
 from stages.verify.judge import judge
 from stages.verify.pool import VerifierPool, Worker
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[4]
 MODES: tuple[Mode, ...] = ("choice", "number", "math", "text")
 ENDLESS = "\\sin(\\sin(\\sin(\\cos(\\tan(x)^{90})^{80})))^{77}"
 """Something that passes the guards and keeps sympy busy for minutes."""

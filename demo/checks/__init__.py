@@ -1,0 +1,1 @@
+"""What only an oracle can say: of labels, strategies and critics."""

@@ -1,0 +1,93 @@
+"""Both tables of a demo's evaluation: wrong steps found, and Best-of-N. `make evaluate` ends with them.
+
+    python -m demo.checks.tables outputs/evaluate/prm outputs/evaluate/base --pool data/demo-pool
+
+Reads what `visualprm evaluate` and `visualprm bon report` wrote; computes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.markdown import markdown_table
+
+Json = Mapping[str, Any]
+DASH = "–"
+
+
+def steps_table(reports: Mapping[str, Json]) -> str:
+    """Markdown: critic → its report on the bench; last what needs no model. Differences are to the first one."""
+    rows = []
+    for name, report in reports.items():
+        pooled, against = report["pooled"], report.get("against")
+        difference = signed(against["macro_f1"]) if against else ""
+        measures = (pooled["macro_f1"], pooled["auc"], pooled["first_error_accuracy"])
+        rows.append((name, *map(percent, measures), difference))
+    baselines = next(iter(reports.values()))["baselines"]
+    for key, name in (("always_right", "every step right"), ("fair_coin", "fair coin")):
+        value = baselines[key]["pooled"]
+        rows.append((name, DASH if value is None else f"{100 * value:.1f}", "", "", ""))
+    return markdown_table(("critic", "macro-F1", "AUC", "first error found", "difference"), rows)
+
+
+def best_of_n_table(report: Json, aggregates: Sequence[str] = ("mean",), sizes: Sequence[int] = ()) -> str:
+    """Markdown: accuracy at every size (or at these) of all ways to choose; critics of steps with these aggregates."""
+    shown = [method for method in report["methods"] if method["aggregate"] in (None, *aggregates)]
+    kept = sizes or report["sizes"]
+    rows = [
+        (method["label"], *(percent(point) for point in method["accuracy"] if point["n"] in kept)) for method in shown
+    ]
+    return markdown_table(("chosen by", *(f"N = {size}" for size in kept)), rows)
+
+
+def percent(measure: Json) -> str:
+    """`61.2 [59.0, 63.4]`; a dash for what isn't defined."""
+    value = _value(measure)
+    if value is None:
+        return DASH
+    ends = f" [{100 * measure['low']:.1f}, {100 * measure['high']:.1f}]" if measure["low"] is not None else ""
+    return f"{100 * value:.1f}{ends}"
+
+
+def signed(measure: Json) -> str:
+    """`+1.2 [-0.4, +2.8]`; a dash for what isn't defined."""
+    value = _value(measure)
+    if value is None:
+        return DASH
+    ends = f" [{100 * measure['low']:+.1f}, {100 * measure['high']:+.1f}]" if measure["low"] is not None else ""
+    return f"{100 * value:+.1f}{ends}"
+
+
+def _value(measure: Json) -> float | None:
+    """Steps have a "value", Best-of-N a "mean"."""
+    found: float | None = measure.get("value", measure.get("mean"))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("reports", nargs="+", type=Path, help="folders of `visualprm evaluate`")
+    parser.add_argument("--pool", type=Path, required=True, help="a pool with its report")
+    options = parser.parse_args()
+    reports = {folder.name: json.loads((folder / "report.json").read_text()) for folder in options.reports}
+    pool = json.loads((options.pool / "report" / "report.json").read_text())
+    first = next(iter(reports.values()))
+    steps = first["steps"]
+    print(f"\nWrong steps found: {first['bench']}, {steps['samples']} solutions, {steps['right']} right and "
+          f"{steps['wrong']} wrong steps; threshold {first['threshold']['rule']}; in %, 95 % intervals\n")  # fmt: skip
+    print(steps_table(reports))
+    print(
+        f"\nBest of N: {pool['pool']['problems']} problems × {pool['pool']['num_candidates']} candidates; accuracy in %\n"
+    )
+    print(best_of_n_table(pool))
+    print(
+        f"\nMore in {', '.join(f'{folder}/report.md' for folder in options.reports)} and {options.pool}/report/report.md"
+    )
+
+
+if __name__ == "__main__":
+    main()

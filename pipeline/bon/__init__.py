@@ -1,1 +1,0 @@
-"""Best-of-N: a frozen pool of candidates, the scores that critics give them, and what both say."""

@@ -1,1 +1,0 @@
-"""Effects around `stages/exchange`: released corpora in, other people's formats out."""

@@ -1,0 +1,1 @@
+"""Problems to a ledger: the Ray graph that samples solutions and draws continuations."""

@@ -1,0 +1,248 @@
+"""What one engine does: problems in, annotated problems out. Runs in a Ray actor; composes the stages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pyarrow as pa
+
+from pipeline import records
+from pipeline.config import RunConfig
+from pipeline.engine import Completion, Engine, Prompt, make_engine
+from pipeline.engine.policy import policy_key
+from pipeline.errors import EngineDead, RowError, UserError
+from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, Step, Verdict
+from pipeline.seeds import base_seed
+from pipeline.store import Store
+from stages import split as splitting
+from stages.annotate.counters import Meter
+from stages.annotate.earlier_run import read_given
+from stages.annotate.sample import Template, chat_prompt, sample, user_turn
+from stages.load.given_responses import COLUMN as RESPONSES
+from stages.rollout import Verify, roll_out
+from stages.verify.of_run import judge
+
+if TYPE_CHECKING:
+    from stages.verify.pool import VerifierPool
+
+
+FULL_CACHE = 0.9
+"""The share of the engine's KV cache in use above which no further problem is begun."""
+MOST_LOSSES = 3
+"""Engines that may die over one problem in a call of the driver before it is given up."""
+
+
+async def annotate(
+    problem: Problem,
+    template: Template,
+    model: str,
+    engine: Engine,
+    pool: VerifierPool,
+    config: RunConfig,
+    given: Sequence[Solution] | None = None,
+    responses: Sequence[str] | None = None,
+) -> AnnotatedProblem:
+    """Samples, splits, rolls out and verifies one problem. A `RowError` becomes the row's `error`.
+
+    Args:
+        given: solutions that are there already, split and judged, with the draws they may hold; none are sampled.
+        responses: texts of solutions that another policy wrote; none are sampled. What is `given` came from them.
+
+    Raises:
+        EngineDead: the engine is gone.
+    """
+    result = _unanswered(problem, template, model, config, responses)
+    key = result.policy_key
+
+    def verify(response: str, finish_reason: FinishReason) -> Awaitable[Verdict]:
+        return judge(problem, response, finish_reason, template.text, pool, config)
+
+    async def one(index: int, completion: Completion) -> Solution:
+        solution = await _solution(f"{problem.problem_id}/{key}/s{index}", completion, prompt, engine, verify, config)
+        return await _roll_out(solution, prompt, engine, verify, config)
+
+    try:
+        prompt = chat_prompt(problem, template, engine)
+        if given is not None:
+            solutions = await _all(_roll_out(held, prompt, engine, verify, config) for held in given)
+        elif responses is not None:
+            written = [_tokenised(text, engine, config) for text in responses]
+            found = await _all(one(index, response) for index, response in enumerate(written))
+            solutions = [dataclasses.replace(solution, seed=None) for solution in found]
+        else:
+            seed = base_seed(config.seed, problem.problem_id, key, "solutions")
+            completions = await sample(prompt, engine, config.sampling, seed)
+            solutions = await _all(one(index, drawn) for index, drawn in enumerate(completions))
+    except EngineDead:
+        raise
+    except RowError as error:
+        return dataclasses.replace(result, error=str(error))
+    except Exception as error:
+        # One row must not end the run for all others; it is counted and shown like any other that failed.
+        return dataclasses.replace(result, error=f"internal_error: {type(error).__name__}: {error}"[:500])
+    return dataclasses.replace(result, solutions=tuple(solutions))
+
+
+async def _all(solutions: Iterable[Coroutine[Any, Any, Solution]]) -> list[Solution]:
+    """All of them, at once. The first failure ends the others: the row has failed, and they would draw for nothing."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(solution) for solution in solutions]
+    except ExceptionGroup as failed:
+        # Whatever else went wrong: an engine that is dead must not pass for a row that failed.
+        dead = (error for error in failed.exceptions if isinstance(error, EngineDead))
+        raise next(dead, failed.exceptions[0]) from None
+    return [task.result() for task in tasks]
+
+
+def _unanswered(
+    problem: Problem, template: Template, model: str, config: RunConfig, responses: Sequence[str] | None
+) -> AnnotatedProblem:
+    """The problem as the policy is asked it, still without solutions."""
+    return AnnotatedProblem(
+        problem,
+        (),
+        config.engine.model
+        if responses is None
+        else f"{config.input.responses_policy or 'given'} + {config.engine.model}",
+        policy_key(model, template.sha, config),
+        user_turn(problem, template),
+        template.sha,
+        config.rollout.description,
+    )
+
+
+def _tokenised(text: str, engine: Engine, config: RunConfig) -> Completion:
+    """A text as the policy would have written it: from here on it is a solution like any other."""
+    ids = engine.encode(text)
+    if len(ids) > config.sampling.max_tokens:
+        # Its later prefixes would leave no room for a continuation, and every step would look wrong.
+        raise RowError("response_too_long", f"{len(ids)} tokens, sampling.max_tokens is {config.sampling.max_tokens}")
+    return Completion(ids, text, "stop", seed=0)
+
+
+async def _solution(
+    solution_id: str, completion: Completion, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig
+) -> Solution:
+    """A sampled response, cut into steps and judged."""
+    steps = splitting.split(completion.text, config.split.max_steps)
+    ends = engine.ends(completion.token_ids, prompt.token_ids)
+    if ends and ends[-1] != len(completion.text):
+        raise RowError("token_offsets", f"the tokens give {ends[-1]} characters, the text has {len(completion.text)}")
+    spans = splitting.spans(steps, ends)
+    return Solution(
+        solution_id,
+        completion.text,
+        completion.token_ids,
+        completion.finish_reason,
+        completion.seed,
+        await verify(completion.text, completion.finish_reason),
+        tuple(Step(text, span.start, span.end, span.exact) for text, span in zip(steps, spans, strict=True)),
+    )
+
+
+async def _roll_out(solution: Solution, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig) -> Solution:
+    offsets = splitting.boundaries([step.text for step in solution.steps])
+    ends = engine.ends(solution.token_ids, prompt.token_ids)
+    prefixes = [
+        _prefix(solution, step, offset, ends, engine) for step, offset in zip(solution.steps, offsets, strict=True)
+    ]
+    place = solution.solution_id.split("/")
+    seeds = [base_seed(config.seed, *place, step) for step in range(len(solution.steps))]
+    return await roll_out(solution, prompt, prefixes, seeds, engine, verify, config.sampling, config.rollout)
+
+
+def _prefix(
+    solution: Solution, step: Step, offset: int, ends: list[int], engine: Engine
+) -> tuple[str, tuple[int, ...]]:
+    """The response up to the end of this step's separator: its text, and the sampled ids as far as they go."""
+    ids = solution.token_ids[: step.end]
+    if not step.token_exact:
+        clean = ends[step.end - 1] if step.end else 0
+        ids += engine.encode(solution.text[clean:offset])
+    return solution.text[:offset], ids
+
+
+class Annotator:
+    """The actor's callable for Ray Data: a block of problems in, a block of ledger rows out."""
+
+    def __init__(self, config: RunConfig, templates: dict[str, str], model: str) -> None:
+        from stages.verify.pool import VerifierPool
+
+        if config.engine.replicas > 1:
+            # Engines that each bind their threads to the first cores would share those and leave the rest idle.
+            os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        self._config = config
+        self._model = model
+        self._templates = {name: Template(text) for name, text in templates.items()}
+        self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
+        self._engine = make_engine(config.engine)
+        self._under_way = 0
+        self._door = asyncio.Lock()
+        self._begun: set[str] = set()
+        self._one_suspect = asyncio.Lock()
+        self._store = Store(config.run_dir)
+        self._meter = Meter(self._store, self._engine.gauges)
+
+    async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
+        block = batch.to_pylist()
+        given = await asyncio.to_thread(read_given, block)
+        problems = map(records.problem_from_row, block)
+        lost = await asyncio.to_thread(self._store.lost_engines)
+        rows = await asyncio.gather(
+            *(
+                self._row(problem, given.get(problem.problem_id), row.get(RESPONSES), lost.get(problem.problem_id, 0))
+                for problem, row in zip(problems, block, strict=True)
+            )
+        )
+        yield records.table(rows, records.LEDGER_SCHEMA)
+
+    async def _row(
+        self, problem: Problem, given: Sequence[Solution] | None, texts: Sequence[str] | None, losses: int
+    ) -> dict[str, Any]:
+        """The problem's row in the ledger; `losses` engines died over it so far."""
+        template = self._templates[problem.prompt]
+        if losses >= MOST_LOSSES:
+            item = _unanswered(problem, template, self._model, self._config, texts)
+            error = f"engine_lost: {losses} engines died while they worked on this problem"
+            return records.ledger_row(dataclasses.replace(item, error=error))
+        # Suspects go one after another, so that one that kills its engine takes no other to its last attempt.
+        async with self._one_suspect if losses else contextlib.nullcontext():
+            await self._room()
+            self._begun.add(problem.problem_id)
+            try:
+                item = await annotate(
+                    problem, template, self._model, self._engine, self._pool, self._config, given, texts
+                )
+            except EngineDead as error:
+                self._die(error)
+            finally:
+                self._begun.discard(problem.problem_id)
+                self._under_way -= 1
+        self._meter.add(item, given or ())
+        return records.ledger_row(item)
+
+    def _die(self, error: EngineDead) -> NoReturn:
+        """Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job."""
+        print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)
+        try:
+            self._store.note_lost_engine(self._begun)
+        except (OSError, UserError) as refusal:
+            print(f"the problems it worked on could not be noted: {refusal}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    async def _room(self) -> None:
+        """Holds a new problem back while those under way fill the cache: their prefixes would be evicted for it."""
+        async with self._door:
+            while self._under_way and self._engine.gauges.kv_cache_use > FULL_CACHE:
+                await asyncio.sleep(0.05)
+            self._under_way += 1
+            # One at a time: the gauge moves only once the last one's prompts have reached the engine.
+            if self._engine.gauges.kv_cache_use > FULL_CACHE / 2:
+                await asyncio.sleep(0.05)

@@ -1,0 +1,51 @@
+"""Brings a run's ledger to its end: loads and annotates what is still missing."""
+
+from __future__ import annotations
+
+import sys
+
+from pipeline.cluster import ray_session
+from pipeline.config import RunConfig
+from pipeline.errors import UserError
+from pipeline.store import Store, one_line_io_errors
+from stages.annotate.earlier_run import take_over
+from stages.annotate.graph import annotate_problems
+from stages.annotate.progress import progress_bar
+from stages.annotate.settings_lock import claim
+from stages.load.problems import load_problems
+
+
+def complete_ledger(
+    store: Store, config: RunConfig, templates: dict[str, str], model: str, earlier: Store | None = None
+) -> tuple[int, int]:
+    """Loads and annotates what is still missing, under the store's lock: (problems, of these annotated now).
+
+    The problems come from the `earlier` run, if there is one, instead of the sources.
+
+    Raises:
+        UserError: the directory belongs to other settings, no row is usable, or problems are left over.
+    """
+    claim(store, config, templates, model)
+    if not store.exists("problems.json"):
+        take_over(store, earlier) if earlier else load_problems(store, config)
+    store.drop_orphans()
+    problems, done = store.problem_ids(), store.done_ids()
+    if not problems:
+        raise UserError(f"{store.uri}: no source gave a usable problem; quarantine/ says why for each row")
+    if pending := len(problems - done):
+        _annotate_pending(store, config, templates, model, len(problems), pending)
+        if left := len(problems - store.done_ids()):
+            raise UserError(f"{store.uri}: {left} problems are still not done: run the same command again")
+    return len(problems), pending
+
+
+def _annotate_pending(
+    store: Store, config: RunConfig, templates: dict[str, str], model: str, total: int, pending: int
+) -> None:
+    print(f"{pending} of {total} problems to annotate", file=sys.stderr)
+    store.clear("progress")
+    # Whoever calls again may have mended what the engines died of.
+    store.clear("attempts")
+    absolute = config.model_copy(update={"run_dir": store.uri if not store.local else store.root})
+    with one_line_io_errors(store.uri), ray_session(config), progress_bar(store, total, total - pending):
+        annotate_problems(store, absolute, templates, model)

@@ -1,0 +1,56 @@
+"""The Ray Data graph: problems → engines → ledger, with Ray's checkpoint as the record of what is done."""
+
+from __future__ import annotations
+
+import logging
+
+from pipeline.config import RunConfig
+from pipeline.store import Store
+from stages.annotate.annotator import Annotator
+
+
+def annotate_problems(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
+    """Runs the graph over every problem that the checkpoint does not hold yet.
+
+    A block is committed as a whole: its rows are in the ledger and in the checkpoint, or in neither.
+    """
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext
+    from ray.data.checkpoint import CheckpointConfig
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context.checkpoint_config = CheckpointConfig(
+        id_column="problem_id",
+        checkpoint_path=store.path("checkpoint"),
+        override_filesystem=store.filesystem,
+        delete_checkpoint_on_success=False,
+    )
+    blocks_in_flight = max(1, config.engine.max_in_flight // config.ray.rows_per_block)
+    (
+        ray.data.read_parquet(store.problem_files(), filesystem=store.filesystem)
+        .repartition(target_num_rows_per_block=config.ray.rows_per_block)
+        .map_batches(
+            Annotator,
+            fn_constructor_args=(config, templates, model),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(
+                size=config.engine.replicas,
+                max_tasks_in_flight_per_actor=2 * blocks_in_flight,
+                max_concurrent_calls_per_actor=blocks_in_flight,
+            ),
+            # An engine that held a CPU would starve the checkpoint's filter on a small machine: the run would hang.
+            num_cpus=0,
+            num_gpus=_gpus_per_engine(config),
+        )
+        .write_parquet(store.path("annotations"), filesystem=store.filesystem)
+    )
+
+
+def _gpus_per_engine(config: RunConfig) -> int:
+    import ray
+
+    has_gpus = ray.cluster_resources().get("GPU", 0) > 0
+    return config.engine.tensor_parallel_size if config.engine.kind == "vllm" and has_gpus else 0

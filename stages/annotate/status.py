@@ -1,0 +1,68 @@
+"""`visualprm status`: how far a run is, from its files alone, while it runs or after it died."""
+
+from __future__ import annotations
+
+import time
+
+import pyarrow.compute as pc
+
+from pipeline.errors import UserError
+from pipeline.store import Store
+from stages.annotate.progress import Rate, clock, current_rate, describe_engines, engine_lines, last_rate
+
+Line = tuple[str, str]
+"""What a line is about, and what it says."""
+
+
+def status_text(run: str) -> str:
+    """Problems done, pending and quarantined; draws, tokens, rate and time left.
+
+    Raises:
+        UserError: no run is there.
+    """
+    store = Store(run)
+    if not store.exists("ledger.json"):
+        raise UserError(f"{run}: no run is here; `visualprm dataset CONFIG` makes one")
+    if not store.exists("problems.json"):
+        return f"{run}: reading the sources"
+    rejected = store.read_json("problems.json")["rejected"]
+    problems, done = store.problem_ids(), store.done_ids()
+    pending = len(problems - done)
+    ledger, rate = store.ledger("num_draws", "num_tokens", "error"), current_rate(store)
+    lines = [
+        ("problems done", f"{len(problems) - pending:,} of {len(problems):,}"),
+        ("pending", f"{pending:,}"),
+        (
+            "quarantined",
+            f"{sum(rejected.values()):,}" + "".join(f", {n} {why}" for why, n in sorted(rejected.items())),
+        ),
+        ("draws", f"{pc.sum(ledger['num_draws']).as_py() or 0:,}"),
+        ("tokens", f"{pc.sum(ledger['num_tokens']).as_py() or 0:,}"),
+        ("failed", f"{len(ledger) - ledger['error'].null_count:,}"),
+    ]
+    if pending:
+        lines += _speed(rate, pending) if rate.engines else _last_speed(store, pending)
+    return "\n".join(f"{name:>14}  {value}" for name, value in lines)
+
+
+def _speed(rate: Rate, pending: int) -> list[Line]:
+    """Of the engines that run now."""
+    if not rate.tokens_per_s:
+        return [("rate", "engine starting or first problems under way")]
+    lines = [("rate", f"{rate.tokens_per_s:,.0f} tokens/s")]
+    if engines := describe_engines(rate):
+        lines.append((f"{len(rate.engines)} engines" if len(rate.engines) > 1 else "engine", engines))
+    if (left := rate.eta_s(pending)) is not None:
+        lines.append(("time left", clock(left)))
+    return lines + engine_lines(rate)
+
+
+def _last_speed(store: Store, pending: int) -> list[Line]:
+    """Of the engines that ran last, if they got anywhere."""
+    rate, end = last_rate(store)
+    lines = [("rate", "no engine is running; the same dataset command goes on")]
+    if rate.tokens_per_s:
+        lines.append(("last rate", f"{rate.tokens_per_s:,.0f} tokens/s, until {clock(time.time() - end)} ago"))
+    if (left := rate.eta_s(pending)) is not None:
+        lines.append(("time left", f"{clock(left)} at the last rate"))
+    return lines

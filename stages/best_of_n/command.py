@@ -1,0 +1,77 @@
+"""Best-of-N: `bon sample`, `bon score`, `bon report`, and step-level search, `bon search`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.arguments import takes_config
+
+
+def add(commands: Any) -> None:
+    bon = commands.add_parser("bon", help="Best-of-N: sample a pool of candidates, score it, report")
+    parts = bon.add_subparsers(required=True, metavar="PART")
+
+    sample = parts.add_parser("sample", help="make a frozen pool of N candidates a problem, or go on with it")
+    takes_config(sample)
+    sample.add_argument("--n", type=int, default=64, help="candidates of every problem (64)")
+    sample.add_argument("--greedy-first", action="store_true", help="candidate 0 is greedy, as in VLMEvalKit")
+    sample.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-bonN by default")
+    sample.set_defaults(command=_sample, goes_on=True)
+
+    score = parts.add_parser("score", help="let reward models score a pool, or go on with it")
+    score.add_argument("pool", help="a pool's folder")
+    score.add_argument(
+        "critics", nargs="+", metavar="[NAME=]CRITIC", help="folders of process or outcome reward models"
+    )
+    score.add_argument(
+        "--like",
+        metavar="PRM",
+        help="show critics that are no reward models what this reward model is shown: baselines",
+    )
+    score.set_defaults(command=_score, goes_on=True)
+
+    report = parts.add_parser("report", help="accuracy over N of every way of choosing, with intervals and tests")
+    report.add_argument("pool", help="a pool's folder")
+    report.add_argument("overrides", nargs="*", metavar="key=value", help="aggregate, subsets, resamples, seed")
+    report.set_defaults(command=_report)
+
+    search = parts.add_parser("search", help="solve each problem step by step, guided by a process reward model")
+    takes_config(search)
+    search.add_argument("--critic", required=True, help="the folder of a process reward model")
+    search.add_argument("--beams", type=int, default=4, help="beginnings that stay after every step (4)")
+    search.add_argument("--expand", type=int, default=4, help="next steps that each of them gets (4)")
+    search.add_argument("--aggregate", default="mean", help="what makes one score of the steps' scores (mean)")
+    search.add_argument("--out", metavar="FOLDER", help="where results go; <output_dir>-search by default")
+    search.set_defaults(command=_search, goes_on=True)
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from pipeline.config import load_config
+    from stages.best_of_n.sample import pool_config, sample_pool
+
+    config = load_config(options.config, options.overrides)
+    sample_pool(pool_config(config, options.n, options.greedy_first), options.out)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from stages.best_of_n.scores import score_pool
+
+    score_pool(options.pool, options.critics, like=options.like)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from pipeline.settings import parse_settings
+    from stages.best_of_n.report import ReportSettings, report_pool
+
+    report_pool(options.pool, parse_settings(ReportSettings, {}, options.overrides, origin="bon report"))
+
+
+def _search(options: argparse.Namespace) -> None:
+    from pipeline.config import load_config
+    from pipeline.settings import parse_settings
+    from stages.best_of_n.search import SearchSettings, search_problems
+
+    given = {"beams": options.beams, "expand": options.expand, "aggregate": options.aggregate}
+    settings = parse_settings(SearchSettings, given, origin="bon search")
+    search_problems(load_config(options.config, options.overrides), options.critic, settings, options.out)

@@ -1,0 +1,68 @@
+"""What scores a pool: a reward model of ours, for processes or for outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import EngineConfig
+from pipeline.engine.policy import model_fingerprint
+from pipeline.errors import UserError
+from stages.reward.config import PrmConfig
+
+if TYPE_CHECKING:
+    from stages.reward.model import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Critic:
+    """A model on disk that judges.
+
+    `fingerprint` is a hash of its files, and for a model that is no reward model also of how it is read; `outcome`
+    says that it gives a response one score in all; `like` is the reward model that it is read as, if it is none itself.
+    A step's score lies between the bounds `lowest` and `highest`.
+    """
+
+    name: str
+    path: str
+    fingerprint: str
+    outcome: bool
+    lowest: float
+    highest: float
+    like: str | None = None
+
+
+def find_critic(argument: str, like: str | None = None) -> Critic:
+    """What `NAME=PATH` stands for, or `PATH`, whose last part is then the name. Loads no weights.
+
+    Args:
+        like: the reward model that a model without `prm_config.json` is read as.
+
+    Raises:
+        UserError: no model is there, or the name can't name a folder.
+    """
+    from stages.reward.model import UNTRAINED, read_config
+
+    name, sign, path = argument.partition("=")
+    if not sign:
+        name, path = Path(argument).resolve().name, argument
+    if not name or "/" in name or name.startswith("."):
+        raise UserError(f"critic {argument!r}: write it as NAME=PATH, with a name without slashes")
+    own = like if like is not None and PrmConfig.find(path) is None else None
+    config = read_config(path, own)
+    fingerprint = model_fingerprint(EngineConfig(model=path))
+    if config.data_fingerprint == UNTRAINED:
+        fingerprint += f"+{config.kind}-{config.prompt_sha}"
+    return Critic(name, path, fingerprint, config.kind == "orm", *config.bounds, own)
+
+
+def load_scorer(critic: Critic) -> Scorer:
+    """The reward model, ready to score.
+
+    Raises:
+        UserError: it can't be loaded.
+    """
+    from stages.reward.model import ProcessRewardModel
+
+    return ProcessRewardModel.from_pretrained(critic.path, like=critic.like)

@@ -1,0 +1,190 @@
+"""`visualprm bon sample`: a dataset run without continuations, and the pool that its ledger amounts to.
+
+The run brings resume, retries, the quarantine and token-exact steps with it; freezing needs no engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.config import InputConfig, RunConfig
+from pipeline.engine.policy import check_engine, model_fingerprint
+from pipeline.errors import UserError
+from pipeline.store import Store, beside
+from stages.annotate.complete import complete_ledger
+from stages.annotate.settings_lock import read_templates
+from stages.best_of_n.answers import group_answers
+from stages.best_of_n.pool import PROBLEMS_AT_ONCE, Candidate, Pool, batched, read_rows, write_pool
+from stages.verify import VerifierPool
+from stages.verify.notation import plain
+
+MAX_CANDIDATES = 128
+"""As far as the paper goes (arXiv 2503.10291, table 6)."""
+
+
+def pool_config(config: RunConfig, n: int, greedy_first: bool) -> RunConfig:
+    """The run that samples `n` solutions of every problem of a dataset's configuration, and nothing more.
+
+    Raises:
+        UserError: `n` is out of range, or the solutions are given.
+    """
+    if config.input != InputConfig():
+        raise UserError("input: a pool draws its own solutions: remove input.ledger and input.responses")
+    if not 1 <= n <= MAX_CANDIDATES:
+        raise UserError(f"--n {n}: a pool holds 1 to {MAX_CANDIDATES} candidates a problem")
+    kind = f"bon{n}-greedy" if greedy_first else f"bon{n}"
+    return config.model_copy(
+        update={
+            "name": f"{config.name}-{kind}",
+            "run_dir": beside(config.run_dir, f"-{kind}"),
+            "output_dir": beside(config.output_dir, f"-{kind}"),
+            "sampling": config.sampling.model_copy(update={"num_solutions": n, "greedy_first": greedy_first}),
+            "rollout": config.rollout.model_copy(update={"strategy": "fixed", "num_draws": 0}),
+        }
+    )
+
+
+def sample_pool(config: RunConfig, out: str | None = None) -> None:
+    """Samples what is missing and freezes the pool in `out` (`config.output_dir` by default).
+
+    Raises:
+        UserError: settings, files or the disk don't allow it, or another pool is there.
+    """
+    folder = out or config.output_dir
+    templates = read_templates(config)
+    check_engine(config.engine)
+    model = model_fingerprint(config.engine)
+    if Store(folder).exists("pool.json"):
+        _refuse_other(Pool(folder), {"run": config.name})
+    store = Store(config.run_dir)
+    store.make()
+    with store.lock():
+        complete_ledger(store, config, templates, model)
+        made = {"run": config.name, "made_from": _origin(store)}
+        if Store(folder).exists("pool.json"):
+            pool = Pool(folder)
+            _refuse_other(pool, made)
+            print(f"nothing to do: {_summary(pool)}")
+            return
+        _freeze(store, config, folder, made)
+    print(_summary(Pool(folder)))
+
+
+def _refuse_other(pool: Pool, made: Mapping[str, str]) -> None:
+    if any(pool.about.get(key) != value for key, value in made.items()):
+        raise UserError(f"{pool.store.uri}: holds another frozen pool ({pool.hash[:12]}): name another folder by --out")
+
+
+def _origin(store: Store) -> str:
+    """A hash over the settings and problems of a run: another one gives another pool."""
+    parts = [store.read_text("ledger.json"), *sorted(store.problem_ids())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _summary(pool: Pool) -> str:
+    about = pool.about
+    greedy = ", the first greedy" if pool.greedy_first else ""
+    return (
+        f"{about['problems']:,} problems × {pool.num_candidates} candidates{greedy} in {pool.store.uri},"
+        f" hash {pool.hash[:12]}"
+    )
+
+
+def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any]) -> None:
+    failed: Counter[str] = Counter()
+    rejected = store.read_json("problems.json")["rejected"]
+    about = {
+        **made,
+        "num_candidates": config.sampling.num_solutions,
+        "sampling": config.sampling.model_dump(mode="json"),
+        "max_steps": config.split.max_steps,
+        "policy_model": config.engine.model,
+        "rejected": rejected,
+        "failed": failed,
+    }
+    with VerifierPool(config.verify.workers, config.verify.time_limit_s) as verifier:
+        write_pool(folder, _items(store, verifier, failed), about)
+    for reason, count in sorted(failed.items()):
+        print(f"left out {count} problems: {reason}", file=sys.stderr)
+
+
+def _items(
+    store: Store, verifier: VerifierPool, failed: Counter[str]
+) -> Iterator[tuple[dict[str, Any], list[Candidate]]]:
+    """Every problem in order of its id, with its candidates; failed ones are counted instead."""
+    ledger = _Ledger(store)
+    loop = asyncio.new_event_loop()
+    files = (read_rows(path, store) for path in store.problem_files())
+    for chunk in batched(heapq.merge(*files, key=itemgetter("problem_id")), PROBLEMS_AT_ONCE):
+        found = [(problem, ledger[problem["problem_id"]]) for problem in chunk]
+        failed.update(row["error"].partition(": ")[0] for _, row in found if row["error"])
+        kept = [(problem, row) for problem, row in found if not row["error"]]
+        yield from loop.run_until_complete(_with_candidates(kept, verifier))
+    loop.close()
+
+
+async def _with_candidates(
+    found: list[tuple[dict[str, Any], dict[str, Any]]], verifier: VerifierPool
+) -> list[tuple[dict[str, Any], list[Candidate]]]:
+    own = await asyncio.gather(*(_candidates(problem, row["solutions"], verifier) for problem, row in found))
+    return [
+        ({**problem, "policy_prompt": row["prompt"]}, candidates)
+        for (problem, row), candidates in zip(found, own, strict=True)
+    ]
+
+
+async def _candidates(
+    problem: Mapping[str, Any], solutions: list[dict[str, Any]], verifier: VerifierPool
+) -> list[Candidate]:
+    async def equal(first: str, second: str) -> bool:
+        verdict = await verifier.verify(
+            first, f"Final answer: {second}", problem["verify"], problem["options"], problem["question"]
+        )
+        return verdict.status == "correct"
+
+    # The answer of a response that was cut may have gone on: it is shown, but it has no vote.
+    voted = [s["verdict"]["answer"] if s["verdict"]["status"] != "truncated" else None for s in solutions]
+    groups = await group_answers(voted, plain, equal)
+    return [
+        Candidate(
+            problem["problem_id"],
+            number,
+            solution["solution_id"],
+            solution["text"],
+            tuple(step["text"] for step in solution["steps"]),
+            solution["verdict"]["answer"],
+            solution["verdict"]["status"],
+            group,
+            solution["seed"],
+            solution["finish_reason"],
+            len(solution["token_ids"]),
+        )
+        for number, (solution, group) in enumerate(zip(solutions, groups, strict=True))
+    ]
+
+
+class _Ledger:
+    """The committed ledger by problem. Blocks hold neighbours, so a few files at a time are enough."""
+
+    def __init__(self, store: Store) -> None:
+        self._where: dict[str, tuple[str, int]] = {}
+        for path in store.ledger_files():
+            for row, problem_id in enumerate(store.column([path], "problem_id").to_pylist()):
+                # A block that was committed twice around a crash holds the same rows again: the first counts.
+                self._where.setdefault(problem_id, (path, row))
+        self._read = lru_cache(maxsize=16)(lambda path: pq.read_table(path, filesystem=store.filesystem))
+
+    def __getitem__(self, problem_id: str) -> dict[str, Any]:
+        path, row = self._where[problem_id]
+        found: dict[str, Any] = self._read(path).slice(row, 1).to_pylist()[0]
+        return found

@@ -1,0 +1,209 @@
+"""What critics say of a pool's candidates: kept beside the pool, a file for every few problems.
+
+scores/<critic>/critic.json           the pool that was scored, and what scored it
+scores/<critic>/parts/*.parquet       a row a distinct response of a problem
+
+Identical responses of one problem are scored once. The parts say which problems are done, so scoring goes on after
+any stop.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from pipeline.errors import RowError, UserError
+from pipeline.store import Store, full
+from stages.best_of_n.critics import Critic, find_critic, load_scorer
+from stages.best_of_n.parts import done_problems, read_parts, write_part
+from stages.best_of_n.pool import Candidate, Pool, PoolProblem, batched
+
+if TYPE_CHECKING:
+    from stages.reward.model import Scorer
+
+SCORE_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("candidate", pa.int32()),
+        ("scores", pa.list_(pa.float64())),
+        ("error", pa.string()),
+    ]
+)
+"""`candidate` is the first with this response; `scores` is null where the critic could give none, for `error`."""
+PROBLEMS_OF_A_PART = 16
+"""What a stop costs at most."""
+
+
+def score_pool(
+    folder: str, critics: Sequence[str], load: Callable[[Critic], Scorer] = load_scorer, like: str | None = None
+) -> None:
+    """`visualprm bon score POOL CRITIC…`: one critic after the other, each from where it stands.
+
+    Args:
+        like: the reward model that critics which are none themselves are read as.
+
+    Raises:
+        UserError: no such pool or critic, or the name has scored another pool or stands for another model.
+    """
+    pool = Pool(folder)
+    wanted = [find_critic(critic, like) for critic in critics]
+    if like is not None and all(critic.like is None for critic in wanted):
+        raise UserError(f"--like {like}: every critic here is a reward model with a layout of its own: leave it out")
+    if twice := [name for name, count in Counter(critic.name for critic in wanted).items() if count > 1]:
+        raise UserError(f"critics share the name {twice[0]!r}: write them as NAME=PATH")
+    for critic in wanted:
+        store = Store(pool.store.address("scores", critic.name))
+        store.make()
+        with store.lock():
+            _claim(store, pool, critic)
+            done = done_problems(store)
+            if left := pool.num_problems - len(done):
+                _score_rest(store, pool, critic, load(critic), done, left)
+            print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
+
+
+def _claim(store: Store, pool: Pool, critic: Critic) -> None:
+    """Ties a critic's folder to the pool and the model, or compares it with them.
+
+    Where the same folder now holds another model, trained again, the old one's scores are of a model that is gone:
+    they are removed.
+
+    Raises:
+        UserError: it belongs to another pool, or to a model from another place.
+    """
+    if store.exists("critic.json"):
+        held = _about(store, pool)
+        if held["model"] == critic.fingerprint:
+            return
+        if held["path"] != full(critic.path):
+            raise UserError(
+                f"{store.uri}: scored by {held['path']}, not by {critic.path}: give it another name by NAME=PATH, "
+                "or remove that folder"
+            )
+        print(
+            f"{critic.name}: {critic.path} has changed since ({held['model']}, now {critic.fingerprint}): scored anew",
+            file=sys.stderr,
+        )
+        # Should this stop half-way, what is left is not taken for the new model's.
+        store.filesystem.delete_file(store.path("critic.json"))
+    store.clear("parts")
+    about = {
+        "pool": pool.hash,
+        "model": critic.fingerprint,
+        "path": full(critic.path),
+        "outcome": critic.outcome,
+        "bounds": [critic.lowest, critic.highest],
+    }
+    store.write_json("critic.json", about)
+
+
+def _about(store: Store, pool: Pool) -> dict[str, Any]:
+    """critic.json.
+
+    Raises:
+        UserError: another pool was scored, or by a version that kept less.
+    """
+    held: dict[str, Any] = store.read_json("critic.json")
+    if missing := {"pool", "model", "path", "outcome", "bounds"} - held.keys():
+        raise UserError(f"{store.uri}/critic.json: has no {min(missing)}: remove that folder and score again")
+    if held["pool"] != pool.hash:
+        raise UserError(
+            f"{store.uri}: scores of pool {held['pool'][:12]}, but this pool is {pool.hash[:12]}: remove that folder"
+        )
+    return held
+
+
+def _score_rest(store: Store, pool: Pool, critic: Critic, scorer: Scorer, done: set[str], left: int) -> None:
+    pending = (problem for problem in pool.problems() if problem.problem_id not in done)
+    with tqdm(total=left, unit="problem", desc=critic.name, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+        for chunk in batched(pending, PROBLEMS_OF_A_PART):
+            rows = score_problems(chunk, scorer, critic.outcome)
+            write_part(store, pa.Table.from_pylist(rows, schema=SCORE_SCHEMA))
+            bar.update(len(chunk))
+
+
+def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: bool) -> list[dict[str, Any]]:
+    """A row for every distinct response of each problem. All go to the scorer at once: it knows how to batch."""
+    from stages.reward.model import Candidate as Request
+
+    firsts = [(problem, first) for problem in problems for first in _distinct(problem.candidates)]
+    requests = [
+        Request(problem.question, tuple(image.data for image in problem.images), first.steps)
+        for problem, first in firsts
+    ]
+    return [
+        _row(first, found, 1 if outcome else len(first.steps))
+        for (_, first), found in zip(firsts, scorer.score_many(requests), strict=True)
+    ]
+
+
+def _row(first: Candidate, found: Sequence[float] | RowError, wanted: int) -> dict[str, Any]:
+    row = {"problem_id": first.problem_id, "candidate": first.candidate, "scores": None, "error": None}
+    if isinstance(found, RowError):
+        return {**row, "error": str(found)}
+    if len(found) != wanted or not all(map(math.isfinite, found)):
+        return {
+            **row,
+            "error": f"critic_output: {len(found)} scores where {wanted} were due, or not all of them numbers",
+        }
+    return {**row, "scores": list(map(float, found))}
+
+
+def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The first candidate of every response."""
+    return list({_key(candidate): candidate for candidate in reversed(candidates)}.values())
+
+
+def _key(candidate: Candidate) -> tuple[str, ...]:
+    return (candidate.text, *candidate.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class CriticScores:
+    """All that one critic said of a pool.
+
+    `of` has the scores of every candidate's steps, by problem, or None where there are none; they lie within `bounds`.
+    `errors` counts the distinct responses without scores by reason.
+    """
+
+    name: str
+    outcome: bool
+    bounds: tuple[float, float]
+    problems: int
+    errors: Counter[str]
+    rows: dict[str, dict[int, list[float] | None]] = field(repr=False)
+
+    def of(self, candidates: Sequence[Candidate]) -> list[list[float] | None]:
+        """The scores of one problem's candidates, in their order."""
+        own = self.rows[candidates[0].problem_id]
+        known = {_key(candidates[number]): scores for number, scores in own.items()}
+        return [known[_key(candidate)] for candidate in candidates]
+
+
+def read_scores(pool: Pool) -> list[CriticScores]:
+    """Every critic beside the pool, in order of their names.
+
+    Raises:
+        UserError: a critic scored another pool.
+    """
+    folders = {path.split("/")[-2] for path in pool.store.files("scores", "critic.json")}
+    return [_read(Store(pool.store.address("scores", name)), pool, name) for name in sorted(folders)]
+
+
+def _read(store: Store, pool: Pool, name: str) -> CriticScores:
+    held = _about(store, pool)
+    rows: dict[str, dict[int, list[float] | None]] = {}
+    errors: Counter[str] = Counter()
+    for row in read_parts(store):
+        rows.setdefault(row["problem_id"], {})[row["candidate"]] = row["scores"]
+        if row["error"]:
+            errors[row["error"].partition(": ")[0]] += 1
+    lowest, highest = held["bounds"]
+    return CriticScores(name, held["outcome"], (lowest, highest), len(rows), errors, rows)

@@ -1,0 +1,57 @@
+"""The dataset run: load, annotate, publish; each part does only what is still missing."""
+
+from __future__ import annotations
+
+from stages.annotate.complete import complete_ledger
+
+import sys
+import time
+
+from stages.annotate.settings_lock import check_earlier, claim, read_templates
+from pipeline.config import RunConfig
+from pipeline.errors import UserError
+from stages.annotate.earlier_run import take_over
+from pipeline.cluster import ray_session
+from stages.annotate.graph import annotate_problems
+from stages.verify.of_run import check_reference
+from stages.load.problems import load_problems
+from pipeline.engine.policy import check_engine, model_fingerprint
+from stages.annotate.progress import clock, current_rate, progress_bar
+from stages.publish.dataset import check_sections, publish_run
+from stages.load.given_responses import fingerprint
+from stages.publish.shards import check_output
+from pipeline.store import Store, one_line_io_errors, open_uri
+
+
+def run_dataset(config: RunConfig) -> None:
+    """Brings a run to its end, from wherever it stands.
+
+    Raises:
+        UserError: settings, files or the disk don't allow it.
+    """
+    started = time.time()
+    templates = read_templates(config)
+    check_engine(config.engine)
+    model = model_fingerprint(config.engine) + fingerprint(config)
+    store = Store(config.run_dir)
+    check_sections(config)
+    check_reference(config)
+    earlier = Store(config.input.ledger) if config.input.ledger else None
+    if earlier:
+        check_earlier(earlier, config, templates, model)
+    store.make()
+    with store.lock():
+        filesystem, out = open_uri(config.output_dir)
+        check_output(out, filesystem)
+        problems, pending = complete_ledger(store, config, templates, model, earlier)
+        fresh = publish_run(store, config, force=False)
+    if not pending and not fresh:
+        print(f"nothing to do: {problems} problems are done and published in {config.output_dir}")
+    else:
+        print(_closing(store, config, started))
+
+
+def _closing(store: Store, config: RunConfig, started: float) -> str:
+    rate = current_rate(store, since=started)
+    speed = f", {rate.tokens_per_s:,.0f} tokens/s while the engine ran" if rate.tokens_per_s else ""
+    return f"{clock(time.time() - started)} in all{speed}; dataset in {config.output_dir}"

@@ -1,0 +1,117 @@
+"""Opens a critic: our process reward models, or any model that vLLM serves."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config import EngineConfig
+from pipeline.engine.policy import check_engine
+from pipeline.errors import RowError, UserError
+from pipeline.prompts import prompt_file
+from pipeline.settings import Strict
+from stages.evaluate.critic import Critic, Item, Judged
+
+
+class CriticConfig(Strict):
+    """What kind of critic a model is, and how it is asked. All but `critic` and `like` is for prompted ones."""
+
+    critic: Literal["prm", "prompted"] = "prm"
+    """`prm`: a process reward model of ours. `prompted`: any model that vLLM serves, asked in words."""
+    like: str | None = None
+    """A reward model's folder: a model that is none itself is shown the same conversations, and read at the same places."""
+    judging: Literal["all", "each"] = "all"
+    """All steps are judged in one answer, or each step in an answer of its own."""
+    prompt: str | None = None
+    """A prompt file; prompts/critic_<judging>_v2.txt by default."""
+    max_tokens: int = Field(default=2048, ge=1)
+    """The most tokens of an answer."""
+    max_tiles: int = Field(default=6, ge=1)
+    """The most tiles that an image is cut into, for models that tile."""
+    engine: EngineConfig = EngineConfig()
+    """What the model runs on; the command's model replaces `engine.model`."""
+    seed: int = 0
+    """Of draws and of the bootstrap."""
+
+
+class PrmCritic:
+    """A process reward model, or a model that was never trained to be one, read in the same way.
+
+    `like`: the reward model whose layout a model without `prm_config.json` is shown.
+    """
+
+    def __init__(self, path: str, like: str | None = None) -> None:
+        from stages.reward.model import ProcessRewardModel
+
+        self._model = ProcessRewardModel.from_pretrained(path, like=like)
+        if self._model.config.kind != "prm":
+            raise UserError(
+                f"{like or path}: an outcome model scores whole responses, a bench of steps needs a process model"
+            )
+        self.middle = self._model.config.middle
+
+    def score_many(self, items: Sequence[Item]) -> list[Judged]:
+        from stages.reward.model import Candidate
+
+        found = self._model.score_many([Candidate(item.question, item.images, item.steps) for item in items])
+        return [_judged(item, of_one) for item, of_one in zip(items, found, strict=True)]
+
+    def close(self) -> None:
+        del self._model
+
+
+def _judged(item: Item, found: list[float] | RowError) -> Judged:
+    if isinstance(found, RowError):
+        return Judged([None] * len(item.steps), Counter({found.reason: len(item.steps)}))
+    return Judged([*found])
+
+
+def open_critic(model: str, settings: CriticConfig) -> Critic:
+    """Loads the model that the settings say how to ask.
+
+    Raises:
+        UserError: there is no such model, its engine can't run so, the prompt file can't be read or lacks a placeholder.
+    """
+    if settings.critic == "prm":
+        return PrmCritic(model, settings.like)
+    if settings.like is not None:
+        raise UserError("--like is for reward models: critic=prompted asks in words, leave out one of the two")
+    from pipeline.engine import make_engine
+    from stages.evaluate.prompted import PromptedCritic
+
+    template = read_prompt(settings)
+    engine_config = settings.engine.model_copy(update={"model": model})
+    check_engine(engine_config)
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    engine = make_engine(engine_config)
+    return PromptedCritic(
+        engine,
+        template,
+        settings.judging,
+        settings.max_tokens,
+        settings.max_tiles,
+        settings.engine.max_in_flight,
+        settings.seed,
+    )
+
+
+def read_prompt(settings: CriticConfig) -> str:
+    """What a model is asked in words, with its placeholders.
+
+    Raises:
+        UserError: the file can't be read, or lacks a placeholder.
+    """
+    path = Path(settings.prompt) if settings.prompt else prompt_file(f"critic_{settings.judging}_v2.txt")
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"prompt={path}: can't be read: {error}") from error
+    needed = ("{question}", "{steps}") if settings.judging == "all" else ("{question}", "{steps}", "{step}")
+    if missing := [key for key in needed if key not in text]:
+        raise UserError(f"prompt={path}: judging={settings.judging} needs {missing[0]} in it")
+    return text

@@ -1,0 +1,72 @@
+"""Other people's formats: `import`, `export`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+
+IMPORTS = ("raw", "conversations")
+EXPORTS = ("conversations", "raw", "messages", "math-shepherd", "prm800k", "parquet")
+
+
+def add(commands: Any) -> None:
+    reading = commands.add_parser("import", help="a released corpus as a published dataset")
+    reading.add_argument("format", choices=IMPORTS, help="raw: steps_with_score; conversations: turns with + and -")
+    reading.add_argument("path", help="a .jsonl file, a folder or zip of them, or the folder of a release")
+    reading.add_argument("out", help="the dataset's folder")
+    reading.add_argument("--images", help="the image folder, zip or first part of one; found beside the rows otherwise")
+    reading.add_argument("--drop", type=int, metavar="N", help="leading components of image paths to drop")
+    reading.add_argument("--single-turn", action="store_true", help="take conversations with a single label too")
+    reading.add_argument("--threshold", type=_threshold, default=0.0, help="a step is + if its score is above (0)")
+    reading.set_defaults(command=_import)
+
+    writing = commands.add_parser("export", help="a published dataset in another format")
+    writing.add_argument("dataset", help="a published dataset's folder")
+    writing.add_argument("format", choices=EXPORTS, help="see docs/formats.md")
+    writing.add_argument("out", help="a new folder")
+    writing.add_argument("--threshold", type=_threshold, help="label anew: + if the score is above")
+    writing.add_argument("--cut-after-error", action="store_true", help="end each conversation after its first -")
+    writing.add_argument("--system", metavar="FILE", help="the system turn of rows that have none")
+    writing.add_argument("--push-to-hub", metavar="REPO", help="upload the export to this dataset repository")
+    writing.add_argument("--private", action="store_true", help="with --push-to-hub: a private repository")
+    writing.set_defaults(command=_export)
+
+
+def _threshold(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not in [0, 1)")
+    return value
+
+
+def _import(options: argparse.Namespace) -> None:
+    from stages.exchange.importing import ImportOptions, import_corpus
+
+    chosen = ImportOptions(options.images, options.drop, options.single_turn, options.threshold)
+    print(import_corpus(options.format, options.path, options.out, chosen))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from stages.exchange.exporting import DEFAULT_SYSTEM, check_options, export_dataset
+    from stages.exchange.formats import ExportOptions
+    from stages.exchange.hub import push_to_hub
+
+    given = {
+        "--threshold": options.threshold is not None,
+        "--cut-after-error": options.cut_after_error,
+        "--system": options.system is not None,
+    }
+    check_options(options.format, [option for option, is_given in given.items() if is_given])
+    path = Path(options.system or DEFAULT_SYSTEM)
+    try:
+        system = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--system {path}: can't be read: {error}") from error
+    name = Path(options.out).resolve().name
+    chosen = ExportOptions(name, system, options.threshold, options.cut_after_error)
+    print(export_dataset(options.dataset, options.format, options.out, chosen))
+    if options.push_to_hub:
+        print(push_to_hub(options.out, options.push_to_hub, options.private))

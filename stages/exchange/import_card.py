@@ -1,0 +1,42 @@
+"""The card and the statistics of an imported dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stages.publish.card import stats_json, summary_table
+from stages.publish.stats import statistics
+
+WHAT = {
+    "raw": "`steps_with_score` records (VisualPRM400K-v1.1-Raw)",
+    "conversations": "conversations with + and - (VisualPRM400K, v1.1), whose scores and counts weren't released",
+}
+
+
+def documents(name: str, format: str, document: Mapping[str, Any], threshold: float) -> tuple[dict[str, str], str]:
+    """The files beside the shards by name, and the table to print."""
+    figures = statistics(document)
+    total = figures["total"]
+    tallies = (total, *figures["sources"].values())
+    # What a corpus doesn't tell is null: a share or a count of 0 would be a measurement.
+    for each in tallies:
+        each["correct_response_share"] = None
+    sources = summary_table({**figures, "total": {**total, "quarantined": {}}}).partition("\n\n")[2]
+    for each in tallies:
+        each |= {"tokens": None, "draws": {}, "responses": {}}
+    head = f"{total['problems']:,} problems · {total['solutions']:,} solutions · {total['steps']:,} steps"
+    left = [f"{reason} {count:,}" for reason, count in total["quarantined"].items()]
+    lines = [f"left out: {', '.join(left)}"] if left else []
+    table = "\n\n".join([head, sources, *lines])
+    parts = [
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train-*.parquet\n---",
+        f"# {name}",
+        f"Imported from {WHAT[format]}. A step with a score is `+` if it is above {threshold:g}; what wasn't measured "
+        "or released is null. Rows are in order of `id` (`<problem>/imported/s<index>`); `extra` holds, as JSON, the "
+        "file and line that a row comes from and whatever else its record holds, so that `visualprm export` gives the "
+        "record back.",
+        table,
+        "## Licence\n\nThat of the imported corpus and its images.",
+    ]
+    return {"README.md": "\n\n".join(parts) + "\n", "stats.json": stats_json(figures)}, table

@@ -1,0 +1,26 @@
+"""Weighing strategies against each other: `frontier`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    frontier = commands.add_parser("frontier", help="what each rollout strategy would have cost a run, and given")
+    frontier.add_argument("run", help="a run directory with a `fixed` ledger")
+    frontier.add_argument("--truth", metavar="RUN", help="the same problems with more draws: the truth about mc")
+    frontier.add_argument(
+        "--oracle", metavar="MODULE:FUNCTION", help="says which steps are right (demo.checks.report:oracle)"
+    )
+    frontier.add_argument("--out", metavar="FOLDER", help="for table, figures and plot; by default in the run")
+    frontier.add_argument(
+        "--runs", metavar="FOLDER", help="write the run that each strategy would have left, to publish"
+    )
+    frontier.set_defaults(command=_frontier)
+
+
+def _frontier(options: argparse.Namespace) -> None:
+    from stages.frontier.run import frontier
+
+    print(frontier(options.run, options.truth, options.oracle, options.out, options.runs))

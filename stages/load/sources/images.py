@@ -1,0 +1,182 @@
+"""Image values of a row, as the bytes that the run keeps.
+
+What every reader and every model takes as it is (a PNG, JPEG or WebP of 8-bit RGB or grey, upright, with a
+single frame and nothing transparent) keeps its original bytes. Anything else becomes an RGB PNG of what a
+person sees: the first frame, upright, on white. An image that can't be decoded to its end is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+
+from pipeline.errors import RowError
+from stages.load.sources.roots import ImageRoot
+
+# Pillow's own bound against decompression bombs, which it only warns of.
+MAX_PIXELS = 89_478_485
+# Longer strips make the image processors of some models (Qwen-VL's) raise in the middle of a run.
+MAX_ASPECT_RATIO = 200
+# Formats that Pillow decodes by itself: EPS, for one, would be run through Ghostscript.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+_EXIF_ORIENTATION = 0x0112
+_TURNED = range(2, 9)
+_PNG_BIT_DEPTH = 24  # its offset in the file
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_DATA_URI = re.compile(r"data:[^,]{0,100};base64,", re.IGNORECASE)
+# How base64 of PNG, JPEG, WebP, GIF, BMP and TIFF begins. The path of an image has a dot, base64 never.
+_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|UklGR|R0lGOD|Qk|SUkq|TU0A)[^.]{40,}$")
+
+
+def read_images(value: Any, root: ImageRoot | None) -> tuple[bytes, ...]:
+    """The normalised bytes of a row's image value, which is one image or a list of them.
+
+    An image is a path below `root`, bytes, base64 text, a data URI, a PIL image, or an object with `bytes` or
+    `path` as Hugging Face datasets have it.
+
+    Raises:
+        RowError: with the reason why one of the images can't be used.
+    """
+    images = value if isinstance(value, (list, tuple)) else (value,)
+    if not images:
+        raise RowError("missing_image", "the list of images is empty")
+    return tuple(_read_image(image, root) for image in images)
+
+
+def image_sizes(value: Any, root: ImageRoot | None) -> list[tuple[int, int, int]]:
+    """(width, height, bytes) of a row's images as they are stored, from their headers alone.
+
+    Raises:
+        RowError: as `read_images`, as far as a header shows it.
+    """
+    sizes = []
+    for item in value if isinstance(value, (list, tuple)) else (value,):
+        found = _find(item, root)
+        if isinstance(found, PIL.Image.Image):
+            sizes.append((*found.size, len(_png(found))))
+            continue
+        with _pillow_errors(), _open(found) as image:
+            sizes.append((*image.size, len(found)))
+    return sizes
+
+
+def normalise(data: bytes) -> bytes:
+    """The same bytes if every reader and model takes them, else an RGB PNG of what a person sees."""
+    with _pillow_errors():
+        with _open(data) as image:
+            image.verify()  # checksums; Pillow wants the image opened anew afterwards
+        with _open(data) as image:
+            image.load()
+            return data if _is_plain(image, data) else _png(image)
+
+
+def _read_image(value: Any, root: ImageRoot | None) -> bytes:
+    found = _find(value, root)
+    if isinstance(found, PIL.Image.Image):
+        with _pillow_errors():
+            _check_size(found)
+            return _png(found)
+    return normalise(found)
+
+
+def _find(value: Any, root: ImageRoot | None) -> bytes | PIL.Image.Image:
+    """The encoded image that a value holds or names, or the image itself if it is decoded."""
+    if isinstance(value, Mapping):
+        value = value.get("path") if value.get("bytes") is None else value["bytes"]
+    if value is None or value == "":
+        raise RowError("missing_image", "the row names no image")
+    if isinstance(value, PIL.Image.Image):
+        return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if not isinstance(value, str):
+        raise RowError("wrong_type", f"an image is {type(value).__name__}, not a path, bytes or base64 text")
+    if uri := _DATA_URI.match(value):
+        return _decode_base64(value[uri.end() :])
+    if _BASE64.match(value):
+        return _decode_base64(value)
+    if _URL.match(value):
+        raise RowError("url_image", f"{value!r}: nothing is fetched; store the image in a file")
+    if root is None:
+        raise RowError("missing_image", f"{value!r} is a path, but the source has no `images` folder")
+    return root.read(value)
+
+
+def _decode_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise RowError("bad_image", f"not base64: {error}") from error
+
+
+def _open(data: bytes) -> PIL.Image.Image:
+    image = PIL.Image.open(io.BytesIO(data), formats=FORMATS)
+    _check_size(image)
+    return image
+
+
+def _check_size(image: PIL.Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise RowError("image_too_large", f"{width}×{height} is more than {MAX_PIXELS} pixels")
+    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        raise RowError("extreme_aspect_ratio", f"{width}×{height} is beyond {MAX_ASPECT_RATIO}:1")
+
+
+def _is_plain(image: PIL.Image.Image, data: bytes) -> bool:
+    return (
+        image.format in ("PNG", "JPEG", "WEBP")
+        and image.mode in ("RGB", "L")
+        and getattr(image, "n_frames", 1) == 1
+        and not image.has_transparency_data
+        and image.getexif().get(_EXIF_ORIENTATION) not in _TURNED
+        and not (image.format == "PNG" and data[_PNG_BIT_DEPTH] == 16)
+    )
+
+
+def _png(image: PIL.Image.Image) -> bytes:
+    upright = PIL.ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16"):
+        # Pillow's own conversion clips everything above 255 to white.
+        upright = PIL.Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    if upright.mode in ("I", "F"):
+        raise RowError("bad_image", f"mode {upright.mode}: which value is white is unknown; use 8 or 16 bits")
+    # A fresh canvas carries none of the file's metadata, such as a colour profile for CMYK.
+    canvas = PIL.Image.new("RGB", upright.size, "white")
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        canvas.paste(layer, mask=layer)
+    else:
+        canvas.paste(upright.convert("RGB"))
+    encoded = io.BytesIO()
+    canvas.save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+@contextmanager
+def _pillow_errors() -> Iterator[None]:
+    """Turns whatever Pillow raises into a RowError; its warnings say nothing that the checks here don't."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except RowError:
+        raise
+    except PIL.Image.DecompressionBombError as error:
+        raise RowError("image_too_large", str(error)) from error
+    except PIL.UnidentifiedImageError as error:
+        raise RowError("bad_image", f"none of {', '.join(FORMATS)}") from error
+    except Exception as error:  # a broken file makes the parsers raise nearly anything
+        reason = "truncated_image" if "truncated" in str(error).lower() else "bad_image"
+        raise RowError(reason, f"{type(error).__name__}: {error}") from error

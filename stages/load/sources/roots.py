@@ -1,0 +1,118 @@
+"""Where a source's image files lie: a folder, or a zip (whole or in parts) or tar file that is read in place.
+
+A root gives the bytes that a name stands for, and never anything from outside it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Protocol
+
+from pipeline.errors import RowError, UserError
+from stages.load.sources.parts import is_part, open_parts
+
+MAX_FILE_BYTES = 2**28
+
+
+class ImageRoot(Protocol):
+    """Gives a file's bytes by its name."""
+
+    def read(self, name: str) -> bytes:
+        """Raises RowError if there is no such file in the root or it can't be read."""
+
+
+def open_root(path: str | Path, where: str) -> ImageRoot:
+    """Opens a folder, a `.zip`, the first part of one (`.zip_aa`) or a `.tar`; `where` is what messages call it."""
+    path = Path(path)
+    if path.is_dir():
+        return Folder(path)
+    opener: Callable[[Path], Archive] | None = {".zip": _open_zip, ".tar": _open_tar}.get(path.suffix.lower())
+    if not path.exists():
+        raise UserError(f"{where}: no such folder or file; correct `images`")
+    if is_part(path):
+        opener = _open_parts
+    if opener is None:
+        raise UserError(f"{where}: is no folder, .zip, .zip_aa or .tar file; correct `images`")
+    try:
+        return opener(path)
+    except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise UserError(f"{where}: can't be read as {path.suffix}: {error}; pack it again") from error
+
+
+class Folder:
+    """Files below a folder; links may be followed as long as they stay in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def read(self, name: str) -> bytes:
+        """See `ImageRoot.read`."""
+        try:
+            file = (self._folder / name).resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a NUL
+            raise RowError("missing_image", f"{name!r}: {error}") from error
+        if not file.is_relative_to(self._folder):
+            raise RowError("image_outside_root", f"{name!r} is not below the image folder")
+        try:
+            # Opening anything but a file could wait for ever, as a named pipe does.
+            if not file.is_file():
+                raise RowError("missing_image", f"{name!r}: no such file")
+            _check_size(name, file.stat().st_size)
+            return file.read_bytes()
+        except OSError as error:
+            raise RowError("unreadable_image", f"{name!r}: {error.strerror}") from error
+
+
+class Archive:
+    """Files inside an open archive, by their normalised names."""
+
+    def __init__(self, sizes: dict[str, int], read: Callable[[str], bytes]) -> None:
+        self._sizes = sizes
+        self._read = read
+
+    def read(self, name: str) -> bytes:
+        """See `ImageRoot.read`."""
+        normal = posixpath.normpath(name)
+        if normal == ".." or normal.startswith(("/", "../")):
+            raise RowError("image_outside_root", f"{name!r} is not inside the archive")
+        if normal not in self._sizes:
+            raise RowError("missing_image", f"{name!r}: no such file in the archive")
+        _check_size(name, self._sizes[normal])
+        try:
+            return self._read(normal)
+        except Exception as error:  # a damaged member raises whatever its compression does
+            raise RowError("unreadable_image", f"{name!r}: {error}") from error
+
+
+def _open_parts(path: Path) -> Archive:
+    return _open_zip(open_parts(path))
+
+
+def _open_zip(file: Path | IO[bytes]) -> Archive:
+    archive = zipfile.ZipFile(file)
+    members = {posixpath.normpath(info.filename): info for info in archive.infolist() if not info.is_dir()}
+    sizes = {name: info.file_size for name, info in members.items()}
+    return Archive(sizes, lambda name: archive.read(members[name]))
+
+
+def _open_tar(path: Path) -> Archive:
+    # Uncompressed only: a compressed tar would have to be unpacked from its start for every image.
+    with tarfile.open(path, "r:") as archive:
+        # Links are left out: one in an archive can name a file outside it.
+        members = {posixpath.normpath(info.name): info for info in archive if info.isreg()}
+
+    def read(name: str) -> bytes:
+        with path.open("rb") as file:
+            file.seek(members[name].offset_data)
+            return file.read(members[name].size)
+
+    return Archive({name: info.size for name, info in members.items()}, read)
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise RowError("image_too_large", f"{name!r} has {size} bytes, more than {MAX_FILE_BYTES}")

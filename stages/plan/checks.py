@@ -1,0 +1,82 @@
+"""Everything that can be checked without an engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.config import RunConfig
+from pipeline.engine.policy import check_engine
+from pipeline.errors import UserError
+from stages.annotate.settings_lock import read_templates
+from stages.plan.amount import Amount
+from stages.plan.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`unknown` where nothing is at hand to check it by."""
+
+    verdict: Literal["ok", "wrong", "unknown"]
+    text: str
+
+
+def checks(config: RunConfig, model: Model, longest_prompt: int, disk: Amount) -> Iterator[Check]:
+    """Model, prompts, context, tensor parallelism, places and disk; sources are checked as they are read.
+
+    Args:
+        longest_prompt: tokens of the longest prompt that was measured, each image with as many tiles as its source allows.
+        disk: bytes that the run will need.
+    """
+    yield _tried("model", lambda: check_engine(config.engine), config.engine.model)
+    yield _tried("prompts", lambda: read_templates(config), "found")
+    yield _context(config, longest_prompt)
+    yield from _tensor_parallel(config, model)
+    yield from (_place(key, uri, disk) for key, uri in (("run_dir", config.run_dir), ("output_dir", config.output_dir)))
+
+
+def _tried(what: str, action: Callable[[], object], found: str) -> Check:
+    try:
+        action()
+    except UserError as error:
+        return Check("wrong", str(error))
+    return Check("ok", f"{what}: {found}")
+
+
+def _context(config: RunConfig, longest_prompt: int) -> Check:
+    needed, length = longest_prompt + config.sampling.max_tokens, config.engine.max_model_len
+    sum_text = f"{longest_prompt:,} tokens of prompt and images + sampling.max_tokens={config.sampling.max_tokens:,}"
+    if needed > length:
+        return Check(
+            "wrong", f"context: {sum_text} = {needed:,} > engine.max_model_len={length:,}: raise it to {needed}"
+        )
+    return Check("ok", f"context: {sum_text} = {needed:,} of {length:,}")
+
+
+def _tensor_parallel(config: RunConfig, model: Model) -> Iterator[Check]:
+    size, heads = config.engine.tensor_parallel_size, model.text.get("num_attention_heads")
+    if heads is None:
+        yield Check("unknown", "tensor parallelism: the model's config is not at hand")
+    elif heads % size:
+        yield Check(
+            "wrong", f"tensor parallelism: engine.tensor_parallel_size={size} does not divide {heads} attention heads"
+        )
+    else:
+        yield Check("ok", f"tensor parallelism: {heads} attention heads over {size}")
+
+
+def _place(key: str, uri: str, disk: Amount) -> Check:
+    if "://" in uri:
+        return Check("unknown", f"{key}: {uri} is not a local folder")
+    folder = Path(uri).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return Check("wrong", f"{key}: {folder} can't be written")
+    free = shutil.disk_usage(folder).free
+    told = f"{key}: {free / 1e9:,.0f} GB are free at {folder}, {disk.low / 1e9:,.1f} to {disk.high / 1e9:,.1f} GB needed in all"
+    return Check("ok" if free > disk.high else "unknown" if free > disk.low else "wrong", told)

@@ -1,0 +1,65 @@
+"""Counts a source's rows and measures some of them: lengths of questions, sizes of images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.config import SourceConfig
+from pipeline.errors import RowError
+from stages.load.parse import image_root
+from stages.load.sources.fields import read_options, read_question, structured
+from stages.load.sources.images import image_sizes
+from stages.load.sources.readers import count_rows, open_rows
+
+SAMPLE = 32
+"""Rows of each source that are measured, evenly spaced."""
+
+
+@dataclass
+class Rows:
+    """A source's rows: their number, and what some of them are like."""
+
+    count: int
+    questions: list[str] = field(default_factory=list)
+    images: list[list[tuple[int, int, int]]] = field(default_factory=list)
+    """For every measured row (width, height, bytes) of its images."""
+    bad: Counter[str] = field(default_factory=Counter)
+    """Measured rows that can't be used, by reason."""
+
+    @property
+    def usable(self) -> int:
+        """Rows that can be used, if the others are like the measured ones."""
+        measured = len(self.questions) + self.bad.total()
+        return round(self.count * len(self.questions) / measured) if measured else 0
+
+
+def read_rows(source: SourceConfig) -> Rows:
+    """Measures up to `SAMPLE` rows.
+
+    Raises:
+        UserError: the source can't be opened.
+    """
+    found = Rows(count_rows(source))
+    root = image_root(source)
+    sample = source.model_copy(update={"limit": min(SAMPLE, source.limit or SAMPLE)})
+    for _, row in open_rows(sample):
+        try:
+            question, images = _measure(row, source, root)
+        except RowError as error:
+            found.bad[error.reason] += 1
+        else:
+            found.questions.append(question)
+            found.images.append(images)
+    return found
+
+
+def _measure(row: Any, source: SourceConfig, root: Any) -> tuple[str, list[tuple[int, int, int]]]:
+    if isinstance(row, RowError):
+        raise row
+    if not isinstance(row, Mapping):
+        raise RowError("wrong_type", "the row is no object")
+    question, options = read_question(row, source), read_options(row.get(source.fields.options))
+    return "\n".join([question, *options]), image_sizes(structured(row.get(source.fields.image)), root)

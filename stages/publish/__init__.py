@@ -1,0 +1,1 @@
+"""Ledger to dataset: labels, shards, card and statistics."""

@@ -1,0 +1,259 @@
+"""Card: says of a published dataset what is in it and how it was made. Pure text from plain counts.
+
+The card and the summary at the end of a run are made from the statistics of `stages/publish/stats.py`. Nothing
+here depends on the clock, the machine or how often the run was interrupted, so that the files of two equal
+runs are equal. What wasn't measured is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from pipeline.config import LEDGER_FREE, RunConfig
+from pipeline.markdown import Row, markdown_table
+from pipeline.records import VERDICT_STATUSES
+from stages.publish.stats import statistics
+
+COLUMNS = {
+    "id": "`<problem>/<policy>/s<index>`; rows are in this order, and a problem's rows stand together",
+    "source": "the benchmark that the problem comes from",
+    "images": "the problem's images; each one's `path` is the SHA-256 of its bytes",
+    "question": "the source's question, with its options; `<image>` marks where an image belongs",
+    "prompt": "the prompt as the policy saw it",
+    "answer": "the right answer",
+    "response": "the solution that the policy wrote; its steps rejoin to exactly this text",
+    "steps_with_score": "one entry a step, see below",
+    "num_mc_sequences": "continuations drawn from a prefix, as configured",
+    "response_answer": "the answer that was found in the response",
+    "response_correct": "whether it is right; null if the verifier failed",
+    "policy_model": "the model that wrote the response and all its continuations",
+    "prompt_sha": "hash of the prompt file",
+    "contamination": "benchmarks that the question or an image is also in; null if it was compared with none",
+}
+STEP_COLUMNS = {
+    "step": "the text of the step; a blank line (`\\n\\n`) between each two gives the response",
+    "score": "`num_mc_correct / num_mc_total`; null if not measured",
+    "num_mc_correct": "continuations from here that reach the right answer",
+    "num_mc_total": "continuations that count",
+    "label": "`+` if the score is above the threshold, else `-`; null if not measured",
+    "origin": (
+        "`measured` by continuations, `own_answer` of the finished solution, `implied` by a later step that "
+        "leads to the right answer, or `not_sampled`"
+    ),
+}
+MISSING = {
+    "miss": "Every continuation counts, and every status but `correct` is a miss.",
+    "drop": "Only continuations that are `correct` or `incorrect` count.",
+}
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def documents(
+    document: Mapping[str, Any],
+    config: RunConfig,
+    versions: Mapping[str, str],
+    sections: Sequence[str] = (),
+    more: Sequence[RunConfig] = (),
+) -> dict[str, str]:
+    """The files that lie beside the shards, by name. `more` are the other runs that went into the dataset."""
+    figures = statistics(document)
+    return {"README.md": card(figures, config, versions, sections, more), "stats.json": stats_json(figures)}
+
+
+def stats_json(figures: Mapping[str, Any]) -> str:
+    """The text of `stats.json`: sorted keys, null where nothing was measured."""
+    return json.dumps(figures, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def card(
+    figures: Mapping[str, Any],
+    config: RunConfig,
+    versions: Mapping[str, str],
+    sections: Sequence[str] = (),
+    more: Sequence[RunConfig] = (),
+) -> str:
+    """The dataset's README.md. `versions` names libraries; `sections` are Markdown, put before the config.
+
+    `more` are the configurations of the other runs, which have the same labels and name.
+    """
+    total = figures["total"]
+    configs = (config, *more)
+    parts = [
+        _front_matter(config.name, total["solutions"]),
+        f"# {config.name}",
+        f"{_number(total['solutions'])} solutions of {_number(total['problems'])} visual problems, cut into "
+        f"{_number(total['steps'])} steps. A step's score is the share of continuations from it that reach "
+        "the right answer, as in [VisualPRM](https://arxiv.org/abs/2503.10291).",
+        '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_dir="…", split="train")\n```',
+        "## How it was made\n\n" + markdown_table(("", ""), _recipe(figures, configs, versions)),
+        "## Sources\n\n" + _source_table(figures),
+        f"## Verdicts\n\n{MISSING[config.label.missing]}\n\n{_verdict_table(figures)}",
+        "## Left out\n\n" + _left_out(total),
+        *_contamination(total, config),
+        "## Columns\n\n" + markdown_table(("column", ""), [(f"`{name}`", text) for name, text in COLUMNS.items()]),
+        "An entry of `steps_with_score`:\n\n"
+        + markdown_table(("field", ""), [(f"`{name}`", text) for name, text in STEP_COLUMNS.items()]),
+        "## Licence\n\nQuestions and images are under the licences of their sources.",
+        *(section.strip() for section in sections),
+        *(
+            f"<details><summary>{title}</summary>\n\n```yaml\n{_config_text(each)}```\n\n</details>"
+            for title, each in zip(_titles(configs), configs, strict=True)
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary_table(figures: Mapping[str, Any]) -> str:
+    """What a run prints when it is through: a line of figures, then a table of the sources."""
+    total = figures["total"]
+    head = (
+        f"{_number(total['problems'])} problems · {_number(total['solutions'])} solutions · "
+        f"{_number(total['steps'])} steps · {_number(sum(total['draws'].values()))} draws · "
+        f"{_number(total['tokens'])} tokens"
+    )
+    quarantined = sum(total["quarantined"].values())
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in total["quarantined"].items())
+    tail = [f"quarantined: {quarantined:,} ({reasons})"] if quarantined else []
+    tail += [f"pending: {total['pending']:,}"] if total["pending"] else []
+    if total["contaminated"] is not None:
+        benchmarks = ", ".join(f"{name} {count:,}" for name, count in total["overlaps"].items())
+        tail.append(f"flagged as contaminated: {total['contaminated']:,}" + (f" ({benchmarks})" if benchmarks else ""))
+    return "\n".join([head, "", _source_table(figures), *tail])
+
+
+def _front_matter(name: str, solutions: int) -> str:
+    head = {
+        "pretty_name": name,
+        "license": "other",
+        "license_name": "that-of-the-sources",
+        "tags": ["process-reward-model", "visual-reasoning", "multimodal"],
+        "size_categories": [next((text for size, text in SIZES if solutions < size), "n>1M")],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "train-*.parquet"}]}],
+    }
+    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
+
+
+def _titles(configs: Sequence[RunConfig]) -> list[str]:
+    if len(configs) == 1:
+        return ["Configuration"]
+    return [f"Configuration of run {number}, `{each.engine.model}`" for number, each in enumerate(configs, 1)]
+
+
+def _contamination(total: Mapping[str, Any], config: RunConfig) -> list[str]:
+    """The section on overlaps with benchmarks, if there was a comparison."""
+    if total["contaminated"] is None or config.contamination is None:
+        return []
+    rows = [(name, _number(count)) for name, count in total["overlaps"].items()]
+    settings = config.contamination
+    text = (
+        f"Compared with {', '.join(source.name for source in settings.against)}: images by a perceptual hash (at most "
+        f"{settings.max_distance} of 64 bits differ), questions by {settings.ngram} words in a row. "
+        f"{_number(total['contaminated'])} of the problems here are flagged in the column `contamination`; such an "
+        "overlap is a reason to look, not a proof."
+    )
+    table = [markdown_table(("benchmark", "problems"), rows)] if rows else []
+    return ["\n\n".join(["## Contamination", text, *table])]
+
+
+def _recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: Mapping[str, str]) -> list[Row]:
+    """Where runs differ, a row says what each of them does."""
+    policies = [
+        (
+            "policy",
+            f"`{item['policy_model']}`, prompt `{item['prompt_sha'][:12]}`, strategy `{item['strategy']}`: "
+            f"{_number(item['solutions'])} solutions",
+        )
+        for item in figures["policies"]
+    ]
+    threshold = configs[0].label.threshold
+    runs = [row for each in configs for row in _run_recipe(each)]
+    return [
+        *policies,
+        *dict.fromkeys(sorted(runs, key=lambda row: _RUN_ROWS.index(row[0]))),
+        ("label", f"`+` if the score is above {threshold:g}"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))),
+    ]
+
+
+_RUN_ROWS = ("sampling", "steps", "continuations", "seed")
+
+
+def _run_recipe(config: RunConfig) -> list[tuple[str, str]]:
+    sampling, rollout = config.sampling, config.rollout
+    return [
+        (
+            "sampling",
+            f"{sampling.num_solutions} solutions a problem, temperature {sampling.temperature:g}, "
+            f"top-p {sampling.top_p:g}, top-k {sampling.top_k or 'off'}, ≤ {sampling.max_tokens} tokens",
+        ),
+        ("steps", f"split at blank lines, merged evenly to at most {config.split.max_steps}"),
+        ("continuations", f"{rollout.num_draws} a prefix; last step: `{rollout.complete_prefix}`"),
+        ("seed", f"{config.seed}"),
+    ]
+
+
+def _source_table(figures: Mapping[str, Any]) -> str:
+    counts = ("problems", "solutions", "steps")
+    shares = ("steps/solution", "mean mc", "incorrect steps", "both labels", "right answers")
+    rows = [
+        (
+            source,
+            *(_number(each[name]) for name in counts),
+            _decimal(each["mean_steps"], 2),
+            _decimal(each["mean_mc"], 4),
+            _percent(each["incorrect_step_share"]),
+            _percent(each["mixed_solution_share"]),
+            _percent(each["correct_response_share"]),
+        )
+        for source, each in _with_total(figures)
+    ]
+    return markdown_table(("source", *counts, *shares), rows)
+
+
+def _verdict_table(figures: Mapping[str, Any]) -> str:
+    rows = []
+    for source, each in _with_total(figures):
+        for kind, counts in (("solutions", each["responses"]), ("continuations", each["draws"])):
+            whole = sum(counts.values())
+            shares = (_percent(counts[status] / whole if whole else None) for status in VERDICT_STATUSES)
+            rows.append((source, kind, _number(whole), *shares))
+    return markdown_table(("source", "of", "count", *VERDICT_STATUSES), rows)
+
+
+def _left_out(total: Mapping[str, Any]) -> str:
+    rows = [(f"`{reason}`", _number(count)) for reason, count in total["quarantined"].items()]
+    rows += [("not annotated yet", _number(total["pending"]))] if total["pending"] else []
+    return markdown_table(("reason", "problems"), rows) if rows else "Nothing: every problem of every source is here."
+
+
+def _with_total(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [*figures["sources"].items(), ("all", figures["total"])]
+
+
+def _config_text(config: RunConfig) -> str:
+    """The configuration as YAML, without the keys that say where and how wide a run runs."""
+    # Nor what it went on from: the same draws make the same dataset.
+    tree = config.model_dump(mode="json", exclude={"input"})
+    for key in set(LEDGER_FREE) - {"label", "publish"}:
+        *parents, last = key.split(".")
+        node = tree
+        for parent in parents:
+            node = node[parent]
+        del node[last]
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _decimal(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"

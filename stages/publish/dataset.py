@@ -1,0 +1,211 @@
+"""From a run directory to a published dataset: shards, card, statistics and the quarantine of failed problems."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+
+import yaml
+
+from pipeline.config import RunConfig, parse_config
+from pipeline.errors import UserError
+from pipeline.functions import named_function
+from pipeline.records import Rejected
+from pipeline.store import Store, open_uri
+from stages import label
+from stages.publish import card
+from stages.publish.reverify import rejudge_all, rejudge_unsettled
+from stages.publish.rows import Run, publish
+from stages.publish.several_runs import Runs, check_together
+from stages.publish.stats import Stats, statistics
+from stages.rollout import largest_bias
+from stages.rollout.audit import audit, audit_text
+from stages.rollout.ledger import recorded
+
+FREE = ("label", "publish", "output_dir")
+"""What `visualprm publish` may set anew; with `--reverify` also `verify` and `sources.N.verify`."""
+
+
+def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig | None = None) -> bool:
+    """Publishes if there is something new, and says whether it did.
+
+    Given the settings that are `stored` with the run, all verdicts are given anew, by `config`.
+
+    Raises:
+        UserError: the labels asked for don't follow from this ledger, or the disk refuses.
+    """
+    key = _key(store, config, reverify=stored is not None)
+    published = store.read_json("published.json") if store.exists("published.json") else None
+    if not force and published == {"key": key, "stats": _stats_hash(config)}:
+        return False
+    stats = _publish([(store, config)], [stored] if stored else None)
+    store.write_jsonl("quarantine/annotate.jsonl", map(Rejected.row, stats.failed))
+    store.write_json("published.json", {"key": key, "stats": _stats_hash(config)})
+    return True
+
+
+def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
+    """Publishes the runs together; given the settings that are `stored` with each, all verdicts are given anew."""
+    config = runs[0][1]
+    for _, each in runs:
+        label.check_threshold(each.rollout.strategy, each.label)
+    settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
+    ledgers = [_ledger(*run, each) for run, each in zip(runs, settings, strict=True)]
+    parts = [
+        Run(store.problem_files(), ledger, each.rollout.num_draws, store.filesystem, _rejected(store))
+        for (store, each), ledger in zip(runs, ledgers, strict=True)
+    ]
+    filesystem, out = open_uri(config.output_dir)
+    labeller = partial(label.labelled_steps, config=config.label)
+    stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs, ledgers))
+    print(card.summary_table(statistics(stats.document())))
+    for found in _audits(runs, ledgers):
+        print(found)
+    return stats
+
+
+def _ledger(store: Store, config: RunConfig, stored: RunConfig | None) -> list[str]:
+    """The files to publish from: late verdicts are given once more, or, against the `stored` settings, all of them."""
+    if stored is None:
+        return rejudge_unsettled(store, config)
+    paths, flips = rejudge_all(store, config, stored)
+    print(flips.text())
+    return paths
+
+
+def _documents(runs: Runs, ledgers: Sequence[Sequence[str]], stats: Stats, folder: str) -> Mapping[str, str]:
+    """README.md and stats.json for the finished shards in `folder`, which were made from each run's `ledgers`."""
+    versions = {name: version(name) for name in ("pyarrow", "datasets")}
+    (_, config), *others = runs
+    sections = [
+        *dict.fromkeys(_bias_section(each) for _, each in runs),
+        *(f"## Audit\n\n{found}" for found in _audits(runs, ledgers)),
+        *(
+            _section(name)(store, folder, ledger)
+            for name in config.publish.card_sections
+            for (store, _), ledger in zip(runs, ledgers, strict=True)
+        ),
+    ]
+    return card.documents(
+        stats.document(), config, versions, list(filter(None, sections)), [each for _, each in others]
+    )
+
+
+def _bias_section(config: RunConfig) -> str:
+    """What a reader of scores must know of a strategy that stops by what it has drawn; empty for the others."""
+    bias = largest_bias(config.rollout)
+    if abs(bias) < 1e-6:
+        return ""
+    return (
+        f"## Scores\n\n`{config.rollout.description}` stops by what it has drawn. The counts are true, and so is "
+        "whether a score is above 0 (what `fixed` says with the same draws), but the score k / n is no unbiased "
+        f"estimate of mc: its mean is off by up to {bias:+.3f}, depending on mc."
+    )
+
+
+def _audits(runs: Runs, ledgers: Sequence[Sequence[str]]) -> list[str]:
+    """What the audited solutions of each run say of all others; nothing where the strategy audits none."""
+    return [
+        audit_text(audit(recorded(store, ledger), config.rollout))
+        for (store, config), ledger in zip(runs, ledgers, strict=True)
+        if "audit_fraction" in config.rollout.parameters and config.rollout.audit_fraction
+    ]
+
+
+def check_sections(config: RunConfig) -> None:
+    """Imports the card's sections, so that a wrong name is told before any work.
+
+    Raises:
+        UserError: there is no such function.
+    """
+    for name in config.publish.card_sections:
+        _section(name)
+
+
+def _section(name: str) -> Callable[..., str]:
+    return named_function(name, "publish.card_sections")
+
+
+def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = False) -> None:
+    """`visualprm publish RUN … [key=value …]`: the runs' own settings, with others for labels and shards.
+
+    A relative `output_dir` is below the working directory if it is typed here, and where `visualprm dataset` was
+    called otherwise. `reverify` judges the stored draws anew, and allows other settings for that too.
+
+    Raises:
+        UserError: no run is there, an override would change the ledger, or the runs don't go into one dataset.
+    """
+    keys = [override.partition("=")[0] for override in overrides]
+    for override in overrides:
+        _check_override(override, reverify)
+    if len(runs) > 1 and "output_dir" not in keys:
+        raise UserError("several runs make a new dataset: say where with output_dir=…")
+    stores = [Store(run) for run in runs]
+    if len({store.root for store in stores}) < len(stores):
+        raise UserError(f"publish: a run is named twice among {', '.join(runs)}: name each once")
+    for store in stores:
+        if not store.exists("problems.json"):
+            raise UserError(f"{store.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
+    texts = [store.read_text("config.yaml") for store in stores]
+    configs = [parse_config(yaml.safe_load(text), overrides) for text in texts]
+    stored = [parse_config(yaml.safe_load(text)) for text in texts] if reverify else None
+    with contextlib.ExitStack() as locks:
+        for store in stores:
+            locks.enter_context(store.lock())
+        if len(runs) == 1:
+            publish_run(stores[0], configs[0], force=True, stored=stored[0] if stored else None)
+        else:
+            name = posixpath.basename(open_uri(configs[0].output_dir)[1])
+            renamed = [config.model_copy(update={"name": name}) for config in configs]
+            named = list(zip(stores, renamed, strict=True))
+            check_together(named)
+            _publish(named, stored)
+
+
+def _check_override(override: str, reverify: bool) -> None:
+    """Refuses settings that the ledger depends on.
+
+    Raises:
+        UserError: names the setting and what may be set.
+    """
+    parts = override.split("=")[0].split(".")
+    if parts[0] in FREE:
+        return
+    if parts[0] == "verify" or (parts[0] == "sources" and parts[2:] == ["verify"]):
+        if reverify:
+            return
+        raise UserError(f"override {override!r}: the stored verdicts were given without it: add --reverify")
+    allowed = (*FREE, "verify", "sources.N.verify") if reverify else FREE
+    raise UserError(f"override {override!r}: publishing takes only {', '.join(allowed)}")
+
+
+def _key(store: Store, config: RunConfig, reverify: bool) -> str:
+    """Stands for all that the published rows follow from: another key publishes anew."""
+    parts = [
+        config.label.model_dump(),
+        config.publish.model_dump(),
+        config.verify.model_dump(exclude={"workers", "time_limit_s"}),
+        [source.verify for source in config.sources],
+        reverify,
+        open_uri(config.output_dir)[1],
+        store.ledger_files(),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _stats_hash(config: RunConfig) -> str | None:
+    """Of the `stats.json` in the output folder, which says whose dataset lies there; null if none does."""
+    filesystem, out = open_uri(config.output_dir)
+    if not filesystem.get_file_info(f"{out}/stats.json").is_file:
+        return None
+    with filesystem.open_input_stream(f"{out}/stats.json") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _rejected(store: Store) -> list[Rejected]:
+    return [Rejected.from_row(json.loads(line)) for line in store.read_text("quarantine/load.jsonl").splitlines()]

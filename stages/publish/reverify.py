@@ -1,0 +1,206 @@
+"""Judges the draws of a run anew, from the texts in its ledger, which stays as it is.
+
+The new verdicts go into a copy of the ledger without token ids and draw texts, all that publishing reads, in
+`reverified/`. One ledger file (a few problems) is in memory at a time, and of the problems everything but their
+images.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import posixpath
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import records
+from pipeline.config import RunConfig
+from pipeline.errors import UserError
+from pipeline.records import FinishReason, Problem, Solution, Step, Verdict
+from pipeline.store import Store, one_line_io_errors
+from stages import label
+from stages.label import UNJUDGED
+from stages.publish.flips import Flips
+from stages.split import boundaries
+from stages.verify.of_run import check_reference, judge
+from stages.verify.pool import VerifierPool
+
+FOLDER = "reverified"
+REPORT = f"{FOLDER}/flips.json"
+"""Verdicts that may say more about the machine than about the answer."""
+
+Which = Callable[[Verdict], bool]
+"""Says of a stored verdict whether it is to be given anew."""
+
+
+def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[list[str], Flips]:
+    """Every verdict of the ledger, by today's verifier and `config`'s modes; `stored` are the settings of the run.
+
+    Returns:
+        The files to publish from, and what changed; the latter also lies in `reverified/flips.json`.
+
+    Raises:
+        UserError: a problem's source can't be told, and with it how it is judged.
+    """
+    check_reference(config)
+    problems = _with_modes(_problems(store), config, stored)
+    store.clear(FOLDER)
+    flips = Flips()
+    files = store.ledger_files()
+    paths = _rejudge(store, config, problems, files, lambda verdict: True, flips)
+    store.write_json(REPORT, flips.document())
+    return paths, flips
+
+
+def rejudge_unsettled(store: Store, config: RunConfig) -> list[str]:
+    """The ledger's files, those that hold a verdict `timeout` or `error` replaced by copies in which it was judged once more.
+
+    A busy machine can make a verdict late, and one short of memory can kill a verifier; the labels should not depend
+    on either.
+    """
+    store.clear(FOLDER)
+    files = store.ledger_files()
+    late = [path for path in files if _has_unsettled(store, path)]
+    if not late:
+        return files
+    again = _rejudge(store, config, _problems(store), late, lambda verdict: verdict.status in UNJUDGED, Flips())
+    replaced = dict(zip(late, again, strict=True))
+    return [replaced.get(path, path) for path in files]
+
+
+def _has_unsettled(store: Store, path: str) -> bool:
+    columns = [
+        "solutions.list.element.verdict.status",
+        "solutions.list.element.steps.list.element.draws.list.element.verdict.status",
+    ]
+    # Not read_table, which knows no columns inside lists.
+    with pq.ParquetFile(path, filesystem=store.filesystem) as file:
+        solutions = pc.list_flatten(file.read(columns=columns)["solutions"].combine_chunks())
+    steps = pc.list_flatten(pc.struct_field(solutions, "steps"))
+    draws = pc.list_flatten(pc.struct_field(steps, "draws"))
+    statuses = (pc.struct_field(pc.struct_field(items, "verdict"), "status") for items in (solutions, draws))
+    return any(pc.any(pc.is_in(found, pa.array(sorted(UNJUDGED)))).as_py() for found in statuses)
+
+
+def _problems(store: Store) -> dict[str, Problem]:
+    """The run's problems without their images."""
+    columns = ["problem_id", "source", "row_id", "question", "answer", "options", "verify", "max_tiles", "prompt"]
+    problems = {}
+    for path in store.problem_files():
+        for row in pq.read_table(path, columns=columns, filesystem=store.filesystem).to_pylist():
+            problem = records.problem_from_row({**row, "images": (), "extra": "{}"})
+            problems[problem.problem_id] = problem
+    return problems
+
+
+def _with_modes(problems: Mapping[str, Problem], config: RunConfig, stored: RunConfig) -> dict[str, Problem]:
+    """Problems that have the modes of their source get the modes that `config` gives it now; a row's own modes stay.
+
+    Raises:
+        UserError: a problem can be of several sources, which don't have the same modes now.
+    """
+    pairs = list(zip(stored.sources, config.sources, strict=True))
+    # A source with parts names its problems after these.
+    of_parts = [pair for pair in pairs if pair[0].fields.source is not None]
+
+    def update(problem: Problem) -> Problem:
+        named = [pair for pair in pairs if pair[0].name == problem.source] or of_parts
+        found = {new.verify: new.name for old, new in named if old.verify == problem.verify}
+        if len(found) > 1:
+            raise UserError(
+                f"sources.N.verify: a problem of {problem.source!r} can be of {' or of '.join(found.values())}, whose "
+                "rows are named by their parts (fields.source): give these sources the same modes"
+            )
+        return dataclasses.replace(problem, verify=next(iter(found), problem.verify))
+
+    return {key: update(problem) for key, problem in problems.items()}
+
+
+def _rejudge(
+    store: Store, config: RunConfig, problems: Mapping[str, Problem], files: Iterable[str], which: Which, flips: Flips
+) -> list[str]:
+    """Judges what `which` says in all `files`, counts it in `flips`, and gives the copies' paths, in order."""
+    names = {problem.prompt for problem in problems.values()}
+    # Only the reference's judgement depends on the prompt.
+    prompts = {name: _prompt_text(store, name) if config.verify.compat else "" for name in names}
+    with one_line_io_errors(store.address(FOLDER)):
+        store.filesystem.create_dir(store.path(FOLDER), recursive=True)
+    paths = []
+    with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool, asyncio.Runner() as runner:
+        for path in files:
+            rows = pq.read_table(path, schema=records.LEDGER_SCHEMA, filesystem=store.filesystem).to_pylist()
+            for row in rows:
+                problem = problems[row["problem_id"]]
+                old = [records.solution_from_row(solution) for solution in row["solutions"]]
+                new = runner.run(_judge_problem(problem, old, prompts[problem.prompt], which, pool, config))
+                kept = [
+                    label.without_cut_short(before, after, config.rollout.num_draws)
+                    for before, after in zip(old, new, strict=True)
+                ]
+                for before, after, left in zip(old, new, kept, strict=True):
+                    flips.add(problem.source, before, after, _labels(before, config), _labels(left, config))
+                    flips.cut_short += sum(
+                        len(a.draws) > len(b.draws) for a, b in zip(after.steps, left.steps, strict=True)
+                    )
+                row["solutions"] = [records.solution_row(_slim(solution)) for solution in kept]
+            paths.append(store.path(FOLDER, posixpath.basename(path)))
+            _write(rows, paths[-1], store)
+    return paths
+
+
+async def _judge_problem(
+    problem: Problem, solutions: Sequence[Solution], prompt: str, which: Which, pool: VerifierPool, config: RunConfig
+) -> list[Solution]:
+    """The solutions with new verdicts; equal responses are judged once."""
+    known: dict[tuple[str, FinishReason], Awaitable[Verdict]] = {}
+
+    async def verdict(old: Verdict, response: str, finish_reason: FinishReason) -> Verdict:
+        if not which(old):
+            return old
+        if (response, finish_reason) not in known:
+            known[response, finish_reason] = judge(problem, response, finish_reason, prompt, pool, config)
+        return await known[response, finish_reason]
+
+    async def step(solution: Solution, item: Step, end: int) -> Step:
+        prefix = solution.text[:end]
+        new = await asyncio.gather(
+            *(verdict(draw.verdict, prefix + draw.text, draw.finish_reason) for draw in item.draws)
+        )
+        draws = (dataclasses.replace(draw, verdict=found) for draw, found in zip(item.draws, new, strict=True))
+        return dataclasses.replace(item, draws=tuple(draws))
+
+    async def one(solution: Solution) -> Solution:
+        ends = boundaries([item.text for item in solution.steps])
+        own = await verdict(solution.verdict, solution.text, solution.finish_reason)
+        steps = await asyncio.gather(*map(step, [solution] * len(ends), solution.steps, ends))
+        return dataclasses.replace(solution, verdict=own, steps=tuple(steps))
+
+    return list(await asyncio.gather(*map(one, solutions)))
+
+
+def _labels(solution: Solution, config: RunConfig) -> list[str | None]:
+    return [found for _, found in label.labelled_steps(solution, config.label)]
+
+
+def _slim(solution: Solution) -> Solution:
+    """What publishing reads: no token ids, and of the draws only the verdicts."""
+    steps = tuple(
+        dataclasses.replace(step, draws=tuple(dataclasses.replace(draw, token_ids=(), text="") for draw in step.draws))
+        for step in solution.steps
+    )
+    return dataclasses.replace(solution, token_ids=(), steps=steps)
+
+
+def _write(rows: list[dict[str, Any]], path: str, store: Store) -> None:
+    table: pa.Table = records.table(rows, records.LEDGER_SCHEMA)
+    with one_line_io_errors(path):
+        pq.write_table(table, path, filesystem=store.filesystem, compression="zstd")
+
+
+def _prompt_text(store: Store, name: str) -> str:
+    """The prompt as the run used it, whatever became of its file."""
+    return str(store.read_json("ledger.json")[f"prompt text of {name}"])

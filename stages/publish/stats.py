@@ -1,0 +1,111 @@
+"""What was published, as counts, and the means and shares that follow from them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pipeline.records import VERDICT_STATUSES, Rejected, Solution, Step
+from stages.publish.shards import Shard
+
+
+@dataclass
+class Stats:
+    """What was published, as plain counts.
+
+    `sources` holds one tally a source, with dotted keys for what is counted by kind: `draws.correct`,
+    `responses.timeout`, `origins.measured`, `quarantined.<reason>`. `failed` are the problems of which
+    nothing could be published.
+    """
+
+    sources: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    policies: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    failed: list[Rejected] = field(default_factory=list)
+    shards: list[Shard] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values, of which none depends on how often the run was killed."""
+        keys = ("policy_model", "prompt_sha", "strategy", "solutions")
+        return {
+            "sources": {source: dict(tally) for source, tally in sorted(self.sources.items())},
+            "policies": [dict(zip(keys, (*key, n), strict=True)) for key, n in sorted(self.policies.items())],
+            "shards": [asdict(shard) for shard in self.shards],
+        }
+
+
+def count(tally: dict[str, float], solution: Solution, steps: Sequence[tuple[Step, str | None]]) -> None:
+    """Adds a labelled solution to a source's tally."""
+    count_steps(tally, [(label, step.score, step.origin) for step, label in steps])
+    tally[f"responses.{solution.verdict.status}"] += 1
+    for step, _ in steps:
+        for draw in step.draws:
+            tally[f"draws.{draw.verdict.status}"] += 1
+
+
+def count_steps(tally: dict[str, float], steps: Sequence[tuple[str | None, float | None, str]]) -> None:
+    """Adds a solution by its steps alone: the label, score and origin of each."""
+    labels = [label for label, _, _ in steps]
+    scores = [score for _, score, _ in steps if score is not None]
+    tally["solutions"] += 1
+    tally["steps"] += len(steps)
+    tally["scored_steps"] += len(scores)
+    tally["score_sum"] += sum(scores)
+    tally["incorrect_steps"] += labels.count("-")
+    tally["labelled_steps"] += len(labels) - labels.count(None)
+    tally["mixed_solutions"] += "+" in labels and "-" in labels
+    for _, _, origin in steps:
+        tally[f"origins.{origin}"] += 1
+
+
+def statistics(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The statistics of `stats.json`, from `Stats.document()`.
+
+    `total` and each of `sources` hold counts, means (`mean_mc` and `mean_steps` a solution), shares in
+    [0, 1], and counts by kind: `responses` and `draws` by verdict, `origins`, `quarantined` by reason.
+    `contaminated` are the problems that overlap with a benchmark, `overlaps` the same by benchmark; null if no
+    problem was compared with any.
+    """
+    tallies: Mapping[str, Mapping[str, float]] = document["sources"]
+    total: dict[str, float] = {}
+    for tally in tallies.values():
+        for key, value in tally.items():
+            total[key] = total.get(key, 0) + value
+    return {
+        "total": _figures(total),
+        "sources": {source: _figures(tally) for source, tally in tallies.items()},
+        "policies": document["policies"],
+        "shards": document["shards"],
+    }
+
+
+def _figures(tally: Mapping[str, float]) -> dict[str, Any]:
+    def count(key: str) -> int:
+        return int(tally.get(key, 0))
+
+    def ratio(part: str, whole: str) -> float | None:
+        return tally.get(part, 0) / tally[whole] if tally.get(whole) else None
+
+    def kinds(prefix: str, known: Sequence[str] = ()) -> dict[str, int]:
+        found = sorted(key.removeprefix(prefix) for key in tally if key.startswith(prefix))
+        return {kind: count(prefix + kind) for kind in (*known, *(kind for kind in found if kind not in known))}
+
+    return {
+        "problems": count("problems"),
+        "solutions": count("solutions"),
+        "steps": count("steps"),
+        "tokens": count("tokens"),
+        "pending": count("pending"),
+        "contaminated": count("contaminated") if tally.get("screened") else None,
+        "overlaps": kinds("overlaps."),
+        "mean_steps": ratio("steps", "solutions"),
+        "mean_mc": ratio("score_sum", "scored_steps"),
+        "correct_response_share": ratio("responses.correct", "solutions"),
+        "incorrect_step_share": ratio("incorrect_steps", "labelled_steps"),
+        "mixed_solution_share": ratio("mixed_solutions", "solutions"),
+        "responses": kinds("responses.", VERDICT_STATUSES),
+        "draws": kinds("draws.", VERDICT_STATUSES),
+        "origins": kinds("origins."),
+        "quarantined": kinds("quarantined."),
+    }

@@ -1,0 +1,55 @@
+"""Using a reward model: `score`, `serve`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    score = commands.add_parser("score", help="score every step of a file of solutions with a reward model")
+    _takes_model(score)
+    score.add_argument("file", type=Path, help="JSONL or Parquet: question, images, and steps or response")
+    score.add_argument(
+        "--out",
+        type=Path,
+        help="a .jsonl or .parquet file; by default <FILE's stem>.scores.jsonl beside FILE, of a shard in the working directory",
+    )
+    score.add_argument("--images", metavar="FOLDER", help="what image paths are below; FILE's folder by default")
+    score.add_argument("--max-steps", type=int, default=12, help="into how many steps a response is split at most")
+    score.add_argument("--replicas", type=int, help="that many models side by side, in Ray; without, one here")
+    score.add_argument("--ray-address", help="a Ray cluster to join, for --replicas")
+    score.set_defaults(command=_score)
+
+    serve = commands.add_parser("serve", help="answer requests for scores over HTTP")
+    _takes_model(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.set_defaults(command=_serve)
+
+
+def _takes_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("prm", help="a reward model's folder; any policy's, as an untrained critic")
+    command.add_argument("--backend", choices=["hf", "vllm"], default="hf")
+    command.add_argument("--dtype", choices=["float32", "bfloat16"], help="bfloat16 on a GPU, else float32 by default")
+
+
+def _score(options: argparse.Namespace) -> None:
+    from stages.reward.score_files import ScoreOptions, score_file
+
+    # A shard's scores beside it would pass for a part of its dataset.
+    folder = Path() if options.file.suffix == ".parquet" else options.file.parent
+    out = options.out or folder / f"{options.file.stem}.scores.jsonl"
+    settings = ScoreOptions(options.prm, options.backend, options.dtype, options.images, options.max_steps)
+    print(score_file(options.file, out, settings, options.replicas, options.ray_address))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from stages.reward.score_files import ScoreOptions, open_scorer
+    from stages.reward.serve import serve
+
+    with open_scorer(ScoreOptions(options.prm, options.backend, options.dtype)) as scorer:
+        print(f"{options.prm} at http://{options.host}:{options.port} (docs at /docs)", file=sys.stderr)
+        serve(scorer, options.host, options.port)

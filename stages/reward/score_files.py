@@ -1,0 +1,323 @@
+"""`visualprm score`: a file of solutions to a file of scores, a chunk of rows at a time, here or in Ray's actors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import RowError, UserError
+from pipeline.records import asked
+from stages.load.sources.fields import read_options
+from stages.load.sources.images import read_images
+from stages.load.sources.roots import Folder
+from stages.reward.aggregate import AGGREGATORS, aggregate
+from stages.reward.model import Candidate, ProcessRewardModel, Scorer
+from stages.split import split
+
+Backend = Literal["hf", "vllm"]
+CHUNK_ROWS = 64
+SUFFIXES = (".jsonl", ".parquet")
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("row", pa.int64()),
+        ("steps", pa.list_(pa.string())),
+        ("step_scores", pa.list_(pa.float64())),
+        ("scores", pa.struct([(name, pa.float64()) for name in AGGREGATORS])),
+        ("error", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOptions:
+    """How a file is scored. `images` is the folder that image paths are below."""
+
+    model: str
+    backend: Backend = "hf"
+    dtype: str | None = None
+    images: str | None = None
+    max_steps: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of a file: from `start` on (a byte of JSONL, a row group of Parquet), the first of them row `first`.
+
+    In a row group they begin at its row `offset`.
+    """
+
+    path: str
+    start: int
+    first: int
+    rows: int
+    offset: int = 0
+
+
+@contextmanager
+def open_scorer(options: ScoreOptions) -> Iterator[Scorer]:
+    """Loads the model (vLLM: tens of seconds), and ends its processes afterwards."""
+    if options.backend == "vllm":
+        from pipeline.cluster import WORKER_ENV
+        from stages.reward.vllm import VllmScorer
+
+        os.environ.update(WORKER_ENV)
+        with closing(VllmScorer(options.model, options.dtype)) as scorer:
+            yield scorer
+        return
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    yield ProcessRewardModel.from_pretrained(options.model, dtype=options.dtype)
+
+
+def score_file(
+    file: Path, out: Path, options: ScoreOptions, replicas: int | None = None, address: str | None = None
+) -> str:
+    """Writes a row of scores for every row of `file`, in order; returns what was counted, for a person.
+
+    `replicas` models score side by side in Ray Data's actors (each with a GPU where there are some); without, one
+    model scores in this process. `out` appears when it is complete.
+
+    Raises:
+        UserError: the file, the output's place or the model can't be used.
+    """
+    if out.suffix not in SUFFIXES:
+        raise UserError(f"--out {out}: end its name in {' or '.join(SUFFIXES)}")
+    if options.max_steps < 1:
+        raise UserError(f"--max-steps {options.max_steps}: must be at least 1")
+    if replicas is not None and replicas < 1:
+        raise UserError(f"--replicas {replicas}: must be at least 1; leave it out to score in this process")
+    if not out.parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {out.parent}")
+    parts = chunks(file)
+    failures: Counter[str] = Counter()
+    total = steps = 0
+    temporary = out.with_name(f".{out.name}.part")
+    with closing(_rows(parts, options, replicas, address)) as rows, _Writer(temporary, out.suffix) as writer:
+        for row in _progress(rows, sum(part.rows for part in parts)):
+            total += 1
+            steps += len(row["step_scores"] or ())
+            failures.update([row["error"].split(":")[0]] if row["error"] else [])
+            writer.add(row)
+    temporary.replace(out)
+    left = "".join(f"\n  without a score: {count} × {reason}" for reason, count in failures.most_common())
+    return f"{total - failures.total():,} of {total:,} solutions, {steps:,} steps scored: {out}{left}"
+
+
+def chunks(file: Path, rows: int = CHUNK_ROWS) -> list[Chunk]:
+    """Cuts a file into chunks of at most `rows` rows, Parquet at its row groups too.
+
+    Raises:
+        UserError: it isn't such a file.
+    """
+    if file.suffix not in SUFFIXES:
+        raise UserError(f"{file}: give a file that ends in {' or '.join(SUFFIXES)}")
+    try:
+        if file.suffix == ".parquet":
+            with pq.ParquetFile(file) as opened:
+                sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
+            return [
+                Chunk(str(file), group, sum(sizes[:group]) + offset, min(rows, size - offset), offset)
+                for group, size in enumerate(sizes)
+                for offset in range(0, size, rows)
+            ]
+        found, position, first, count = [], 0, 0, 0
+        with file.open("rb") as lines:
+            start = 0
+            for line in lines:
+                position += len(line)
+                count += 1
+                if count == rows:
+                    found.append(Chunk(str(file), start, first, count))
+                    start, first, count = position, first + count, 0
+        return [*found, Chunk(str(file), start, first, count)] if count else found
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file") from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{file}: can't be read: {error}") from error
+
+
+def score_chunk(chunk: Chunk, scorer: Scorer, options: ScoreOptions) -> list[dict[str, Any]]:
+    """A row of `SCHEMA` for every row of the chunk."""
+    root = Folder(Path(options.images)) if options.images else Folder(Path(chunk.path).parent)
+    read: list[tuple[str, Candidate | RowError]] = []
+    for row in _read(chunk):
+        try:
+            if isinstance(row, RowError):
+                raise row
+            read.append((_text(row.get("id")), candidate(row, root, options.max_steps)))
+        except RowError as error:
+            read.append((_text(row.get("id")) if isinstance(row, dict) else "", error))
+    scores = iter(scorer.score_many([item for _, item in read if isinstance(item, Candidate)]))
+    return [
+        _output(name, chunk.first + index, item, next(scores) if isinstance(item, Candidate) else item)
+        for index, (name, item) in enumerate(read)
+    ]
+
+
+def candidate(row: Mapping[str, Any], root: Folder | None, max_steps: int) -> Candidate:
+    """A row's solution: `question`, `images` or `image`, and `steps`, `steps_with_score` or a `response` to be split.
+
+    The model is shown `options` too, if the row has them beside the question.
+
+    Raises:
+        RowError: the row lacks one of them, or it can't be used.
+    """
+    question = row.get("question")
+    if not isinstance(question, str) or not question.strip():
+        raise RowError("missing_question", "`question` must be a text")
+    images = row.get("images") if row.get("images") is not None else row.get("image")
+    question = asked(question, read_options(row.get("options")))
+    return Candidate(question, read_images(images, root) if images else (), _steps(row, max_steps))
+
+
+def _steps(row: Mapping[str, Any], max_steps: int) -> tuple[str, ...]:
+    response = row.get("response")
+    steps: Any = row.get("steps")
+    if steps is None and row.get("steps_with_score") is not None:
+        steps = [step.get("step") for step in row["steps_with_score"]]
+    if steps is None and isinstance(response, Mapping):
+        steps = response.get("steps")
+    if steps is None and isinstance(response, str) and response.strip():
+        steps = split(response, max_steps)
+    if not isinstance(steps, list) or not steps or not all(isinstance(step, str) for step in steps):
+        raise RowError("missing_steps", "give `steps`, a list of texts, or `response`, a text")
+    return tuple(steps)
+
+
+def _output(name: str, index: int, item: Candidate | RowError, found: Sequence[float] | RowError) -> dict[str, Any]:
+    scored: dict[str, Any] = {"step_scores": None, "scores": None, "error": str(found)}
+    if not isinstance(found, RowError):
+        scored = {"step_scores": list(found), "scores": aggregate(found), "error": None}
+    steps = list(item.steps) if isinstance(item, Candidate) else None
+    return {"id": name, "row": index, "steps": steps, **scored}
+
+
+def _read(chunk: Chunk) -> Iterator[dict[str, Any] | RowError]:
+    if chunk.path.endswith(".parquet"):
+        group = _row_group(chunk.path, chunk.start, Path(chunk.path).stat().st_mtime_ns)
+        yield from group.slice(chunk.offset, chunk.rows).to_pylist()
+        return
+    with open(chunk.path, "rb") as lines:
+        lines.seek(chunk.start)
+        for _ in range(chunk.rows):
+            try:
+                row = json.loads(next(lines))
+                yield row if isinstance(row, dict) else RowError("bad_json", "the line is no object")
+            except ValueError as error:
+                yield RowError("bad_json", str(error))
+
+
+@lru_cache(maxsize=1)
+def _row_group(path: str, group: int, mtime_ns: int) -> pa.Table:
+    """Kept for the group's other chunks: it can't be read in parts without reading what comes before."""
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _rows(
+    parts: Sequence[Chunk], options: ScoreOptions, replicas: int | None, address: str | None
+) -> Generator[dict[str, Any], None, None]:
+    if replicas:
+        yield from _score_with_ray(parts, options, replicas, address)
+        return
+    with open_scorer(options) as scorer:
+        for part in parts:
+            yield from score_chunk(part, scorer, options)
+
+
+class _RayScorer:
+    """A model in an actor of Ray Data."""
+
+    def __init__(self, options: ScoreOptions) -> None:
+        self._options = options
+        # Entered for good: the actor's end is the engine's.
+        self._opened = open_scorer(options)
+        self._scorer = self._opened.__enter__()
+
+    def __call__(self, batch: dict[str, Any]) -> pa.Table:
+        rows = [
+            row
+            for text in batch["chunk"]
+            for row in score_chunk(Chunk(**json.loads(text)), self._scorer, self._options)
+        ]
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _score_with_ray(
+    parts: Sequence[Chunk], options: ScoreOptions, replicas: int, address: str | None
+) -> Iterator[dict[str, Any]]:
+    from pipeline.cluster import ray_at
+
+    with ray_at(address):
+        import ray
+        from ray.data import ActorPoolStrategy, DataContext
+
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
+        items = [{"chunk": json.dumps(asdict(part))} for part in parts]
+        scored = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+            _RayScorer,
+            fn_constructor_args=(options,),
+            batch_size=1,
+            compute=ActorPoolStrategy(size=replicas),
+            num_cpus=0,
+            num_gpus=1 if ray.cluster_resources().get("GPU", 0) else 0,
+        )
+        for table in scored.iter_batches(batch_size=None, batch_format="pyarrow"):
+            yield from table.to_pylist()
+
+
+class _Writer:
+    """Rows of `SCHEMA` to JSONL or Parquet."""
+
+    def __init__(self, path: Path, suffix: str) -> None:
+        self._rows: list[dict[str, Any]] = []
+        self._text = path.open("w", encoding="utf-8") if suffix == ".jsonl" else None
+        self._table = pq.ParquetWriter(path, SCHEMA) if suffix == ".parquet" else None
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._text:
+            self._text.close()
+        if self._table:
+            self._flush()
+            self._table.close()
+
+    def add(self, row: dict[str, Any]) -> None:
+        if self._text:
+            self._text.write(json.dumps(row, ensure_ascii=False) + "\n")
+            return
+        self._rows.append(row)
+        if len(self._rows) == 1024:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._table and self._rows:
+            self._table.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
+        self._rows = []
+
+
+def _progress(rows: Iterable[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
+    from tqdm import tqdm
+
+    yield from tqdm(rows, total=total, unit="solution", file=sys.stderr, disable=not sys.stderr.isatty())

@@ -1,0 +1,1 @@
+"""Dataset to reward model: prepared samples, transformers' own Trainer, the model's folder."""

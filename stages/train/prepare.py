@@ -1,0 +1,368 @@
+"""From published shards to prepared samples: rendered, with their targets, split by problem, every image checked.
+
+Shards are read a row group at a time. What comes out lies under the run directory, named by a hash of everything it
+depends on, and is reused by the next call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from pipeline.errors import RowError, UserError
+from pipeline.records import IMPORTED_SCHEMA
+from stages.label import biased_strategies
+from stages.publish.kept import kept_of
+from stages.reward.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
+from stages.train import targets
+from stages.train.config import TrainConfig
+from stages.train.samples import UNMEASURED, Sample, Samples, SampleWriter, merged
+from stages.train.targets import LABELS, Target
+
+TRAIN, HELD_OUT = "train", "held_out"
+_COLUMNS = ["id", "source", "images", "question", "response", "steps_with_score", "response_correct"]
+_LIGHT = [name for name in _COLUMNS if name != "images"]
+_EXTRA = "extra"
+"""What imported shards have besides."""
+_FORMAT = 3
+"""Of the prepared files; part of their name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a training reads: samples of both parts, and what was counted on the way.
+
+    `class_weights` has an entry a label. `scale` makes the mean weight of a training step 1.
+    """
+
+    folder: Path
+    train: Samples
+    held_out: Samples
+    facts: Mapping[str, Any]
+
+    @property
+    def class_weights(self) -> list[float]:
+        weights: list[float] = self.facts["class_weights"]
+        return weights
+
+    @property
+    def scale(self) -> float:
+        return float(self.facts["scale"])
+
+    @property
+    def system(self) -> str | None:
+        """The system turn of most training samples; null for the template's own."""
+        system: str | None = self.facts["system"]
+        return system
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.facts["fingerprint"])
+
+
+def is_held_out(problem_id: str, share: float, seed: int) -> bool:
+    """Is this problem, with all of its solutions, kept for evaluation? Follows from its id alone."""
+    return _uniform(f"held out {seed} {problem_id}") < share
+
+
+def find_shards(folder: str) -> list[Path]:
+    """The shards of a published dataset, each of the right schema.
+
+    Raises:
+        UserError: there is none, or one has another schema.
+    """
+    shards = sorted(Path(folder).glob("*.parquet"))
+    if not shards:
+        raise UserError(f"data.path: {folder} holds no .parquet shards: `visualprm dataset` makes them")
+    for shard in shards:
+        try:
+            schema = pq.read_schema(shard)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise UserError(f"{shard}: not a Parquet file: {error}") from error
+        for name in (*_COLUMNS, *({_EXTRA} & set(schema.names))):
+            if name not in schema.names:
+                raise UserError(f"{shard}: has no column {name!r}: give shards that `visualprm publish` wrote")
+            if schema.field(name).type != IMPORTED_SCHEMA.field(name).type:
+                raise UserError(
+                    f"{shard}: column {name!r} is {schema.field(name).type}, not as published: publish again"
+                )
+    return shards
+
+
+def fingerprint(shards: Sequence[Path]) -> str:
+    """16 hex digits over the shards' bytes."""
+    digest = hashlib.sha256()
+    for shard in shards:
+        with shard.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def prepare(config: TrainConfig, processor: Any, layout: Layout) -> Prepared:
+    """The prepared samples of a training, made now or found from an earlier call.
+
+    Raises:
+        UserError: the shards can't be used, or nothing is left to train on.
+    """
+    shards = find_shards(config.data.path)
+    _check_strategies(config)
+    data = fingerprint(shards)
+    folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout)}"
+    if not folder.exists():
+        staging = folder.with_suffix(".tmp")
+        shutil.rmtree(staging, ignore_errors=True)
+        facts = {"fingerprint": data, **_write(config, shards, processor, layout, staging)}
+        (staging / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        staging.rename(folder)
+    return load_prepared(folder)
+
+
+def _check_strategies(config: TrainConfig) -> None:
+    """Refuses targets that need unbiased shares of draws that stopped at a success.
+
+    Counts are no such target: the likelihood of k of n is the same whatever made the drawing stop.
+    """
+    path = Path(config.data.path) / "stats.json"
+    figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    target = config.target
+    if biased := biased_strategies(figures):
+        what = f"target.threshold={target.threshold:g}" if target.threshold else f"target.kind={target.kind}"
+        if target.threshold or target.kind in ("soft", "advantage"):
+            raise UserError(
+                f"{what}: {config.data.path} was drawn with the strategy {biased[0]}, which stops at a success and "
+                "so biases scores: set target.kind=value with target.threshold=0, or target.kind=counts"
+            )
+
+
+def load_prepared(folder: Path) -> Prepared:
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    return Prepared(folder, Samples(folder, TRAIN), Samples(folder, HELD_OUT), facts)
+
+
+def _key(config: TrainConfig, data: str, processor: Any, layout: Layout) -> str:
+    tokenizer = hashlib.sha256(processor.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    parts = [
+        _FORMAT, data, repr(layout), tokenizer, processor.chat_template, processor.image_processor.to_json_string(),
+        config.data.model_dump(exclude={"path"}), config.target.model_dump(), config.loss.model_dump(), config.seed,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: Layout, folder: Path) -> dict[str, Any]:
+    """Writes both parts; returns what was counted."""
+    kept = _selection(config, shards)
+    make = partial(_sample, config=config, processor=processor, layout=layout)
+    left_out: Counter[str] = Counter()
+    counts = {part: Counter[str]() for part in (TRAIN, HELD_OUT)}
+    classes = [0] * len(layout.labels)
+    weight = [0.0] * len(layout.labels)
+    slots = 0
+    systems: Counter[str | None] = Counter()
+    examples: dict[str, str] = {}
+    writer = SampleWriter(folder, [TRAIN, HELD_OUT])
+    try:
+        with ThreadPoolExecutor() as pool:
+            for problem in tqdm(_problems(shards, [*_COLUMNS, _EXTRA]), desc="preparing", unit="problem", disable=None):
+                held_out = is_held_out(_problem_id(problem[0]), config.data.held_out, config.seed)
+                part = HELD_OUT if held_out else TRAIN
+                chosen = problem if held_out or kept is None else [row for row in problem if row["id"] in kept]
+                left_out["not_selected"] += len(problem) - len(chosen)
+                before = targets.solved_share(problem)
+                samples: list[Sample] = []
+                for row, made in zip(chosen, pool.map(partial(_try, make, before=before), chosen), strict=True):
+                    if isinstance(made, RowError):
+                        left_out[made.reason] += 1
+                        examples.setdefault(made.reason, f"{row['id']}: {made.detail}")
+                        continue
+                    sample, dropped = made
+                    left_out["steps_too_long"] += dropped
+                    counts[part].update(samples=1, steps=len(sample.slots), tokens=sample.length)
+                    samples.append(sample)
+                    if part == TRAIN:
+                        systems[_own_layout(row, layout).system] += 1
+                        for label, step_weight in zip(sample.labels, sample.weights, strict=True):
+                            if label != UNMEASURED:
+                                classes[label] += 1
+                                weight[label] += step_weight
+                # What is evaluated stays as it is: a metric counts every solution.
+                for sample in merged(samples) if part == TRAIN else samples:
+                    counts[part]["distinct"] += 1
+                    slots += sum(label != UNMEASURED for label in sample.labels) if part == TRAIN else 0
+                    writer.add(part, sample)
+    finally:
+        writer.close()
+    if not counts[TRAIN]["samples"]:
+        why = "; ".join(f"{reason} ({example})" for reason, example in examples.items())
+        raise UserError(f"data.path: {config.data.path} leaves no sample to train on: {why or 'all were filtered out'}")
+    class_weights = targets.class_weights(classes, config.loss.class_weights, layout.labels)
+    total = sum(each * share for each, share in zip(class_weights, weight, strict=True))
+    return {
+        "counts": counts,
+        "left_out": +left_out,
+        "examples": examples,
+        "labels": dict(zip(layout.labels, classes, strict=True)),
+        "class_weights": class_weights,
+        "scale": slots / total,
+        "system": systems.most_common(1)[0][0],
+        "system_turns": [count for _, count in systems.most_common()],
+    }
+
+
+def _own_layout(row: Mapping[str, Any], layout: Layout) -> Layout:
+    """The layout with the system turn that an imported row brought along, if it did."""
+    kept = kept_of(row)
+    return layout if kept is None or kept.system is None else replace(layout, system=kept.system)
+
+
+def _sample(
+    row: Mapping[str, Any], before: float | None, config: TrainConfig, processor: Any, layout: Layout
+) -> tuple[Sample, int]:
+    """A row as a sample, and how many of its steps didn't fit.
+
+    Raises:
+        RowError: it can't be used.
+    """
+    texts, goals = _steps_and_targets(row, before, config)
+    images = [image["bytes"] for image in row["images"]]
+    sizes = [_image_size(data) for data in images]
+    # Of the whole solution, as it will be scored: where labels aren't written, the text after a step tells where it ends.
+    rendering = render(processor, row["question"], len(images), texts, _own_layout(row, layout))
+    lengths = image_lengths(processor, sizes)
+    fitted = _fit(rendering, lengths, config.data.max_tokens, image_token_id(processor))
+    wanted = len(goals)
+    goals = targets.trimmed(goals[: len(fitted.slots)])
+    if not goals:
+        raise RowError("no_measured_step", "no step within data.max_tokens has a score")
+    fitted = leading(rendering, len(goals))
+    measured = sum(goal is not None for goal in goals)
+    weight = targets.step_weight(measured, config.loss.reduction)
+    size = len(layout.labels)
+    sample = Sample(
+        id=row["id"],
+        token_ids=fitted.token_ids,
+        slots=fitted.slots,
+        length=len(fitted.token_ids) + sum(lengths) - len(lengths),
+        images=images,
+        labels=[UNMEASURED if goal is None else goal.label for goal in goals],
+        mass=[(0.0,) * size if goal is None else goal.mass for goal in goals],
+        weights=[0.0 if goal is None else weight for goal in goals],
+    )
+    return sample, wanted - len(goals)
+
+
+def _steps_and_targets(
+    row: Mapping[str, Any], before: float | None, config: TrainConfig
+) -> tuple[list[str], list[Target | None]]:
+    target = config.target
+    if not row["steps_with_score"]:
+        raise RowError("no_step", "the solution has no step")
+    if target.kind == "outcome":
+        goals: list[Target | None] = [targets.outcome_target(row, target.threshold)]
+        texts = [row["response"]]
+    else:
+        goals = targets.step_targets(row["steps_with_score"], target.kind, target.threshold, target.tolerance, before)
+        texts = [step["step"] for step in row["steps_with_score"]]
+    if target.stop_at_first_error:
+        goals = targets.stop_at_first_error(goals, len(LABELS[target.kind]))
+    goals = targets.trimmed(goals)
+    if not goals:
+        raise RowError("no_measured_step", "no step has a score")
+    return texts, goals
+
+
+def _fit(rendering: Rendering, lengths: Sequence[int], max_tokens: int, image_id: int | None) -> Rendering:
+    """The leading steps that fit into `max_tokens`."""
+    fitted = truncate(expand(rendering, image_id, [[0] * length for length in lengths]), max_tokens)
+    if fitted is None:
+        raise RowError("too_long", f"its first step ends beyond data.max_tokens={max_tokens}")
+    return fitted
+
+
+def image_lengths(processor: Any, sizes: Sequence[tuple[int, int]]) -> list[int]:
+    """The tokens that stand for images of these (height, width), as the processor will expand them."""
+    if not sizes:
+        return []
+    lengths: list[int] = processor._get_num_multimodal_tokens(
+        image_sizes=[list(size) for size in sizes]
+    ).num_image_tokens
+    return lengths
+
+
+def _image_size(data: bytes | None) -> tuple[int, int]:
+    """(height, width) of an image that was decoded to its end, so that no data loader meets a broken one."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data or b"")) as image:
+            image.load()
+            return image.height, image.width
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise RowError("bad_image", str(error)) from error
+
+
+def _try(make: Any, row: Mapping[str, Any], before: float | None) -> Any:
+    try:
+        return make(row, before)
+    except RowError as error:
+        return error
+
+
+def _selection(config: TrainConfig, shards: Sequence[Path]) -> set[str] | None:
+    """The ids of the training solutions that are kept; None for all."""
+    data, target = config.data, config.target
+    if data.keep == 1 and not data.drop_all_right:
+        return None
+    ranked: dict[str, list[tuple[float, str]]] = {}
+    for problem in _problems(shards, _LIGHT):
+        problem_id = _problem_id(problem[0])
+        if is_held_out(problem_id, data.held_out, config.seed):
+            continue
+        if data.drop_all_right and targets.all_right(
+            targets.step_targets(row["steps_with_score"], "value", target.threshold, 0.0, None) for row in problem
+        ):
+            continue
+        for row in problem:
+            informative = targets.selection_score(row["steps_with_score"], target.threshold, data.select_alpha)
+            score = informative if data.select == "informative" else _uniform(f"keep {config.seed} {problem_id}")
+            if score is not None:
+                ranked.setdefault(row["source"], []).append((-score, row["id"]))
+    return {
+        name for rows in ranked.values() for _, name in sorted(rows)[: max(1, round(data.keep * len(rows)))]
+    }  # fmt: skip
+
+
+def _problems(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each problem, which lie side by side."""
+    for _, rows in itertools.groupby(_rows(shards, columns), key=_problem_id):
+        yield list(rows)
+
+
+def _rows(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for shard in shards:
+        with pq.ParquetFile(shard) as file:
+            held = [name for name in columns if name in file.schema_arrow.names]
+            for group in range(file.num_row_groups):
+                for batch in file.read_row_group(group, columns=held).to_batches(max_chunksize=1):
+                    yield batch.to_pylist()[0]
+
+
+def _problem_id(row: Mapping[str, Any]) -> str:
+    return str(row["id"]).split("/")[0]
+
+
+def _uniform(text: str) -> float:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

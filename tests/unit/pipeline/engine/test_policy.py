@@ -1,0 +1,49 @@
+"""What is known to be wrong with an engine's settings before it is started."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import EngineConfig
+from pipeline.engine.policy import check_engine
+from pipeline.engine.vllm import argument_names
+from pipeline.errors import UserError
+
+
+def engine(folder: Path, text: dict[str, Any], **settings: Any) -> EngineConfig:
+    (folder / "config.json").write_text(json.dumps({"text_config": text}))
+    return EngineConfig.model_validate({"model": str(folder), **settings})
+
+
+def test_the_names_are_those_of_the_installed_vllm() -> None:
+    assert {"gpu_memory_utilization", "limit_mm_per_prompt", "disable_log_stats", "model"} <= argument_names()
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "words"),
+    [
+        ({"max_position_embeddings": 2048}, {}, "engine.max_model_len=4096: .* takes at most 2048: lower it"),
+        ({}, {"args": {"max_model_len": 64}}, "engine.args.max_model_len: give it as engine.max_model_len"),
+        ({}, {"args": {"enforce_eagerly": True}}, "vLLM has no such setting .did you mean 'enforce_eager'"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: dict[str, Any], settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        check_engine(engine(tmp_path, text, **settings))
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ({"max_position_embeddings": 4096}, {"args": {"max_num_seqs": 8}}),
+        ({"max_position_embeddings": 2048, "rope_scaling": {"rope_type": "yarn", "factor": 4}}, {}),
+        ({"max_position_embeddings": 2048}, {"args": {"hf_overrides": {"x": 1}}}),
+        ({}, {}),
+    ],
+)
+def test_what_may_be_right_is_let_through(tmp_path: Path, text: dict[str, Any], settings: dict[str, Any]) -> None:
+    check_engine(engine(tmp_path, text, **settings))

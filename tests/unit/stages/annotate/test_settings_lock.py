@@ -1,0 +1,110 @@
+"""A run directory belongs to the settings that made its ledger."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import RunConfig, parse_config
+from pipeline.engine.policy import check_model, model_fingerprint, policy_key
+from pipeline.errors import UserError
+from pipeline.seeds import base_seed
+from pipeline.store import Store
+from stages.annotate.settings_lock import claim, read_templates
+
+
+def config(*overrides: str) -> RunConfig:
+    data = {"name": "x", "prompt": "prompts/demo_v1.txt", "sources": [{"name": "a", "path": "rows.jsonl"}]}
+    return parse_config(data, overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        ((), None),
+        (("engine.replicas=4", "label.threshold=0.5", "publish.row_group_rows=8"), None),
+        (("rollout.num_draws=8",), "rollout.num_draws (16, now 8)"),
+        (("sources.0.limit=3",), "sources[a].limit (None, now 3)"),
+    ],
+)
+def test_only_what_changes_the_ledger_is_refused(tmp_path: Path, overrides: tuple[str, ...], named: str | None) -> None:
+    store = Store(str(tmp_path))
+    claim(store, config(), {"p": "{question}"}, "model@1")
+    if named is None:
+        claim(store, config(*overrides), {"p": "{question}"}, "model@1")
+    else:
+        with pytest.raises(UserError) as caught:
+            claim(store, config(*overrides), {"p": "{question}"}, "model@1")
+        assert named in str(caught.value)
+
+
+def test_an_engine_may_be_fitted_to_its_machine_between_calls(tmp_path: Path) -> None:
+    fits = ("engine.args.gpu_memory_utilization=0.92", "engine.args.max_num_seqs=64")
+    smaller = ("engine.args.gpu_memory_utilization=0.85", "engine.args.enforce_eager=true")
+    store = Store(str(tmp_path))
+    for overrides in (fits, smaller, (), fits):
+        claim(store, config(*overrides), {"p": "{question}"}, "model@1")
+        assert policy_key("m", "p", config(*overrides)) == policy_key("m", "p", config())
+    other = config(*fits, "engine.args.quantization=fp8")
+    with pytest.raises(UserError, match=r"engine\.args\.quantization"):
+        claim(store, other, {"p": "{question}"}, "model@1")
+    assert policy_key("m", "p", other) != policy_key("m", "p", config())
+
+
+def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    claim(store, config(), {"p": "{question}"}, "model@1")
+    held = store.read_json("ledger.json")
+    assert held.pop("sampling.greedy_first") is False
+    store.write_json("ledger.json", held)
+    old = yaml.safe_load(store.read_text("config.yaml"))
+    del old["sampling"]["greedy_first"]
+    store.write_text("config.yaml", yaml.safe_dump(old))
+    claim(store, config(), {"p": "{question}"}, "model@1")
+    with pytest.raises(UserError, match=r"sampling.greedy_first \(False, now True\)"):
+        claim(store, config("sampling.greedy_first=true"), {"p": "{question}"}, "model@1")
+
+
+def test_another_prompt_text_or_model_is_refused(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    claim(store, config(), {"p": "{question}"}, "model@1")
+    with pytest.raises(UserError, match=r"prompt text of p"):
+        claim(store, config(), {"p": "Now: {question}"}, "model@1")
+    with pytest.raises(UserError, match="model@1, now model@2"):
+        claim(store, config(), {"p": "{question}"}, "model@2")
+
+
+def test_a_prompt_without_a_question_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("Think.")
+    with pytest.raises(UserError, match=r"has no \{question\}"):
+        read_templates(config(f"prompt={tmp_path / 'p.txt'}"))
+
+
+def test_a_folder_without_a_model_is_refused_and_a_hub_id_is_not(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no config\.json"):
+        check_model(config(f"engine.model={tmp_path}").engine)
+    check_model(config("engine.model=OpenGVLab/InternVL3-8B-hf").engine)
+
+
+def test_a_local_model_is_named_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    before = model_fingerprint(config(f"engine.model={tmp_path}").engine)
+    (tmp_path / "model.safetensors").write_bytes(b"123")
+    after = model_fingerprint(config(f"engine.model={tmp_path}").engine)
+    assert before != after
+    assert before.startswith(f"{tmp_path.name}@")
+
+
+def test_the_policy_key_follows_sampling_but_not_the_number_of_solutions() -> None:
+    key = policy_key("m", "p", config())
+    assert key == "e8d20270810c"  # It names rows and seeds of older ledgers.
+    assert key == policy_key("m", "p", config("sampling.num_solutions=8", "engine.replicas=3"))
+    assert key != policy_key("m", "p", config("sampling.temperature=0.5"))
+    assert key != policy_key("m", "q", config())
+    assert key != policy_key("m", "p", config("sampling.greedy_first=true"))
+
+
+def test_seeds_fit_48_bits_and_keep_their_parts_apart() -> None:
+    assert base_seed("a", "b") != base_seed("ab", "") != base_seed("", "ab")
+    assert 0 <= base_seed(0, "x", 1) < 2**48
+    assert base_seed(0, "p", "k", "s0", 1) == base_seed(0, "p", "k", "s0", 1)

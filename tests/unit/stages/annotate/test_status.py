@@ -1,0 +1,84 @@
+"""`visualprm status`: what a run's files say while it runs and after it died."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.records import LEDGER_SCHEMA
+from pipeline.store import Store
+from stages.annotate.status import status_text
+from tests.unit.stages.annotate.test_progress import counters
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A run of four problems, one of which is done."""
+    store = Store(str(tmp_path))
+    row = {"problem_id": "a", "num_draws": 10, "num_tokens": 500, "solutions": []}
+    for name, table in (
+        ("problems/part-0", pa.table({"problem_id": list("abcd")})),
+        ("annotations/x_0-0", pa.Table.from_pylist([row], LEDGER_SCHEMA)),
+        ("checkpoint/x_0", pa.table({"problem_id": ["a"]})),
+    ):
+        (tmp_path / f"{name}.parquet").parent.mkdir()
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    store.write_json("ledger.json", {})
+    store.write_json("problems.json", {"rejected": {"missing_image": 2}})
+    return store
+
+
+def lines(store: Store) -> dict[str, str]:
+    return {
+        name.strip(): value
+        for name, _, value in (line.strip().partition("  ") for line in status_text(store.uri).splitlines())
+    }
+
+
+def test_a_running_engine_shows_its_rate(store: Store) -> None:
+    now = time.time()
+    store.write_json("progress/a.json", counters(now - 20, now, 2))
+    told = lines(store)
+    assert (told["problems done"], told["pending"], told["quarantined"]) == ("1 of 4", "3", "2, 2 missing_image")
+    assert (told["draws"], told["tokens"], told["rate"], told["time left"]) == ("10", "500", "50 tokens/s", "0:00:30")
+
+
+def test_a_block_that_was_committed_twice_counts_once(store: Store) -> None:
+    first, again = ({"problem_id": "b", "num_draws": 3, "num_tokens": n, "error": "x: y"} for n in (7, 8))
+    # Of "a", which is right in its first block, the failure in the second is not heard of.
+    blocks = {"y": [first], "z": [again, {"problem_id": "a", "num_draws": 10, "num_tokens": 500, "error": "x: y"}]}
+    for name, rows in blocks.items():
+        table = pa.Table.from_pylist(rows, LEDGER_SCHEMA)
+        pq.write_table(table, store.path("annotations", f"{name}_0-0.parquet"))
+        pq.write_table(table.select(["problem_id"]), store.path("checkpoint", f"{name}_0.parquet"))
+    told = lines(store)
+    assert (told["problems done"], told["draws"], told["tokens"], told["failed"]) == ("2 of 4", "13", "507", "1")
+
+
+def test_a_dead_run_shows_its_last_rate(store: Store) -> None:
+    end = time.time() - 600
+    # An engine that ended long before the others is no part of it.
+    for name, started, updated in (("a", end - 20, end), ("b", end - 20, end - 3), ("c", end - 999, end - 500)):
+        store.write_json(f"progress/{name}.json", counters(started, updated, 1))
+    told = lines(store)
+    assert told["rate"].startswith("no engine is running")
+    assert told["last rate"].startswith("100 tokens/s, until 0:10:0")
+    assert told["time left"] == "0:00:30 at the last rate"
+
+
+@pytest.mark.parametrize(
+    ("progress", "rate"),
+    [(None, "no engine is running"), ({"tokens": 0, "draws": 0}, "engine starting or first problems under way")],
+)
+def test_a_rate_that_is_not_known_is_not_told(store: Store, progress: dict[str, Any] | None, rate: str) -> None:
+    now = time.time()
+    if progress is not None:
+        store.write_json("progress/a.json", {**counters(now - 20, now, 0), **progress})
+    told = lines(store)
+    assert told["rate"].startswith(rate)
+    assert not told.keys() & {"last rate", "time left"}

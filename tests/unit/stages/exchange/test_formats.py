@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.exchange.names import Layout, detect_layout, is_safe
+from stages.exchange.spool import Buckets, SortedLines
+from stages.load.sources.parts import JoinedParts
+from stages.publish.kept import keep, kept_of, restore
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+RECORDS = st.dictionaries(st.sampled_from("abcdef"), VALUES)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.binary(max_size=9), min_size=1, max_size=5), st.lists(st.tuples(st.integers(0, 50), st.integers(0, 30)))
+)
+def test_parts_read_as_their_concatenation(parts: list[bytes], reads: list[tuple[int, int]]) -> None:
+    whole = io.BytesIO(b"".join(parts))
+    with TemporaryDirectory() as folder:
+        paths = [Path(folder) / str(index) for index in range(len(parts))]
+        for path, part in zip(paths, parts, strict=True):
+            path.write_bytes(part)
+        with io.BufferedReader(JoinedParts(paths), buffer_size=4) as file:
+            assert file.read() == whole.getvalue()
+            assert file.seek(0, io.SEEK_END) == len(whole.getvalue())
+            for offset, size in reads:
+                assert file.seek(offset) == whole.seek(offset)
+                assert file.read(size) == whole.read(size)
+
+
+@given(RECORDS, RECORDS)
+def test_a_record_is_restored_whatever_its_rendering_says(
+    record: dict[str, object], rendered: dict[str, object]
+) -> None:
+    kept = keep("raw", "f", 1, record, rendered)
+    again = restore(rendered, kept)
+    assert repr(again) == repr(record)
+    stored = kept_of({"extra": keep("raw", "f", 1, {}, {}).text()})
+    assert stored is not None
+    assert stored.keys == ()
+
+
+def test_what_the_rendering_gives_is_not_kept_twice() -> None:
+    assert keep("raw", "f", 1, {"a": 1, "b": 1.0}, {"a": 1, "b": 1, "c": 2}).fields == {"b": 1.0}
+
+
+def test_sorting_is_stable(tmp_path: Path) -> None:
+    buckets = Buckets(tmp_path)
+    for number, key in enumerate(["ff1", "00a", "ff0", "00a", "7f"]):
+        buckets.add(key, b"tab\there %d" % number)
+    assert list(buckets.sorted()) == [
+        ("00a", b"tab\there 1"),
+        ("00a", b"tab\there 3"),
+        ("7f", b"tab\there 4"),
+        ("ff0", b"tab\there 2"),
+        ("ff1", b"tab\there 0"),
+    ]
+    lines = SortedLines(tmp_path / "deep/x.jsonl")
+    for rank, value in [((2,), "c"), ((1,), "ä"), ((1,), "b")]:
+        lines.add(rank, value)
+    assert lines.finish() == 3
+    assert (tmp_path / "deep/x.jsonl").read_text(encoding="utf-8") == '"ä"\n"b"\n"c"\n'
+
+
+def test_layouts_drop_as_little_as_they_can() -> None:
+    there = {"images/b/c.png", "a.png"}
+    assert detect_layout(["a.png"], there.__contains__) == Layout()
+    assert detect_layout(["X/b/c.png", "X/b/d.png"], there.__contains__) == Layout(1, "images/")
+    assert detect_layout(["X/b/c.png"], there.__contains__, drop=0) is None
+    assert detect_layout(["X/Y/b/c.png"], there.__contains__, drop=2) == Layout(2, "images/")
+
+
+def test_safe_names_stay_below_their_folder() -> None:
+    assert is_safe("Geometry3K/train/1471/img_diagram.png")
+    assert is_safe("中文/図 1.png")
+    for name in ("../a", "a/../b", "/a", "a//b", "", "a\\b", "a\nb", "x" * 201, "./a"):
+        assert not is_safe(name)

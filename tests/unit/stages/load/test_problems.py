@@ -1,0 +1,194 @@
+"""`visualprm check` and the loading of a run: benchmarks compared with, the report, the table, the worked example."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipeline.config import load_config, parse_config
+from pipeline.errors import UserError
+from pipeline.records import Problem, Rejected, Verdict, VerdictStatus
+from pipeline.store import Store
+from stages.load import problems as loading
+from stages.load.problems import check_sources, load_problems, read_sources
+from tests.places import ROOT
+
+LONG = "How many of the bars in the left chart are taller than the one that stands for Spain in {}?"
+
+
+def picture(seed: int, side: int = 64) -> PIL.Image.Image:
+    blocks = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    return PIL.Image.fromarray(blocks).resize((side, side), PIL.Image.Resampling.BICUBIC)
+
+
+def write_rows(folder: Path, *rows: tuple[int, str, str], side: int = 64) -> Path:
+    """Rows of (picture, question, answer) in a JSONL file of a folder of their own."""
+    folder.mkdir()
+    lines: list[str] = []
+    for number, question, answer in rows:
+        picture(number, side).save(folder / f"{number}.png")
+        lines.append(
+            json.dumps({"id": f"q{len(lines)}", "image": f"{number}.png", "question": question, "answer": answer})
+        )
+    (folder / "rows.jsonl").write_text("\n".join(lines))
+    return folder / "rows.jsonl"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    """Six rows, of which two are flagged, one is both, one is a duplicate and one is bad."""
+    rows = write_rows(
+        tmp_path / "mine",
+        (1, "What is the third largest?", "4"),
+        (2, LONG.format(2014), "3"),
+        (3, "Which one?", "7"),
+        (4, LONG.format(2015), "2"),
+        (3, "Which one?", "7"),
+        (3, "Which two?", "n.n."),
+    )
+    write_rows(tmp_path / "bench", (3, LONG.format(2013), "?"), (4, LONG.format(2015), "?"), side=200)
+    return {
+        "name": "x",
+        "run_dir": str(tmp_path / "run"),
+        "sources": [{"name": "mine", "path": str(rows), "verify": ["number"]}],
+        "contamination": {"against": [{"name": "bench", "path": str(tmp_path / "bench/rows.jsonl")}]},
+    }
+
+
+def test_flags_a_report_and_the_table(settings: dict[str, Any], tmp_path: Path) -> None:
+    config, store = parse_config(settings), Store(str(tmp_path / "run"))
+    store.make()
+    load_problems(store, config)
+    rows = {row["row_id"]: row for path in store.problem_files() for row in pq.read_table(path).to_pylist()}
+    assert {key: row["contamination"] for key, row in rows.items()} == {
+        "q0": [],
+        "q1": ["bench"],
+        "q2": ["bench"],
+        "q3": ["bench"],
+    }
+    report = [json.loads(line) for line in store.read_text("contamination.jsonl").splitlines()]
+    assert [(row["id"], row["benchmark"], row["row_id"], row["kind"], row["dropped"]) for row in report] == [
+        ("q1", "bench", "q0", "question", False),
+        ("q2", "bench", "q0", "image", False),
+        ("q3", "bench", "q1", "both", False),
+    ]
+    assert report[0]["problem_id"] == rows["q1"]["problem_id"]
+    assert report[0]["ngram"] in LONG.format(2014).lower()
+
+    header, _, mine, total, blank, overlaps, _, bad = check_sources(config).splitlines()
+    assert [cell.strip() for cell in header.strip("|").split("|")][:6] == [
+        "source", "rows", "problems", "duplicates", "contaminated", "bad",
+    ]  # fmt: skip
+    counts = ["6", "4", "1", "3", "1", "gold_rejected 1", "integer 4"]
+    assert [cell.strip() for cell in mine.strip("|").split("|")] == ["mine", *counts]
+    assert [cell.strip() for cell in total.strip("|").split("|")] == ["all", *counts]
+    assert blank == ""
+    assert overlaps == "overlap with bench: 1 both, 1 image, 1 question"
+    assert bad.startswith("mine q5: gold_rejected: 'n.n.'")
+
+
+def test_what_is_dropped_is_quarantined(settings: dict[str, Any], tmp_path: Path) -> None:
+    config, store = parse_config(settings, ["contamination.drop=[both]"]), Store(str(tmp_path / "run"))
+    store.make()
+    load_problems(store, config)
+    assert store.read_json("problems.json")["rejected"] == {"contaminated": 1, "duplicate": 1, "gold_rejected": 1}
+    (dropped,) = (
+        row
+        for row in map(json.loads, store.read_text("quarantine/load.jsonl").splitlines())
+        if row["reason"] == "contaminated"
+    )
+    assert dropped["id"] == "q3"
+    assert re.match(r"as in bench, q1: an image differs by \d of 64 bits and shares the words '.*'", dropped["detail"])
+    mine = [cell.strip() for cell in check_sources(config).splitlines()[2].strip("|").split("|")]
+    assert mine[:6] == ["mine", "6", "3", "1", "3", "1"]  # dropped ones are counted as contaminated, too
+
+
+def test_without_benchmarks_nothing_is_said_of_contamination(settings: dict[str, Any], tmp_path: Path) -> None:
+    config, store = parse_config({**settings, "contamination": None}), Store(str(tmp_path / "run"))
+    store.make()
+    load_problems(store, config)
+    assert not store.exists("contamination.jsonl")
+    assert {row["contamination"] for path in store.problem_files() for row in pq.read_table(path).to_pylist()} == {None}
+    assert check_sources(config).splitlines()[2].split("|")[5].strip() == "–"
+
+
+# What the first check of an answer says, and what a later one does.
+CHECKS: dict[str, tuple[VerdictStatus, VerdictStatus]] = {
+    "5": ("timeout", "correct"),
+    "6": ("error", "timeout"),
+    "7": ("timeout", "incorrect"),
+}
+
+
+class BusyPool:
+    """The first of them is late; each says the same again, as the real one does, which remembers a timeout."""
+
+    made = 0
+
+    def __init__(self, workers: int, time_limit_s: float) -> None:
+        self._turn = BusyPool.made
+        BusyPool.made += 1
+
+    def __enter__(self) -> BusyPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    async def verify(self, gold: str, *_: object, **__: object) -> Verdict:
+        return Verdict(CHECKS.get(gold, ("correct", "correct"))[min(self._turn, 1)])
+
+
+@pytest.mark.parametrize("most_bytes", [loading.PART_BYTES, 1], ids=["at the end", "when memory is short"])
+def test_a_busy_machine_rejects_no_problem_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int
+) -> None:
+    monkeypatch.setattr(BusyPool, "made", 0)
+    monkeypatch.setattr(loading, "VerifierPool", BusyPool)
+    monkeypatch.setattr(loading, "PART_BYTES", most_bytes)
+    rows = write_rows(tmp_path / "mine", *((int(answer), "Which?", answer) for answer in "56758"))
+    settings = {"name": "x", "sources": [{"name": "mine", "path": str(rows), "verify": ["math"]}]}
+    found = list(read_sources(parse_config(settings)))
+    assert sorted(item.row_id for item in found if isinstance(item, Problem)) == ["q0", "q4"]
+    assert {item.row_id: item.reason for item in found if isinstance(item, Rejected)} == {
+        "q1": "gold_unsettled",
+        "q2": "gold_rejected",
+        "q3": "duplicate",
+    }
+    assert "'6' is timeout by math" in [item.detail for item in found if isinstance(item, Rejected)]
+
+
+def test_a_benchmark_with_other_field_names_is_one_line(settings: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"'bench': none of its rows could be read \(2 missing_question\): correct its"):
+        check_sources(parse_config(settings, ["contamination.against.0.fields.question=query"]))
+
+
+def test_the_worked_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/adding_a_source.md, as a reader would type it."""
+    text = (ROOT / "docs/adding_a_source.md").read_text()
+    example = text[text.index("## A worked example") :]
+    blocks = re.findall(r"```(\w*)\n(.*?)```", example, re.DOTALL)
+    config, rows, command, printed = (block for _, block in blocks)
+    (tmp_path / "prompts").symlink_to(ROOT / "prompts")
+    (tmp_path / "mine/images").mkdir(parents=True)
+    (tmp_path / "mine.yaml").write_text(config)
+    (tmp_path / "mine/questions.jsonl").write_text(rows)
+    out = io.BytesIO()
+    picture(1).save(out, "PNG")
+    for line in rows.splitlines():
+        (tmp_path / "mine/images" / json.loads(line)["image"]).write_bytes(out.getvalue())
+    monkeypatch.chdir(tmp_path)
+    assert yaml.safe_load(config)["sources"]
+    program, action, file = shlex.split(command)
+    assert (program, action) == ("visualprm", "check")
+    assert check_sources(load_config(file)) == printed.strip()

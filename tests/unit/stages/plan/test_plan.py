@@ -1,0 +1,172 @@
+"""Plans over stand-in files: what must hold whatever the numbers are, and what the checks find."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+
+from pipeline.config import RunConfig, SourceConfig, load_config, parse_config
+from pipeline.errors import UserError
+from pipeline.records import Problem
+from stages.load.parse import load
+from stages.plan.plan import Plan, make_plan
+from stages.plan.rows import read_rows
+from stages.plan.text import plan_text, short
+from tests.unit.stages.publish.test_reverify import draw, make_run
+
+
+def write_source(folder: Path, name: str, rows: int) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    PIL.Image.new("RGB", (900, 450)).save(folder / "wide.png")
+    questions = ["How long is it? " * (1 + row % 5) for row in range(rows)]
+    lines = [json.dumps({"image": "wide.png", "question": question, "answer": "1"}) for question in questions]
+    (folder / f"{name}.jsonl").write_text("\n".join(lines))
+    return {"name": name, "path": str(folder / f"{name}.jsonl")}
+
+
+def config(folder: Path, *overrides: str) -> RunConfig:
+    sources = [write_source(folder / "rows", "geo170k_extracted_full", 200), write_source(folder / "rows", "mine", 100)]
+    data = {
+        "name": "planned",
+        "run_dir": str(folder / "run"),
+        "output_dir": str(folder / "data"),
+        "prompt": "prompts/final_answer_v1.txt",
+        "sources": sources,
+        "engine": {"model": "nobody/Model-8B", "max_model_len": 8192},
+    }
+    return parse_config(data, overrides)
+
+
+def verdicts(plan: Plan) -> dict[str, str]:
+    return {check.text.split(":")[0]: check.verdict for check in plan.checks}
+
+
+def test_cells_that_hold_lists_are_measured_as_they_are_loaded(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        PIL.Image.new("RGB", (90, 45)).save(tmp_path / name)
+    cells = ['["a.png", "b.png"]', "Which?", "A", '["left", "right"]']
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["image", "question", "answer", "options"], cells])
+    source = SourceConfig(name="cells", path=str(tmp_path / "rows.csv"))
+    assert isinstance(next(iter(load(source, lambda problem: None))), Problem)
+    rows = read_rows(source)
+    assert (rows.count, rows.bad, rows.questions) == (1, {}, ["Which?\nleft\nright"])
+    assert [[(width, height) for width, height, _ in images] for images in rows.images] == [[(90, 45)] * 2]
+
+
+def test_a_plan(tmp_path: Path) -> None:
+    plan = make_plan(config(tmp_path), gpu="h100", gpu_hour_price=2.0)
+    geo, mine = plan.sources["geo170k_extracted_full"], plan.sources["mine"]
+    assert (geo.problems, geo.solutions, mine.solutions) == (200, 800, 400)
+    # table 8: 61,314 steps in 8,205 rollouts
+    assert geo.steps.middle == pytest.approx(800 * 61_314 / 8_205)
+    assert mine.steps.low < mine.steps.middle < mine.steps.high
+    assert set(verdicts(plan).values()) == {"ok", "unknown"}
+    hours = plan.hours["fixed"]
+    assert hours is not None
+    assert hours.low < hours.middle < hours.high
+    text = plan_text(plan)
+    for word in (
+        "geo170k_extracted_full",
+        "engine-hours",
+        "cost",
+        "stop_after_zero",
+        "arXiv 2602.04145",
+        "not measured",
+    ):
+        assert word in text
+
+
+def test_twice_the_draws_are_twice_the_draws(tmp_path: Path) -> None:
+    once = make_plan(config(tmp_path, "rollout.num_draws=8")).total
+    twice = make_plan(config(tmp_path, "rollout.num_draws=16")).total
+    assert twice.draws.middle == pytest.approx(2 * once.draws.middle)
+    assert twice.steps == once.steps
+    assert once.generated.middle < twice.generated.middle < 2 * once.generated.middle
+
+
+def test_a_limit_and_fewer_solutions_cost_less(tmp_path: Path) -> None:
+    whole = make_plan(config(tmp_path)).total
+    half = make_plan(config(tmp_path, "sampling.num_solutions=2")).total
+    assert half.draws.middle == pytest.approx(whole.draws.middle / 2)
+    assert make_plan(config(tmp_path, "sources.0.limit=50")).sources["geo170k_extracted_full"].problems == 50
+
+
+def test_a_given_rate_and_price(tmp_path: Path) -> None:
+    plan = make_plan(config(tmp_path, "engine.tensor_parallel_size=2"), tokens_per_second=1000, gpu_hour_price=3)
+    hours = plan.hours["fixed"]
+    assert hours is not None
+    assert hours.middle == pytest.approx(plan.total.generated.middle / 3.6e6)
+    assert f"cost {short(hours.middle * 2 * 3)}" in plan_text(plan)
+    assert make_plan(config(tmp_path)).hours["fixed"] is None
+
+
+def test_the_checks_find_what_is_wrong(tmp_path: Path) -> None:
+    good = config(tmp_path)
+    broken = good.model_copy(
+        update={
+            "sources": (*good.sources, good.sources[0].model_copy(update={"name": "gone", "path": str(tmp_path / "gone.jsonl")})),
+            "prompt": str(tmp_path / "no_prompt.txt"),
+            "output_dir": "/proc/nothing",
+            "engine": good.engine.model_copy(update={"max_model_len": 2048}),
+        }
+    )  # fmt: skip
+    plan = make_plan(broken)
+    wrong = [check.text for check in plan.checks if check.verdict == "wrong"]
+    assert len(wrong) == 4
+    for part in ("gone.jsonl", "no_prompt.txt", "/proc", "engine.max_model_len=2,048: raise it to"):
+        assert any(part in text for text in wrong), part
+    assert plan.sources["mine"].problems == 100
+
+
+def test_heads_that_do_not_divide(tmp_path: Path) -> None:
+    plan = make_plan(config(tmp_path, "engine.model=demo/policy", "engine.tensor_parallel_size=2"))
+    assert verdicts(plan)["tensor parallelism"] == "wrong"
+    assert any("16 tokens each" in note for note in plan.notes)
+
+
+def test_bad_rows_are_not_planned_for(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    rows = [json.dumps({"image": name, "question": "What?", "answer": "1"}) for name in ["wide.png", "none.png"] * 8]
+    (tmp_path / "rows" / "mine.jsonl").write_text("\n".join(rows))
+    plan = make_plan(settings)
+    assert plan.sources["mine"].problems == 8
+    assert "source 'mine': of 16 measured rows 8 missing_image" in [check.text for check in plan.checks]
+
+
+def test_a_pilot_replaces_the_statistics(tmp_path: Path) -> None:
+    pilot = make_run(tmp_path / "pilot", (draw("Final answer: B", "correct"),) * 4)
+    plan = make_plan(config(tmp_path), pilot_run=pilot.uri)
+    # every solution of the pilot has two steps, of which the first is drawn from, two tokens each
+    assert plan.total.steps.middle == 2 * plan.total.solutions
+    assert plan.total.draws.middle == 16 * plan.total.solutions
+    assert plan.total.generated.middle == pytest.approx((4 + 16 * 2) * plan.total.solutions)
+
+
+def test_user_errors(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'tpu' is not known; known are a100"):
+        make_plan(config(tmp_path), gpu="tpu")
+
+
+def test_the_whole_corpus_below_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MMPR", raising=False)
+    recipe = load_config("configs/visualprm400k.yaml")
+    wrong = [check.text for check in make_plan(recipe).checks if check.verdict == "wrong"]
+    assert [text for text in wrong if "MMPR" in text] == wrong
+    assert len(wrong) == 1
+    for source in recipe.sources:
+        assert source.path is not None
+        path = tmp_path / source.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"image": "a.png", "question": "How many?", "answer": "1"}) + "\n")
+    PIL.Image.new("RGB", (640, 480)).save(tmp_path / "a.png")
+    monkeypatch.setenv("MMPR", str(tmp_path))
+    plan = make_plan(recipe, gpu="h100")
+    assert (len(plan.sources), plan.total.problems) == (39, 39)
+    assert "wrong" not in verdicts(plan).values()
+    assert any("its own figures for 38 of 39 sources" in note for note in plan.notes)

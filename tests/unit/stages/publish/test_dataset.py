@@ -1,0 +1,169 @@
+"""`visualprm publish`: one run or several, from any working directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipeline.cli import main
+from pipeline.config import parse_config
+from pipeline.errors import UserError
+from pipeline.records import LEDGER_SCHEMA, PROBLEM_SCHEMA, ledger_row, problem_row, table
+from pipeline.settings import dump_settings
+from pipeline.store import Store, full
+from stages.publish.dataset import publish_run, republish
+from tests.unit.stages.publish.test_rows import annotate, make_problem, read
+
+REFUSED = {"source": "bars", "id": "r", "reason": "missing_image", "detail": ""}
+
+
+def write_run(folder: Path, policy: str, *settings: str, seeds: range = range(6)) -> str:
+    """A finished run over some problems."""
+    store = Store(str(folder))
+    store.make()
+    problems = sorted((make_problem(seed) for seed in seeds), key=lambda problem: problem.problem_id)
+    for name, rows, schema in (
+        ("problems/part-00000", map(problem_row, problems), PROBLEM_SCHEMA),
+        ("annotations/0-part", (ledger_row(annotate(problem, policy=policy)) for problem in problems), LEDGER_SCHEMA),
+        ("checkpoint/0", ({"problem_id": problem.problem_id} for problem in problems), PROBLEM_SCHEMA),
+    ):
+        path = folder / f"{name}.parquet"
+        path.parent.mkdir()
+        pq.write_table(table(rows, schema), path)
+    sources = [{"name": name, "path": "rows.jsonl", "verify": ["number"]} for name in ("bars", "shapes")]
+    config = parse_config({"name": folder.name, "sources": sources, "rollout": {"num_draws": 4}}, settings)
+    output = full(str(folder.parent / "data" / folder.name))
+    store.write_text("config.yaml", dump_settings(config.model_copy(update={"output_dir": output})))
+    prompts = {config.prompt, "prompt.txt"}
+    store.write_json("ledger.json", {f"prompt text of {name}": "{question}" for name in prompts})
+    store.write_json("problems.json", {"rejected": {"missing_image": 1}})
+    store.write_jsonl("quarantine/load.jsonl", [REFUSED])
+    return str(folder)
+
+
+def test_two_policies_make_one_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = write_run(tmp_path / "one", "p1", "sampling.top_k=50")
+    two = write_run(tmp_path / "two", "p2", "sampling.top_k=20", "engine.model=b/c")
+    main(["publish", one, two, f"output_dir={tmp_path}/both", "publish.row_group_rows=64"])
+    rows = read(tmp_path / "both")
+    assert len(rows) == 2 * 6 * 4
+    assert {row["id"].split("/")[1] for row in rows} == {"p1", "p2"}
+    assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+    stats = json.loads((tmp_path / "both/stats.json").read_text())
+    # Both runs read the same sources, so it is the same row that both refused.
+    assert stats["total"]["quarantined"] == {"missing_image": 1}
+    assert (stats["total"]["problems"], stats["total"]["contaminated"]) == (6, None)
+    card = (tmp_path / "both/README.md").read_text()
+    assert card.startswith("---\npretty_name: both\n")
+    for words in ("top-k 50", "top-k 20", "Configuration of run 1, `demo/policy`", "Configuration of run 2, `b/c`"):
+        assert words in card
+    assert "lacks" not in capsys.readouterr().err
+    # Neither run takes itself for published there.
+    assert not (tmp_path / "one/published.json").exists()
+
+
+def test_other_problems_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = write_run(tmp_path / "one", "p1"), write_run(tmp_path / "two", "p1", seeds=range(6, 9))
+    republish([one, two], [f"output_dir={tmp_path}/both"])
+    assert len(read(tmp_path / "both")) == 9 * 4
+    error = capsys.readouterr().err
+    assert f"{one}: lacks 3 of 9 problems" in error
+    assert f"{two}: lacks 6 of 9 problems" in error
+
+
+@pytest.mark.parametrize(
+    ("policy", "settings", "overrides", "words"),
+    [
+        ("p2", [], [], "say where with output_dir=…"),
+        ("p1", [], ["output_dir={}/both"], "the same problem by the same policy (p1)"),
+        ("p2", ["label.threshold=0.25"], ["output_dir={}/both"], "label: "),
+        ("p2", ["sources.1.verify=[text]"], ["output_dir={}/both"], "source 'shapes': answers are judged by number in"),
+        (
+            "p2",
+            ["contamination={against: [{name: a, path: b}]}"],
+            ["output_dir={}/both"],
+            "they were compared with other benchmarks",
+        ),
+        (
+            "p2",
+            ["verify.compat=internvl"],
+            ["output_dir={}/both"],
+            "verify.compat is null in {0}/one and internvl in {0}/two: ",
+        ),
+        (
+            "p2",
+            ["rollout.complete_prefix=sample"],
+            ["output_dir={}/both"],
+            "rollout.complete_prefix is own_answer in {0}/one and sample in {0}/two: ",
+        ),
+        ("p2", [], ["output_dir={}/both", "sampling.top_k=1"], "publishing takes only label, publish, output_dir"),
+    ],
+)
+def test_runs_that_do_not_go_together(
+    tmp_path: Path, policy: str, settings: list[str], overrides: list[str], words: str
+) -> None:
+    runs = [write_run(tmp_path / "one", "p1"), write_run(tmp_path / "two", policy, *settings)]
+    with pytest.raises(UserError) as caught:
+        republish(runs, [override.format(tmp_path) for override in overrides])
+    assert words.format(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "both").exists()
+
+
+def test_an_override_settles_what_differs(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / "one", "p1"), write_run(tmp_path / "two", "p2", "label.threshold=0.25")]
+    republish(runs, [f"output_dir={tmp_path}/both", "label.threshold=0.5"])
+    assert len(read(tmp_path / "both")) == 48
+
+
+def test_the_output_does_not_depend_on_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "one", "p1")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    republish([run], [])
+    assert (tmp_path / "data/one/stats.json").exists()
+    republish([run], ["output_dir=mine"])  # what is typed is meant from here
+    assert (tmp_path / "elsewhere/mine/stats.json").exists()
+    assert yaml.safe_load((tmp_path / "one/config.yaml").read_text())["output_dir"] == f"{tmp_path}/data/one"
+
+
+@pytest.mark.parametrize("overrides", [[], ["verify.compat=internvl"], ["sources.0.verify=[exact]"]])
+def test_the_runs_own_labels_come_back_after_others_in_their_place(tmp_path: Path, overrides: list[str]) -> None:
+    store = Store(write_run(tmp_path / "one", "p1"))
+    config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
+    assert publish_run(store, config, force=False)
+    assert not publish_run(store, config, force=False)
+    own = read(tmp_path / "data/one")
+    republish([store.uri], overrides, reverify=True)
+    assert read(tmp_path / "data/one") != own
+    assert publish_run(store, config, force=False)
+    assert read(tmp_path / "data/one") == own
+    workers = config.model_copy(update={"verify": config.verify.model_copy(update={"workers": 2})})
+    assert not publish_run(store, workers, force=False)
+
+
+def test_a_dataset_of_several_runs_in_a_runs_own_place_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    one, two = write_run(tmp_path / "one", "p1"), write_run(tmp_path / "two", "p2")
+    store = Store(one)
+    config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
+    assert publish_run(store, config, force=False)
+    own = read(tmp_path / "data/one")
+    republish([one, two], [f"output_dir={tmp_path}/data/one"])
+    assert len(read(tmp_path / "data/one")) == 2 * len(own)
+    assert publish_run(store, config, force=False)
+    assert read(tmp_path / "data/one") == own
+    assert not publish_run(store, config, force=False)
+
+
+def test_settings_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["publish", "label.threshold=0.5"])
+    assert caught.value.code == 2
+    assert "name a run directory" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["publish", f"{tmp_path}/none?a=b"])
+    assert "no run with loaded problems is here" in capsys.readouterr().err

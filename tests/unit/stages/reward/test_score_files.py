@@ -1,0 +1,177 @@
+"""Files of solutions to files of scores, with a scorer that needs no model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.cli import main
+from pipeline.errors import RowError, UserError
+from stages.reward import score_files as scoring
+from stages.reward.model import Candidate, Scorer, read_config
+from stages.reward.score_files import ScoreOptions, candidate, chunks, score_file
+from tests.families import POLICY
+from tests.unit.stages.reward.test_collate import IMAGES
+
+OPTIONS = ScoreOptions("none")
+
+
+class Lengths:
+    """Scores a step by its length."""
+
+    name = "lengths"
+    config = read_config(str(POLICY))
+
+    def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
+        long = [any(len(step) > 99 for step in each.steps) for each in candidates]
+        return [
+            RowError("too_long", "100 characters") if is_long else [len(step) / 100 for step in each.steps]
+            for each, is_long in zip(candidates, long, strict=True)
+        ]
+
+
+@pytest.fixture(autouse=True)
+def lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scorer(_: ScoreOptions) -> AbstractContextManager[Scorer]:
+        return nullcontext(Lengths())
+
+    monkeypatch.setattr(scoring, "open_scorer", scorer)
+
+
+ROWS: list[Any] = [
+    {"id": "a", "question": "?", "image": "one.png", "steps": ["x", "yy"]},
+    {"id": 7, "question": "?", "images": ["one.png", "one.png"], "response": "x\n\nyyy"},
+    {"question": "?", "steps_with_score": [{"step": "zzzz", "score": 0.5}]},
+    {"question": "?", "response": {"steps": ["v"]}},
+    {"question": "?", "image": "elsewhere.png", "steps": ["x"]},
+    {"question": "?", "image": "broken.png", "steps": ["x"]},
+    {"question": " ", "steps": ["x"]},
+    {"question": "?", "steps": []},
+    {"question": "?", "steps": ["x", 1]},
+    {"id": "long", "question": "?", "steps": ["x" * 100]},
+    [],
+]
+ERRORS = (
+    [None] * 4
+    + ["missing_image", "truncated_image", "missing_question"]
+    + ["missing_steps"] * 2
+    + ["too_long", "bad_json"]
+)
+
+
+@pytest.fixture
+def jsonl(tmp_path: Path) -> Path:
+    (tmp_path / "one.png").write_bytes(IMAGES[0])
+    (tmp_path / "broken.png").write_bytes(IMAGES[0][:100])
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([*map(json.dumps, ROWS), "{"]))
+    return path
+
+
+def test_every_row_has_scores_or_a_reason(jsonl: Path, tmp_path: Path) -> None:
+    text = score_file(jsonl, tmp_path / "out.jsonl", OPTIONS)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["error"] and row["error"].split(":")[0] for row in rows] == [*ERRORS, "bad_json"]
+    assert [row["row"] for row in rows] == list(range(12))
+    assert [row["id"] for row in rows[:3]] == ["a", "7", ""]
+    assert [row["step_scores"] for row in rows[:4]] == [[0.01, 0.02], [0.01, 0.03], [0.04], [0.01]]
+    assert rows[0]["scores"]["mean"] == pytest.approx(0.015)
+    assert rows[9] == {**rows[9], "step_scores": None, "scores": None}
+    assert text.startswith("4 of 12 solutions, 6 steps scored")
+    assert "2 × missing_steps" in text
+
+
+def test_parquet_in_and_out_by_row_groups(tmp_path: Path) -> None:
+    images = [{"bytes": IMAGES[0], "path": None}]
+    table = pa.Table.from_pylist(
+        [{"id": str(k), "question": "?", "images": images, "steps": ["x" * k]} for k in range(5)]
+    )
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=2)
+    assert [(part.start, part.first, part.rows) for part in chunks(tmp_path / "in.parquet")] == [
+        (0, 0, 2), (1, 2, 2), (2, 4, 1),
+    ]  # fmt: skip
+    score_file(tmp_path / "in.parquet", tmp_path / "out.parquet", OPTIONS)
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [row["id"] for row in rows] == list("01234")
+    assert [row["step_scores"] for row in rows] == [[k / 100] for k in range(5)]
+
+
+def test_a_long_row_group_is_scored_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.Table.from_pylist([{"id": str(k), "question": "?", "steps": ["x" * (k % 90)]} for k in range(210)])
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=200)
+    assert [(part.start, part.offset, part.first, part.rows) for part in chunks(tmp_path / "in.parquet")] == [
+        (0, 0, 0, 64), (0, 64, 64, 64), (0, 128, 128, 64), (0, 192, 192, 8), (1, 0, 200, 10),
+    ]  # fmt: skip
+    seen: list[int] = []
+    score = Lengths.score_many
+
+    def counted(self: Lengths, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
+        seen.append(len(candidates))
+        return score(self, candidates)
+
+    monkeypatch.setattr(Lengths, "score_many", counted)
+    score_file(tmp_path / "in.parquet", tmp_path / "out.parquet", OPTIONS)
+    assert seen == [64, 64, 64, 8, 10]
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [(row["id"], row["row"]) for row in rows] == [(str(k), k) for k in range(210)]
+    assert [row["step_scores"] for row in rows] == [[(k % 90) / 100] for k in range(210)]
+
+
+def test_lines_are_cut_into_chunks_without_loss(jsonl: Path) -> None:
+    parts = chunks(jsonl, rows=5)
+    assert [(part.first, part.rows) for part in parts] == [(0, 5), (5, 5), (10, 2)]
+    assert jsonl.read_bytes()[parts[1].start :].startswith(json.dumps(ROWS[5]).encode())
+
+
+def test_a_response_is_split_as_the_pipeline_splits(tmp_path: Path) -> None:
+    row = {"question": "?", "response": "\n\n".join("abcd")}
+    assert candidate(row, None, 2).steps == ("a\n\nb", "c\n\nd")
+
+
+def test_places_that_cannot_be_used_are_one_line(jsonl: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="end its name in"):
+        score_file(jsonl, tmp_path / "out.csv", OPTIONS)
+    with pytest.raises(UserError, match="there is no folder"):
+        score_file(jsonl, tmp_path / "no" / "out.jsonl", OPTIONS)
+    with pytest.raises(UserError, match="--max-steps 0: must be at least 1"):
+        score_file(jsonl, tmp_path / "out.jsonl", replace(OPTIONS, max_steps=0))
+    with pytest.raises(UserError, match="--replicas 0: must be at least 1"):
+        score_file(jsonl, tmp_path / "out.jsonl", OPTIONS, replicas=0)
+    with pytest.raises(UserError, match="no such file"):
+        score_file(tmp_path / "no.jsonl", tmp_path / "out.jsonl", OPTIONS)
+    (tmp_path / "no.parquet").write_text("text")
+    with pytest.raises(UserError, match="can't be read"):
+        score_file(tmp_path / "no.parquet", tmp_path / "out.jsonl", OPTIONS)
+
+
+def test_scores_lie_beside_a_file_but_not_beside_a_shard(
+    jsonl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There they would be read as a part of the dataset."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    main(["score", "none", str(jsonl)])
+    assert jsonl.with_name("rows.scores.jsonl").exists()
+    pq.write_table(pa.Table.from_pylist([{"question": "?", "steps": ["x"]}]), tmp_path / "data" / "train-0.parquet")
+    main(["score", "none", str(tmp_path / "data" / "train-0.parquet")])
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["train-0.scores.jsonl"]
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["train-0.parquet"]
+
+
+def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:
+    row = {"question": "Which?", "options": ["3", "4"], "steps": ["x"]}
+    assert candidate(row, None, 2).question == "Which?\nA. 3\nB. 4"
+    assert candidate({**row, "options": {"B": "4", "A": "3"}}, None, 2).question == "Which?\nA. 3\nB. 4"
+    assert candidate({**row, "question": "Which? (A) 3 (B) 4"}, None, 2).question == "Which? (A) 3 (B) 4"
+    assert candidate({**row, "options": None}, None, 2).question == "Which?"
+    with pytest.raises(RowError, match="wrong_type: options"):
+        candidate({**row, "options": 3}, None, 2)
