@@ -195,7 +195,7 @@ def test_what_cannot_be_replayed_is_one_line(tmp_path: Path) -> None:
     ledger(tmp_path / "other", 40, seed=1)
     with pytest.raises(UserError, match="shares no solution"):
         frontier(str(tmp_path / "run"), truth=str(tmp_path / "other"))
-    with pytest.raises(UserError, match=r"--oracle demo\.report:nothing: demo\.report has no function"):
+    with pytest.raises(UserError, match=r"--oracle demo\.checks\.report:nothing: demo\.checks\.report has no function"):
         frontier(str(tmp_path / "run"), oracle="demo.checks.report:nothing")
 
 
