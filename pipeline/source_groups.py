@@ -13,7 +13,7 @@ def expand_sources(data: Mapping[str, Any]) -> dict[str, Any]:
     of `names` stands for one entry each. `{name}` in an entry's texts is its name.
 
     Raises:
-        ValueError: `names` is no list of texts, or stands beside a `name`.
+        ValueError: `names` is not a list of texts, or stands beside a `name`.
     """
     rest = dict(data)
     defaults = rest.pop("source_defaults", None) or {}
@@ -27,7 +27,7 @@ def expand_sources(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _expanded(entries: Any, defaults: Mapping[str, Any]) -> Any:
-    """What is no list is left for the model to refuse."""
+    """Leaves a value that is not a list as it is: the settings model refuses it."""
     if not isinstance(entries, list):
         return entries
     return [entry for short in entries for entry in _entries(short, defaults)]

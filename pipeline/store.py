@@ -39,7 +39,7 @@ from pipeline.errors import UserError
 from pipeline.records import LEDGER_SCHEMA
 
 HEARTBEAT_S = 10.0
-"""How often a driver renews its lock on an object store; one three times older is dead."""
+"""How often a driver renews its lock on an object store; a lock that was not renewed for three times as long is dead."""
 LINGER_S = 3.0
 """How long a new driver waits for the lock of one that is just ending."""
 PENDING_SUFFIX = ".pending.parquet"
@@ -66,7 +66,7 @@ def full(uri: str) -> str:
 
 
 def beside(uri: str, suffix: str) -> str:
-    """The place whose name is that of another one and a suffix; what an address says behind `?` stays behind it."""
+    """The address `uri` with `suffix` at the end of its path. Options after `?` stay at the end."""
     place, options = _parts(uri)
     return place.rstrip("/") + suffix + options
 

@@ -62,8 +62,8 @@ class VllmEngine:
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        # That the engine is gone they also tell, with a traceback, when it merely ends before they do at a job's end. What
-        # killed it is told by its own process, and that it is gone by `EngineDead`.
+        # These two log a traceback when the engine is gone, even where it only ended first at the end of a job. The engine's
+        # own process says what killed it, and we raise `EngineDead`.
         for name, level in (("async_llm", logging.CRITICAL), ("core_client", logging.ERROR)):
             logging.getLogger(f"vllm.v1.engine.{name}").setLevel(level)
         self._text = ChatText(config.model, config.trust_remote_code)

@@ -68,7 +68,7 @@ def _ledger_keys(config: RunConfig, templates: dict[str, str], model: str) -> di
 
 
 def _held(store: Store) -> dict[str, Any]:
-    """What a run was made with. A setting that this version has and the run's had not means its default."""
+    """What a run was made with. Where the run recorded no value for a setting (it is newer than the run), its default holds."""
     view = ledger_view(parse_config(yaml.safe_load(store.read_text("config.yaml")), origin=store.uri))
     return {**view, **store.read_json("ledger.json")}
 

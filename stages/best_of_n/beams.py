@@ -51,11 +51,11 @@ async def search(
     """The finished solution with the highest score.
 
     The first step is drawn `beams × expand` times. After `max_steps` steps the beams that are still open are
-    written to their end at once. A beam that the model can't go on with, for its length say, is dropped. The same
+    written to their end at once. A beam that the model cannot continue, for example because it is too long, is dropped. The same
     seed gives the same solution.
 
     Raises:
-        RowError: the model can't take the prompt, or can't go on with any beam.
+        RowError: the model cannot take the prompt, or cannot continue any beam.
         EngineDead: the engine is gone.
     """
     kept = [Beam("", (), 0.0, None)]

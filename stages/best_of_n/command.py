@@ -12,14 +12,14 @@ def add(commands: Any) -> None:
     bon = commands.add_parser("bon", help="Best-of-N: sample a pool of candidates, score it, report")
     parts = bon.add_subparsers(required=True, metavar="PART")
 
-    sample = parts.add_parser("sample", help="make a frozen pool of N candidates a problem, or go on with it")
+    sample = parts.add_parser("sample", help="make a frozen pool of N candidates a problem, or resume one")
     takes_config(sample)
     sample.add_argument("--n", type=int, default=64, help="candidates of every problem (64)")
     sample.add_argument("--greedy-first", action="store_true", help="candidate 0 is greedy, as in VLMEvalKit")
     sample.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-bonN by default")
     sample.set_defaults(command=_sample, goes_on=True)
 
-    score = parts.add_parser("score", help="let reward models score a pool, or go on with it")
+    score = parts.add_parser("score", help="let reward models score a pool, or resume scoring")
     score.add_argument("pool", help="a pool's folder")
     score.add_argument(
         "critics", nargs="+", metavar="[NAME=]CRITIC", help="folders of process or outcome reward models"

@@ -24,7 +24,7 @@ class CriticConfig(Strict):
     critic: Literal["prm", "prompted"] = "prm"
     """`prm`: a process reward model of ours. `prompted`: any model that vLLM serves, asked in words."""
     like: str | None = None
-    """A reward model's folder: a model that is none itself is shown the same conversations, and read at the same places."""
+    """A reward model's folder: a model that is not a reward model is shown the same conversations and read at the same places."""
     judging: Literal["all", "each"] = "all"
     """All steps are judged in one answer, or each step in an answer of its own."""
     prompt: str | None = None

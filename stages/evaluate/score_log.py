@@ -17,8 +17,8 @@ from stages.evaluate.critic import Judged
 class ScoreLog:
     """What was said of the first samples, in `judged`; more is added behind.
 
-    The file names what is scored, and by what, in `made_from`; what something else left there is not taken over. It is
-    always one process's whole log, and nothing is written before there is something to keep.
+    The file names what is scored, and by what, in `made_from`; a file of something else is replaced.
+    One process writes it from beginning to end, and writes nothing before there is a score to keep.
     """
 
     def __init__(self, path: Path, made_from: str) -> None:

@@ -149,7 +149,7 @@ def _of_line(line: str, worded: bool) -> list[tuple[Sequence[int], float | None,
 
 
 def _is_title(line: str, step: re.Match[str]) -> bool:
-    """Of a line that begins with the step: "Step 2 gave 5" is none."""
+    """Whether a line that begins with the step is a title. "Step 2 gave 5" is not."""
     return "#" in line[: step.start()] or TITLE_END.match(line, step.end()) is not None
 
 

@@ -49,7 +49,7 @@ def replayed(run: str, truth: str | None = None, oracle: str | None = None) -> d
         raise UserError(f"--truth {truth}: shares no solution with {run}: it must have its problems, policy and seed")
     result = compare(_complete(recorded(store), rollout, run), rollout, truths, judge)
     if not result["ledger"].get("solutions"):
-        raise UserError(f"{run}: the ledger holds no solution yet; `visualprm dataset CONFIG` goes on with it")
+        raise UserError(f"{run}: the ledger holds no solution yet; `visualprm dataset CONFIG` resumes it")
     return result
 
 

@@ -9,7 +9,7 @@ from pipeline.arguments import takes_config
 
 
 def add(commands: Any) -> None:
-    train = commands.add_parser("train", help="train a reward model from a dataset, or go on with it")
+    train = commands.add_parser("train", help="train a reward model from a dataset, or resume a training")
     takes_config(train)
     train.set_defaults(command=_train, goes_on=True)
 

@@ -45,7 +45,7 @@ _FAILED = "failed.txt"
 
 
 def train(config: TrainConfig) -> None:
-    """Trains, or goes on with it, and writes the reward model.
+    """Trains, or resumes a training, and writes the reward model.
 
     Raises:
         UserError: something in the settings, the data or an earlier run doesn't fit, or the loss isn't finite.

@@ -1,4 +1,4 @@
-"""What takes an option back that an answer began with: another option beside it, or a denial."""
+"""Finds what withdraws an option after an answer named it: another option beside it, or a denial."""
 
 from __future__ import annotations
 
