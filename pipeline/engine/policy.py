@@ -27,7 +27,8 @@ def check_engine(engine: EngineConfig) -> None:
     """All that can be known to be wrong before an engine is started, `check_model` included.
 
     Raises:
-        UserError: there is no such model, vLLM does not know a setting, a setting is given twice, or the context is longer than the model's.
+        UserError: there is no such model, vLLM does not know a setting, a setting is given twice, or the context is
+            longer than the model's.
     """
     check_model(engine)
     if engine.kind != "vllm":

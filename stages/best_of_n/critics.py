@@ -20,7 +20,8 @@ class Critic:
     """A model on disk that judges.
 
     `fingerprint` is a hash of its files, and for a model that is no reward model also of how it is read; `outcome`
-    says that it gives a response one score in all; `like`, for a model that is no reward model, is the reward model whose layout it is shown.
+    says that it gives a response one score in all; `like`, for a model that is no reward model, is the reward model
+    whose layout it is shown.
     A step's score lies between the bounds `lowest` and `highest`.
     """
 
