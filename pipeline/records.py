@@ -170,6 +170,8 @@ class AnnotatedProblem:
     prompt_sha: str
     strategy: str
     error: str | None = None
+    verifier: str | None = None
+    """Which verifier gave the verdicts (`stages.verify.version`); null in ledgers from before it was recorded."""
 
     @property
     def num_draws(self) -> int:
@@ -243,6 +245,7 @@ LEDGER_SCHEMA = pa.schema(
         ("prompt_sha", pa.string()),
         ("strategy", pa.string()),
         ("error", pa.string()),
+        ("verifier", pa.string()),
         ("num_draws", pa.int64()),
         ("num_tokens", pa.int64()),
         ("solutions", pa.list_(SOLUTION)),
@@ -306,6 +309,7 @@ def ledger_row(item: AnnotatedProblem) -> dict[str, Any]:
         "prompt_sha": item.prompt_sha,
         "strategy": item.strategy,
         "error": item.error,
+        "verifier": item.verifier,
         "num_draws": item.num_draws,
         "num_tokens": item.num_tokens,
         "solutions": list(map(solution_row, item.solutions)),

@@ -22,11 +22,13 @@ from pipeline.seeds import base_seed
 from pipeline.store import Store
 from stages import split as splitting
 from stages.annotate.counters import Meter
-from stages.annotate.earlier_run import read_given
+from stages.annotate.earlier_run import Given, read_given
 from stages.annotate.sample import Template, chat_prompt, sample, user_turn
 from stages.load.given_responses import COLUMN as RESPONSES
 from stages.rollout import Verify, roll_out
+from stages.verify.again import judge_again
 from stages.verify.of_run import judge
+from stages.verify.version import verifier_version
 
 if TYPE_CHECKING:
     from stages.verify.pool import VerifierPool
@@ -45,13 +47,14 @@ async def annotate(
     engine: Engine,
     pool: VerifierPool,
     config: RunConfig,
-    given: Sequence[Solution] | None = None,
+    given: Given | None = None,
     responses: Sequence[str] | None = None,
 ) -> AnnotatedProblem:
     """Samples, splits, rolls out and verifies one problem. A `RowError` becomes the row's `error`.
 
     Args:
-        given: solutions that are there already, split and judged, with the draws they may hold; none are sampled.
+        given: solutions that are there already, split and judged, with the draws they may hold; none are sampled. What
+            another verifier judged is judged again.
         responses: texts of solutions that another policy wrote; none are sampled. What is `given` came from them.
 
     Raises:
@@ -70,7 +73,11 @@ async def annotate(
     try:
         prompt = chat_prompt(problem, template, engine)
         if given is not None:
-            solutions = await _all(_roll_out(held, prompt, engine, verify, config) for held in given)
+            held = given.solutions
+            if given.verifier != result.verifier:
+                # Draws of two verifiers under one row would be labelled by whichever judged them.
+                held = tuple(await asyncio.gather(*(judge_again(one, lambda _, *it: verify(*it)) for one in held)))
+            solutions = await _all(_roll_out(solution, prompt, engine, verify, config) for solution in held)
         elif responses is not None:
             written = [_tokenised(text, engine, config) for text in responses]
             found = await _all(one(index, response) for index, response in enumerate(written))
@@ -115,6 +122,7 @@ def _unanswered(
         user_turn(problem, template),
         template.sha,
         config.rollout.description,
+        verifier=verifier_version(),
     )
 
 
@@ -204,7 +212,7 @@ class Annotator:
         yield records.table(rows, records.LEDGER_SCHEMA)
 
     async def _row(
-        self, problem: Problem, given: Sequence[Solution] | None, texts: Sequence[str] | None, losses: int
+        self, problem: Problem, given: Given | None, texts: Sequence[str] | None, losses: int
     ) -> dict[str, Any]:
         """The problem's row in the ledger; `losses` engines died over it so far."""
         template = self._templates[problem.prompt]
@@ -225,7 +233,7 @@ class Annotator:
             finally:
                 self._begun.discard(problem.problem_id)
                 self._under_way -= 1
-        self._meter.add(item, given or ())
+        self._meter.add(item, given.solutions if given else ())
         return records.ledger_row(item)
 
     def _die(self, error: EngineDead) -> NoReturn:

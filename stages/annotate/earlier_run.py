@@ -9,12 +9,13 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.records import Solution, solution_from_row
+from pipeline.records import LEDGER_SCHEMA, Solution, solution_from_row
 from pipeline.store import Store, one_line_io_errors, open_uri
 
 COLUMN = "given"
@@ -32,20 +33,30 @@ def take_over(store: Store, earlier: Store) -> None:
         store.write_text("problems.json", earlier.read_text("problems.json"))
 
 
-def read_given(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Solution, ...]]:
-    """The solutions of those problem rows that have some: problem_id → solutions with their draws."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What an earlier run holds of a problem: solutions with their draws, and which verifier judged them."""
+
+    solutions: tuple[Solution, ...]
+    verifier: str | None = None
+    """Null where the run was made before it was recorded."""
+
+
+def read_given(rows: Iterable[Mapping[str, Any]]) -> dict[str, Given]:
+    """What there is of those problem rows that have something: by problem_id."""
     wanted: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         if address := row.get(COLUMN):
             wanted[address].append(row["problem_id"])
-    found: dict[str, tuple[Solution, ...]] = {}
+    found: dict[str, Given] = {}
     for address, ids in wanted.items():
         filesystem, path = open_uri(address)
+        columns = ["problem_id", "solutions", "verifier"]
         held = pq.read_table(
-            path, filesystem=filesystem, columns=["problem_id", "solutions"], filters=[("problem_id", "in", ids)]
+            path, filesystem=filesystem, schema=LEDGER_SCHEMA, columns=columns, filters=[("problem_id", "in", ids)]
         )
         for row in held.to_pylist():
-            found[row["problem_id"]] = tuple(map(solution_from_row, row["solutions"]))
+            found[row["problem_id"]] = Given(tuple(map(solution_from_row, row["solutions"])), row["verifier"])
     return found
 
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 
@@ -19,13 +19,14 @@ from pipeline.records import Rejected
 from pipeline.store import Store, open_uri
 from stages import label
 from stages.publish import card
-from stages.publish.reverify import rejudge_all, rejudge_unsettled
+from stages.publish.reverify import rejudge_all, rejudge_needed, verifiers
 from stages.publish.rows import Run, publish
 from stages.publish.several_runs import Runs, check_together
 from stages.publish.stats import Stats, statistics
 from stages.rollout import largest_bias
 from stages.rollout.audit import audit, audit_text
 from stages.rollout.ledger import recorded
+from stages.verify.version import verifier_version
 
 FREE = ("label", "publish", "output_dir")
 """What `visualprm publish` may set anew; with `--reverify` also `verify` and `sources.N.verify`."""
@@ -55,7 +56,8 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
     for _, each in runs:
         label.check_threshold(each.rollout.strategy, each.label)
     settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
-    ledgers = [_ledger(*run, each) for run, each in zip(runs, settings, strict=True)]
+    mixed = _mixed(store for store, _ in runs)
+    ledgers = [_ledger(*run, each, mixed) for run, each in zip(runs, settings, strict=True)]
     parts = [
         Run(store.problem_files(), ledger, each.rollout.num_draws, store.filesystem, _rejected(store))
         for (store, each), ledger in zip(runs, ledgers, strict=True)
@@ -69,13 +71,24 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
     return stats
 
 
-def _ledger(store: Store, config: RunConfig, stored: RunConfig | None) -> list[str]:
-    """The files to publish from: late verdicts are given once more, or, against the `stored` settings, all of them."""
-    if stored is None:
-        return rejudge_unsettled(store, config)
-    paths, flips = rejudge_all(store, config, stored)
-    print(flips.text())
+def _ledger(store: Store, config: RunConfig, stored: RunConfig | None, mixed: bool) -> list[str]:
+    """The files to publish from. Judged again is what `rejudge_needed` says, or, against the `stored` settings, all."""
+    if stored is not None:
+        paths, flips = rejudge_all(store, config, stored)
+        print(flips.text())
+        return paths
+    paths, changed = rejudge_needed(store, config, mixed)
+    if changed is not None:
+        print(
+            f"{store.uri}: verdicts of an earlier verifier stand beside newer ones, so they are given anew;",
+            changed.text(),
+        )
     return paths
+
+
+def _mixed(stores: Iterable[Store]) -> bool:
+    """Whether several verifiers have given the verdicts that are published together."""
+    return len(set().union(*(verifiers(store, store.ledger_files()) for store in stores))) > 1
 
 
 def _documents(runs: Runs, ledgers: Sequence[Sequence[str]], stats: Stats, folder: str) -> Mapping[str, str]:
@@ -194,6 +207,7 @@ def _key(store: Store, config: RunConfig, reverify: bool) -> str:
         reverify,
         open_uri(config.output_dir)[1],
         store.ledger_files(),
+        *([verifier_version()] if _mixed([store]) else []),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import posixpath
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -20,21 +21,21 @@ import pyarrow.parquet as pq
 from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
-from pipeline.records import FinishReason, Problem, Solution, Step, Verdict
+from pipeline.records import LEDGER_SCHEMA, FinishReason, Problem, Solution, Verdict
 from pipeline.store import Store, one_line_io_errors
 from stages import label
 from stages.label import UNJUDGED
 from stages.publish.flips import Flips
-from stages.split import boundaries
+from stages.verify.again import judge_again
 from stages.verify.of_run import check_reference, judge
 from stages.verify.pool import VerifierPool
+from stages.verify.version import verifier_version
 
 FOLDER = "reverified"
 REPORT = f"{FOLDER}/flips.json"
-"""Verdicts that may say more about the machine than about the answer."""
 
-Which = Callable[[Verdict], bool]
-"""Says of a stored verdict whether it is to be given anew."""
+Which = Callable[[str | None, Verdict], bool]
+"""Says of a stored verdict, and the verifier that gave it, whether it is to be given anew."""
 
 
 def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[list[str], Flips]:
@@ -51,25 +52,49 @@ def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[lis
     store.clear(FOLDER)
     flips = Flips()
     files = store.ledger_files()
-    paths = _rejudge(store, config, problems, files, lambda verdict: True, flips)
+    paths = _rejudge(store, config, problems, files, lambda *_: True, flips)
     store.write_json(REPORT, flips.document())
     return paths, flips
 
 
-def rejudge_unsettled(store: Store, config: RunConfig) -> list[str]:
-    """The ledger's files, those that hold a verdict `timeout` or `error` replaced by copies in which it was judged once more.
+def rejudge_needed(store: Store, config: RunConfig, mixed: bool) -> tuple[list[str], Flips | None]:
+    """The ledger's files; those whose verdicts can't stand are replaced by copies with new ones.
 
-    A busy machine can make a verdict late, and one short of memory can kill a verifier; the labels should not depend
-    on either.
+    A verdict `timeout` or `error` can't: a busy machine can make a verdict late, and one short of memory can kill a
+    verifier; the labels should not depend on either. Nor can another verifier's verdict where the ledgers that are
+    published together hold verdicts of several (`mixed`): today's judges it again.
+
+    Returns:
+        The files to publish from, and what another verifier's verdicts became; null where none was judged for that reason.
     """
     store.clear(FOLDER)
-    files = store.ledger_files()
-    late = [path for path in files if _has_unsettled(store, path)]
+    files, today = store.ledger_files(), verifier_version()
+    flips = Flips()
+
+    def which(verifier: str | None, verdict: Verdict) -> bool:
+        return verdict.status in UNJUDGED or (mixed and verifier != today)
+
+    def is_old(path: str) -> bool:
+        return mixed and verifiers(store, [path]) != {today}
+
+    old = set(filter(is_old, files))
+    late = [path for path in files if path in old or _has_unsettled(store, path)]
     if not late:
-        return files
-    again = _rejudge(store, config, _problems(store), late, lambda verdict: verdict.status in UNJUDGED, Flips())
+        return files, None
+    again = _rejudge(store, config, _problems(store), late, which, flips)
     replaced = dict(zip(late, again, strict=True))
-    return [replaced.get(path, path) for path in files]
+    if old:
+        store.write_json(REPORT, flips.document())
+    return [replaced.get(path, path) for path in files], flips if old else None
+
+
+def verifiers(store: Store, files: Iterable[str]) -> set[str | None]:
+    """The verifiers whose verdicts the ledger's `files` hold; null stands for those before it was recorded."""
+    found: set[str | None] = set()
+    for path in files:
+        table = pq.read_table(path, filesystem=store.filesystem, schema=LEDGER_SCHEMA, columns=["verifier"])
+        found.update(pc.unique(table["verifier"]).to_pylist())
+    return found
 
 
 def _has_unsettled(store: Store, path: str) -> bool:
@@ -132,11 +157,13 @@ def _rejudge(
     paths = []
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool, asyncio.Runner() as runner:
         for path in files:
-            rows = pq.read_table(path, schema=records.LEDGER_SCHEMA, filesystem=store.filesystem).to_pylist()
+            rows = pq.read_table(path, schema=LEDGER_SCHEMA, filesystem=store.filesystem).to_pylist()
             for row in rows:
                 problem = problems[row["problem_id"]]
                 old = [records.solution_from_row(solution) for solution in row["solutions"]]
-                new = runner.run(_judge_problem(problem, old, prompts[problem.prompt], which, pool, config))
+                new = runner.run(
+                    _judge_problem(problem, old, prompts[problem.prompt], partial(which, row["verifier"]), pool, config)
+                )
                 kept = [
                     label.without_cut_short(before, after, config.rollout.num_draws)
                     for before, after in zip(old, new, strict=True)
@@ -153,33 +180,24 @@ def _rejudge(
 
 
 async def _judge_problem(
-    problem: Problem, solutions: Sequence[Solution], prompt: str, which: Which, pool: VerifierPool, config: RunConfig
+    problem: Problem,
+    solutions: Sequence[Solution],
+    prompt: str,
+    is_due: Callable[[Verdict], bool],
+    pool: VerifierPool,
+    config: RunConfig,
 ) -> list[Solution]:
     """The solutions with new verdicts; equal responses are judged once."""
     known: dict[tuple[str, FinishReason], Awaitable[Verdict]] = {}
 
     async def verdict(old: Verdict, response: str, finish_reason: FinishReason) -> Verdict:
-        if not which(old):
+        if not is_due(old):
             return old
         if (response, finish_reason) not in known:
             known[response, finish_reason] = judge(problem, response, finish_reason, prompt, pool, config)
         return await known[response, finish_reason]
 
-    async def step(solution: Solution, item: Step, end: int) -> Step:
-        prefix = solution.text[:end]
-        new = await asyncio.gather(
-            *(verdict(draw.verdict, prefix + draw.text, draw.finish_reason) for draw in item.draws)
-        )
-        draws = (dataclasses.replace(draw, verdict=found) for draw, found in zip(item.draws, new, strict=True))
-        return dataclasses.replace(item, draws=tuple(draws))
-
-    async def one(solution: Solution) -> Solution:
-        ends = boundaries([item.text for item in solution.steps])
-        own = await verdict(solution.verdict, solution.text, solution.finish_reason)
-        steps = await asyncio.gather(*map(step, [solution] * len(ends), solution.steps, ends))
-        return dataclasses.replace(solution, verdict=own, steps=tuple(steps))
-
-    return list(await asyncio.gather(*map(one, solutions)))
+    return list(await asyncio.gather(*(judge_again(solution, verdict) for solution in solutions)))
 
 
 def _labels(solution: Solution, config: RunConfig) -> list[str | None]:
@@ -196,7 +214,7 @@ def _slim(solution: Solution) -> Solution:
 
 
 def _write(rows: list[dict[str, Any]], path: str, store: Store) -> None:
-    table: pa.Table = records.table(rows, records.LEDGER_SCHEMA)
+    table: pa.Table = records.table(rows, LEDGER_SCHEMA)
     with one_line_io_errors(path):
         pq.write_table(table, path, filesystem=store.filesystem, compression="zstd")
 

@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, Step, Verdict
 from pipeline.store import Store
 from stages.annotate.counters import Meter
-from stages.annotate.earlier_run import read_given, take_over
+from stages.annotate.earlier_run import Given, read_given, take_over
 from stages.annotate.settings_lock import check_earlier, claim
 
 
@@ -65,12 +65,12 @@ def test_problems_come_with_the_place_of_their_solutions(tmp_path: Path, earlier
     assert store.read_json("problems.json") == {"rejected": {"duplicate": 1}}
     assert store.read_text("quarantine/load.jsonl") == '{"id": "bad"}\n'
     # `b` failed, `d` and `e` are pending: they are sampled anew. Of `a` the first file counts.
-    assert read_given(rows) == {"a": (solution("a", 4),), "c": (solution("c", 2),)}
+    assert read_given(rows) == {"a": Given((solution("a", 4),)), "c": Given((solution("c", 2),))}
     further = Store(str(tmp_path / "further"))
     write_ledger(store, {"1": [item("e", 1)]})
     take_over(further, store)
     rows = [row for path in further.problem_files() for row in pq.read_table(path).to_pylist()]
-    assert read_given(rows) == {"e": (solution("e", 1),)}
+    assert read_given(rows) == {"e": Given((solution("e", 1),))}
 
 
 def test_rows_of_a_first_run_have_nothing_given(earlier: Store) -> None:

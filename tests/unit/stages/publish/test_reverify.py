@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, S
 from pipeline.store import Store
 from stages.publish.dataset import republish
 from stages.verify.of_run import _file_name
+from stages.verify.version import verifier_version
 from tests.unit.stages.publish.test_rows import noise_png
 
 OPTIONS = ("10", "54", "72")
@@ -27,11 +29,19 @@ def draw(text: str, status: VerdictStatus, mode: str = "choice") -> Draw:
     return Draw((1, 2), text, "stop", 7, Verdict(status, None, mode))
 
 
-def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed", num_draws: int | None = None) -> Store:
+def make_run(
+    folder: Path,
+    draws: tuple[Draw, ...],
+    strategy: str = "fixed",
+    num_draws: int | None = None,
+    *,
+    question: str = "How many?",
+    verifier: str | None = None,
+) -> Store:
     """A finished run of one problem (gold: B) with one solution of two steps and `draws` after the first."""
     image = Image.of(noise_png(1))
-    key = Problem.make_id("mine", "How many?", "B", [image.sha256], OPTIONS)
-    problem = Problem(key, "mine", "1", "How many?", "B", (image,), OPTIONS, ("choice", "math"), 1, "prompts/p.txt")
+    key = Problem.make_id("mine", question, "B", [image.sha256], OPTIONS)
+    problem = Problem(key, "mine", "1", question, "B", (image,), OPTIONS, ("choice", "math"), 1, "prompts/p.txt")
     steps = (
         Step("It is 54.", 0, 2, True, draws, origin="measured"),
         Step("Final answer: B", 2, 4, True, origin="own_answer"),
@@ -45,7 +55,7 @@ def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed", num
         Verdict("correct", "B", "choice"),
         steps,
     )
-    item = AnnotatedProblem(problem, (solution,), "m", "abc", "How many?", "sha", strategy)
+    item = AnnotatedProblem(problem, (solution,), "m", "abc", question, "sha", strategy, verifier=verifier)
     config = {
         "name": "mine",
         "run_dir": str(folder / "run"),
@@ -70,8 +80,13 @@ def make_run(folder: Path, draws: tuple[Draw, ...], strategy: str = "fixed", num
 
 
 def published_steps(folder: Path) -> list[dict]:
-    (row,) = [row for path in (folder / "data").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
-    return row["steps_with_score"]
+    (steps,) = all_published_steps(folder)
+    return steps
+
+
+def all_published_steps(folder: Path) -> list[list[dict]]:
+    rows = [row for path in (folder / "data").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    return [row["steps_with_score"] for row in rows]
 
 
 def digest(store: Store) -> dict[str, bytes]:
@@ -131,6 +146,53 @@ def test_other_modes_can_be_tried(tmp_path: Path) -> None:
     assert published_steps(tmp_path)[0]["label"] == "+"
     republish([store.uri], ["sources.0.verify=[exact]"], reverify=True)
     assert published_steps(tmp_path)[0]["label"] == "-"
+
+
+WRONG = "Final answer: A 54"
+"""Names the wrong option beside the right one's text: an earlier verifier accepted it."""
+
+
+def add(store: Store, other: Store) -> None:
+    """Puts the files of another run of one problem beside those of `store`, as a later call on one run would."""
+    for source, target in (
+        ("problems/part-0", "problems/part-1"),
+        ("annotations/x_000000-0", "annotations/y_000000-0"),
+        ("checkpoint/x_000000", "checkpoint/y_000000"),
+    ):
+        shutil.copyfile(other.path(f"{source}.parquet"), store.path(f"{target}.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "again"),
+    [
+        (None, verifier_version(), True),
+        ("1 math-verify=0.8.0", verifier_version(), True),
+        (None, None, False),
+        ("1 math-verify=0.8.0", "1 math-verify=0.8.0", False),
+    ],
+)
+def test_verdicts_of_two_verifiers_are_not_mixed(
+    tmp_path: Path, older: str | None, newer: str | None, again: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = make_run(tmp_path, (draw(WRONG, "correct"),), verifier=older)
+    add(store, make_run(tmp_path / "later", (draw(WRONG, "correct"),), question="And now?", verifier=newer))
+    before = digest(store)
+    republish([store.uri], [])
+    first = [steps[0]["label"] for steps in all_published_steps(tmp_path)]
+    # The newer one's verdict stands, whatever it is: today's verifier gave it.
+    assert sorted(map(str, first)) == (["+", "-"] if again else ["+", "+"])
+    told = capsys.readouterr().out
+    assert ("verdicts of an earlier verifier stand beside newer ones" in told) == again
+    assert ("mine, choice: 1 verdicts correct → incorrect" in told) == again
+    assert digest(store) == before
+
+
+def test_runs_of_two_verifiers_are_not_mixed_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = make_run(tmp_path, (draw(WRONG, "correct"),))
+    later = make_run(tmp_path / "b", (draw(WRONG, "incorrect"),), question="And now?", verifier=verifier_version())
+    republish([store.uri, later.uri], [f"output_dir={tmp_path / 'data'}"])
+    assert [steps[0]["label"] for steps in all_published_steps(tmp_path)] == ["-", "-"]
+    assert "mine, choice: 1 verdicts correct → incorrect" in capsys.readouterr().out
 
 
 def section(store: Store, folder: str, ledger: Sequence[str]) -> str:
