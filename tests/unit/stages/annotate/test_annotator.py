@@ -20,8 +20,10 @@ from pipeline.seeds import base_seed
 from pipeline.store import Store
 from stages.annotate import annotator as annotating
 from stages.annotate.annotator import Annotator, annotate
+from stages.annotate.earlier_run import Given
 from stages.annotate.sample import Template
 from stages.verify.pool import VerifierPool
+from stages.verify.version import verifier_version
 
 PROBLEM = Problem("pid", "s", "r", "How many?", "4", (Image.of(b"x"),), (), ("number",), 1, "p")
 CONFIG = parse_config(
@@ -91,6 +93,29 @@ def test_draws_start_from_the_solutions_own_tokens_and_judge_the_whole_response(
     assert set(draws) == wanted
     assert len(draws) == len(wanted)
     assert [solution.solution_id for solution in item.solutions] == [f"pid/{item.policy_key}/s{k}" for k in (0, 1)]
+
+
+@pytest.mark.parametrize(("verifier", "again"), [(None, True), ("1 math-verify=0.8.0", True), ("today's", False)])
+def test_what_another_verifier_judged_is_judged_again(verifier: str | None, again: bool) -> None:
+    item = run(RecordingEngine(), RecordingPool())
+    flipped = tuple(
+        dataclasses.replace(
+            solution,
+            verdict=Verdict("error"),
+            steps=tuple(
+                dataclasses.replace(
+                    step, draws=tuple(dataclasses.replace(draw, verdict=Verdict("error")) for draw in step.draws)
+                )
+                for step in solution.steps
+            ),
+        )
+        for solution in item.solutions
+    )
+    given = Given(flipped, verifier_version() if verifier == "today's" else verifier)
+    coroutine = annotate(PROBLEM, Template("Q: {question}"), "model", RecordingEngine(), RecordingPool(), CONFIG, given)
+    found = asyncio.run(coroutine)
+    assert found.solutions == (item.solutions if again else flipped)
+    assert found.verifier == verifier_version()
 
 
 def test_one_row_that_fails_is_a_row_with_an_error() -> None:
