@@ -20,7 +20,7 @@ from stages.exchange.formats import FORMATS, HEEDED_BY, ExportOptions, Format
 from stages.exchange.names import is_safe, own_name
 from stages.exchange.spool import SortedLines
 from stages.exchange.values import image_names
-from stages.label import biased_strategies, strategies
+from stages.publish.drawn import biased_by, stopped_at_zeros
 from stages.publish.kept import Kept, kept_of
 from stages.publish.reading import read_rows, shard_paths
 from stages.publish.shards import DOCUMENTS, replacing
@@ -64,7 +64,7 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
     figures = _figures(filesystem, os.path.dirname(shards[0]))
     if options.threshold:
         _check_threshold(dataset, figures, options.threshold)
-    options = replace(options, early_stop=strategies(figures) == {"stop_after_zero"})
+    options = replace(options, early_stop=stopped_at_zeros(figures))
     target = _empty_folder(out)
     with one_line_io_errors(str(target)), replacing(str(target), pafs.LocalFileSystem()) as folder:
         if format == "parquet":
@@ -159,11 +159,11 @@ def _figures(filesystem: pafs.FileSystem, folder: str) -> Mapping[str, Any]:
 
 
 def _check_threshold(dataset: str, figures: Mapping[str, Any], threshold: float) -> None:
-    """Refuses a threshold above 0 on shares of draws that stopped at a success, which biases them."""
-    if biased := biased_strategies(figures):
+    """Refuses a threshold above 0 on shares that can't be trusted, such as those of draws that stopped at a success."""
+    if biased := biased_by(figures):
         raise UserError(
-            f"--threshold {threshold:g}: {dataset} was drawn with the strategy {biased[0]}, which stops at a success "
-            "and so biases scores: leave it at 0, or top the run up with rollout.strategy=fixed"
+            f"--threshold {threshold:g}: {dataset} was drawn with {biased}: leave it at 0, or top the run up with "
+            "rollout.strategy=fixed"
         )
 
 
