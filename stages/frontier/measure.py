@@ -6,15 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RolloutConfig
 from pipeline.records import Step
 from stages import metrics
 from stages.label import step_label
-from stages.rollout import STRATEGIES, Progress, largest_bias
 from stages.rollout.audit import PAPER, Audit, as_drawn, counted, ratio
-from stages.rollout.ledger import Recorded
+from stages.rollout.bias import largest_bias
+from stages.rollout.strategies import STRATEGIES, Progress
+
+if TYPE_CHECKING:
+    from stages.rollout.ledger import Recorded
 
 Oracle = Callable[[str, Sequence[str]], Sequence[bool]]
 """`(problem_id, steps)` → for each step, whether everything up to it is right."""
