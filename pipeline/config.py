@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.records import Mode, OverlapKind
+from pipeline.records import OverlapKind
+from pipeline.registry import Registry
 from pipeline.settings import Strict, load_settings, parse_settings
 from pipeline.source_groups import expand_sources
 
@@ -39,6 +40,19 @@ FREE_ARGS = (
     "scheduling_policy",
 )
 """Of `engine.args`: what fits the engine to its machine and is no part of what it draws. May change likewise."""
+
+
+class _Heeding(Protocol):
+    """What settings need to know of a strategy."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]: ...
+
+
+_MODES: Registry[Any] = Registry("stages.verify.modes:MODES")
+_STRATEGIES: Registry[_Heeding] = Registry("stages.rollout.strategies:STRATEGIES")
+ModeName = Annotated[str, BeforeValidator(_MODES.check)]
+StrategyName = Annotated[str, BeforeValidator(_STRATEGIES.check)]
 
 
 class Fields(Strict):
@@ -79,7 +93,7 @@ class SourceConfig(Strict):
     """The folder, `.zip` or `.tar` file that image paths are relative to; the rows' own folder by default."""
     fields: Fields = Fields()
     """The field map."""
-    verify: tuple[Mode, ...] = ("choice", "number", "math", "text")
+    verify: tuple[ModeName, ...] = ("choice", "number", "math", "text")
     """Verification modes; a row's own `verify` field comes first."""
     max_tiles: int = Field(default=6, ge=1)
     """The most tiles that an image is cut into, for models that tile."""
@@ -173,23 +187,10 @@ class SplitConfig(Strict):
     """Longer solutions are merged evenly (paper: 12)."""
 
 
-STRATEGY_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "fixed": (),
-    "stop_after_zero": (),
-    "first_success": ("rounds",),
-    "sequential_ci": ("ci_round", "ci_half_width"),
-    "right_to_left": ("rounds", "audit_fraction"),
-    "binary_search": ("rounds", "audit_fraction"),
-}
-"""The settings of `rollout` that each strategy heeds beside `num_draws`."""
-
-
 class RolloutConfig(Strict):
     """How many continuations each step prefix gets."""
 
-    strategy: Literal[
-        "fixed", "stop_after_zero", "first_success", "sequential_ci", "right_to_left", "binary_search"
-    ] = "fixed"
+    strategy: StrategyName = "fixed"
     """Which prefixes get how many draws (docs/strategies.md); `fixed` gives every prefix all of them."""
     num_draws: int = Field(default=16, ge=0)
     """Continuations a prefix (paper: 16); the most of them for a strategy that stops earlier; 0 for solutions alone."""
@@ -207,7 +208,8 @@ class RolloutConfig(Strict):
     @property
     def parameters(self) -> dict[str, Any]:
         """The settings that this strategy heeds, as JSON values."""
-        return self.model_dump(mode="json", include={"num_draws", *STRATEGY_PARAMETERS[self.strategy]})
+        heeded = _STRATEGIES.entries()[self.strategy].parameters
+        return self.model_dump(mode="json", include={"num_draws", *heeded})
 
     @property
     def description(self) -> str:
@@ -346,7 +348,8 @@ def parse_config(data: dict[str, Any], overrides: Sequence[str] = (), origin: st
 
 def ledger_view(config: RunConfig) -> dict[str, Any]:
     """The configuration as flat dotted keys, without those that don't touch the ledger."""
-    unheeded = set().union(*STRATEGY_PARAMETERS.values()) - config.rollout.parameters.keys()
+    of_strategies = {name for strategy in _STRATEGIES.entries().values() for name in strategy.parameters}
+    unheeded = of_strategies - config.rollout.parameters.keys()
     flat: dict[str, Any] = {}
     engine = config.engine.model_copy(update={"args": config.engine.drawing_args})
     made = config.model_copy(update={"engine": engine})

@@ -24,7 +24,6 @@ SEPARATOR = "\n\n"
 
 VerdictStatus = Literal["correct", "incorrect", "no_answer", "truncated", "timeout", "error"]
 VERDICT_STATUSES: tuple[VerdictStatus, ...] = get_args(VerdictStatus)
-Mode = Literal["exact", "choice", "number", "math", "text", "relaxed", "anls", "list", "date"]
 StepOrigin = Literal["measured", "own_answer", "implied", "not_sampled"]
 FinishReason = Literal["stop", "length"]
 OverlapKind = Literal["image", "question", "both"]
@@ -60,7 +59,7 @@ class Problem:
     answer: str
     images: tuple[Image, ...]
     options: tuple[str, ...]
-    verify: tuple[Mode, ...]
+    verify: tuple[str, ...]
     max_tiles: int
     prompt: str
     extra: str = "{}"

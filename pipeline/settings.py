@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from pipeline.errors import UserError
 
@@ -128,7 +130,7 @@ def _index(node: list[Any], part: str, where: str) -> int:
 def _first_line(error: ValidationError, model: type[Strict]) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    given = "" if first["type"] in ("missing", "value_error") else f" (got {_short(first['input'])})"
+    given = "" if first["type"] in ("missing", "value_error") else f" (got {_short(first['input'])}{_meant(first)})"
     more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"{key}: unknown key{_suggest(model, first['loc'])}; remove it or correct its spelling{more}"
@@ -139,6 +141,15 @@ def _first_line(error: ValidationError, model: type[Strict]) -> str:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _meant(error: ErrorDetails) -> str:
+    """Of the values that a key takes, the closest to the one given, as `; did you mean 'x'?`, or nothing."""
+    if error["type"] != "literal_error":
+        return ""
+    known = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+    close = difflib.get_close_matches(str(error["input"]), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _suggest(model: Any, location: tuple[Any, ...]) -> str:

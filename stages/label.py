@@ -9,8 +9,8 @@ a continuation is drawn, so every choice can be changed without a GPU.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Literal
 
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
@@ -24,13 +24,6 @@ FINISHED: frozenset[VerdictStatus] = frozenset({"correct", "incorrect"})
 
 UNJUDGED: frozenset[VerdictStatus] = frozenset({"timeout", "error"})
 """Statuses in which the verifier failed, not the response."""
-
-BIASED_STRATEGIES = frozenset({"first_success", "right_to_left", "binary_search"})
-"""Strategies that stop at a success: whether k is above 0 can be trusted, the share k / n can't.
-
-`sequential_ci` is not among them: its stop depends on the draws too, but goes by how well mc is known, and
-its bias, some hundredths, is within the width that was asked for; the card says how large it can be.
-"""
 
 
 def count(statuses: Iterable[VerdictStatus], missing: Missing = "miss") -> tuple[int, int]:
@@ -99,24 +92,13 @@ def labelled_steps(solution: Solution, config: LabelConfig) -> list[tuple[Step, 
     return [(step, step_label(step, config)) for step in label_solution(solution, config).steps]
 
 
-def strategies(figures: Mapping[str, Any]) -> set[str]:
-    """The strategies in a dataset's `stats.json`; an imported dataset may name none."""
-    # A strategy stands there with its parameters: `first_success num_draws=16 rounds=4,4,8`.
-    return {policy["strategy"].split(" ", 1)[0] for policy in figures.get("policies", ())}
-
-
-def biased_strategies(figures: Mapping[str, Any]) -> list[str]:
-    """Those of them that stop at a success."""
-    return sorted(strategies(figures) & BIASED_STRATEGIES)
-
-
-def check_threshold(strategy: str, config: LabelConfig) -> None:
+def check_threshold(strategy: str, stops_at_success: bool, config: LabelConfig) -> None:
     """Refuses thresholds that the draws can't answer for.
 
     Raises:
         UserError: the threshold is above 0 and the strategy stops at a success, which biases k / n.
     """
-    if config.threshold > 0 and strategy in BIASED_STRATEGIES:
+    if config.threshold > 0 and stops_at_success:
         raise UserError(
             f"label.threshold={config.threshold:g} with rollout.strategy={strategy}: the strategy stops at a "
             "success, which biases scores; set label.threshold=0 or top the ledger up with strategy=fixed"

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-
-IMPORTS = ("raw", "conversations")
-EXPORTS = ("conversations", "raw", "messages", "math-shepherd", "prm800k", "parquet")
+from stages.exchange.formats import exports, readers
 
 
 def add(commands: Any) -> None:
     reading = commands.add_parser("import", help="a released corpus as a published dataset")
-    reading.add_argument("format", choices=IMPORTS, help="raw: steps_with_score; conversations: turns with + and -")
+    kinds = "; ".join(f"{name}: {reader.holds}" for name, reader in readers().items())
+    reading.add_argument("format", choices=readers(), help=kinds)
     reading.add_argument("path", help="a .jsonl file, a folder or zip of them, or the folder of a release")
     reading.add_argument("out", help="the dataset's folder")
     reading.add_argument("--images", help="the image folder, zip or first part of one; found beside the rows otherwise")
@@ -25,7 +24,7 @@ def add(commands: Any) -> None:
 
     writing = commands.add_parser("export", help="a published dataset in another format")
     writing.add_argument("dataset", help="a published dataset's folder")
-    writing.add_argument("format", choices=EXPORTS, help="see docs/formats.md")
+    writing.add_argument("format", choices=exports(), help="see docs/formats.md")
     writing.add_argument("out", help="a new folder")
     writing.add_argument("--threshold", type=_threshold, help="label anew: + if the score is above")
     writing.add_argument("--cut-after-error", action="store_true", help="end each conversation after its first -")
@@ -43,7 +42,8 @@ def _threshold(text: str) -> float:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from stages.exchange.importing import ImportOptions, import_corpus
+    from stages.exchange.format import ImportOptions
+    from stages.exchange.importing import import_corpus
 
     chosen = ImportOptions(options.images, options.drop, options.single_turn, options.threshold)
     print(import_corpus(options.format, options.path, options.out, chosen))
@@ -51,7 +51,7 @@ def _import(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from stages.exchange.exporting import DEFAULT_SYSTEM, check_options, export_dataset
-    from stages.exchange.formats import ExportOptions
+    from stages.exchange.format import ExportOptions
     from stages.exchange.hub import push_to_hub
 
     given = {

@@ -5,12 +5,17 @@ The first human turn holds the question and the first step (arXiv 2503.10291, se
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import RowError
 from pipeline.records import IMAGE, SEPARATOR
+from stages.exchange.format import ExportOptions, Format, ImportOptions, Line, Read, Reader, Row, Writer
+from stages.exchange.labels import chosen_turns
+from stages.exchange.names import file_stem
 from stages.exchange.values import get
+from stages.publish.kept import Kept, restore
 
 QUESTION = "### Question:\n"
 SOLUTION = "\n\n### Solution Process:\n"
@@ -23,6 +28,12 @@ def first_turn(prompt: str, step: str) -> str:
 def with_images(prompt: str, images: int) -> str:
     """The prompt with a place for its images: in front of it, if it names none."""
     return prompt if IMAGE in prompt else f"{IMAGE}\n" * images + prompt
+
+
+def prompt_of(row: Row, kept: Kept | None) -> str:
+    """A row's prompt with places for its images; a released prompt has them already."""
+    prompt: str = row["prompt"]
+    return prompt if kept else with_images(prompt, len(row["images"]))
 
 
 def write(prompt: str, turns: Sequence[tuple[str, str]], image: Any, system: str | None) -> dict[str, Any]:
@@ -79,3 +90,54 @@ def read(record: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
 def _step(text: str, label: str) -> dict[str, Any]:
     counts = {"score": None, "num_mc_correct": None, "num_mc_total": None}
     return {"step": text, **counts, "label": label, "origin": "measured"}
+
+
+def _read(record: Mapping[str, Any], options: ImportOptions) -> Read:
+    if not options.single_turn and is_single_turn(record):
+        raise RowError("single_turn")
+    columns, system = read(record)
+    rendered = {"id": -1, "image": record.get("image"), "conversations": record["conversations"]}
+    return Read(columns, rendered, system)
+
+
+def _line(row: Row, kept: Kept | None, image: Any, options: ExportOptions) -> Line:
+    from_conversation = kept is not None and kept.format == "conversations"
+    system = kept.system if kept and from_conversation else options.system
+    record = write(prompt_of(row, kept), chosen_turns(row, options), image, system)
+    if kept and from_conversation:
+        record = restore(record, kept)
+    order = (kept.file, kept.row) if kept else ("", 0)
+    return Line(f"{file_stem(row['source'])}_prm.jsonl", record, (str(image), *order))
+
+
+def _meta(_name: str, out: str, counts: Mapping[str, int]) -> Mapping[str, str]:
+    """InternVL's list of datasets; its paths are relative to where the trainer is started."""
+    entries = {
+        file.removesuffix("_prm.jsonl"): {
+            "root": f"{out}/images/",
+            "annotation": f"{out}/{file}",
+            "data_augment": False,
+            "repeat_time": 1,
+            "length": length,
+        }
+        for file, length in sorted(counts.items())
+    }
+    return {"meta.json": json.dumps(entries, indent=2, ensure_ascii=False) + "\n"}
+
+
+FORMAT = Format(
+    reader=Reader(
+        read=_read,
+        holds="turns with + and -",
+        released="conversations with + and - (VisualPRM400K, v1.1), whose scores and counts weren't released",
+        ending="_prm",
+    ),
+    writer=Writer(
+        line=_line,
+        heeds=frozenset({"--threshold", "--cut-after-error", "--system"}),
+        image_file=lambda name: f"images/{name}",
+        keeps_names=True,
+        own_name=lambda _dataset, name: name,
+        documents=_meta,
+    ),
+)

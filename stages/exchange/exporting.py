@@ -16,11 +16,12 @@ from tqdm import tqdm
 from pipeline.errors import RowError, UserError
 from pipeline.prompts import prompt_file
 from pipeline.store import one_line_io_errors
-from stages.exchange.formats import FORMATS, HEEDED_BY, ExportOptions, Format
+from stages.exchange.format import ExportOptions, Writer
+from stages.exchange.formats import FORMATS, heeding, writers
 from stages.exchange.names import is_safe, own_name
 from stages.exchange.spool import SortedLines
 from stages.exchange.values import image_names
-from stages.label import biased_strategies, strategies
+from stages.publish.drawn import biased_by, stopped_at_zeros
 from stages.publish.kept import Kept, kept_of
 from stages.publish.reading import read_rows, shard_paths
 from stages.publish.shards import DOCUMENTS, replacing
@@ -40,15 +41,15 @@ def check_options(format: str, given: Iterable[str]) -> None:
         UserError: names the first of them, and what to do instead.
     """
     for option in given:
-        if format in HEEDED_BY[option]:
+        heed = heeding(option)
+        if format in heed:
             continue
-        if format == "parquet" and option == "--threshold":
+        if FORMATS[format].copies and option == "--threshold":
             raise UserError(
-                "--threshold: parquet copies the dataset as it is: `visualprm publish RUN label.threshold=…` or, of an "
+                f"--threshold: {format} copies the dataset as it is: `visualprm publish RUN label.threshold=…` or, of an "
                 "imported one, `visualprm import … --threshold …` labels it anew"
             )
-        others = ", ".join(HEEDED_BY[option])
-        raise UserError(f"{option}: {format} {_UNHEEDED[option]}: leave it out, or export as one of {others}")
+        raise UserError(f"{option}: {format} {_UNHEEDED[option]}: leave it out, or export as one of {', '.join(heed)}")
 
 
 def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) -> str:
@@ -64,18 +65,19 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
     figures = _figures(filesystem, os.path.dirname(shards[0]))
     if options.threshold:
         _check_threshold(dataset, figures, options.threshold)
-    options = replace(options, early_stop=strategies(figures) == {"stop_after_zero"})
+    options = replace(options, early_stop=stopped_at_zeros(figures))
     target = _empty_folder(out)
     with one_line_io_errors(str(target)), replacing(str(target), pafs.LocalFileSystem()) as folder:
-        if format == "parquet":
+        if FORMATS[format].copies:
             return _copy(filesystem, shards, Path(folder))
-        writer = _Writer(Path(folder), FORMATS[format], options)
+        how = writers()[format]
+        writer = _Writer(Path(folder), how, options)
         for row in tqdm(read_rows(dataset), desc=f"export {format}", unit=" rows", disable=None, leave=False):
             writer.add(row)
         counts = writer.finish()
         if not counts:
             raise UserError(f"{dataset}: no row fits the format {format} ({_reasons(writer.left_out)})")
-        for name, text in FORMATS[format].documents(options.name, out.rstrip("/"), counts).items():
+        for name, text in how.documents(options.name, out.rstrip("/"), counts).items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
     left = f"; left out: {_reasons(writer.left_out)}" if writer.left_out else ""
     return f"{sum(counts.values())} rows in {len(counts)} files, {writer.images} images in {out}{left}"
@@ -84,7 +86,7 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
 class _Writer:
     """Rows into their files, images beside them."""
 
-    def __init__(self, folder: Path, format: Format, options: ExportOptions) -> None:
+    def __init__(self, folder: Path, format: Writer, options: ExportOptions) -> None:
         self._folder, self._format, self._options = folder, format, options
         self._files: dict[str, SortedLines] = {}
         self._written: dict[str, str] = {}
@@ -159,11 +161,11 @@ def _figures(filesystem: pafs.FileSystem, folder: str) -> Mapping[str, Any]:
 
 
 def _check_threshold(dataset: str, figures: Mapping[str, Any], threshold: float) -> None:
-    """Refuses a threshold above 0 on shares of draws that stopped at a success, which biases them."""
-    if biased := biased_strategies(figures):
+    """Refuses a threshold above 0 on shares that can't be trusted, such as those of draws that stopped at a success."""
+    if biased := biased_by(figures):
         raise UserError(
-            f"--threshold {threshold:g}: {dataset} was drawn with the strategy {biased[0]}, which stops at a success "
-            "and so biases scores: leave it at 0, or top the run up with rollout.strategy=fixed"
+            f"--threshold {threshold:g}: {dataset} was drawn with {biased}: leave it at 0, or top the run up with "
+            "rollout.strategy=fixed"
         )
 
 

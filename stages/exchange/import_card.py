@@ -8,14 +8,9 @@ from typing import Any
 from stages.publish.card import stats_json, summary_table
 from stages.publish.stats import statistics
 
-WHAT = {
-    "raw": "`steps_with_score` records (VisualPRM400K-v1.1-Raw)",
-    "conversations": "conversations with + and - (VisualPRM400K, v1.1), whose scores and counts weren't released",
-}
 
-
-def documents(name: str, format: str, document: Mapping[str, Any], threshold: float) -> tuple[dict[str, str], str]:
-    """The files beside the shards by name, and the table to print."""
+def documents(name: str, released: str, document: Mapping[str, Any], threshold: float) -> tuple[dict[str, str], str]:
+    """The files beside the shards by name, and the table to print; `released` says what corpus was imported."""
     figures = statistics(document)
     total = figures["total"]
     tallies = (total, *figures["sources"].values())
@@ -32,7 +27,7 @@ def documents(name: str, format: str, document: Mapping[str, Any], threshold: fl
     parts = [
         "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train-*.parquet\n---",
         f"# {name}",
-        f"Imported from {WHAT[format]}. A step with a score is `+` if it is above {threshold:g}; what wasn't measured "
+        f"Imported from {released}. A step with a score is `+` if it is above {threshold:g}; what wasn't measured "
         "or released is null. Rows are in order of `id` (`<problem>/imported/s<index>`); `extra` holds, as JSON, the "
         "file and line that a row comes from and whatever else its record holds, so that `visualprm export` gives the "
         "record back.",

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow.fs as pafs
 from tqdm import tqdm
@@ -25,8 +25,9 @@ from pipeline.config import PublishConfig
 from pipeline.errors import RowError, UserError
 from pipeline.records import IMPORTED_SCHEMA, Image, Problem
 from pipeline.store import one_line_io_errors, open_uri
-from stages.exchange import conversations, raw
 from stages.exchange.corpus import AnnotationFile, annotation_files, image_place
+from stages.exchange.format import ImportOptions
+from stages.exchange.formats import readers
 from stages.exchange.import_card import documents
 from stages.exchange.names import Layout, detect_layout
 from stages.exchange.spool import Buckets
@@ -38,26 +39,10 @@ from stages.publish.kept import Kept, keep
 from stages.publish.shards import ShardWriter, check_output, place, replacing
 from stages.publish.stats import Stats, count_steps
 
-Format = Literal["raw", "conversations"]
 POLICY = "imported"
 """Stands in ids where a run has its policy's key."""
 SAMPLE = 20
 """Rows of each file by which its paths are understood."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """What the user chose.
-
-    `images` names the image folder or zip, `drop` the components in front of each path that aren't there, both
-    found by themselves otherwise. `single_turn` takes conversations with one label too. A step is `+` if its
-    score is above `threshold`.
-    """
-
-    images: str | None = None
-    drop: int | None = None
-    single_turn: bool = False
-    threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +76,7 @@ class _Refused:
             out.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
-def import_corpus(format: Format, path: str, out: str, options: ImportOptions) -> str:
+def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> str:
     """Writes the dataset to `out` and gives the table of what is in it.
 
     Rows that can't be used are left out; `<out>.rejected.jsonl` (beside a local folder) names them.
@@ -126,7 +111,9 @@ def import_corpus(format: Format, path: str, out: str, options: ImportOptions) -
                     stats.sources[source][f"quarantined.{reason}"] += count
             if not any(tally.get("solutions") for tally in stats.sources.values()):
                 raise UserError(f"{path}: no row could be used{_first_refusal(refused)}")
-            texts, table = documents(Path(out_dir).name, format, stats.document(), options.threshold)
+            texts, table = documents(
+                Path(out_dir).name, readers()[format].released, stats.document(), options.threshold
+            )
             for name, text in texts.items():
                 with filesystem.open_output_stream(f"{folder}/{name}") as file:
                     file.write(text.encode())
@@ -155,7 +142,7 @@ class _FileLayout:
 
 
 def _read_file(
-    format: Format,
+    format: str,
     index: int,
     file: AnnotationFile,
     root: ImageRoot | None,
@@ -203,7 +190,7 @@ def _check_layouts(layouts: Sequence[_FileLayout | None], files: Sequence[Annota
         raise UserError(f"{missing[0][1]}: image {missing[0][0]!r} isn't there: correct --images or --drop")
 
 
-def _parse(format: Format, file: str, number: int, line: bytes, options: ImportOptions) -> _Row:
+def _parse(format: str, file: str, number: int, line: bytes, options: ImportOptions) -> _Row:
     """One line as a row.
 
     Raises:
@@ -214,16 +201,10 @@ def _parse(format: Format, file: str, number: int, line: bytes, options: ImportO
         raise record
     if not isinstance(record, dict):
         raise RowError("not_an_object", f"{type(record).__name__}, not a JSON object")
-    images, system = image_names(record.get("image")), None
-    if format == "raw":
-        columns = raw.read(record, options.threshold)
-        rendered = raw.write(columns, record.get("image"), lenient=True)
-    else:
-        if not options.single_turn and conversations.is_single_turn(record):
-            raise RowError("single_turn")
-        columns, system = conversations.read(record)
-        rendered = {"id": -1, "image": record.get("image"), "conversations": record["conversations"]}
-    row = _Row(_source(format, file), columns, images, keep(format, file, number, record, rendered, system))
+    images = image_names(record.get("image"))
+    found = readers()[format].read(record, options)
+    kept = keep(format, file, number, record, found.rendered, found.system)
+    row = _Row(_source(format, file), found.columns, images, kept)
     _check_text(row)
     return row
 
@@ -237,7 +218,7 @@ def _check_text(row: _Row) -> None:
 
 
 def _problems(
-    format: Format,
+    format: str,
     buckets: Buckets,
     files: Sequence[AnnotationFile],
     layouts: Sequence[_FileLayout | None],
@@ -283,10 +264,9 @@ def _published(row: _Row, solution_id: str, images: list[dict[str, Any]]) -> dic
     }
 
 
-def _source(format: Format, file: str) -> str:
-    """The released files are named after their source, those of conversations with `_prm` after it."""
-    stem = PurePosixPath(file).stem
-    return stem.removesuffix("_prm") if format == "conversations" else stem
+def _source(format: str, file: str) -> str:
+    """The released files are named after their source."""
+    return PurePosixPath(file).stem.removesuffix(readers()[format].ending)
 
 
 def _count(stats: Stats, rows: Sequence[Mapping[str, Any]]) -> None:

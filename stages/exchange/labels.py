@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import RowError
+from stages.exchange.format import ExportOptions, Row
 
 
 def relabel(step: Mapping[str, Any], threshold: float) -> str | None:
@@ -47,3 +48,12 @@ def labelled_turns(
     if not turns:
         raise RowError("no_label", "the first step has no label")
     return turns
+
+
+def chosen_turns(row: Row, options: ExportOptions) -> list[tuple[str, str]]:
+    """`labelled_turns` of a row, as the user of `visualprm export` chose.
+
+    Raises:
+        RowError: `no_label`.
+    """
+    return labelled_turns(row["steps_with_score"], options.threshold, options.cut)

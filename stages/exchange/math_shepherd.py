@@ -9,6 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import RowError
+from stages.exchange.format import ExportOptions, Format, Line, Row, Writer, listed
+from stages.exchange.labels import chosen_turns
+from stages.exchange.names import file_stem
+from stages.publish.kept import Kept
 
 MARK = "ки"
 
@@ -37,3 +41,11 @@ def _joined(question: str, steps: Sequence[str], ends: Sequence[str]) -> str:
 
 def _numbered(index: int, step: str) -> str:
     return step if step.startswith(f"Step {index}: ") else f"Step {index}: {step}"
+
+
+def _line(row: Row, _kept: Kept | None, image: Any, options: ExportOptions) -> Line:
+    record = write(row, chosen_turns(row, options), listed(image))
+    return Line(f"{file_stem(row['source'])}.jsonl", record)
+
+
+FORMAT = Format(writer=Writer(line=_line, heeds=frozenset({"--threshold", "--cut-after-error"})))

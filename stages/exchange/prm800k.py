@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stages.exchange.format import ExportOptions, Format, Line, Row, Writer, listed
 from stages.exchange.labels import relabel
+from stages.exchange.names import file_stem
+from stages.publish.kept import Kept
 
 RATINGS = {"+": 1, "-": -1, None: None}
 
@@ -45,3 +48,10 @@ def _step(step: Mapping[str, Any], label: str | None) -> dict[str, Any]:
     counts = {key: step[key] for key in ("score", "num_mc_correct", "num_mc_total")}
     completion = {"text": step["step"], "rating": RATINGS[label], "flagged": None, **counts}
     return {"completions": [completion], "human_completion": None, "chosen_completion": 0}
+
+
+def _line(row: Row, _kept: Kept | None, image: Any, options: ExportOptions) -> Line:
+    return Line(f"{file_stem(row['source'])}.jsonl", write(row, listed(image), options.threshold))
+
+
+FORMAT = Format(writer=Writer(line=_line, heeds=frozenset({"--threshold"})))

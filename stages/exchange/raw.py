@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import RowError
+from stages.exchange.conversations import prompt_of
+from stages.exchange.format import ExportOptions, Format, ImportOptions, Line, Read, Reader, Row, Writer
 from stages.exchange.labels import relabel
+from stages.exchange.names import file_stem
 from stages.exchange.values import get
+from stages.publish.kept import Kept, restore
 
 COUNTS = ("num_mc_correct", "num_mc_total")
 
@@ -115,3 +119,28 @@ def _count(value: Any, key: str) -> int:
 
 def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
+
+
+def _read(record: Mapping[str, Any], options: ImportOptions) -> Read:
+    columns = read(record, options.threshold)
+    return Read(columns, write(columns, record.get("image"), lenient=True))
+
+
+def _line(row: Row, kept: Kept | None, image: Any, options: ExportOptions) -> Line:
+    if kept is None or kept.format != "raw":
+        record = write({**row, "prompt": prompt_of(row, kept)}, image, options.early_stop)
+        return Line(f"annotations/{file_stem(row['source'])}.jsonl", record, (0,))
+    record = restore(write(row, image, lenient=True), kept)
+    return Line(f"annotations/{'/'.join(map(file_stem, kept.file.split('/')))}", record, (kept.row,))
+
+
+FORMAT = Format(
+    reader=Reader(read=_read, holds="steps_with_score", released="`steps_with_score` records (VisualPRM400K-v1.1-Raw)"),
+    writer=Writer(
+        line=_line,
+        # A raw path begins with its dataset's name, which is no folder.
+        image_file=lambda name: f"images/{name.partition('/')[2] or name}",
+        keeps_names=True,
+        own_name=lambda dataset, name: f"{dataset}/{name}",
+    ),
+)

@@ -6,15 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RolloutConfig
 from pipeline.records import Step
 from stages import metrics
 from stages.label import step_label
-from stages.rollout import Progress, largest_bias
 from stages.rollout.audit import PAPER, Audit, as_drawn, counted, ratio
-from stages.rollout.ledger import Recorded
+from stages.rollout.bias import largest_bias
+from stages.rollout.strategies import STRATEGIES, Progress
+
+if TYPE_CHECKING:
+    from stages.rollout.ledger import Recorded
 
 Oracle = Callable[[str, Sequence[str]], Sequence[bool]]
 """`(problem_id, steps)` → for each step, whether everything up to it is right."""
@@ -60,18 +63,11 @@ class Tally:
 
 
 def candidates(base: RolloutConfig) -> list[RolloutConfig]:
-    """What is compared: every strategy, with the parameters that the literature or this project uses; `fixed` first."""
-    kinds: list[dict[str, Any]] = [
-        {"strategy": "fixed"},
-        {"strategy": "stop_after_zero"},
-        {"strategy": "sequential_ci", "ci_half_width": 0.15},
-        {"strategy": "sequential_ci", "ci_half_width": 0.2},
-        {"strategy": "first_success", "rounds": (4, 4, 8)},
-        {"strategy": "first_success", "rounds": (1, 1, 2, 4, 8)},
-        {"strategy": "right_to_left", "rounds": (4, 4, 8)},
-        {"strategy": "binary_search", "rounds": (4, 4, 8)},
+    """What is compared: every strategy with each of its trials; `fixed` first, those that stop at a success last."""
+    order = sorted(STRATEGIES.items(), key=lambda item: item[1].stops_at_success)
+    return [
+        base.model_copy(update={"strategy": name, **trial}) for name, strategy in order for trial in strategy.trials
     ]
-    return [base.model_copy(update=kind) for kind in kinds]
 
 
 def compare(

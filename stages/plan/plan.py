@@ -257,7 +257,7 @@ def _chooser(strategy: str, rollout: RolloutConfig, index: int) -> Chooser:
     def choose(prefixes: Sequence[tuple[int, int]], correct: bool) -> list[Ask]:
         progress = [Progress(drawn, successes) for drawn, successes in prefixes]
         view = View(f"{strategy}/{index}", correct, progress)
-        return [(ask.step, ask.n) for ask in STRATEGIES[strategy](view, rollout)]
+        return [(ask.step, ask.n) for ask in STRATEGIES[strategy].asks(view, rollout)]
 
     return choose
 

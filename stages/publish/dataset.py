@@ -23,7 +23,7 @@ from stages.publish.reverify import rejudge_all, rejudge_needed, verifiers
 from stages.publish.rows import Run, publish
 from stages.publish.several_runs import Runs, check_together
 from stages.publish.stats import Stats, statistics
-from stages.rollout import largest_bias
+from stages.rollout import STRATEGIES, largest_bias
 from stages.rollout.audit import audit, audit_text
 from stages.rollout.ledger import recorded
 from stages.verify.version import verifier_version
@@ -54,7 +54,8 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
     """Publishes the runs together; given the settings that are `stored` with each, all verdicts are given anew."""
     config = runs[0][1]
     for _, each in runs:
-        label.check_threshold(each.rollout.strategy, each.label)
+        strategy = each.rollout.strategy
+        label.check_threshold(strategy, STRATEGIES[strategy].stops_at_success, each.label)
     settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
     mixed = _mixed(store for store, _ in runs)
     ledgers = [_ledger(*run, each, mixed) for run, each in zip(runs, settings, strict=True)]

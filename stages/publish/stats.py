@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.records import VERDICT_STATUSES, Rejected, Solution, Step
-from stages.publish.shards import Shard
+
+if TYPE_CHECKING:
+    from stages.publish.shards import Shard
 
 
 @dataclass

@@ -14,8 +14,6 @@ from pipeline.model_files import model_file
 from pipeline.settings import Strict
 
 FILE = "prm_config.json"
-FIRST_TURN = "### Question:\n{question}\n\n### Solution Process:\n{step}"
-"""How the published corpora begin a conversation."""
 
 
 class PrmConfig(Strict):

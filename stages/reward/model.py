@@ -18,8 +18,8 @@ from pipeline.errors import RowError, UserError
 from pipeline.model_files import is_hub_id
 from pipeline.prompts import prompt_file
 from stages.reward.collate import Pictures, collate, prepare
-from stages.reward.config import FILE, FIRST_TURN, PrmConfig
-from stages.reward.render import Layout, Rendering, expand, image_token_id, label_ids, render
+from stages.reward.config import FILE, PrmConfig
+from stages.reward.render import FIRST_TURN, Layout, Rendering, expand, image_token_id, label_ids, render
 
 SYSTEM = prompt_file("prm_system_v1.txt")
 UNTRAINED = "untrained"

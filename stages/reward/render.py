@@ -21,8 +21,9 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.records import IMAGE, SEPARATOR
-from stages.reward.config import FIRST_TURN
 
+FIRST_TURN = "### Question:\n{question}\n\n### Solution Process:\n{step}"
+"""How the published corpora begin a conversation."""
 _FIELDS = re.compile(r"(\{question\}|\{step\})")
 # A stand-in of private-use characters: whatever a user's text holds is put in after the template has run.
 _MARK = "\ue000{}\ue001"

@@ -3,11 +3,12 @@
 from stages.rollout.bias import largest_bias
 from stages.rollout.loop import Verify, roll_out
 from stages.rollout.replay import replay
-from stages.rollout.strategies import STRATEGIES, Ask, Progress, Strategy, View, origins
+from stages.rollout.strategies import STRATEGIES, Ask, Asks, Progress, Strategy, View, origins
 
 __all__ = [
     "STRATEGIES",
     "Ask",
+    "Asks",
     "Progress",
     "Strategy",
     "Verify",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import LabelConfig, RolloutConfig
 from pipeline.records import Step
 from stages.label import count_own, score, step_label
-from stages.rollout.ledger import Recorded
 from stages.rollout.replay import replay
 from stages.rollout.strategies import Progress, origins
 from stages.rollout.strategies.wrong_only import audited
+
+if TYPE_CHECKING:
+    from stages.rollout.ledger import Recorded
 
 PAPER = LabelConfig()
 """Threshold 0, every draw counts: the labels that are compared."""

@@ -19,12 +19,12 @@ def bias(rate: float, config: RolloutConfig) -> float:
     """
     if not config.num_draws:
         return 0.0
-    strategy, config = STRATEGIES[config.strategy], config.model_copy(update={"audit_fraction": 0.0})
+    ask_next, config = STRATEGIES[config.strategy].asks, config.model_copy(update={"audit_fraction": 0.0})
     alive, mean = {Progress(): 1.0}, 0.0
     while alive:
         after: dict[Progress, float] = defaultdict(float)
         for state, weight in alive.items():
-            asks = strategy(View("", False, [state]), config)
+            asks = ask_next(View("", False, [state]), config)
             if not asks:
                 mean += weight * state.correct / state.drawn
                 continue

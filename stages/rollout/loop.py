@@ -68,7 +68,7 @@ async def roll_out(
     try:
         while True:
             view = View(solution.solution_id, correct, list(map(progress, range(open_steps))))
-            for ask in STRATEGIES[config.strategy](view, config):
+            for ask in STRATEGIES[config.strategy].asks(view, config):
                 running.add(asyncio.create_task(draw(ask, len(draws[ask.step]) + pending[ask.step])))
                 pending[ask.step] += ask.n
             if not running:

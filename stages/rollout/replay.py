@@ -23,7 +23,7 @@ def replay(solution_id: str, correct: bool, hits: Sequence[Sequence[bool]], conf
     def progress() -> list[Progress]:
         return [Progress(n, counts[n]) for n, counts in zip(drawn, successes, strict=True)]
 
-    while asks := STRATEGIES[config.strategy](View(solution_id, correct, progress()), config):
+    while asks := STRATEGIES[config.strategy].asks(View(solution_id, correct, progress()), config):
         for ask in asks:
             drawn[ask.step] += ask.n
     return progress()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from pipeline.settings import Strict, load_settings
-from stages.reward.config import FIRST_TURN
+from stages.reward.render import FIRST_TURN
 from stages.train.targets import LABELS
 
 

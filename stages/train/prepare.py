@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from pipeline.errors import RowError, UserError
 from pipeline.records import IMPORTED_SCHEMA
-from stages.label import biased_strategies
+from stages.publish.drawn import biased_by
 from stages.publish.kept import kept_of
 from stages.reward.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
 from stages.train import targets
@@ -139,12 +139,12 @@ def _check_strategies(config: TrainConfig) -> None:
     path = Path(config.data.path) / "stats.json"
     figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     target = config.target
-    if biased := biased_strategies(figures):
+    if biased := biased_by(figures):
         what = f"target.threshold={target.threshold:g}" if target.threshold else f"target.kind={target.kind}"
         if target.threshold or target.kind in ("soft", "advantage"):
             raise UserError(
-                f"{what}: {config.data.path} was drawn with the strategy {biased[0]}, which stops at a success and "
-                "so biases scores: set target.kind=value with target.threshold=0, or target.kind=counts"
+                f"{what}: {config.data.path} was drawn with {biased}: set target.kind=value with "
+                "target.threshold=0, or target.kind=counts"
             )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from pipeline.config import SourceConfig
+
 
 def add(commands: Any) -> None:
     verify = commands.add_parser("verify", help="judge files of responses against their gold answers")
@@ -14,7 +16,8 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="JSON lines with `answer`, `response` and maybe `options`, `verify`, `correct`, `suspect`, `reviewed_correct`",
     )
-    verify.add_argument("--modes", default="choice,number,math,text", help="modes of rows that name none")
+    usual = ",".join(SourceConfig.model_fields["verify"].default)
+    verify.add_argument("--modes", default=usual, help=f"modes of rows that name none ({usual})")
     verify.add_argument(
         "--compat",
         choices=("internvl",),

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.config import Mode
 from pipeline.records import Verdict
 from stages.verify.extract import MAX_ANSWER, extract, gold_answer
 from stages.verify.finding import Finding
-from stages.verify.modes import anls, choice, date, exact, math, number, relaxed, text
-from stages.verify.modes import list as list_mode
+from stages.verify.modes import EVERY, MODES, math
 from stages.verify.options import options_in
-
-ORDER: tuple[Mode, ...] = ("exact", "choice", "number", "date", "text", "list", "relaxed", "anls", "math")
-"""Cheapest first. `exact` is always tried, as the same text is right in any mode; `math` alone is not bounded."""
-_SETTLES: dict[Mode, frozenset[Mode]] = {
-    "choice": frozenset(ORDER),
-    "number": frozenset({"date", "text", "list", "math"}),
-}
-"""A mode that sees two different options, or two different numbers, settles the matter for these modes."""
-_COMPARE: dict[Mode, Callable[[str, str], Finding]] = {
-    "exact": exact.compare,
-    "number": number.compare,
-    "date": date.compare,
-    "text": text.compare,
-    "list": list_mode.compare,
-    "relaxed": relaxed.compare,
-    "anls": anls.compare,
-    "math": math.compare,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +18,14 @@ class Claim:
 
     gold: str
     answer: str
-    modes: tuple[Mode, ...]
+    modes: tuple[str, ...]
     options: tuple[str, ...]
 
 
 def judge(
     gold: str,
     response: str,
-    modes: Sequence[Mode],
+    modes: Sequence[str],
     options: Sequence[str] = (),
     question: str = "",
     finish_reason: str = "stop",
@@ -64,7 +44,7 @@ def judge(
 def find_claim(
     gold: str,
     response: str,
-    modes: Sequence[Mode],
+    modes: Sequence[str],
     options: Sequence[str],
     question: str,
     finish_reason: str,
@@ -83,7 +63,8 @@ def find_claim(
             return Verdict("truncated", found.text if found else None, None, "cut by the token limit")
         if found is None:
             return Verdict("no_answer", None, None, "no final answer")
-        wanted = tuple(mode for mode in ORDER if mode in modes or (same_text and mode == "exact"))
+        # The same text is right in any mode.
+        wanted = tuple(mode for mode in MODES if mode in modes or (same_text and mode == "exact"))
         return Claim(gold_answer(gold), found.text[:MAX_ANSWER], wanted, known)
     except Exception as error:
         return _failed(None, None, error)
@@ -91,23 +72,23 @@ def find_claim(
 
 def judge_cheaply(claim: Claim) -> Verdict | None:
     """The verdict of the bounded modes, or None if only `math` can tell."""
-    decided: Mode | None = None
+    decided: str | None = None
     reason = "no mode can compare it"
-    settled: frozenset[Mode] = frozenset()
+    settled: frozenset[str] = frozenset()
     for mode in claim.modes:
-        if mode in settled:
+        if mode in settled or EVERY in settled:
             continue
         if mode == "math":
             return None
         try:
-            found = _compare(mode, claim)
+            found = MODES[mode].find(claim.gold, claim.answer, claim.options)
         except Exception as error:
             return _failed(claim.answer, mode, error)
         if found.equal:
             return Verdict("correct", claim.answer, mode, found.reason)
         if found.equal is False:
             decided, reason = mode, found.reason
-            settled |= _SETTLES.get(mode, frozenset())
+            settled |= MODES[mode].settles
     return Verdict("incorrect", claim.answer, decided, reason)
 
 
@@ -126,11 +107,5 @@ def math_verdict(claim: Claim, found: Finding) -> Verdict:
     return Verdict("incorrect", claim.answer, "math", found.reason)
 
 
-def _compare(mode: Mode, claim: Claim) -> Finding:
-    if mode == "choice":
-        return choice.compare(claim.gold, claim.answer, claim.options)
-    return _COMPARE[mode](claim.gold, claim.answer)
-
-
-def _failed(answer: str | None, mode: Mode | None, error: Exception) -> Verdict:
+def _failed(answer: str | None, mode: str | None, error: Exception) -> Verdict:
     return Verdict("error", answer, mode, f"{type(error).__name__}: {error}"[:200])

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from pipeline.config import Mode
 from pipeline.records import Verdict
 from stages.verify import compat
 from stages.verify.compat import PromptVersion, ReferenceClaim, ReferenceMode
@@ -73,7 +72,7 @@ class VerifierPool:
         self,
         gold: str,
         response: str,
-        modes: Sequence[Mode],
+        modes: Sequence[str],
         options: Sequence[str] = (),
         question: str = "",
         finish_reason: str = "stop",
@@ -89,7 +88,7 @@ class VerifierPool:
         self,
         gold: str,
         response: str,
-        modes: Sequence[Mode],
+        modes: Sequence[str],
         options: Sequence[str] = (),
         question: str = "",
         finish_reason: str = "stop",

@@ -14,12 +14,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pipeline.config import Mode, VerifyConfig
+from pipeline.config import VerifyConfig
 from pipeline.errors import UserError
 from pipeline.records import Verdict
 from stages.verify.compat import PromptVersion, reference_modes
+from stages.verify.modes import MODES
 from stages.verify.pool import VerifierPool
 
 BATCH = 1_000
@@ -58,7 +59,7 @@ class Agreement:
         return 1 - (self.false_accepts + self.false_rejects) / self.compared
 
 
-def verify_file(path: str | Path, modes: Sequence[Mode], reference: PromptVersion | None = None) -> Iterator[Row]:
+def verify_file(path: str | Path, modes: Sequence[str], reference: PromptVersion | None = None) -> Iterator[Row]:
     """Judges the rows of a JSONL file, in order.
 
     Args:
@@ -88,13 +89,13 @@ class Row:
 
 
 async def _judge(
-    pool: VerifierPool, rows: Sequence[Mapping[str, Any]], modes: Sequence[Mode], reference: PromptVersion | None
+    pool: VerifierPool, rows: Sequence[Mapping[str, Any]], modes: Sequence[str], reference: PromptVersion | None
 ) -> list[Verdict]:
     return await asyncio.gather(*(_judge_row(pool, row, modes, reference) for row in rows))
 
 
 async def _judge_row(
-    pool: VerifierPool, row: Mapping[str, Any], modes: Sequence[Mode], reference: PromptVersion | None
+    pool: VerifierPool, row: Mapping[str, Any], modes: Sequence[str], reference: PromptVersion | None
 ) -> Verdict:
     if reference is not None:
         of_file = reference_modes(str(row.get("source") or ""))
@@ -155,8 +156,8 @@ def _known(row: Mapping[str, Any]) -> bool | None:
 
 
 def _check_modes(modes: Sequence[str], where: str) -> None:
-    if unknown := set(modes) - set(get_args(Mode)):
-        raise UserError(f"{where}: unknown mode {min(unknown)!r}; known are {', '.join(get_args(Mode))}")
+    if unknown := set(modes) - MODES.keys():
+        raise UserError(f"{where}: unknown mode {min(unknown)!r}; known are {', '.join(MODES)}")
 
 
 def agreement(rows: Sequence[Row]) -> dict[str, Agreement]:

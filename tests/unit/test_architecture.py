@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli import main
+from stages.exchange.formats import FORMATS, exports, readers
+from stages.rollout.strategies import STRATEGIES
+from stages.verify.modes import MODES
 from tests.places import ROOT
 
 ORDER = (
@@ -71,6 +77,118 @@ def test_imports_only_from_its_own_package_or_earlier_ones(path: Path) -> None:
         )
 
 
+PURE = (
+    "pipeline.errors",
+    "pipeline.markdown",
+    "pipeline.records",
+    "pipeline.seeds",
+    "pipeline.source_groups",
+    "stages.label",
+    "stages.split",
+    "stages.metrics",
+    "stages.verify.arithmetic",
+    "stages.verify.compat",
+    "stages.verify.conclude",
+    "stages.verify.extract",
+    "stages.verify.finding",
+    "stages.verify.guards",
+    "stages.verify.hedges",
+    "stages.verify.judge",
+    "stages.verify.modes",
+    "stages.verify.notation",
+    "stages.verify.options",
+    "stages.verify.quantity",
+    "stages.verify.units",
+    "stages.rollout.audit",
+    "stages.rollout.bias",
+    "stages.rollout.replay",
+    "stages.rollout.strategies",
+    "stages.publish.drawn",
+    "stages.publish.flips",
+    "stages.publish.kept",
+    "stages.publish.stats",
+    "stages.reward.aggregate",
+    "stages.reward.render",
+    "stages.exchange.conversations",
+    "stages.exchange.format",
+    "stages.exchange.labels",
+    "stages.exchange.math_shepherd",
+    "stages.exchange.messages",
+    "stages.exchange.names",
+    "stages.exchange.prm800k",
+    "stages.exchange.raw",
+    "stages.exchange.values",
+    "stages.train.order",
+    "stages.train.targets",
+    "stages.evaluate.table",
+    "stages.evaluate.verdicts",
+    "stages.frontier.measure",
+    "stages.best_of_n.answers",
+    "stages.best_of_n.compare",
+    "stages.best_of_n.expected",
+    "stages.best_of_n.methods",
+    "stages.best_of_n.summary",
+    "stages.best_of_n.weights",
+    "stages.plan.amount",
+    "stages.plan.chains",
+    "stages.plan.cost",
+    "stages.plan.tiles",
+)
+"""What turns values into values: no file, no process, no clock, no chance that is not given. A package stands for its files."""
+NO_EFFECTS = (
+    "__future__ abc bisect collections dataclasses decimal difflib enum fractions functools hashlib heapq itertools json"
+    " logging math numbers operator random re statistics string typing unicodedata"
+    " jinja2 latex2sympy2_extended math_verify numpy pyarrow sympy"
+).split()
+"""What pure modules import beside each other: `logging` to quiet a library, `random` for generators with a seed."""
+GENERATORS = ("random.Random", "random.default_rng")
+"""They must be given a seed."""
+SETTINGS = "pipeline.config"
+"""Its types are values. Only its `load_config` reads a file."""
+
+
+def is_pure(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in PURE)
+
+
+def effects(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and name of what a file imports or calls, and a pure one may not. Types may be anybody's."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    of_types = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    for line, name in imported(path):
+        ours = package_of(name) is not None
+        harmless = is_pure(name) or name.startswith(SETTINGS) if ours else name.split(".")[0] in NO_EFFECTS
+        reads = name.startswith(("pyarrow.fs", "pyarrow.parquet", "pyarrow.dataset", f"{SETTINGS}.load_config"))
+        if line not in of_types and (reads or not harmless):
+            yield line, f"imports {name}"
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func).removeprefix("np.")
+        by_chance = called.startswith("random.") and not called.startswith(("random.Random", "random.default_rng"))
+        if called in ("open", "print", "input") or by_chance or (called in GENERATORS and not node.args):
+            yield node.lineno, f"calls {called}"
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if is_pure(module_of(path))], ids=module_of)
+def test_pure_modules_have_no_effects(path: Path) -> None:
+    found = [f"{path.relative_to(ROOT)}:{line} {what}" for line, what in effects(path)]
+    assert not found, (
+        f"{'; '.join(found)}: let a caller at the rim do that, and hand the values over; a module of ours without effects "
+        "goes into PURE"
+    )
+
+
+def test_every_pure_module_is_there() -> None:
+    there = {module_of(path) for path in SOURCES}
+    assert not [name for name in PURE if name not in there], "take it out of PURE, or give it its new name"
+
+
 HEAVY = ("ray", "vllm", "torch", "transformers")
 """Packages that take seconds to import."""
 
@@ -84,3 +202,41 @@ def test_commands_without_an_engine_import_no_heavy_package(arguments: list[str]
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "heavy:", "import it in the function that uses it"
+
+
+def test_every_file_format_is_known_to_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, names in (("import", readers()), ("export", exports())):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        choices, *_ = re.findall(r"\{(.+?)\}", capsys.readouterr().out.replace("\n", ""))
+        assert re.sub(r"\s", "", choices).split(",") == list(names), "the command line takes its choices from FORMATS"
+
+
+def test_every_name_of_a_registry_is_told_in_the_docs() -> None:
+    for page, names in (("strategies", STRATEGIES), ("adding_a_source", MODES), ("formats", FORMATS)):
+        text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
+        missing = [name for name in names if f"`{name}`" not in text]
+        assert not missing, f"docs/{page}.md: say what {', '.join(missing)} does"
+
+
+def named_prompts() -> Iterator[str]:
+    """The prompt files that the code names; `*` where one is put together."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("prompt_file"):
+                yield re.sub(r"\{.*?\}", "*", ast.unparse(node.args[0]).lstrip("f").strip("'\""))
+
+
+def test_every_prompt_is_found_from_another_working_directory(tmp_path: Path) -> None:
+    names = {found.name for name in named_prompts() for found in list((ROOT / "prompts").glob(name)) or [Path(name)]}
+    names |= {path.name for path in (ROOT / "prompts").glob("*.txt")}
+    program = "import sys\nfrom pipeline.prompts import prompt_file\nfor name in sys.argv[1:]: print(prompt_file(name).read_text())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *sorted(names)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"put it into prompts/ and name it by `pipeline.prompts.prompt_file`: {done.stderr}"

@@ -2,6 +2,9 @@
 
 A strategy is asked at the start and after every answer; what it asks for is drawn at once, beside whatever
 is still under way. It ends when it asks for nothing and nothing is under way.
+
+A new strategy is a function in a file of this folder, and an entry of `STRATEGIES`: settings take its name, planning
+and comparing take it up, and publishing, exporting and training know from its entry what its labels are worth.
 """
 
 from __future__ import annotations
@@ -13,21 +16,55 @@ from pipeline.records import StepOrigin
 from stages.rollout.strategies.first_success import first_success
 from stages.rollout.strategies.fixed import fixed, stop_after_zero
 from stages.rollout.strategies.sequential_ci import sequential_ci
-from stages.rollout.strategies.view import Ask, Progress, Strategy, View
+from stages.rollout.strategies.view import Ask, Asks, Progress, Strategy, View
 from stages.rollout.strategies.wrong_only import binary_search, right_to_left
 
-__all__ = ["STRATEGIES", "Ask", "Progress", "Strategy", "View", "origins"]
+__all__ = ["STRATEGIES", "Ask", "Asks", "Progress", "Strategy", "View", "origins", "why_biased"]
 
+_ROUNDS = {"rounds": (4, 4, 8)}
 STRATEGIES: dict[str, Strategy] = {
-    "fixed": fixed,
-    "stop_after_zero": stop_after_zero,
-    "first_success": first_success,
-    "sequential_ci": sequential_ci,
-    "right_to_left": right_to_left,
-    "binary_search": binary_search,
+    "fixed": Strategy(asks=fixed, stops_at=None, implies_labels=False),
+    "stop_after_zero": Strategy(asks=stop_after_zero, stops_at="zero", implies_labels=False),
+    "first_success": Strategy(
+        asks=first_success,
+        stops_at="success",
+        implies_labels=False,
+        parameters=("rounds",),
+        trials=(_ROUNDS, {"rounds": (1, 1, 2, 4, 8)}),
+    ),
+    "sequential_ci": Strategy(
+        asks=sequential_ci,
+        stops_at="precision",
+        implies_labels=False,
+        parameters=("ci_round", "ci_half_width"),
+        trials=({"ci_half_width": 0.15}, {"ci_half_width": 0.2}),
+    ),
+    "right_to_left": Strategy(
+        asks=right_to_left,
+        stops_at="success",
+        implies_labels=True,
+        parameters=("rounds", "audit_fraction"),
+        trials=(_ROUNDS,),
+    ),
+    "binary_search": Strategy(
+        asks=binary_search,
+        stops_at="success",
+        implies_labels=True,
+        parameters=("rounds", "audit_fraction"),
+        trials=(_ROUNDS,),
+    ),
 }
-IMPLYING = frozenset({"right_to_left", "binary_search"})
-"""Strategies that leave a step undrawn because a later success speaks for it."""
+"""By the name that `rollout.strategy` has."""
+
+
+def why_biased(name: str) -> str | None:
+    """Why the shares k / n of this strategy's draws can't be trusted, after its name; null where they can.
+
+    A dataset may have been drawn by a strategy that is not here: then nothing can be said for its shares.
+    """
+    if name not in STRATEGIES:
+        return "which this version does not know, and so can't say whether scores are biased"
+    return "which stops at a success and so biases scores" if STRATEGIES[name].stops_at_success else None
 
 
 def origins(steps: Sequence[Progress], correct: bool, config: RolloutConfig) -> list[StepOrigin]:
@@ -40,7 +77,7 @@ def origins(steps: Sequence[Progress], correct: bool, config: RolloutConfig) -> 
     found: list[StepOrigin] = []
     success_after = correct
     for step in reversed(steps):
-        implied = success_after and config.strategy in IMPLYING
+        implied = success_after and STRATEGIES[config.strategy].implies_labels
         found.append("measured" if step.drawn else "implied" if implied else "not_sampled")
         success_after = success_after or step.correct > 0
     found.reverse()

@@ -171,8 +171,7 @@ def test_labelled_steps_pair_counts_with_labels() -> None:
 
 
 def test_a_threshold_above_zero_needs_a_strategy_that_does_not_stop_at_success() -> None:
-    check_threshold("first_success", PAPER)
-    check_threshold("fixed", LabelConfig(threshold=0.5))
-    check_threshold("stop_after_zero", LabelConfig(threshold=0.5))
+    check_threshold("first_success", True, PAPER)
+    check_threshold("fixed", False, LabelConfig(threshold=0.5))
     with pytest.raises(UserError, match=r"label\.threshold=0\.5 with rollout\.strategy=first_success"):
-        check_threshold("first_success", LabelConfig(threshold=0.5))
+        check_threshold("first_success", True, LabelConfig(threshold=0.5))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from pipeline.errors import RowError, UserError
 from pipeline.records import Image
 from stages.exchange import conversations, hub, raw
 from stages.exchange.exporting import export_dataset
-from stages.exchange.formats import ExportOptions
-from stages.exchange.importing import ImportOptions, import_corpus
-from stages.exchange.labels import labelled_turns
+from stages.exchange.format import ExportOptions, Format, ImportOptions, Line, Read, Reader, Row, Writer
+from stages.exchange.formats import FORMATS
+from stages.exchange.importing import import_corpus
+from stages.exchange.labels import chosen_turns, labelled_turns
+from stages.publish.kept import Kept
 from stages.publish.reading import read_rows
 from stages.publish.shards import ShardWriter
 from tests.unit.stages.exchange.corpus import png
@@ -329,3 +332,34 @@ def test_push_makes_a_dataset_repository_and_uploads_the_folder(monkeypatch: pyt
     api.failure = ConnectionError("no\nnetwork")
     with pytest.raises(UserError, match=r"--push-to-hub lab/prm: no network; the export itself is in out"):
         hub.push_to_hub("out", "lab/prm", private=False)
+
+
+def test_one_entry_makes_a_format_known_everywhere(
+    dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A made-up one, which writes and reads labels alone: the command line, its options, the files, the card."""
+
+    def line(row: Row, _kept: Kept | None, _image: Any, options: ExportOptions) -> Line:
+        return Line(
+            "labels.jsonl", {"question": row["question"], "labels": [label for _, label in chosen_turns(row, options)]}
+        )
+
+    def read(record: Mapping[str, Any], _options: ImportOptions) -> Read:
+        steps = [step("", None, label) for label in record["labels"]]
+        columns = {"prompt": record["question"], "answer": None, "response": "", "num_mc_sequences": None}
+        return Read({"question": record["question"], "steps_with_score": steps, **columns}, record)
+
+    made_up = Format(
+        writer=Writer(line=line, heeds=frozenset({"--cut-after-error"})),
+        reader=Reader(read=read, holds="labels alone", released="labels without texts"),
+    )
+    monkeypatch.setitem(FORMATS, "labels", made_up)
+    main(["export", dataset, "labels", str(tmp_path / "out"), "--cut-after-error"])
+    assert {"question": "Question 1?", "labels": ["+", "-"]} in lines(tmp_path / "out/labels.jsonl")
+    with pytest.raises(SystemExit) as refused:
+        main(["export", dataset, "raw", str(tmp_path / "other"), "--cut-after-error"])
+    assert refused.value.code == 2
+    assert "export as one of conversations, messages, math-shepherd, labels" in capsys.readouterr().err
+    main(["import", "labels", str(tmp_path / "out/labels.jsonl"), str(tmp_path / "again")])
+    assert "labels without texts" in (tmp_path / "again/README.md").read_text()
+    assert len(list(read_rows(str(tmp_path / "again")))) == 8

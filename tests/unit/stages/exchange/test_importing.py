@@ -18,8 +18,8 @@ from pipeline.cli import main
 from pipeline.errors import UserError
 from stages.exchange import conversations, raw
 from stages.exchange.exporting import export_dataset
-from stages.exchange.formats import ExportOptions
-from stages.exchange.importing import ImportOptions, import_corpus
+from stages.exchange.format import ExportOptions, ImportOptions
+from stages.exchange.importing import import_corpus
 from stages.exchange.labels import labelled_turns
 from stages.publish.reading import read_rows
 from tests.unit.stages.exchange.corpus import (

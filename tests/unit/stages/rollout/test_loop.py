@@ -107,14 +107,14 @@ def test_strategies_never_ask_beyond_the_draws(strategy: str, data: st.DataObjec
     prefixes = data.draw(st.lists(st.builds(
         lambda drawn, correct, pending: Progress(drawn, min(drawn, correct), min(pending, 8 - drawn)),
         st.integers(0, 8), st.integers(0, 8), st.integers(0, 8)), max_size=6))  # fmt: skip
-    for ask in STRATEGIES[strategy](View(data.draw(st.text()), data.draw(st.booleans()), prefixes), config):
+    for ask in STRATEGIES[strategy].asks(View(data.draw(st.text()), data.draw(st.booleans()), prefixes), config):
         prefix = prefixes[ask.step]
         assert 0 < ask.n <= 8 - prefix.drawn - prefix.pending
 
 
 def test_a_strategy_sees_the_draws_already_there() -> None:
     view = View("s", False, [Progress(16, 3), Progress(4, 4), Progress(0, 0, 16)])
-    assert STRATEGIES["fixed"](view, RolloutConfig()) == [Ask(1, 12)]
+    assert STRATEGIES["fixed"].asks(view, RolloutConfig()) == [Ask(1, 12)]
 
 
 class SeededEngine(CountingEngine):

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import RolloutConfig
-from stages.rollout import Ask, Progress, View, largest_bias, origins, replay
+from pipeline.config import RolloutConfig, ledger_view, parse_config
+from stages.frontier.measure import candidates
+from stages.publish.drawn import biased_by
+from stages.rollout import STRATEGIES, Ask, Progress, Strategy, View, largest_bias, origins, replay
 from stages.rollout.bias import bias
 from stages.rollout.strategies.first_success import first_success, to_round_end
 from stages.rollout.strategies.sequential_ci import half_width, sequential_ci
@@ -127,3 +129,75 @@ def test_the_ledger_names_the_strategy_with_what_it_heeds() -> None:
     assert config("fixed").description == "fixed num_draws=16"
     assert config("first_success", rounds=[1, 1, 2, 4, 8]).description == "first_success num_draws=16 rounds=1,1,2,4,8"
     assert config("right_to_left").description == "right_to_left num_draws=16 rounds=4,4,8 audit_fraction=0.03"
+
+
+def stops(strategy: str, *prefixes: Progress) -> bool:
+    """Whether it asks for no more draws of a wrong solution that no audit takes."""
+    return not STRATEGIES[strategy].asks(view(*prefixes), config(strategy, audit_fraction=0))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_ends_the_draws_is_what_the_entry_says(strategy: str) -> None:
+    rounds = {"rounds": (4,), "ci_round": 4, "audit_fraction": 0}
+    entry = STRATEGIES[strategy]
+    message = f"{strategy} does otherwise than its entry in STRATEGIES says: correct `stops_at`"
+    # One success of four says that mc is above 0, and little else.
+    assert stops(strategy, Progress(4, 1)) == (entry.stops_at == "success"), message
+    assert stops(strategy, Progress(4, 4)) == (entry.stops_at in ("success", "precision")), message
+    hits = [[index % 2 == 0] * 16 for index in range(4)]
+    drawn = [step.drawn for step in replay("s", False, hits, config(strategy, **rounds))]
+    assert (drawn == [16, 16, 0, 0]) == (entry.stops_at == "zero"), message
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(hits=HITS)
+def test_only_strategies_that_imply_labels_leave_steps_before_a_success(strategy: str, hits: list[list[bool]]) -> None:
+    drawn = replay("s", False, hits, config(strategy, audit_fraction=0))
+    last = max((index for index, step in enumerate(drawn) if step.correct), default=0)
+    if not STRATEGIES[strategy].implies_labels:
+        assert all(step.drawn for step in drawn[:last]), f"{strategy}: correct `implies_labels` in STRATEGIES"
+
+
+def test_strategies_that_imply_labels_do_leave_steps() -> None:
+    for strategy, entry in STRATEGIES.items():
+        drawn = replay("s", False, [[True] * 16] * 3, config(strategy, audit_fraction=0))
+        assert any(not step.drawn for step in drawn) == entry.implies_labels, f"{strategy}: correct `implies_labels`"
+
+
+def test_a_strategy_without_a_class_or_with_a_setting_that_is_not_there_is_no_strategy() -> None:
+    with pytest.raises(TypeError, match="stops_at"):
+        Strategy(asks=first_success, implies_labels=False)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="implies_labels"):
+        Strategy(asks=first_success, stops_at="success")  # type: ignore[call-arg]
+    for parameter in ("round", "num_draws"):
+        with pytest.raises(ValueError, match=f"'{parameter}' is no setting of strategies"):
+            Strategy(asks=first_success, stops_at="success", implies_labels=False, parameters=(parameter,))
+
+
+def test_one_entry_makes_a_strategy_known_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A made-up one that draws until the first success and one draw at a time: settings, ledger, labels, comparing."""
+    made_up = Strategy(
+        asks=lambda view, config: first_success(view, config.model_copy(update={"rounds": (1,)})),
+        stops_at="success",
+        implies_labels=False,
+        parameters=("ci_round",),
+        trials=({"ci_round": 1}, {"ci_round": 2}),
+    )
+    data = {"name": "x", "sources": [{"name": "a", "path": "rows.jsonl"}]}
+    monkeypatch.setitem(STRATEGIES, "one_by_one", made_up)
+    settings = parse_config(dict(data), ["rollout.strategy=one_by_one"])
+    assert settings.rollout.description == "one_by_one num_draws=16 ci_round=4"
+    assert {"rollout.ci_round": 4, "rollout.strategy": "one_by_one"}.items() <= ledger_view(settings).items()
+    assert "rollout.rounds" not in ledger_view(settings)
+    assert [step.drawn for step in replay("s", False, [[False, True] * 8], settings.rollout)] == [2]
+    assert [each.ci_round for each in candidates(RolloutConfig()) if each.strategy == "one_by_one"] == [1, 2]
+    assert biased_by({"policies": [{"strategy": settings.rollout.description}]})
+
+
+def test_shares_of_an_unknown_strategy_are_not_trusted() -> None:
+    figures = {"policies": [{"strategy": "fixed num_draws=16"}, {"strategy": "of_tomorrow num_draws=16"}]}
+    assert biased_by(figures) == (
+        "the strategy of_tomorrow, which this version does not know, and so can't say whether scores are biased"
+    )
+    assert biased_by({"policies": figures["policies"][:1]}) is None
+    assert biased_by({}) is None

@@ -1,25 +1,33 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import Mode
+from pipeline.config import parse_config
 from pipeline.records import VERDICT_STATUSES
+from stages.load.sources.fields import parse_row
 from stages.verify import judge as package_judge
 from stages.verify import modes as modes_package
-from stages.verify.judge import ORDER, judge
+from stages.verify.finding import Finding
+from stages.verify.judge import judge
+from stages.verify.modes import EVERY, MODES, Mode
+from stages.verify.report import verify_file
+from tests.unit.stages.exchange.corpus import png
 
-DEFAULT: tuple[Mode, ...] = ("choice", "number", "math", "text")
-CHEAP: tuple[Mode, ...] = tuple(mode for mode in ORDER if mode != "math")
+DEFAULT: tuple[str, ...] = ("choice", "number", "math", "text")
+CHEAP: tuple[str, ...] = tuple(mode for mode in MODES if mode != "math")
 
 
 def test_every_mode_has_its_file_and_its_place() -> None:
     files = {path.stem for path in pathlib.Path(modes_package.__path__[0]).glob("*.py")} - {"__init__"}
-    assert files == set(get_args(Mode)) == set(ORDER)
+    assert files == set(MODES)
+    assert list(MODES)[-1] == "math", "math is not bounded and has the last word: enter the others before it"
+    for name, mode in MODES.items():
+        assert mode.settles <= {EVERY, *MODES}, f"{name} settles modes that are not there"
     assert package_judge is judge
 
 
@@ -96,3 +104,23 @@ def test_never_raises(gold: str, response: str, options: list[str], question: st
 def test_even_the_wrong_type_gives_a_verdict(wrong: Any) -> None:
     assert judge(wrong, "Final answer: 59", DEFAULT).status == "error"
     assert judge("59", wrong, DEFAULT).status == "error"
+
+
+def test_one_entry_makes_a_mode_known_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    """A made-up one, by which answers of one length are equal: settings, rows, `visualprm verify`."""
+
+    def compare(gold: str, answer: str) -> Finding:
+        return Finding(len(gold) == len(answer), "lengths compared")
+
+    last = MODES["math"]
+    monkeypatch.delitem(MODES, "math")
+    monkeypatch.setitem(MODES, "length", Mode(compare=compare))
+    monkeypatch.setitem(MODES, "math", last)
+    data = {"name": "x", "sources": [{"name": "a", "path": "rows.jsonl", "verify": ["length"]}]}
+    (source,) = parse_config(data).sources
+    row = {"question": "Which?", "answer": "red", "image": png(1), "verify": ["length", "text"]}
+    assert parse_row(row, "1", source, None, "p").verify == ("length", "text")
+    assert judge("red", "Final answer: sea", source.verify).mode == "length"
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"answer": "red", "response": "Final answer: sea"}\n')
+    assert [found.verdict.mode for found in verify_file(rows, ["length"])] == ["length"]

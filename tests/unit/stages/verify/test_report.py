@@ -86,4 +86,4 @@ def test_a_missing_file_is_a_user_error(tmp_path: Path) -> None:
 
 def test_an_unknown_mode_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown mode 'maths'; known are exact"):
-        list(verify_file(tmp_path / "none.jsonl", ["maths"]))  # type: ignore[list-item]
+        list(verify_file(tmp_path / "none.jsonl", ["maths"]))
