@@ -39,4 +39,6 @@ def documents(name: str, format: str, document: Mapping[str, Any], threshold: fl
         table,
         "## Licence\n\nThat of the imported corpus and its images.",
     ]
-    return {"README.md": "\n\n".join(parts) + "\n", "stats.json": stats_json(figures)}, table
+    # Conversations came with labels and no word on how they were made.
+    rule = {"threshold": threshold, "missing": None} if format == "raw" else None
+    return {"README.md": "\n\n".join(parts) + "\n", "stats.json": stats_json({**figures, "label": rule})}, table

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.exchange.labels import relabel
+from stages.label import published_label
 
 RATINGS = {"+": 1, "-": -1, None: None}
 
@@ -17,7 +17,7 @@ RATINGS = {"+": 1, "-": -1, None: None}
 def write(row: Mapping[str, Any], images: Sequence[str], threshold: float | None = None) -> dict[str, Any]:
     """One record with every step of the row, also those after a wrong one."""
     steps = row["steps_with_score"]
-    labels = [step["label"] if threshold is None else relabel(step, threshold) for step in steps]
+    labels = [published_label(step, threshold) for step in steps]
     return {
         "labeler": "monte_carlo",
         "timestamp": None,

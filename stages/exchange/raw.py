@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import RowError
-from stages.exchange.labels import relabel
 from stages.exchange.values import get
+from stages.label import label_of
 
 COUNTS = ("num_mc_correct", "num_mc_total")
 
@@ -90,8 +90,7 @@ def _read_step(step: Any, threshold: float) -> dict[str, Any]:
             raise RowError("bad_counts", f"{correct} of {total} correct, but score {score}")
     elif correct is not None or total is not None:
         raise RowError("bad_counts", "only one of num_mc_correct and num_mc_total is there")
-    measured = _step(text, float(score), correct, total, None, "measured")
-    return {**measured, "label": relabel(measured, threshold)}
+    return _step(text, float(score), correct, total, label_of(score, "measured", threshold), "measured")
 
 
 def _step(
