@@ -99,6 +99,10 @@ def import_corpus(format: Format, path: str, out: str, options: ImportOptions) -
     Raises:
         UserError: there are no annotations or images, no row could be used, or the disk refuses.
     """
+    if format == "conversations" and options.threshold:
+        raise UserError(
+            f"--threshold {options.threshold:g}: conversations come with labels, whose scores were not released: leave it out"
+        )
     files = annotation_files(path)
     filesystem, out_dir = open_uri(out)
     out_dir = place(out_dir, filesystem)

@@ -17,15 +17,19 @@ from pipeline.errors import UserError
 from pipeline.records import PUBLISHED_SCHEMA, PUBLISHED_STEP
 from pipeline.settings import dump_settings
 from stages.label import label_of
+from stages.publish.dataset import republish
+from stages.publish.reading import read_rows
 from stages.reward.render import Layout
 from stages.train import run as training
 from stages.train.config import TrainConfig
 from stages.train.labels import Labels, Tally, choose, tally
 from stages.train.prepare import Prepared, find_shards, prepare, read_labels
 from stages.train.run import train
+from stages.train.samples import UNMEASURED
 from stages.train.targets import LABELS
 from tests import shards
 from tests.families import POLICY, family
+from tests.unit.stages.publish.test_dataset import write_run
 from tests.unit.stages.train.test_prepare import config
 
 DRAWN = (16, 8, 4, 0)
@@ -54,6 +58,27 @@ def test_a_training_learns_the_labels_as_they_were_published(tmp_path: Path) -> 
     settings = config(tmp_path, dataset(tmp_path, 0.25))
     assert learnt(settings) == "++--"
     assert read_labels(settings).note is None
+
+
+def test_what_publish_wrote_is_what_a_training_learns(tmp_path: Path) -> None:
+    """The same from a run: the column of the shards, under each threshold that it is published with."""
+    run = write_run(tmp_path / "one", "p1")
+    columns = []
+    for threshold in (0.0, 0.5):
+        out = tmp_path / f"out-{threshold}"
+        republish([run], [f"label.threshold={threshold}", f"output_dir={out}"])
+        settings = config(tmp_path, str(out), data__max_tokens=10_000)
+        labels = read_labels(settings)
+        assert labels == Labels(threshold, threshold, threshold)
+        column = {row["id"]: [step["label"] for step in row["steps_with_score"]] for row in read_rows(str(out))}
+        found = prepare(settings, family("demo")[1], Layout(("+", "-")), labels)
+        assert len(found.train)
+        for sample in found.train:
+            learnt = [None if label == UNMEASURED else "+-"[label] for label in sample.labels]
+            assert learnt == column[sample.id][: len(learnt)]
+            assert set(column[sample.id][len(learnt) :]) <= {None}
+        columns.append(column)
+    assert columns[0] != columns[1]
 
 
 def test_another_threshold_relabels_and_says_how_many(tmp_path: Path) -> None:
