@@ -169,7 +169,7 @@ def _check_strategies(config: TrainConfig, figures: Mapping[str, Any]) -> None:
         if target.threshold or target.kind in ("soft", "advantage"):
             raise UserError(
                 f"{what}: {config.data.path} was drawn with the strategy {biased[0]}, which stops at a success and "
-                "so biases scores: set target.kind=value with target.threshold=0, or target.kind=counts"
+                "so biases scores: set target.kind=value without target.threshold, or target.kind=counts"
             )
 
 
