@@ -19,6 +19,7 @@ from PIL import Image
 from demo.benchmark import FAMILIES, Problem, problem, problems
 from demo.oracle import judge_steps
 from demo.reasoning import FINAL, STEP_SEPARATOR, sample_solution
+from pipeline.markdown import compact_table
 
 # (problem, text so far) pairs and a number of draws -> for each pair, the texts and token counts of its draws
 Sampler = Callable[[Sequence[tuple[Problem, str]], int], list[list[tuple[str, int]]]]
@@ -155,8 +156,8 @@ def main() -> None:
         prompt = PROMPT_FILE.read_text(encoding="utf-8").rstrip("\n")
         sample = vllm_sampler(args.model, prompt, args.seed)
         rows = measure(found, sample, args.wrong_prefixes, args.seed)
-    lines = ["| temperature 1.0, test split | measured | on |", "|---|---|---|"]
-    table = "\n".join([*lines, *(f"| {row.name} | {row.value} | {row.sample} |" for row in rows)]) + "\n"
+    cells = [(row.name, row.value, row.sample) for row in rows]
+    table = compact_table(("temperature 1.0, test split", "measured", "on"), cells, texts=3) + "\n"
     print(table)
     if args.card:
         text = args.card.read_text(encoding="utf-8")

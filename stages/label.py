@@ -9,8 +9,8 @@ a continuation is drawn, so every choice can be changed without a GPU.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
@@ -51,22 +51,41 @@ def score(correct: int, total: int) -> float | None:
     return correct / total if total else None
 
 
-def value_label(score: float | None, threshold: float = 0.0) -> Label | None:
-    """`+` if mc is above the threshold, else `-`; null if nothing was measured."""
-    if score is None:
+def label_of(score: float | None, origin: str, threshold: float, given: Label | None = None) -> Label | None:
+    """What a step's label is: `+` if its mc is above the threshold, else `-`; null if that is not known.
+
+    The one place that says so. Without a score there is a label at threshold 0 alone: of an implied step, which was not
+    drawn from, but a later prefix of the same solution reached the right answer; and of a step that came with the label
+    alone. Both say whether mc is above 0, not how far.
+
+    Args:
+        score: mc in [0, 1].
+        origin: the step's `origin`.
+        threshold: in [0, 1).
+        given: the label that the step came with; it counts where there is no score.
+    """
+    if score is not None:
+        return "+" if score > threshold else "-"
+    if threshold > 0:
         return None
-    return "+" if score > threshold else "-"
+    return "+" if origin == "implied" else given
 
 
 def step_label(step: Step, config: LabelConfig) -> Label | None:
-    """The hard label of a step that has its counts.
+    """The hard label of a step that has its counts."""
+    return label_of(step.score, step.origin, config.threshold)
 
-    An implied step was not drawn from, but a later prefix of the same solution reached the right answer,
-    so its own mc is above 0. How far above is unknown: at any higher threshold it has no label.
-    """
-    if step.origin == "implied" and step.score is None and config.threshold == 0:
-        return "+"
-    return value_label(step.score, config.threshold)
+
+def published_label(step: Mapping[str, Any], threshold: float | None) -> Label | None:
+    """The label of an entry of a published `steps_with_score`: as published, or by another threshold."""
+    published: Label | None = step["label"]
+    return published if threshold is None else label_of(step["score"], step["origin"], threshold, published)
+
+
+def stated_threshold(figures: Mapping[str, Any]) -> float | None:
+    """The threshold of a dataset's labels by its `stats.json`; null where that states none."""
+    rule = figures.get("label")
+    return None if rule is None or rule["threshold"] is None else float(rule["threshold"])
 
 
 def label_solution(solution: Solution, config: LabelConfig) -> Solution:

@@ -7,7 +7,7 @@ What is not defined (the F1 of a class that neither the truth nor the prediction
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+AT_ONCE = 4_000_000
+"""Numbers of a matrix of resamples that are held at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,8 +187,25 @@ def resamples(problems: Sequence[str], count: int, seed: int) -> Ints:
     number = {problem: index for index, problem in enumerate(dict.fromkeys(problems))}
     if len(number) < 2:
         return np.zeros((0, len(problems)), dtype=np.int64)
-    drawn = np.random.default_rng(seed).multinomial(len(number), np.full(len(number), 1 / len(number)), size=count)
+    drawn = np.concatenate([*bootstrap(len(number), count, seed)])
     return drawn[:, [number[problem] for problem in problems]]
+
+
+def bootstrap(problems: int, count: int, seed: int) -> Iterator[Ints]:
+    """How often each problem is drawn in each resample, in slices of shape (≤ count, problems) that fit into memory.
+
+    How often is all that sums and means need, and a matrix product with it is quick. The draws do not depend on the slices.
+    """
+    rng = np.random.default_rng(seed)
+    for size in slices(count, problems):
+        yield rng.multinomial(problems, np.full(problems, 1 / problems), size)
+
+
+def slices(rows: int, width: int) -> Iterator[int]:
+    """The heights of slices that `rows` of a matrix come in, each at most `AT_ONCE` numbers."""
+    step = max(1, AT_ONCE // max(1, width))
+    for start in range(0, rows, step):
+        yield min(step, rows - start)
 
 
 def interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float] | None:
@@ -207,8 +227,13 @@ def detectable(values: ArrayLike, level: float = 0.95, power: float = 0.8) -> fl
     defined = defined[~np.isnan(defined)]
     if len(defined) < 2:
         return None
+    return detectable_errors(level, power) * float(np.std(defined, ddof=1))
+
+
+def detectable_errors(level: float = 0.95, power: float = 0.8) -> float:
+    """How many standard errors a true difference from 0 measures that a two-sided test finds with this power: 2.8."""
     normal = NormalDist()
-    return (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)) * float(np.std(defined, ddof=1))
+    return normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)
 
 
 def _first(steps: Steps, wrong: Bools, samples: int) -> Ints:

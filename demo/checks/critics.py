@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from demo.checks.report import oracle
 from pipeline.errors import RowError
+from pipeline.markdown import compact_table
 from pipeline.store import Store
 from stages.metrics import Steps, auc, cells, macro_f1
 from stages.reward.model import Candidate, ProcessRewardModel
@@ -70,14 +71,14 @@ def untrained(trained: ProcessRewardModel) -> ProcessRewardModel:
     return ProcessRewardModel.from_pretrained(base, dtype="float32", like=trained.name)
 
 
-def line(name: str, truth: Sequence[Any], score: Sequence[Any], threshold: float = 0.5) -> str:
+def line(name: str, truth: Sequence[Any], score: Sequence[Any], threshold: float = 0.5) -> list[str]:
     """A row of the table; `truth` and `score` have an entry a solution, each with an entry a judgement.
 
     A score above `threshold` calls a step right.
     """
     steps = Steps.of(np.concatenate([*map(np.asarray, truth)]).astype(bool), np.concatenate([*map(np.asarray, score)]))
     found = (float(macro_f1(cells(steps, threshold, 1)[0])), float(auc(steps.right, steps.score)))
-    return f"| {name} | " + " | ".join("" if math.isnan(value) else f"{value:.3f}" for value in found) + " |"
+    return [name, *("" if math.isnan(value) else f"{value:.3f}" for value in found)]
 
 
 def table(solutions: Solutions, models: Sequence[ProcessRewardModel]) -> str:
@@ -85,24 +86,23 @@ def table(solutions: Solutions, models: Sequence[ProcessRewardModel]) -> str:
     steps = sum(map(len, solutions.truths))
     wrong = sum(not ok for truth in solutions.truths for ok in truth)
     last = [[truth[-1]] for truth in solutions.truths]
-    lines = [
-        f"{len(solutions.truths)} held-out solutions, {steps} steps, {wrong} of them wrong by the oracle",
-        "",
-        "| critic of steps | macro-F1 | ROC-AUC |",
-        "|---|---:|---:|",
-        line("always right", solutions.truths, [np.ones(len(truth)) for truth in solutions.truths]),
-    ]
-    outcome = ["", "| critic of responses | macro-F1 | ROC-AUC |", "|---|---:|---:|",
-               line("always right", last, [[1.0]] * len(last))]  # fmt: skip
+    rows = [line("always right", solutions.truths, [np.ones(len(truth)) for truth in solutions.truths])]
+    outcome = [line("always right", last, [[1.0]] * len(last))]
     for model in models:
         name = Path(model.name).name
         before, after, at = scores(untrained(model), solutions), scores(model, solutions), model.config.middle
         if model.config.kind == "orm":
             outcome += [line(f"{name}, untrained", last, before, at), line(name, last, after, at)]
         else:
-            lines += [line(f"{name}, untrained", solutions.truths, before, at), line(name, solutions.truths, after, at)]
+            rows += [line(f"{name}, untrained", solutions.truths, before, at), line(name, solutions.truths, after, at)]
             outcome += [line(f"{name}, last step", last, [each[-1:] for each in after], at)]
-    return "\n".join(lines + outcome)
+    return "\n\n".join(
+        [
+            f"{len(solutions.truths)} held-out solutions, {steps} steps, {wrong} of them wrong by the oracle",
+            compact_table(("critic of steps", "macro-F1", "ROC-AUC"), rows),
+            compact_table(("critic of responses", "macro-F1", "ROC-AUC"), outcome),
+        ]
+    )
 
 
 def main() -> None:

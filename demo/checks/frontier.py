@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from demo.checks.critics import Solutions, held_out, scores
 from pipeline.errors import UserError
 from pipeline.store import Store
 from stages.frontier.run import replayed, strategy_runs, write_report
-from stages.metrics import Steps, auc, cells, macro_f1
+from stages.metrics import Steps, auc, bootstrap, cells, interval, macro_f1
 from stages.publish.dataset import republish
 from stages.reward.config import FILE
 from stages.reward.model import ProcessRewardModel
@@ -109,11 +110,11 @@ def worth(solutions: Solutions, scored: Sequence[Sequence[float]], threshold: fl
         np.concatenate(scored),
     )
     counts = cells(steps, threshold, len(problems))
-    picks = np.random.default_rng(0).integers(len(problems), size=(RESAMPLES, len(problems)))
-    low, high = np.nanpercentile(macro_f1(counts[picks].sum(axis=1)), [2.5, 97.5])
+    drawn = np.concatenate([*bootstrap(len(problems), RESAMPLES, seed=0)])
+    low, high = interval(macro_f1(drawn @ counts)) or (math.nan, math.nan)
     return {
         "macro_f1": float(macro_f1(counts.sum(axis=0))),
-        "macro_f1_interval": [float(low), float(high)],
+        "macro_f1_interval": [low, high],
         "roc_auc": float(auc(steps.right, steps.score)),
         "problems": len(problems),
         "solutions": len(lengths),

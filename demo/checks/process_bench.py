@@ -22,8 +22,9 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from demo.checks.report import Confusion, Judged, problem_names
+from demo.checks.report import OUTCOMES, Confusion, Judged, problem_names
 from demo.oracle import judge_steps
+from pipeline.markdown import compact_table
 from pipeline.store import Store
 
 COLUMNS = ["id", "source", "images", "question", "answer", "steps_with_score", "policy_model"]
@@ -135,17 +136,13 @@ def error_table(judged: Sequence[tuple[str, list[Judged]]], threshold: float) ->
     groups: dict[str, list[list[Judged]]] = defaultdict(list)
     for first, steps in judged:
         groups[first].append(steps)
-    lines = [
-        "| first error | solutions | right, label + | right, label − | wrong, label + | wrong, label − | wrong found |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    rows = []
     for name, solutions in [*sorted(groups.items()), ("all", [steps for _, steps in judged])]:
         counts = Confusion.at([step for steps in solutions for step in steps], threshold)
         wrong = counts.wrong_kept + counts.wrong_found
         found = f"{100 * counts.wrong_found / wrong:.1f} %" if wrong else "–"
-        cells = (len(solutions), counts.right_kept, counts.right_lost, counts.wrong_kept, counts.wrong_found, found)
-        lines.append(f"| {name} | " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
+        rows.append([name, str(len(solutions)), *map(str, counts.counts), found])
+    return compact_table(["first error", "solutions", *OUTCOMES, "wrong found"], rows)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from demo.oracle import judge_steps
 from demo.reasoning import STEP_SEPARATOR
+from pipeline.markdown import compact_table
 from pipeline.records import Solution, solution_from_row
 from pipeline.store import Store
 
@@ -36,6 +37,10 @@ class Judged:
     kind: str
 
 
+OUTCOMES = ("right, label +", "right, label −", "wrong, label +", "wrong, label −")
+"""Heads of the columns that hold `Confusion.counts`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Confusion:
     """Counts of steps by (truth, label); rates in [0, 1]."""
@@ -49,6 +54,10 @@ class Confusion:
     def at(cls, steps: Iterable[Judged], threshold: float) -> Confusion:
         counts = Counter((step.prefix_ok, step.score > threshold) for step in steps)
         return cls(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        return dataclasses.astuple(self)
 
     @property
     def macro_f1(self) -> float:
@@ -97,29 +106,27 @@ def _why(name: str, prefix: Sequence[str], hits: Sequence[str]) -> str:
 
 
 def confusion_table(steps: Sequence[Judged]) -> str:
-    lines = [
-        "| right if mc > | right, label + | right, label − | wrong, label + | wrong, label − | macro-F1 |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    rows = []
     for name, threshold in THRESHOLDS.items():
         c = Confusion.at(steps, threshold)
-        lines.append(
-            f"| {name} | {c.right_kept} | {c.right_lost} | {c.wrong_kept} | {c.wrong_found} | {c.macro_f1:.3f} |"
-        )
-    return "\n".join(lines)
+        rows.append([name, *map(str, c.counts), f"{c.macro_f1:.3f}"])
+    return compact_table(["right if mc >", *OUTCOMES, "macro-F1"], rows)
 
 
 def family_table(steps: Sequence[Judged]) -> str:
     families: dict[str, list[Judged]] = defaultdict(list)
     for step in steps:
         families[step.family].append(step)
-    lines = ["| family | steps | wrong | " + " | ".join(f"macro-F1 at {name}" for name in THRESHOLDS) + " |",
-             "|---|---:|---:|" + "---:|" * len(THRESHOLDS)]  # fmt: skip
-    for family, members in sorted(families.items()):
-        scores = " | ".join(f"{Confusion.at(members, threshold).macro_f1:.3f}" for threshold in THRESHOLDS.values())
-        wrong = sum(not step.prefix_ok for step in members)
-        lines.append(f"| {family} | {len(members)} | {wrong} | {scores} |")
-    return "\n".join(lines)
+    rows = [
+        [
+            family,
+            str(len(members)),
+            str(sum(not step.prefix_ok for step in members)),
+            *(f"{Confusion.at(members, threshold).macro_f1:.3f}" for threshold in THRESHOLDS.values()),
+        ]
+        for family, members in sorted(families.items())
+    ]
+    return compact_table(["family", "steps", "wrong", *(f"macro-F1 at {name}" for name in THRESHOLDS)], rows)
 
 
 def oracle(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:

@@ -44,28 +44,20 @@ def best_of_n_table(report: Json, aggregates: Sequence[str] = ("mean",), sizes: 
     return markdown_table(("chosen by", *(f"N = {size}" for size in kept)), rows)
 
 
-def percent(measure: Json) -> str:
+def percent(measure: Json, sign: str = "") -> str:
     """`61.2 [59.0, 63.4]`; a dash for what isn't defined."""
-    value = _value(measure)
+    # Steps have a "value", Best-of-N a "mean".
+    value = measure.get("value", measure.get("mean"))
     if value is None:
         return DASH
-    ends = f" [{100 * measure['low']:.1f}, {100 * measure['high']:.1f}]" if measure["low"] is not None else ""
-    return f"{100 * value:.1f}{ends}"
+    ends = (measure["low"], measure["high"]) if measure["low"] is not None else ()
+    first, *bounds = (f"{100 * number:{sign}.1f}" for number in (value, *ends))
+    return f"{first} [{', '.join(bounds)}]" if bounds else first
 
 
 def signed(measure: Json) -> str:
     """`+1.2 [-0.4, +2.8]`; a dash for what isn't defined."""
-    value = _value(measure)
-    if value is None:
-        return DASH
-    ends = f" [{100 * measure['low']:+.1f}, {100 * measure['high']:+.1f}]" if measure["low"] is not None else ""
-    return f"{100 * value:+.1f}{ends}"
-
-
-def _value(measure: Json) -> float | None:
-    """Steps have a "value", Best-of-N a "mean"."""
-    found: float | None = measure.get("value", measure.get("mean"))
-    return found
+    return percent(measure, "+")
 
 
 def main() -> None:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
+from stages import metrics
 from stages.best_of_n.expected import Floats
-
-LEVEL = 0.95
-_AT_ONCE = 4_000_000
-"""Numbers of a matrix of resamples that are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +36,9 @@ class Difference:
 def bootstrap(values: Floats, resamples: int, seed: int) -> list[Interval]:
     """An interval for every column of `values`, shape (problems, columns), on the same resampled problems."""
     problems = len(values)
-    rng = np.random.default_rng(seed)
-    # How often each problem is drawn is all that a mean needs, and a matrix product is quick.
-    means = np.concatenate(
-        [rng.multinomial(problems, np.full(problems, 1 / problems), size) @ values / problems
-         for size in _pieces(resamples, problems)]
-    )  # fmt: skip
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return [Interval(*map(float, triple)) for triple in zip(values.mean(axis=0), low, high, strict=True)]
+    means = np.concatenate([drawn @ values / problems for drawn in metrics.bootstrap(problems, resamples, seed)])
+    bounds = (metrics.interval(column) or (math.nan, math.nan) for column in means.T)
+    return [Interval(float(mean), *ends) for mean, ends in zip(values.mean(axis=0), bounds, strict=True)]
 
 
 def compare(first: Floats, second: Floats, resamples: int, seed: int) -> list[Difference]:
@@ -76,7 +66,7 @@ def sign_flip_p(differences: Floats, flips: int, seed: int) -> list[float]:
     # Sums in another order may differ in the last bits, and must still count as equal.
     slack = 1e-9 * np.maximum(1.0, np.abs(differences).sum(axis=0))
     beyond = np.zeros(differences.shape[1])
-    for size in _pieces(flips, problems):
+    for size in metrics.slices(flips, problems):
         signs = rng.integers(0, 2, (size, problems)) * 2.0 - 1.0
         beyond += (np.abs(signs @ differences) >= observed - slack).sum(axis=0)
     return [float(p) for p in (beyond + 1) / (flips + 1)]
@@ -84,17 +74,6 @@ def sign_flip_p(differences: Floats, flips: int, seed: int) -> list[float]:
 
 def detectable_difference(differences: Floats) -> float:
     """See `Difference`; NaN for fewer than two problems."""
-    normal = NormalDist()
-    quantiles = normal.inv_cdf((1 + LEVEL) / 2) + normal.inv_cdf(0.8)
-    return (
-        quantiles * float(np.std(differences, ddof=1)) / math.sqrt(len(differences))
-        if len(differences) > 1
-        else math.nan
-    )
-
-
-def _pieces(total: int, width: int) -> Iterator[int]:
-    """`total` rows in pieces that fit into memory."""
-    step = max(1, _AT_ONCE // max(1, width))
-    for start in range(0, total, step):
-        yield min(step, total - start)
+    if len(differences) < 2:
+        return math.nan
+    return metrics.detectable_errors() * float(np.std(differences, ddof=1)) / math.sqrt(len(differences))

@@ -6,6 +6,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.markdown import compact_table
+
 SHOWN_SIZE = 8
 """The size of the paper's main table: sources and comparisons are shown for it and for the largest."""
 
@@ -66,11 +68,14 @@ def _shown(sizes: Sequence[int]) -> list[int]:
 
 
 def _accuracy_table(methods: Sequence[Mapping[str, Any]], sizes: Sequence[int]) -> str:
-    lines = ["| choice | " + " | ".join(f"N = {n}" for n in sizes) + " |", "|---|" + "---:|" * len(sizes)]
-    for method in methods:
-        cells = [f"{100 * p['mean']:.1f} [{100 * p['low']:.1f}, {100 * p['high']:.1f}]" for p in method["accuracy"]]
-        lines.append(f"| {method['label']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rows = [
+        [
+            method["label"],
+            *(f"{100 * p['mean']:.1f} [{100 * p['low']:.1f}, {100 * p['high']:.1f}]" for p in method["accuracy"]),
+        ]
+        for method in methods
+    ]
+    return compact_table(["choice", *(f"N = {n}" for n in sizes)], rows)
 
 
 def _notes(report: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
@@ -101,20 +106,19 @@ def _notes(report: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
 
 
 def _comparison_table(comparisons: Sequence[Mapping[str, Any]], n: int) -> str:
-    lines = [
-        f"## Paired differences at N = {n}",
-        "",
-        "| first − second | points | 95 % interval | p | found with 80 % power |",
-        "|---|---:|---:|---:|---:|",
+    rows = [
+        [
+            f"{row['first']} − {row['second']}",
+            f"{100 * row['mean']:+.1f}",
+            f"[{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]",
+            f"{row['p']:.4f}",
+            "–" if row["detectable"] is None else f"{100 * row['detectable']:.1f}",
+        ]
+        for row in comparisons
+        if row["n"] == n
     ]
-    for row in comparisons:
-        if row["n"] == n:
-            power = "–" if row["detectable"] is None else f"{100 * row['detectable']:.1f}"
-            lines.append(
-                f"| {row['first']} − {row['second']} | {100 * row['mean']:+.1f} "
-                f"| [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}] | {row['p']:.4f} | {power} |"
-            )
-    return "\n".join(lines)
+    header = ["first − second", "points", "95 % interval", "p", "found with 80 % power"]
+    return f"## Paired differences at N = {n}\n\n{compact_table(header, rows)}"
 
 
 def _source_table(methods: Sequence[Mapping[str, Any]], sizes: Sequence[int], n: int) -> str:
@@ -122,15 +126,12 @@ def _source_table(methods: Sequence[Mapping[str, Any]], sizes: Sequence[int], n:
     sources = list(methods[0]["by_source"])
     if len(sources) < 2:
         return ""
-    lines = [
-        f"## By source at N = {n}",
-        "",
-        "| choice | " + " | ".join(sources) + " | mean of sources |",
-        "|---|" + "---:|" * (len(sources) + 1),
+    rows = [
+        [
+            method["label"],
+            *(f"{100 * method['by_source'][source][column]:.1f}" for source in sources),
+            f"{100 * method['mean_of_sources'][column]:.1f}",
+        ]
+        for method in methods
     ]
-    for method in methods:
-        cells = [f"{100 * method['by_source'][source][column]:.1f}" for source in sources]
-        lines.append(
-            f"| {method['label']} | " + " | ".join([*cells, f"{100 * method['mean_of_sources'][column]:.1f}"]) + " |"
-        )
-    return "\n".join(lines)
+    return f"## By source at N = {n}\n\n{compact_table(['choice', *sources, 'mean of sources'], rows)}"

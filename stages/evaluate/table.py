@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.markdown import compact_table
+
 Json = Mapping[str, Any]
 
 DASH = "–"
@@ -76,7 +78,7 @@ def _main(report: Json, published: Mapping[str, Mapping[str, float]]) -> str:
         for model, numbers in published.items():
             values = [f"{numbers[column]:.1f}" for column in matched]
             rows.append([f"{model} (paper)", *values, f"{numbers['overall']:.1f}", "", ""])
-    return _table(["", *sources, "pooled", "step-weighted", "plain mean"], rows)
+    return compact_table(["", *sources, "pooled", "step-weighted", "plain mean"], rows)
 
 
 def _against(other: Json) -> str:
@@ -118,7 +120,7 @@ def _groups(name: str, groups: Mapping[str, Json]) -> str:
         [label, *(f"{group[key]:,}" for key in ("samples", "right", "wrong")), *(_percent(group[key]) for key in keys)]
         for label, group in groups.items()
     ]
-    return _table([name.lower(), *heads], rows)
+    return compact_table([name.lower(), *heads], rows)
 
 
 def _bins(bins: Sequence[Json]) -> str:
@@ -130,7 +132,7 @@ def _bins(bins: Sequence[Json]) -> str:
         ]
         for one in bins
     ]
-    return _table(["score", "steps", "mean score", "share right"], rows)
+    return compact_table(["score", "steps", "mean score", "share right"], rows)
 
 
 def _percent(measure: Json) -> str:
@@ -142,8 +144,3 @@ def _percent(measure: Json) -> str:
 
 def _plain(value: float | None) -> str:
     return DASH if value is None else f"{100 * value:.1f}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

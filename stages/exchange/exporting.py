@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from stages.exchange.spool import SortedLines
 from stages.exchange.values import image_names
 from stages.publish.drawn import biased_by, stopped_at_zeros
 from stages.publish.kept import Kept, kept_of
-from stages.publish.reading import read_rows, shard_paths
+from stages.publish.reading import read_figures, read_rows, shard_paths
 from stages.publish.shards import DOCUMENTS, replacing
 
 DEFAULT_SYSTEM = prompt_file("prm_system_v1.txt")
@@ -62,7 +61,7 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
             above 0 asks for more than the draws can say.
     """
     filesystem, shards = shard_paths(dataset)
-    figures = _figures(filesystem, os.path.dirname(shards[0]))
+    figures = read_figures(filesystem, os.path.dirname(shards[0]))
     if options.threshold:
         _check_threshold(dataset, figures, options.threshold)
     options = replace(options, early_stop=stopped_at_zeros(figures))
@@ -148,16 +147,6 @@ def _empty_folder(out: str) -> Path:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"{out}: holds something already; name a new folder")
     return path
-
-
-def _figures(filesystem: pafs.FileSystem, folder: str) -> Mapping[str, Any]:
-    """The dataset's `stats.json`; empty where there is none."""
-    path = f"{folder}/stats.json"
-    if not filesystem.get_file_info(path).is_file:
-        return {}
-    with filesystem.open_input_stream(path) as file:
-        figures: Mapping[str, Any] = json.loads(file.read())
-    return figures
 
 
 def _check_threshold(dataset: str, figures: Mapping[str, Any], threshold: float) -> None:

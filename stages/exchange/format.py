@@ -60,13 +60,14 @@ class Reader:
 
     `holds` says in the help what tells them from others, `released` in a card what corpora they are; `read` raises
     `RowError` for a record that can't be used. A file's name without its suffix, and without `ending` where it has
-    that, is its source.
+    that, is its source. `scored` says whether labels follow from scores that the records hold.
     """
 
     read: Callable[[Mapping[str, Any], ImportOptions], Read]
     holds: str
     released: str
     ending: str = ""
+    scored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

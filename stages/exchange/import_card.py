@@ -9,8 +9,13 @@ from stages.publish.card import stats_json, summary_table
 from stages.publish.stats import statistics
 
 
-def documents(name: str, released: str, document: Mapping[str, Any], threshold: float) -> tuple[dict[str, str], str]:
-    """The files beside the shards by name, and the table to print; `released` says what corpus was imported."""
+def documents(
+    name: str, released: str, document: Mapping[str, Any], threshold: float, scored: bool
+) -> tuple[dict[str, str], str]:
+    """The files beside the shards by name, and the table to print.
+
+    `released` says what corpus was imported, and `scored` whether its labels follow from scores, by `threshold`.
+    """
     figures = statistics(document)
     total = figures["total"]
     tallies = (total, *figures["sources"].values())
@@ -34,4 +39,6 @@ def documents(name: str, released: str, document: Mapping[str, Any], threshold: 
         table,
         "## Licence\n\nThat of the imported corpus and its images.",
     ]
-    return {"README.md": "\n\n".join(parts) + "\n", "stats.json": stats_json(figures)}, table
+    # Conversations came with labels and no word on how they were made.
+    rule = {"threshold": threshold, "missing": None} if scored else None
+    return {"README.md": "\n\n".join(parts) + "\n", "stats.json": stats_json({**figures, "label": rule})}, table

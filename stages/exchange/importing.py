@@ -84,6 +84,10 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
     Raises:
         UserError: there are no annotations or images, no row could be used, or the disk refuses.
     """
+    if format == "conversations" and options.threshold:
+        raise UserError(
+            f"--threshold {options.threshold:g}: conversations come with labels, whose scores were not released: leave it out"
+        )
     files = annotation_files(path)
     filesystem, out_dir = open_uri(out)
     out_dir = place(out_dir, filesystem)
@@ -111,9 +115,8 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
                     stats.sources[source][f"quarantined.{reason}"] += count
             if not any(tally.get("solutions") for tally in stats.sources.values()):
                 raise UserError(f"{path}: no row could be used{_first_refusal(refused)}")
-            texts, table = documents(
-                Path(out_dir).name, readers()[format].released, stats.document(), options.threshold
-            )
+            how, name = readers()[format], Path(out_dir).name
+            texts, table = documents(name, how.released, stats.document(), options.threshold, how.scored)
             for name, text in texts.items():
                 with filesystem.open_output_stream(f"{folder}/{name}") as file:
                     file.write(text.encode())

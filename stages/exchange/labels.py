@@ -7,19 +7,7 @@ from typing import Any
 
 from pipeline.errors import RowError
 from stages.exchange.format import ExportOptions, Row
-
-
-def relabel(step: Mapping[str, Any], threshold: float) -> str | None:
-    """`+` if the score is above the threshold, else `-`, as the reference's post-processing has it.
-
-    A label without a score (one that came as a label alone, or follows from a later step) says that the score
-    is above 0 or not: at any higher threshold it is unknown.
-    """
-    score = step["score"]
-    if score is None:
-        label: str | None = step["label"]
-        return label if threshold == 0 else None
-    return "+" if score > threshold else "-"
+from stages.label import published_label
 
 
 def labelled_turns(
@@ -36,7 +24,7 @@ def labelled_turns(
     turns: list[tuple[str, str]] = []
     failed = False
     for step in steps:
-        label = step["label"] if threshold is None else relabel(step, threshold)
+        label: str | None = published_label(step, threshold)
         if label is None and failed and step["origin"] == "not_sampled":
             label = "-"
         if label is None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.exchange.format import ExportOptions, Format, Line, Row, Writer, listed
-from stages.exchange.labels import relabel
 from stages.exchange.names import file_stem
+from stages.label import published_label
 from stages.publish.kept import Kept
 
 RATINGS = {"+": 1, "-": -1, None: None}
@@ -20,7 +20,7 @@ RATINGS = {"+": 1, "-": -1, None: None}
 def write(row: Mapping[str, Any], images: Sequence[str], threshold: float | None = None) -> dict[str, Any]:
     """One record with every step of the row, also those after a wrong one."""
     steps = row["steps_with_score"]
-    labels = [step["label"] if threshold is None else relabel(step, threshold) for step in steps]
+    labels = [published_label(step, threshold) for step in steps]
     return {
         "labeler": "monte_carlo",
         "timestamp": None,

@@ -13,9 +13,9 @@ from typing import Any
 from pipeline.errors import RowError
 from stages.exchange.conversations import prompt_of
 from stages.exchange.format import ExportOptions, Format, ImportOptions, Line, Read, Reader, Row, Writer
-from stages.exchange.labels import relabel
 from stages.exchange.names import file_stem
 from stages.exchange.values import get
+from stages.label import label_of
 from stages.publish.kept import Kept, restore
 
 COUNTS = ("num_mc_correct", "num_mc_total")
@@ -94,8 +94,7 @@ def _read_step(step: Any, threshold: float) -> dict[str, Any]:
             raise RowError("bad_counts", f"{correct} of {total} correct, but score {score}")
     elif correct is not None or total is not None:
         raise RowError("bad_counts", "only one of num_mc_correct and num_mc_total is there")
-    measured = _step(text, float(score), correct, total, None, "measured")
-    return {**measured, "label": relabel(measured, threshold)}
+    return _step(text, float(score), correct, total, label_of(score, "measured", threshold), "measured")
 
 
 def _step(
@@ -135,7 +134,12 @@ def _line(row: Row, kept: Kept | None, image: Any, options: ExportOptions) -> Li
 
 
 FORMAT = Format(
-    reader=Reader(read=_read, holds="steps_with_score", released="`steps_with_score` records (VisualPRM400K-v1.1-Raw)"),
+    reader=Reader(
+        read=_read,
+        holds="steps_with_score",
+        released="`steps_with_score` records (VisualPRM400K-v1.1-Raw)",
+        scored=True,
+    ),
     writer=Writer(
         line=_line,
         # A raw path begins with its dataset's name, which is no folder.

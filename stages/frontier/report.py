@@ -6,16 +6,17 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.markdown import compact_table
 from stages.rollout.audit import audit_text, percent
 
-HEAD = (
-    "| strategy | draws | draws / fixed | tokens / fixed | steps with a label | label = fixed | RMSE of mc to fixed |"
+COLUMNS = (
+    *("strategy", "draws", "draws / fixed", "tokens / fixed", "steps with a label"),
+    *("label = fixed", "RMSE of mc to fixed"),
 )
-RULE = "|---|---:|---:|---:|---:|---:|---:|"
 MORE = {
-    "mc_rmse_to_truth": " RMSE of mc to the truth |",
-    "oracle_macro_f1": " macro-F1 against the oracle |",
-    "prm": " macro-F1 of its PRM |",
+    "mc_rmse_to_truth": "RMSE of mc to the truth",
+    "oracle_macro_f1": "macro-F1 against the oracle",
+    "prm": "macro-F1 of its PRM",
 }
 """Columns that are shown where something was measured. `prm`: a reward model trained on the labels, judged by others."""
 
@@ -24,13 +25,11 @@ def markdown(result: Mapping[str, Any]) -> str:
     """The whole report as Markdown."""
     ledger, audit = result["ledger"], result["audit"]
     shown = [key for key in MORE if any(row.get(key) is not None for row in result["strategies"])]
-    head = HEAD + "".join(MORE[key] for key in shown) + " largest bias of k / n |"
-    rule = RULE + "---:|" * (len(shown) + 1)
-    lines = [_row(row, shown) for row in result["strategies"]]
+    header = [*COLUMNS, *(MORE[key] for key in shown), "largest bias of k / n"]
     return (
         f"{ledger['solutions']:,} solutions, {percent(ledger['pass_at_1'])} of them right; {ledger['prefixes']:,} "
         f"prefixes, {percent(ledger['zero_prefix_share'])} without a success in all draws.\n\n"
-        + "\n".join([head, rule, *lines])
+        + compact_table(header, [_row(row, shown) for row in result["strategies"]])
         + "\n\nLabels at threshold 0, draw j as the ledger has it; RMSE over measured steps, "
         "F1 over labelled ones; the bias is the largest of "
         "|E[k / n] − mc| over all mc, with its sign, exact.\n\n"
@@ -85,15 +84,14 @@ def plot(result: Mapping[str, Any]) -> bytes:
     return sink.getvalue()
 
 
-def _row(row: Mapping[str, Any], shown: list[str]) -> str:
-    cells = [
+def _row(row: Mapping[str, Any], shown: list[str]) -> list[str]:
+    return [
         f"`{_short(row['strategy'])}`",
         f"{row['draws']:,}",
         *(percent(row[key]) for key in ("draws_share", "tokens_share", "labelled_share", "label_agreement")),
         *(_prm(row.get(key)) if key == "prm" else _decimal(row[key]) for key in ("mc_rmse_to_fixed", *shown)),
         f"{row['largest_bias'] + 0.0:+.3f}" if abs(row["largest_bias"]) > 1e-9 else "0",
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _short(description: str) -> str:

@@ -61,7 +61,12 @@ def documents(
 ) -> dict[str, str]:
     """The files that lie beside the shards, by name. `more` are the other runs that went into the dataset."""
     figures = statistics(document)
-    return {"README.md": card(figures, config, versions, sections, more), "stats.json": stats_json(figures)}
+    # How the labels were made, which whoever learns from them must know.
+    rule = {"label": config.label.model_dump(mode="json")}
+    return {
+        "README.md": card(figures, config, versions, sections, more),
+        "stats.json": stats_json({**figures, **rule}),
+    }
 
 
 def stats_json(figures: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow.fs as pafs
@@ -31,6 +32,16 @@ def shard_paths(dataset: str) -> tuple[pafs.FileSystem, list[str]]:
     if not shards:
         raise UserError(f"{dataset}: no dataset is here (no train-*.parquet); name the folder of a published one")
     return filesystem, shards
+
+
+def read_figures(filesystem: pafs.FileSystem, folder: str) -> Mapping[str, Any]:
+    """The `stats.json` of the dataset in a folder; empty where there is none."""
+    path = f"{folder}/stats.json"
+    if not filesystem.get_file_info(path).is_file:
+        return {}
+    with filesystem.open_input_stream(path) as file:
+        figures: Mapping[str, Any] = json.loads(file.read())
+    return figures
 
 
 def read_rows(dataset: str) -> Iterator[dict[str, Any]]:

@@ -38,8 +38,8 @@ class TargetConfig(Strict):
 
     kind: Literal["value", "advantage", "soft", "counts", "outcome"] = "value"
     """`outcome` makes an outcome reward model, the others process reward models."""
-    threshold: float = Field(default=0.0, ge=0, lt=1)
-    """A step is right if its mc is above this."""
+    threshold: float | None = Field(default=None, ge=0, lt=1)
+    """A step is right if its mc is above this; null takes the dataset's labels as they were published."""
     tolerance: float = Field(default=0.0, ge=0, lt=1)
     """Of `advantage`: differences of mc up to this are ties."""
     stop_at_first_error: bool = False

@@ -25,11 +25,14 @@ from tqdm import tqdm
 
 from pipeline.errors import RowError, UserError
 from pipeline.records import IMPORTED_SCHEMA
+from pipeline.store import open_uri
 from stages.publish.drawn import biased_by
 from stages.publish.kept import kept_of
+from stages.publish.reading import read_figures
 from stages.reward.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
 from stages.train import targets
 from stages.train.config import TrainConfig
+from stages.train.labels import Labels, labels_of
 from stages.train.samples import UNMEASURED, Sample, Samples, SampleWriter, merged
 from stages.train.targets import LABELS, Target
 
@@ -96,11 +99,20 @@ def find_shards(folder: str) -> list[Path]:
         for name in (*_COLUMNS, *({_EXTRA} & set(schema.names))):
             if name not in schema.names:
                 raise UserError(f"{shard}: has no column {name!r}: give shards that `visualprm publish` wrote")
-            if schema.field(name).type != IMPORTED_SCHEMA.field(name).type:
+            if not _fits(schema.field(name).type, IMPORTED_SCHEMA.field(name).type):
                 raise UserError(
                     f"{shard}: column {name!r} is {schema.field(name).type}, not as published: publish again"
                 )
     return shards
+
+
+def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Is a column of the published type? Steps may lack what follows from their scores: `label` and `origin`."""
+    if found == wanted or not (pa.types.is_list(found) and pa.types.is_struct(found.value_type)):
+        return bool(found == wanted)
+    fields = [field for field in wanted.value_type if found.value_type.get_field_index(field.name) >= 0]
+    lacks = {field.name for field in wanted.value_type} - {field.name for field in fields}
+    return lacks <= {"label", "origin"} and found == pa.list_(pa.struct(fields))
 
 
 def fingerprint(shards: Sequence[Path]) -> str:
@@ -112,39 +124,52 @@ def fingerprint(shards: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def prepare(config: TrainConfig, processor: Any, layout: Layout) -> Prepared:
+def read_labels(config: TrainConfig) -> Labels:
+    """The labels that a training learns.
+
+    Raises:
+        UserError: the shards can't be used, or their draws can't answer for such targets.
+    """
+    shards = find_shards(config.data.path)
+    figures = read_figures(*open_uri(config.data.path))
+    _check_strategies(config, figures)
+    return labels_of(config, shards, figures)
+
+
+def prepare(config: TrainConfig, processor: Any, layout: Layout, labels: Labels | None = None) -> Prepared:
     """The prepared samples of a training, made now or found from an earlier call.
+
+    Args:
+        labels: what `read_labels` gave, if it was called before.
 
     Raises:
         UserError: the shards can't be used, or nothing is left to train on.
     """
+    labels = labels or read_labels(config)
     shards = find_shards(config.data.path)
-    _check_strategies(config)
     data = fingerprint(shards)
-    folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout)}"
+    folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout, labels)}"
     if not folder.exists():
         staging = folder.with_suffix(".tmp")
         shutil.rmtree(staging, ignore_errors=True)
-        facts = {"fingerprint": data, **_write(config, shards, processor, layout, staging)}
+        facts = {"fingerprint": data, **_write(config, shards, processor, layout, labels, staging)}
         (staging / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
         staging.rename(folder)
     return load_prepared(folder)
 
 
-def _check_strategies(config: TrainConfig) -> None:
+def _check_strategies(config: TrainConfig, figures: Mapping[str, Any]) -> None:
     """Refuses targets that need unbiased shares of draws that stopped at a success.
 
     Counts are no such target: the likelihood of k of n is the same whatever made the drawing stop.
     """
-    path = Path(config.data.path) / "stats.json"
-    figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     target = config.target
     if biased := biased_by(figures):
         what = f"target.threshold={target.threshold:g}" if target.threshold else f"target.kind={target.kind}"
         if target.threshold or target.kind in ("soft", "advantage"):
             raise UserError(
-                f"{what}: {config.data.path} was drawn with {biased}: set target.kind=value with "
-                "target.threshold=0, or target.kind=counts"
+                f"{what}: {config.data.path} was drawn with {biased}: set target.kind=value without "
+                "target.threshold, or target.kind=counts"
             )
 
 
@@ -153,18 +178,22 @@ def load_prepared(folder: Path) -> Prepared:
     return Prepared(folder, Samples(folder, TRAIN), Samples(folder, HELD_OUT), facts)
 
 
-def _key(config: TrainConfig, data: str, processor: Any, layout: Layout) -> str:
+def _key(config: TrainConfig, data: str, processor: Any, layout: Layout, labels: Labels) -> str:
     tokenizer = hashlib.sha256(processor.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    # The labels' own threshold, so that settings which mean the same labels find the same samples.
+    target = {**config.target.model_dump(), "threshold": labels.threshold}
     parts = [
         _FORMAT, data, repr(layout), tokenizer, processor.chat_template, processor.image_processor.to_json_string(),
-        config.data.model_dump(exclude={"path"}), config.target.model_dump(), config.loss.model_dump(), config.seed,
+        config.data.model_dump(exclude={"path"}), target, config.loss.model_dump(), config.seed,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: Layout, folder: Path) -> dict[str, Any]:
+def _write(
+    config: TrainConfig, shards: Sequence[Path], processor: Any, layout: Layout, labels: Labels, folder: Path
+) -> dict[str, Any]:
     """Writes both parts; returns what was counted."""
-    kept = _selection(config, shards)
+    kept = _selection(config, shards, labels)
     make = partial(_sample, config=config, processor=processor, layout=layout)
     left_out: Counter[str] = Counter()
     counts = {part: Counter[str]() for part in (TRAIN, HELD_OUT)}
@@ -176,7 +205,8 @@ def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: 
     writer = SampleWriter(folder, [TRAIN, HELD_OUT])
     try:
         with ThreadPoolExecutor() as pool:
-            for problem in tqdm(_problems(shards, [*_COLUMNS, _EXTRA]), desc="preparing", unit="problem", disable=None):
+            problems = _problems(shards, [*_COLUMNS, _EXTRA], labels)
+            for problem in tqdm(problems, desc="preparing", unit="problem", disable=None):
                 held_out = is_held_out(_problem_id(problem[0]), config.data.held_out, config.seed)
                 part = HELD_OUT if held_out else TRAIN
                 chosen = problem if held_out or kept is None else [row for row in problem if row["id"] in kept]
@@ -271,10 +301,10 @@ def _steps_and_targets(
     if not row["steps_with_score"]:
         raise RowError("no_step", "the solution has no step")
     if target.kind == "outcome":
-        goals: list[Target | None] = [targets.outcome_target(row, target.threshold)]
+        goals: list[Target | None] = [targets.outcome_target(row)]
         texts = [row["response"]]
     else:
-        goals = targets.step_targets(row["steps_with_score"], target.kind, target.threshold, target.tolerance, before)
+        goals = targets.step_targets(row["steps_with_score"], target.kind, target.tolerance, before)
         texts = [step["step"] for step in row["steps_with_score"]]
     if target.stop_at_first_error:
         goals = targets.stop_at_first_error(goals, len(LABELS[target.kind]))
@@ -321,22 +351,22 @@ def _try(make: Any, row: Mapping[str, Any], before: float | None) -> Any:
         return error
 
 
-def _selection(config: TrainConfig, shards: Sequence[Path]) -> set[str] | None:
+def _selection(config: TrainConfig, shards: Sequence[Path], labels: Labels) -> set[str] | None:
     """The ids of the training solutions that are kept; None for all."""
-    data, target = config.data, config.target
+    data = config.data
     if data.keep == 1 and not data.drop_all_right:
         return None
     ranked: dict[str, list[tuple[float, str]]] = {}
-    for problem in _problems(shards, _LIGHT):
+    for problem in _problems(shards, _LIGHT, labels):
         problem_id = _problem_id(problem[0])
         if is_held_out(problem_id, data.held_out, config.seed):
             continue
         if data.drop_all_right and targets.all_right(
-            targets.step_targets(row["steps_with_score"], "value", target.threshold, 0.0, None) for row in problem
+            targets.step_targets(row["steps_with_score"], "value") for row in problem
         ):
             continue
         for row in problem:
-            informative = targets.selection_score(row["steps_with_score"], target.threshold, data.select_alpha)
+            informative = targets.selection_score(row["steps_with_score"], data.select_alpha)
             score = informative if data.select == "informative" else _uniform(f"keep {config.seed} {problem_id}")
             if score is not None:
                 ranked.setdefault(row["source"], []).append((-score, row["id"]))
@@ -345,9 +375,9 @@ def _selection(config: TrainConfig, shards: Sequence[Path]) -> set[str] | None:
     }  # fmt: skip
 
 
-def _problems(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of each problem, which lie side by side."""
-    for _, rows in itertools.groupby(_rows(shards, columns), key=_problem_id):
+def _problems(shards: Sequence[Path], columns: Sequence[str], labels: Labels) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each problem, which lie side by side, with the labels to learn."""
+    for _, rows in itertools.groupby(map(labels.row, _rows(shards, columns)), key=_problem_id):
         yield list(rows)
 
 

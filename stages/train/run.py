@@ -24,7 +24,8 @@ from stages.reward.render import Layout, label_ids
 from stages.train import base_model
 from stages.train import save as artefact
 from stages.train.config import TrainConfig
-from stages.train.prepare import Prepared, load_prepared, prepare
+from stages.train.labels import Labels
+from stages.train.prepare import Prepared, load_prepared, prepare, read_labels
 from stages.train.targets import LABELS
 
 FREE = (
@@ -53,18 +54,25 @@ def train(config: TrainConfig) -> None:
     artefact.check_place(config.output_dir)
     base = base_model.fingerprint(config.model)
     run_dir = Path(config.run_dir)
-    _check_settings(config, run_dir)
+    labels = read_labels(config)
+    _check_settings(config, run_dir, labels)
+    if labels.note:
+        print(labels.note, flush=True)
     processor = base_model.load_processor(config.model)
     layout = make_layout(config)
     label_ids(processor, layout)
-    prepared = prepare(config, processor, layout)
+    prepared = prepare(config, processor, layout, labels)
     _check_origin(prepared, base, run_dir)
     (run_dir / "train.yaml").write_text(dump_settings(config), encoding="utf-8")
     print(_data_summary(prepared), flush=True)
+    # The model's folder says what was learnt, which "as published" would not.
+    stated = config.model_copy(
+        update={"target": config.target.model_copy(update={"threshold": labels.threshold})},
+    )
     if config.ray.workers > 1:
-        _fit_on_ray(config, prepared)
+        _fit_on_ray(config, prepared, stated)
     else:
-        fit(config, prepared)
+        fit(config, prepared, stated)
     print(_result_summary(config))
 
 
@@ -91,7 +99,7 @@ def fit(config: TrainConfig, prepared: Prepared, stated: TrainConfig | None = No
     """What every worker does: trains from the last checkpoint on, evaluates, and the first one writes the model.
 
     Args:
-        stated: the settings as the user gave them, where `config` has other paths; they go into the model's folder.
+        stated: the settings for the model's folder, with the paths as the user gave them, where they are others.
     """
     trainer = make_trainer(config, prepared)
     trainer.train(resume_from_checkpoint=_last_checkpoint(Path(config.run_dir)))
@@ -215,7 +223,7 @@ def _write_model(
         artefact.write_artefact(config.output_dir, description, base_model.load_processor(config.model), save)
 
 
-def _fit_on_ray(config: TrainConfig, prepared: Prepared) -> None:
+def _fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig) -> None:
     """The same on several workers, through Ray Train; a lost one restarts all from the last checkpoint."""
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -230,7 +238,7 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared) -> None:
     try:
         TorchTrainer(
             _ray_worker,
-            train_loop_config=_worker_settings(config, prepared),
+            train_loop_config=_worker_settings(config, prepared, stated),
             torch_config=TorchConfig(backend="nccl" if config.ray.gpu else "gloo"),
             scaling_config=ScalingConfig(num_workers=config.ray.workers, use_gpu=config.ray.gpu),
             run_config=RunConfig(
@@ -253,14 +261,14 @@ def _runtime_environment(address: str | None) -> dict[str, Any]:
     return {**found, "py_modules": own_modules()} if address else found
 
 
-def _worker_settings(config: TrainConfig, prepared: Prepared) -> dict[str, Any]:
+def _worker_settings(config: TrainConfig, prepared: Prepared, stated: TrainConfig) -> dict[str, Any]:
     """What `_ray_worker` is given: a worker elsewhere has another working directory, and none of this one's files."""
     base = Path(config.model.base)
     places = {name: str(Path(getattr(config, name)).absolute()) for name in ("run_dir", "output_dir")}
     model = config.model.model_copy(update={"base": str(base.absolute())} if base.is_dir() else {})
     return {
         "config": config.model_copy(update={**places, "model": model}).model_dump(mode="json"),
-        "stated": config.model_dump(mode="json"),
+        "stated": stated.model_dump(mode="json"),
         "samples": str(prepared.folder.resolve()),
     }
 
@@ -278,18 +286,22 @@ def _ray_worker(settings: Mapping[str, Any]) -> None:
         raise RuntimeError(str(error)) from error
 
 
-def _check_settings(config: TrainConfig, run_dir: Path) -> None:
+def _check_settings(config: TrainConfig, run_dir: Path, labels: Labels) -> None:
     path = run_dir / "train.yaml"
     if not path.exists() or _last_checkpoint(run_dir) is None:
         return
     before, now = _flat(yaml.safe_load(path.read_text(encoding="utf-8"))), _flat(config.model_dump(mode="json"))
     for key in sorted(now.keys() | before.keys()):
+        old, new = before.get(key), now.get(key)
         free = any(key == name or key.startswith(name + ".") for name in FREE)
-        if not free and before.get(key) != now.get(key):
-            raise UserError(
-                f"{key}: {run_dir} holds checkpoints of a training with {before.get(key)}, not {now.get(key)}: "
-                "set run_dir to another folder, or remove this one"
-            )
+        if free or old == new or (key == "target.threshold" and labels.same(old, new)):
+            continue
+        if key == "target.threshold":
+            new = "the labels as published" if new is None else new
+            mend = f"set it to {'null' if old is None else old} to resume, or run_dir to another folder"
+        else:
+            mend = "set run_dir to another folder, or remove this one"
+        raise UserError(f"{key}: {run_dir} holds checkpoints of a training with {old}, not {new}: {mend}")
 
 
 def _check_origin(prepared: Prepared, base: str, run_dir: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import UserError
+from pipeline.markdown import compact_table
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.render import Layout
 
@@ -32,8 +33,6 @@ pass, as [VisualPRM](https://arxiv.org/abs/2503.10291) does. Trained with visual
 
 On the held-out problems, against the dataset's own labels:
 
-| measure | value |
-|---|---:|
 {metrics}
 
 ## Use
@@ -104,7 +103,7 @@ def model_card(config: PrmConfig, folder: Path) -> str:
         "tags": ["process-reward-model" if config.kind == "prm" else "outcome-reward-model", "vision-language"],
     }
     inline = Layout(config.labels, config.placeholder, config.first_turn).inline
-    values = "\n".join(f"| {name} | {_number(value)} |" for name, value in config.metrics.items())
+    values = [(name, _number(value)) for name, value in config.metrics.items()]
     card = _CARD.format(
         name=folder.name,
         what="process reward model" if config.kind == "prm" else "outcome reward model",
@@ -115,7 +114,7 @@ def model_card(config: PrmConfig, folder: Path) -> str:
         max_tokens=config.max_tokens,
         prompt_sha=config.prompt_sha,
         data=config.data_fingerprint,
-        metrics=values or "| none: no problem was held out | |",
+        metrics=compact_table(("measure", "value"), values or [("none: no problem was held out", "")]),
         folder=folder,
         scores="a score for each step" if config.kind == "prm" else "one score, of all steps together",
         layout=textwrap.fill(_LAYOUT.format(_LAYOUTS[config.kind, inline]), 120),

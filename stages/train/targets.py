@@ -2,7 +2,7 @@
 
 | kind | labels | a step's target |
 |---|---|---|
-| `value` | + − | + if mc is above the threshold (arXiv 2503.10291, section 4) |
+| `value` | + − | the step's label: + if mc is above the threshold (arXiv 2503.10291, section 4) |
 | `advantage` | + = − | the sign of mc_i − mc_{i−1}, the same section; `=` within the tolerance |
 | `soft` | + − | mc as the probability of + |
 | `counts` | + − | k successes of n draws, under a Beta-Binomial likelihood (as in arXiv 2605.15529) |
@@ -13,7 +13,7 @@ data that are right, which estimates how often the policy succeeds from nothing,
 without a judged solution leaves the first step unmeasured. Where mc_{i−1} is not measured neither is the advantage.
 A tie is a difference of at most the tolerance (0: exactly equal), so a step after a hopeless one is `=`, not `−`.
 
-What was not measured has no target: None, and the loss skips the step.
+What was not measured has no target: None, and the loss skips the step. A step's `label` is given: `labels.py` decides it.
 """
 
 from __future__ import annotations
@@ -50,14 +50,13 @@ class Target:
 
 
 def step_targets(
-    steps: Sequence[Mapping[str, Any]], kind: Kind, threshold: float, tolerance: float, before: float | None
+    steps: Sequence[Mapping[str, Any]], kind: Kind, tolerance: float = 0.0, before: float | None = None
 ) -> list[Target | None]:
     """A target a step, None where nothing was measured.
 
     Args:
-        steps: the published `steps_with_score`.
+        steps: the published `steps_with_score`, with the labels to learn.
         kind: any but `outcome`.
-        threshold: a step is right if its mc is above this.
         tolerance: of `advantage`: differences up to this are ties.
         before: of `advantage`: mc before the first step.
     """
@@ -65,14 +64,14 @@ def step_targets(
         scores = [before, *(step["score"] for step in steps)]
         return [_advantage(*pair, tolerance) for pair in itertools.pairwise(scores)]
     make = {"value": _value, "soft": _soft, "counts": _counts}[kind]
-    return [make(step, threshold) for step in steps]
+    return [make(step) for step in steps]
 
 
-def outcome_target(row: Mapping[str, Any], threshold: float) -> Target | None:
-    """The response's own verdict; without one the last step's mc against the threshold, as the reference does."""
+def outcome_target(row: Mapping[str, Any]) -> Target | None:
+    """The response's own verdict; without one the last step's label, as the reference does."""
     if row["response_correct"] is not None:
         return _hard(row["response_correct"])
-    return _value(row["steps_with_score"][-1], threshold)
+    return _value(row["steps_with_score"][-1])
 
 
 def stop_at_first_error(targets: Sequence[Target | None], labels: int = 2) -> list[Target | None]:
@@ -120,13 +119,13 @@ def all_right(targets: Iterable[Sequence[Target | None]]) -> bool:
     return all(target is None or target.label == 0 for solution in targets for target in solution)
 
 
-def selection_score(steps: Sequence[Mapping[str, Any]], threshold: float, alpha: float) -> float | None:
+def selection_score(steps: Sequence[Mapping[str, Any]], alpha: float) -> float | None:
     """[p(1 − p) + α] · R: how informative a solution is (arXiv 2602.04145).
 
     p is the share of right steps and R their mean mc; a solution without a measured step has no score.
     """
     scores = [step["score"] for step in steps if step["score"] is not None]
-    right = [score for score in scores if score > threshold]
+    right = [step["score"] for step in steps if step["score"] is not None and step["label"] == "+"]
     if not scores:
         return None
     share = len(right) / len(scores)
@@ -137,22 +136,18 @@ def _hard(right: bool) -> Target:
     return Target(0, (1.0, 0.0)) if right else Target(1, (0.0, 1.0))
 
 
-def _value(step: Mapping[str, Any], threshold: float) -> Target | None:
-    if step["score"] is None:
-        # A later prefix reached the right answer, or the corpus says no more than this, so the label at threshold 0 is
-        # known; mc itself is not.
-        return _hard(step["label"] == "+") if step["label"] is not None and threshold == 0 else None
-    return _hard(step["score"] > threshold)
+def _value(step: Mapping[str, Any]) -> Target | None:
+    return None if step["label"] is None else _hard(step["label"] == "+")
 
 
-def _soft(step: Mapping[str, Any], threshold: float) -> Target | None:
+def _soft(step: Mapping[str, Any]) -> Target | None:
     score = step["score"]
-    return None if score is None else Target(int(not score > threshold), (score, 1.0 - score))
+    return None if score is None else Target(int(step["label"] != "+"), (score, 1.0 - score))
 
 
-def _counts(step: Mapping[str, Any], threshold: float) -> Target | None:
+def _counts(step: Mapping[str, Any]) -> Target | None:
     k, n = step["num_mc_correct"], step["num_mc_total"]
-    return Target(int(not k / n > threshold), (float(k), float(n - k))) if n else None
+    return Target(int(step["label"] != "+"), (float(k), float(n - k))) if n else None
 
 
 def _advantage(before: float | None, after: float | None, tolerance: float) -> Target | None:

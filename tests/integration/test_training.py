@@ -236,7 +236,7 @@ def test_a_worker_needs_nothing_of_the_drivers_folder(
     monkeypatch.chdir(home)
     Path("system.txt").write_text("Judge.")
     settings = config(Path(), "base", shards.solutions(4), model__system="system.txt")
-    given = _worker_settings(settings, prepared(settings))
+    given = _worker_settings(settings, prepared(settings), settings)
     Path("system.txt").unlink()
     shutil.rmtree("data")
     monkeypatch.chdir(elsewhere)

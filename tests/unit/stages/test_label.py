@@ -14,11 +14,13 @@ from stages.label import (
     check_threshold,
     count,
     count_own,
+    label_of,
     label_solution,
     labelled_steps,
+    published_label,
     score,
+    stated_threshold,
     step_label,
-    value_label,
 )
 
 PAPER = LabelConfig()
@@ -101,7 +103,7 @@ def test_score_is_the_share_and_nothing_measured_is_null_not_zero() -> None:
 def test_a_step_is_right_strictly_above_the_threshold(
     value: float | None, threshold: float, expected: str | None
 ) -> None:
-    assert value_label(value, threshold) == expected
+    assert label_of(value, "measured", threshold) == expected
 
 
 def test_label_solution_fills_in_each_step_by_its_origin() -> None:
@@ -147,6 +149,26 @@ def test_an_implied_step_is_right_at_threshold_zero_and_unknown_above() -> None:
     assert step_label(step(origin="implied"), PAPER) == "+"
     assert step_label(step(origin="implied"), LabelConfig(threshold=0.25)) is None
     assert step_label(step(origin="not_sampled"), PAPER) is None
+
+
+def test_a_label_without_a_score_says_whether_mc_is_above_0_and_no_more() -> None:
+    assert [label_of(None, "measured", threshold, "-") for threshold in (0.0, 0.1)] == ["-", None]
+    assert label_of(0.25, "measured", 0.5, "+") == "-"
+    assert label_of(None, "implied", 0.0) == "+"
+
+
+@given(st.none() | st.floats(0, 1), st.sampled_from(["measured", "implied", "not_sampled"]), st.floats(0, 0.99))
+def test_a_dataset_relabelled_by_its_own_threshold_is_as_published(
+    mc: float | None, origin: str, threshold: float
+) -> None:
+    published = {"score": mc, "origin": origin, "label": label_of(mc, origin, threshold)}
+    assert published_label(published, threshold) == published_label(published, None) == published["label"]
+
+
+def test_the_stated_threshold_is_null_where_a_dataset_states_none() -> None:
+    assert stated_threshold({"label": {"threshold": 0.5, "missing": "miss"}}) == 0.5
+    assert stated_threshold({"label": None}) is None
+    assert stated_threshold({}) is None
 
 
 def test_a_step_is_implied_only_while_there_is_a_success_further_on() -> None:

@@ -175,6 +175,23 @@ def test_the_detectable_difference_is_found_in_four_of_five_trials() -> None:
     assert found / 300 == pytest.approx(0.8, abs=0.1)
 
 
+def test_draws_do_not_depend_on_what_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.concatenate([*metrics.bootstrap(30, 50, 7)])
+    monkeypatch.setattr(metrics, "AT_ONCE", 100)
+    slices = [*metrics.bootstrap(30, 50, 7)]
+    assert {len(each) for each in slices} == {2, 3}
+    assert np.array_equal(np.concatenate(slices), whole)
+    assert np.array_equal(metrics.resamples(names(30), 50, 7), whole)
+
+
+def test_numbers_stay_what_reports_have_said() -> None:
+    weights = metrics.resamples([f"p{index % 25}" for index in range(60)], 200, 3)
+    means = weights @ np.arange(60) / 60
+    assert weights.sum() == 12008
+    assert metrics.interval(means) == pytest.approx((27.115833333333, 32.071250000000))
+    assert metrics.detectable(means) == pytest.approx(3.782491631198)
+
+
 def test_the_bootstrap_interval_is_the_normal_one_for_a_mean_of_many() -> None:
     values = np.random.default_rng(0).normal(3, 2, 1000)
     ends = metrics.interval(metrics.resamples(names(1000), 4000, 0) @ values / 1000)

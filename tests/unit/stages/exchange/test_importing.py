@@ -190,6 +190,7 @@ def test_what_was_not_measured_is_null(release: Path, imported: Path) -> None:
     assert stats["total"]["correct_response_share"] is None
     assert stats["total"]["solutions"] == 144
     assert stats["total"]["incorrect_step_share"] > 0
+    assert stats["label"] == {"threshold": 0, "missing": None}
 
 
 def test_datasets_loads_an_import(imported: Path, tmp_path: Path) -> None:
@@ -251,7 +252,10 @@ def test_single_turns_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "images/a.png").write_bytes(png(2))
     (tmp_path / "v1_prm.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     import_corpus("conversations", str(tmp_path / "v1_prm.jsonl"), str(tmp_path / "out"), ImportOptions())
-    stats = json.loads((tmp_path / "out/stats.json").read_text())["sources"]["v1"]
+    figures = json.loads((tmp_path / "out/stats.json").read_text())
+    # Nobody told how these labels were made.
+    assert figures["label"] is None
+    stats = figures["sources"]["v1"]
     assert stats["solutions"] == 2
     # `head, +, second` has one label too: nothing else tells it from a row that judges a whole response.
     assert stats["quarantined"] == {"not_a_label": 1, "odd_turns": 1, "single_turn": 2}
@@ -292,3 +296,8 @@ def test_a_corpus_that_cannot_be_used_is_one_line(tmp_path: Path, change: Any, m
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".visualprm-*"))
+
+
+def test_a_threshold_for_labels_without_scores_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--threshold 0\.5: conversations come with labels"):
+        import_corpus("conversations", str(tmp_path), str(tmp_path / "out"), ImportOptions(threshold=0.5))

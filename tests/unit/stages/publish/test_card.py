@@ -145,6 +145,13 @@ def test_the_recipe_says_how_it_was_made() -> None:
     assert cells(text, "seed") == ["seed", "7"]
 
 
+def test_the_statistics_state_how_labels_were_made() -> None:
+    stated = config(label={"threshold": 0.25, "missing": "drop"})
+    figures = json.loads(documents(document(), stated, VERSIONS)["stats.json"])
+    assert figures.pop("label") == {"threshold": 0.25, "missing": "drop"}
+    assert figures == statistics(document())
+
+
 def test_every_published_column_is_explained() -> None:
     assert list(COLUMNS) == PUBLISHED_SCHEMA.names
     assert list(STEP_COLUMNS) == [field.name for field in PUBLISHED_STEP]

@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.settings import dump_settings
 from stages.train import run as training
 from stages.train.config import TrainConfig, load_train_config
+from stages.train.labels import Labels
 from stages.train.run import _check_settings, _runtime_environment, train, training_arguments
 from tests import shards
 from tests.families import POLICY
@@ -42,9 +43,10 @@ def test_what_a_step_is_made_of_stays_between_two_calls(tmp_path: Path) -> None:
     (checkpoint / "trainer_state.json").touch()
     (Path(before.run_dir) / "train.yaml").write_text(dump_settings(before))
     where = {"ray__address": "auto", "ray__failures": 9, "ray__gpu": True}
-    _check_settings(config(tmp_path, "data", ray__workers=2, **where), Path(before.run_dir))
+    labels = Labels(0.0, 0.0)
+    _check_settings(config(tmp_path, "data", ray__workers=2, **where), Path(before.run_dir), labels)
     with pytest.raises(UserError, match=r"ray\.workers: .* holds checkpoints of a training with 2, not 3"):
-        _check_settings(config(tmp_path, "data", ray__workers=3, ray__gpu=False), Path(before.run_dir))
+        _check_settings(config(tmp_path, "data", ray__workers=3, ray__gpu=False), Path(before.run_dir), labels)
 
 
 @pytest.fixture

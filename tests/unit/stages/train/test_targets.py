@@ -24,23 +24,23 @@ def step(k: int | None, n: int | None = 16, origin: str = "measured") -> dict[st
 UNKNOWN = step(None, None, "not_sampled")
 
 
-def test_value_is_right_above_the_threshold_alone() -> None:
-    steps = [step(16), step(1), step(0), UNKNOWN]
-    assert targets.step_targets(steps, "value", 0.0, 0.0, None) == [RIGHT, RIGHT, WRONG, None]
-    assert targets.step_targets(steps, "value", 1 / 16, 0.0, None) == [RIGHT, WRONG, WRONG, None]
+def test_value_is_the_label_whatever_the_score() -> None:
+    steps = [step(16), step(1), {**step(1), "label": "-"}, step(0), UNKNOWN]
+    assert targets.step_targets(steps, "value") == [RIGHT, RIGHT, WRONG, WRONG, None]
 
 
-def test_an_implied_step_is_right_at_threshold_0_and_unknown_above() -> None:
+def test_an_implied_step_has_a_label_and_no_share() -> None:
     implied = [step(None, None, "implied")]
-    assert targets.step_targets(implied, "value", 0.0, 0.0, None) == [RIGHT]
-    assert targets.step_targets(implied, "value", 0.1, 0.0, None) == [None]
-    assert targets.step_targets(implied, "soft", 0.0, 0.0, None) == [None]
-    assert targets.step_targets(implied, "counts", 0.0, 0.0, None) == [None]
+    assert targets.step_targets(implied, "value") == [RIGHT]
+    assert targets.step_targets(implied, "soft") == [None]
+    assert targets.step_targets(implied, "counts") == [None]
 
 
-def test_soft_is_a_distribution_and_counts_are_draws() -> None:
-    assert targets.step_targets([step(4)], "soft", 0.0, 0.0, None) == [Target(0, (0.25, 0.75))]
-    assert targets.step_targets([step(4), step(0, 4)], "counts", 0.5, 0.0, None) == [
+def test_soft_is_a_distribution_and_counts_are_draws_with_the_label_for_metrics() -> None:
+    wrong = {**step(4), "label": "-"}
+    assert targets.step_targets([step(4), wrong], "soft") == [Target(0, (0.25, 0.75)), Target(1, (0.25, 0.75))]
+    assert targets.step_targets([step(4), wrong, step(0, 4)], "counts") == [
+        Target(0, (4.0, 12.0)),
         Target(1, (4.0, 12.0)),
         Target(1, (0.0, 4.0)),
     ]
@@ -50,7 +50,7 @@ def test_advantage_is_the_sign_of_the_gain_and_ties_are_exact_without_a_toleranc
     steps = [step(8), step(8), step(9), step(0), step(0), UNKNOWN, step(4)]
 
     def signs(tolerance: float, before: float | None) -> list[int | None]:
-        made = targets.step_targets(steps, "advantage", 0.0, tolerance, before)
+        made = targets.step_targets(steps, "advantage", tolerance, before)
         return [None if target is None else target.label for target in made]
 
     # The first step against the problem's share of right solutions; nothing after an unmeasured step.
@@ -68,7 +68,7 @@ def test_outcome_is_the_verdict_or_else_the_last_step(
     correct: bool | None, last: int | None, expected: Target | None
 ) -> None:
     row = {"response_correct": correct, "steps_with_score": [step(16), step(last)]}
-    assert targets.outcome_target(row, 0.0) == expected
+    assert targets.outcome_target(row) == expected
 
 
 def test_stopping_keeps_the_first_error_and_nothing_after() -> None:
@@ -102,11 +102,13 @@ def test_reductions_weigh_a_solution_of_four_steps(reduction: Any, total: float)
 
 def test_selection_score_prefers_mixed_solutions_with_confident_right_steps() -> None:
     # p = 1/2, R = 1: (1/4 + 0.05) · 1
-    assert targets.selection_score([step(16), step(0)], 0.0, 0.05) == pytest.approx(0.3)
+    assert targets.selection_score([step(16), step(0)], 0.05) == pytest.approx(0.3)
     # p = 1, R = 3/4
-    assert targets.selection_score([step(8), step(16), UNKNOWN], 0.0, 0.05) == pytest.approx(0.05 * 0.75)
-    assert targets.selection_score([step(0)], 0.0, 0.05) == 0.0
-    assert targets.selection_score([UNKNOWN], 0.0, 0.05) is None
+    assert targets.selection_score([step(8), step(16), UNKNOWN], 0.05) == pytest.approx(0.05 * 0.75)
+    # What is right says the label: p = 1/2, R = 1.
+    assert targets.selection_score([{**step(8), "label": "-"}, step(16)], 0.05) == pytest.approx(0.3)
+    assert targets.selection_score([step(0)], 0.05) == 0.0
+    assert targets.selection_score([UNKNOWN], 0.05) is None
 
 
 def test_problems_without_an_error_and_the_share_of_solved() -> None:
@@ -117,7 +119,6 @@ def test_problems_without_an_error_and_the_share_of_solved() -> None:
     assert targets.solved_share(rows[3:]) is None
 
 
-def test_a_corpus_of_labels_alone_can_be_learnt_from_at_threshold_0() -> None:
+def test_a_corpus_of_labels_alone_can_be_learnt_from() -> None:
     rows = [{**UNKNOWN, "label": "+", "origin": "measured"}, {**UNKNOWN, "label": "-", "origin": "measured"}]
-    assert targets.step_targets(rows, "value", 0.0, 0.0, None) == [RIGHT, WRONG]
-    assert targets.step_targets(rows, "value", 0.25, 0.0, None) == [None, None]
+    assert targets.step_targets(rows, "value") == [RIGHT, WRONG]
