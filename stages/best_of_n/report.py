@@ -22,7 +22,7 @@ from pipeline.settings import Strict
 from stages.best_of_n.expected import NO_ANSWER, Floats, sizes
 from stages.best_of_n.markdown import markdown, plot
 from stages.best_of_n.methods import Case, Curve, Method, Scoring, curves, methods
-from stages.best_of_n.pool import Candidate, Pool
+from stages.best_of_n.pool import Pool, PoolCandidate
 from stages.best_of_n.scores import CriticScores, read_scores
 from stages.best_of_n.summary import summarise
 from stages.best_of_n.weights import vote_weight
@@ -60,9 +60,10 @@ def report_pool(folder: str, settings: ReportSettings) -> None:
     text = markdown(document)
     pool.store.write_text("report/report.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     pool.store.write_text("report/report.md", text)
-    with pool.store.filesystem.open_output_stream(pool.store.path("report/report.png")) as file:
+    with pool.store.new_file("report/report.png") as file:
         file.write(plot(document))
-    pq.write_table(problems, pool.store.path("report/problems.parquet"), filesystem=pool.store.filesystem)
+    with pool.store.new_file("report/problems.parquet") as file:
+        pq.write_table(problems, file)
     print(text, end="")
 
 
@@ -116,7 +117,7 @@ def _scorings(critics: Sequence[CriticScores]) -> list[Scoring]:
     return [(critic.name, name) for critic in critics for name in ([""] if critic.outcome else AGGREGATORS)]
 
 
-def _case(source: str, candidates: Sequence[Candidate], critics: Sequence[CriticScores], voting: str) -> Case:
+def _case(source: str, candidates: Sequence[PoolCandidate], critics: Sequence[CriticScores], voting: str) -> Case:
     scores: dict[Scoring, Floats] = {}
     weights: dict[Scoring, Floats] = {}
     for critic in critics:

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from tqdm import tqdm
 
+from pipeline import origin
 from pipeline.errors import RowError, UserError
 from pipeline.store import Store, full
-from stages.best_of_n.critics import Critic, find_critic, load_scorer
+from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
 from stages.best_of_n.parts import done_problems, read_parts, write_part
-from stages.best_of_n.pool import Candidate, Pool, PoolProblem, batched
+from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, batched
 
 if TYPE_CHECKING:
     from stages.reward.model import Scorer
@@ -42,7 +43,7 @@ PROBLEMS_OF_A_PART = 16
 
 
 def score_pool(
-    folder: str, critics: Sequence[str], load: Callable[[Critic], Scorer] = load_scorer, like: str | None = None
+    folder: str, critics: Sequence[str], load: Callable[[CriticSpec], Scorer] = load_scorer, like: str | None = None
 ) -> None:
     """`visualprm bon score POOL CRITIC…`: one critic after the other, each from where it stands.
 
@@ -62,14 +63,14 @@ def score_pool(
         store = Store(pool.store.address("scores", critic.name))
         store.make()
         with store.lock():
-            _claim(store, pool, critic)
+            _begin(store, pool, critic)
             done = done_problems(store)
             if left := pool.num_problems - len(done):
                 _score_rest(store, pool, critic, load(critic), done, left)
             print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
 
 
-def _claim(store: Store, pool: Pool, critic: Critic) -> None:
+def _begin(store: Store, pool: Pool, critic: CriticSpec) -> None:
     """Ties a critic's folder to the pool and the model, or compares it with them.
 
     Where the same folder now holds another model, trained again, the old one's scores are of a model that is gone:
@@ -78,15 +79,12 @@ def _claim(store: Store, pool: Pool, critic: Critic) -> None:
     Raises:
         UserError: it belongs to another pool, or to a model from another place.
     """
-    if store.exists("critic.json"):
-        held = _about(store, pool)
+    if held := _about(store, pool):
         if held["model"] == critic.fingerprint:
             return
-        if held["path"] != full(critic.path):
-            raise UserError(
-                f"{store.uri}: scored by {held['path']}, not by {critic.path}: give it another name by NAME=PATH, "
-                "or remove that folder"
-            )
+        mend = "give it another name by NAME=PATH, or remove that folder"
+        wanted = {"path": full(critic.path)}
+        origin.check(store.uri, {"path": held["path"]}, wanted, mend, "holds scores of another model")
         print(
             f"{critic.name}: {critic.path} has changed since ({held['model']}, now {critic.fingerprint}): scored anew",
             file=sys.stderr,
@@ -104,23 +102,22 @@ def _claim(store: Store, pool: Pool, critic: Critic) -> None:
     store.write_json("critic.json", about)
 
 
-def _about(store: Store, pool: Pool) -> dict[str, Any]:
-    """critic.json.
+def _about(store: Store, pool: Pool) -> dict[str, Any] | None:
+    """critic.json, or None where there is none.
 
     Raises:
         UserError: another pool was scored, or by a version that kept less.
     """
-    held: dict[str, Any] = store.read_json("critic.json")
-    if missing := {"pool", "model", "path", "outcome", "bounds"} - held.keys():
-        raise UserError(f"{store.uri}/critic.json: has no {min(missing)}: remove that folder and score again")
-    if held["pool"] != pool.hash:
-        raise UserError(
-            f"{store.uri}: scores of pool {held['pool'][:12]}, but this pool is {pool.hash[:12]}: remove that folder"
-        )
+    mend = "remove that folder and score again"
+    held = origin.noted(store, "critic.json", mend)
+    if held is not None:
+        if missing := {"pool", "model", "path", "outcome", "bounds"} - held.keys():
+            raise UserError(f"{store.uri}/critic.json: has no {min(missing)}: {mend}")
+        origin.check(store.uri, {"pool": held["pool"]}, {"pool": pool.hash}, mend, "holds scores of another pool")
     return held
 
 
-def _score_rest(store: Store, pool: Pool, critic: Critic, scorer: Scorer, done: set[str], left: int) -> None:
+def _score_rest(store: Store, pool: Pool, critic: CriticSpec, scorer: Scorer, done: set[str], left: int) -> None:
     pending = (problem for problem in pool.problems() if problem.problem_id not in done)
     with tqdm(total=left, unit="problem", desc=critic.name, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         for chunk in batched(pending, PROBLEMS_OF_A_PART):
@@ -131,11 +128,11 @@ def _score_rest(store: Store, pool: Pool, critic: Critic, scorer: Scorer, done: 
 
 def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: bool) -> list[dict[str, Any]]:
     """A row for every distinct response of each problem. All go to the scorer at once: it knows how to batch."""
-    from stages.reward.model import Candidate as Request
+    from stages.reward.model import Candidate
 
     firsts = [(problem, first) for problem in problems for first in _distinct(problem.candidates)]
     requests = [
-        Request(problem.question, tuple(image.data for image in problem.images), first.steps)
+        Candidate(problem.question, tuple(image.data for image in problem.images), first.steps)
         for problem, first in firsts
     ]
     return [
@@ -144,7 +141,7 @@ def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: boo
     ]
 
 
-def _row(first: Candidate, found: Sequence[float] | RowError, wanted: int) -> dict[str, Any]:
+def _row(first: PoolCandidate, found: Sequence[float] | RowError, wanted: int) -> dict[str, Any]:
     row = {"problem_id": first.problem_id, "candidate": first.candidate, "scores": None, "error": None}
     if isinstance(found, RowError):
         return {**row, "error": str(found)}
@@ -156,12 +153,12 @@ def _row(first: Candidate, found: Sequence[float] | RowError, wanted: int) -> di
     return {**row, "scores": list(map(float, found))}
 
 
-def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _distinct(candidates: Sequence[PoolCandidate]) -> list[PoolCandidate]:
     """The first candidate of every response."""
     return list({_key(candidate): candidate for candidate in reversed(candidates)}.values())
 
 
-def _key(candidate: Candidate) -> tuple[str, ...]:
+def _key(candidate: PoolCandidate) -> tuple[str, ...]:
     return (candidate.text, *candidate.steps)
 
 
@@ -180,7 +177,7 @@ class CriticScores:
     errors: Counter[str]
     rows: dict[str, dict[int, list[float] | None]] = field(repr=False)
 
-    def of(self, candidates: Sequence[Candidate]) -> list[list[float] | None]:
+    def of(self, candidates: Sequence[PoolCandidate]) -> list[list[float] | None]:
         """The scores of one problem's candidates, in their order."""
         own = self.rows[candidates[0].problem_id]
         known = {_key(candidates[number]): scores for number, scores in own.items()}
@@ -198,7 +195,7 @@ def read_scores(pool: Pool) -> list[CriticScores]:
 
 
 def _read(store: Store, pool: Pool, name: str) -> CriticScores:
-    held = _about(store, pool)
+    held = _about(store, pool) or {}
     rows: dict[str, dict[int, list[float] | None]] = {}
     errors: Counter[str] = Counter()
     for row in read_parts(store):

@@ -21,9 +21,10 @@ from typing import Any
 import pyarrow.fs as pafs
 from tqdm import tqdm
 
+from pipeline import atomic
 from pipeline.config import PublishConfig
 from pipeline.errors import RowError, UserError
-from pipeline.records import IMPORTED_SCHEMA, Image, Problem
+from pipeline.records import IMPORTED_SCHEMA, Image, Problem, SolutionId
 from pipeline.store import one_line_io_errors, open_uri
 from stages.exchange.corpus import AnnotationFile, annotation_files, image_place
 from stages.exchange.format import ImportOptions
@@ -36,7 +37,7 @@ from stages.load.sources.files import parse_line
 from stages.load.sources.images import read_images
 from stages.load.sources.roots import ImageRoot, open_root
 from stages.publish.kept import Kept, keep
-from stages.publish.shards import ShardWriter, check_output, place, replacing
+from stages.publish.shards import DOCUMENTS, ShardWriter, check_output
 from stages.publish.stats import Stats, count_steps
 
 POLICY = "imported"
@@ -90,7 +91,7 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
         )
     files = annotation_files(path)
     filesystem, out_dir = open_uri(out)
-    out_dir = place(out_dir, filesystem)
+    out_dir = atomic.place(out_dir, filesystem)
     check_output(out_dir, filesystem)
     root = _root(path, options)
     local = isinstance(filesystem, pafs.LocalFileSystem)
@@ -104,7 +105,7 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
         buckets = Buckets(Path(temporary))
         layouts = [_read_file(format, index, file, root, options, buckets, refused) for index, file in enumerate(files)]
         _check_layouts(layouts, files)
-        with replacing(out_dir, filesystem) as folder:
+        with atomic.new_folder(out_dir, filesystem, DOCUMENTS) as folder:
             with closing(ShardWriter(folder, filesystem, PublishConfig(), IMPORTED_SCHEMA)) as shards:
                 for rows in _problems(format, buckets, files, layouts, root, options, refused):
                     shards.add(rows)
@@ -118,7 +119,7 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
             how, name = readers()[format], Path(out_dir).name
             texts, table = documents(name, how.released, stats.document(), options.threshold, how.scored)
             for name, text in texts.items():
-                with filesystem.open_output_stream(f"{folder}/{name}") as file:
+                with atomic.opened(f"{folder}/{name}", filesystem) as file:
                     file.write(text.encode())
     return table
 
@@ -243,7 +244,7 @@ def _problems(
             for _, row in rows:
                 refused.add(row.source, row.kept.file, row.kept.row, error)
             continue
-        yield [_published(row, f"{problem_id}/{POLICY}/s{k}", images) for k, (_, row) in enumerate(rows)]
+        yield [_published(row, str(SolutionId(problem_id, POLICY, k)), images) for k, (_, row) in enumerate(rows)]
 
 
 def _images(row: _Row, layout: Layout, root: ImageRoot | None) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import itertools
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from pipeline import atomic, origin
 from pipeline.errors import RowError, UserError
-from pipeline.records import IMPORTED_SCHEMA
+from pipeline.records import IMPORTED_SCHEMA, problem_of
 from pipeline.store import open_uri
 from stages.publish.drawn import biased_by
 from stages.publish.kept import kept_of
@@ -150,11 +150,9 @@ def prepare(config: TrainConfig, processor: Any, layout: Layout, labels: Labels 
     data = fingerprint(shards)
     folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout, labels)}"
     if not folder.exists():
-        staging = folder.with_suffix(".tmp")
-        shutil.rmtree(staging, ignore_errors=True)
-        facts = {"fingerprint": data, **_write(config, shards, processor, layout, labels, staging)}
-        (staging / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        staging.rename(folder)
+        with atomic.new_folder(folder) as staging:
+            facts = {"fingerprint": data, **_write(config, shards, processor, layout, labels, Path(staging))}
+            atomic.write(f"{staging}/facts.json", json.dumps(facts, indent=1))
     return load_prepared(folder)
 
 
@@ -186,7 +184,7 @@ def _key(config: TrainConfig, data: str, processor: Any, layout: Layout, labels:
         _FORMAT, data, repr(layout), tokenizer, processor.chat_template, processor.image_processor.to_json_string(),
         config.data.model_dump(exclude={"path"}), target, config.loss.model_dump(), config.seed,
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    return origin.digest(parts)[:12]
 
 
 def _write(
@@ -391,7 +389,7 @@ def _rows(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[dict[str, 
 
 
 def _problem_id(row: Mapping[str, Any]) -> str:
-    return str(row["id"]).split("/")[0]
+    return problem_of(row["id"])
 
 
 def _uniform(text: str) -> float:

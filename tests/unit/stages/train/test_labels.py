@@ -233,9 +233,7 @@ def test_an_older_training_resumes_with_the_new_default(older: TrainConfig, tmp_
     train_with()
     assert yaml.safe_load((Path(older.run_dir) / "train.yaml").read_text())["target"]["threshold"] is None
     train_with(target__threshold=0.0)
-    with pytest.raises(
-        UserError, match=r"target\.threshold: .* a training with 0\.0, not 0\.5: set it to 0\.0 to resume"
-    ):
+    with pytest.raises(UserError, match=r"training with other settings: target\.threshold \(0\.0, now 0\.5\): restore"):
         train_with(target__threshold=0.5)
 
 
