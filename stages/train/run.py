@@ -298,6 +298,8 @@ def _check_settings(config: TrainConfig, run_dir: Path, labels: Labels) -> None:
         now = _bound(config)
         if labels.same(before[_THRESHOLD], now[_THRESHOLD]):
             before[_THRESHOLD] = now[_THRESHOLD]
+        elif now[_THRESHOLD] is None:
+            now[_THRESHOLD] = "the labels as published"
         what = "holds checkpoints of a training with other settings"
         origin.check(str(run_dir), before, now, _MEND, what)
 

@@ -244,7 +244,7 @@ def test_an_older_training_of_other_labels_than_published_is_not_resumed_silentl
     plain = config(tmp_path, older.data.path, model__base=str(POLICY))
     (Path(older.run_dir) / "train.yaml").write_text(dump_settings(older))
     with pytest.raises(
-        UserError, match=r"holds checkpoints of a training with 0\.0, not the labels as published: set it"
+        UserError, match=r"other settings: target\.threshold \(0\.0, now the labels as published\): restore"
     ):
         train(plain)
 
