@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.config import RunConfig, ledger_view, parse_config
 from pipeline.errors import UserError
+from pipeline.inputs import located, searched
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
 
@@ -22,7 +23,10 @@ def read_templates(config: RunConfig) -> dict[str, str]:
     templates = {}
     for name in sorted({source.prompt or config.prompt for source in config.sources}):
         try:
-            text = Path(name).read_text(encoding="utf-8")
+            text = Path(located(name, config.folders)).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            places = searched(name, config.folders)
+            raise UserError(f"prompt: {name}: no such file{places}; prompts/ has some") from None
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"prompt: {name} can't be read ({error}); prompts/ has some") from None
         if "{question}" not in text:

@@ -13,6 +13,7 @@ from pydantic import Field
 from pipeline.config import EngineConfig
 from pipeline.engine.policy import check_engine
 from pipeline.errors import RowError, UserError
+from pipeline.inputs import located, searched
 from pipeline.prompts import prompt_file
 from pipeline.settings import Strict
 from stages.evaluate.critic import Critic, Item, Judged
@@ -106,9 +107,12 @@ def read_prompt(settings: CriticConfig) -> str:
     Raises:
         UserError: the file can't be read, or lacks a placeholder.
     """
-    path = Path(settings.prompt) if settings.prompt else prompt_file(f"critic_{settings.judging}_v2.txt")
+    name, folders = settings.prompt, settings.folders
+    path = Path(located(name, folders)) if name else prompt_file(f"critic_{settings.judging}_v2.txt")
     try:
         text = path.read_text(encoding="utf-8").rstrip("\n")
+    except FileNotFoundError:
+        raise UserError(f"prompt={path}: no such file{searched(str(path), folders)}: correct it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"prompt={path}: can't be read: {error}") from error
     needed = ("{question}", "{steps}") if settings.judging == "all" else ("{question}", "{steps}", "{step}")

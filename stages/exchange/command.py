@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.inputs import located
 
 IMPORTS = ("raw", "conversations")
 EXPORTS = ("conversations", "raw", "messages", "math-shepherd", "prm800k", "parquet")
@@ -60,7 +61,7 @@ def _export(options: argparse.Namespace) -> None:
         "--system": options.system is not None,
     }
     check_options(options.format, [option for option, is_given in given.items() if is_given])
-    path = Path(options.system or DEFAULT_SYSTEM)
+    path = Path(located(options.system) if options.system else DEFAULT_SYSTEM)
     try:
         system = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from pipeline.errors import RowError, UserError
+from pipeline.inputs import located, searched
 from pipeline.records import IMPORTED_SCHEMA
 from stages.label import biased_strategies
 from stages.publish.kept import kept_of
@@ -79,15 +80,17 @@ def is_held_out(problem_id: str, share: float, seed: int) -> bool:
     return _uniform(f"held out {seed} {problem_id}") < share
 
 
-def find_shards(folder: str) -> list[Path]:
-    """The shards of a published dataset, each of the right schema.
+def find_shards(path: str, folders: Sequence[Path] = ()) -> list[Path]:
+    """The shards of a published dataset, each of the right schema; `folders` are those of the config that names it.
 
     Raises:
         UserError: there is none, or one has another schema.
     """
-    shards = sorted(Path(folder).glob("*.parquet"))
+    folder = Path(located(path, folders))
+    shards = sorted(folder.glob("*.parquet"))
     if not shards:
-        raise UserError(f"data.path: {folder} holds no .parquet shards: `visualprm dataset` makes them")
+        places = "" if folder.exists() else searched(path, folders)
+        raise UserError(f"data.path: {path} holds no .parquet shards{places}: `visualprm dataset` makes them")
     for shard in shards:
         try:
             schema = pq.read_schema(shard)
@@ -118,7 +121,7 @@ def prepare(config: TrainConfig, processor: Any, layout: Layout) -> Prepared:
     Raises:
         UserError: the shards can't be used, or nothing is left to train on.
     """
-    shards = find_shards(config.data.path)
+    shards = find_shards(config.data.path, config.data.folders)
     _check_strategies(config)
     data = fingerprint(shards)
     folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout)}"
@@ -136,7 +139,7 @@ def _check_strategies(config: TrainConfig) -> None:
 
     Counts are no such target: the likelihood of k of n is the same whatever made the drawing stop.
     """
-    path = Path(config.data.path) / "stats.json"
+    path = Path(located(config.data.path, config.data.folders)) / "stats.json"
     figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     target = config.target
     if biased := biased_strategies(figures):

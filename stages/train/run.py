@@ -18,6 +18,7 @@ import yaml
 
 from pipeline.cluster import joining, own_modules
 from pipeline.errors import UserError
+from pipeline.inputs import located, searched
 from pipeline.settings import dump_settings
 from stages.reward.config import PrmConfig
 from stages.reward.render import Layout, label_ids
@@ -77,7 +78,11 @@ def make_layout(config: TrainConfig) -> Layout:
     system = None
     if config.model.system is not None:
         try:
-            system = Path(config.model.system).read_text(encoding="utf-8").rstrip("\n")
+            place = located(config.model.system, config.model.folders)
+            system = Path(place).read_text(encoding="utf-8").rstrip("\n")
+        except FileNotFoundError:
+            places = searched(config.model.system, config.model.folders)
+            raise UserError(f"model.system: {config.model.system}: no such file{places}: correct it") from None
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"model.system: {config.model.system} can't be read: {error}") from error
     return _layout(config, system)
@@ -255,7 +260,7 @@ def _runtime_environment(address: str | None) -> dict[str, Any]:
 
 def _worker_settings(config: TrainConfig, prepared: Prepared) -> dict[str, Any]:
     """What `_ray_worker` is given: a worker elsewhere has another working directory, and none of this one's files."""
-    base = Path(config.model.base)
+    base = Path(located(config.model.base, config.model.folders))
     places = {name: str(Path(getattr(config, name)).absolute()) for name in ("run_dir", "output_dir")}
     model = config.model.model_copy(update={"base": str(base.absolute())} if base.is_dir() else {})
     return {
