@@ -30,10 +30,10 @@ def located(name: str, beside: Iterable[Path] = ()) -> str:
 def searched(name: str, beside: Iterable[Path] = ()) -> str:
     """Where a missing input was looked for, for a message: ` (looked for as /work/a.txt and /configs/a.txt)`.
 
-    Empty for an absolute path, which says it itself.
+    Empty for an absolute path or an address, which says it itself.
     """
     places = list(dict.fromkeys(os.path.abspath(place) for place in _places(name, beside)))
-    return "" if places == [name] else f" (looked for as {' and '.join(places)})"
+    return "" if places == [name] or "://" in name else f" (looked for as {' and '.join(places)})"
 
 
 def packaged(name: str) -> Path:

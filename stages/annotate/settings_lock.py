@@ -57,7 +57,10 @@ def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], 
         UserError: there is no such run, or its settings differ; names the keys.
     """
     if not (earlier.exists("ledger.json") and earlier.exists("problems.json")):
-        raise UserError(f"input.ledger: {earlier.uri}: no run with loaded problems is here; name a run directory")
+        places = searched(config.input.ledger or "", config.input.folders)
+        raise UserError(
+            f"input.ledger: {earlier.uri}: no run with loaded problems is here{places}; name a run directory"
+        )
     wanted = _ledger_keys(config, templates, model)
     if changes := _changes(_without_strategy(_held(earlier)), _without_strategy(wanted)):
         raise UserError(

@@ -70,7 +70,7 @@ def test_a_message_names_the_places(places: tuple[Path, Path]) -> None:
     assert searched("a.txt", [beside]) == f" (looked for as {here}/a.txt and {beside}/a.txt)"
     assert searched("a.txt", [here]) == f" (looked for as {here}/a.txt)"
     assert searched("prompts/a.txt") == f" (looked for as {here}/prompts/a.txt and {ROOT}/prompts/a.txt)"
-    assert searched("/a.txt", [beside]) == ""
+    assert searched("/a.txt", [beside]) == searched("s3://bucket/a", [beside]) == ""
 
 
 def test_a_prompt_beside_the_config_is_read_and_recorded_as_written(places: tuple[Path, Path]) -> None:
