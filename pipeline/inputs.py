@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from pipeline.errors import UserError
+
 PACKAGED = ("configs", "demo", "prompts")
 """The packages that hold data files, found by import: on a node of a cluster each lies in a folder of its own."""
 
@@ -34,6 +36,21 @@ def searched(name: str, beside: Iterable[Path] = ()) -> str:
     """
     places = list(dict.fromkeys(os.path.abspath(place) for place in _places(name, beside)))
     return "" if places == [name] or "://" in name else f" (looked for as {' and '.join(places)})"
+
+
+def read_input(key: str, name: str, beside: Iterable[Path] = ()) -> str:
+    """The text of the file `name` that the setting or option `key` asks for.
+
+    Raises:
+        UserError: it is nowhere, or can't be read as UTF-8.
+    """
+    beside = tuple(beside)
+    try:
+        return Path(located(name, beside)).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{key}: {name}: no such file{searched(name, beside)}; correct the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{key}: {name} can't be read: {error}") from error
 
 
 def packaged(name: str) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline.config import RunConfig, ledger_view, parse_config
 from pipeline.errors import UserError
-from pipeline.inputs import located, searched
+from pipeline.inputs import read_input, searched
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
 
@@ -22,13 +21,7 @@ def read_templates(config: RunConfig) -> dict[str, str]:
     """
     templates = {}
     for name in sorted({source.prompt or config.prompt for source in config.sources}):
-        try:
-            text = Path(located(name, config.folders)).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            places = searched(name, config.folders)
-            raise UserError(f"prompt: {name}: no such file{places}; prompts/ has some") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"prompt: {name} can't be read ({error}); prompts/ has some") from None
+        text = read_input("prompt", name, config.folders)
         if "{question}" not in text:
             raise UserError(f"prompt: {name} has no {{question}}, so the policy would not see the question: add it")
         templates[name] = text

@@ -18,7 +18,7 @@ import yaml
 
 from pipeline.cluster import joining, own_modules
 from pipeline.errors import UserError
-from pipeline.inputs import located, searched
+from pipeline.inputs import located, read_input
 from pipeline.settings import dump_settings
 from stages.reward.config import PrmConfig
 from stages.reward.render import Layout, label_ids
@@ -77,14 +77,7 @@ def make_layout(config: TrainConfig) -> Layout:
     """
     system = None
     if config.model.system is not None:
-        try:
-            place = located(config.model.system, config.model.folders)
-            system = Path(place).read_text(encoding="utf-8").rstrip("\n")
-        except FileNotFoundError:
-            places = searched(config.model.system, config.model.folders)
-            raise UserError(f"model.system: {config.model.system}: no such file{places}: correct it") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"model.system: {config.model.system} can't be read: {error}") from error
+        system = read_input("model.system", config.model.system, config.model.folders).rstrip("\n")
     return _layout(config, system)
 
 

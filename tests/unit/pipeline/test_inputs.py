@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from pipeline.config import EngineConfig, InputConfig, RunConfig, load_config, parse_config
 from pipeline.engine.policy import check_model, model_fingerprint
 from pipeline.errors import UserError
-from pipeline.inputs import PACKAGED, located, packaged, searched
+from pipeline.inputs import PACKAGED, located, packaged, read_input, searched
 from pipeline.prompts import prompt_file
 from pipeline.settings import dump_settings
 from stages.annotate.settings_lock import read_templates
+from stages.load.given_responses import fingerprint, open_responses
 from stages.load.paths import locate
+from stages.train import base_model
+from stages.train.config import load_train_config
+from stages.train.prepare import find_shards
+from stages.train.run import _worker_settings, make_layout
 from tests.places import POLICY, ROOT
 
 PROMPT = "prompts/demo_v1.txt"
@@ -90,7 +98,7 @@ def test_a_missing_prompt_is_one_line_with_the_places(places: tuple[Path, Path])
     with pytest.raises(UserError) as caught:
         read_templates(made)
     assert str(caught.value) == (
-        f"prompt: none.txt: no such file (looked for as {here}/none.txt and {beside}/none.txt); prompts/ has some"
+        f"prompt: none.txt: no such file (looked for as {here}/none.txt and {beside}/none.txt); correct the path"
     )
 
 
@@ -154,3 +162,39 @@ def test_every_prompt_that_ships_is_found_from_anywhere(places: tuple[Path, Path
     names = sorted(path.name for path in (ROOT / "prompts").glob("*.txt"))
     assert names
     assert all(prompt_file(name).is_file() for name in names)
+
+
+def test_responses_and_an_earlier_run_lie_beside_the_config(places: tuple[Path, Path]) -> None:
+    here, beside = places
+    sources = "name: x\nsources: [{name: a, path: a.jsonl}]\n"
+    made = config(beside, sources + "input: {responses: r.jsonl}")
+    told = f"input.responses: r.jsonl: no such file (looked for as {here}/r.jsonl and {beside}/r.jsonl); correct it"
+    with pytest.raises(UserError) as caught:
+        fingerprint(made)
+    assert str(caught.value) == told
+    write(beside, '{"id": 1, "response": "Final answer: 4"}', "r.jsonl")
+    assert fingerprint(made).startswith("+responses@")
+    assert open_responses(made) is not None
+    continued = config(beside, sources + "input: {ledger: runs/old}")
+    write(beside, '{"engine.model": "policy@1+responses@2"}', "runs/old/ledger.json")
+    assert fingerprint(continued) == "+responses@2"
+
+
+def test_inputs_of_a_training_lie_beside_its_config(places: tuple[Path, Path]) -> None:
+    here, beside = places
+    text = "name: x\ndata: {path: shards}\nmodel: {base: demo/policy, system: system.txt}"
+    write(beside, text, "train.yaml")
+    made = load_train_config(beside / "train.yaml")
+    assert base_model.fingerprint(made.model) == model_fingerprint(EngineConfig(model=str(POLICY)))
+    assert _worker_settings(made, cast(Any, SimpleNamespace(folder=here)))["config"]["model"]["base"] == str(POLICY)
+    looked = f"(looked for as {here}/shards and {beside}/shards)"
+    with pytest.raises(UserError, match=re.escape(f"data.path: shards holds no .parquet shards {looked}: `visualprm")):
+        find_shards(made.data.path, made.data.folders)
+    write(beside, "Judge the steps.\n", "system.txt")
+    assert make_layout(made).system == "Judge the steps."
+
+
+def test_a_text_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xff")
+    with pytest.raises(UserError, match=r"--system: /.*/a\.txt can't be read: 'utf-8' codec"):
+        read_input("--system", str(tmp_path / "a.txt"))
