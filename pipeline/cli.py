@@ -66,8 +66,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+class _Version(argparse.Action):
+    """Looks the versions up only where they are asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from pipeline.version import version_line
+
+        print(version_line())
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="visualprm", description="Process supervision for multimodal reasoning.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="version, commit where it is known, Ray and vLLM")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(name).add(commands)

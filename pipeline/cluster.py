@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
+from pipeline.inputs import PACKAGED
 
 WORKER_ENV = {
     "VLLM_LOGGING_LEVEL": "WARNING",
@@ -64,11 +66,11 @@ def _knock(address: str) -> None:
 
 
 def own_modules() -> list[ModuleType]:
-    """The code that travels with a job to a cluster, which has the packages that it needs but not this one."""
-    import pipeline
-    import stages
+    """The code that travels with a job to a cluster, which has the packages that it needs but not this one.
 
-    return [pipeline, stages]
+    Its data files go with it. Ray puts each module into a folder of its own, where `pipeline.inputs` finds them.
+    """
+    return [importlib.import_module(name) for name in ("pipeline", "stages", *PACKAGED, "visualprm")]
 
 
 @contextmanager

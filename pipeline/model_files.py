@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.inputs import located
 
 
 def is_hub_id(model: str) -> bool:
@@ -28,6 +29,7 @@ def model_file(model: str, name: str, fetch: bool = False) -> Path | None:
         UserError: the model can be neither; or it is to be fetched, and the hub doesn't know it, or can't be asked
             and the cache doesn't tell.
     """
+    model = located(model)
     local = Path(model) / name
     if local.is_file():
         return local

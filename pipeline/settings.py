@@ -11,16 +11,31 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import UserError
+from pipeline.inputs import located, searched
 
 
 class Strict(BaseModel):
     """A group of settings. Every field's docstring gives its unit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    _folders: tuple[Path, ...] = PrivateAttr(())
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of the files that these settings were read from: `pipeline.inputs` looks for inputs there, too."""
+        return self._folders
+
+    def model_post_init(self, context: Any) -> None:
+        self._folders = tuple(context["folders"]) if context else ()
+
+    def __eq__(self, other: object) -> bool:
+        # Where a config lies is no setting.
+        return type(self) is type(other) and self.__dict__ == other.__dict__
 
 
 Settings = TypeVar("Settings", bound=Strict)
@@ -29,18 +44,25 @@ Settings = TypeVar("Settings", bound=Strict)
 def load_settings(model: type[Settings], path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     """Reads a YAML file, applies `key.sub=value` overrides (values in YAML) and validates.
 
-    `extends: other.yaml`, relative to the file, starts from another file's keys; lists are replaced as a whole.
+    The file is one of the user's, or ships with the package (`configs/demo.yaml`). `extends: other.yaml`, relative to
+    the file or from the package, starts from another file's keys; lists are replaced as a whole.
 
     Raises:
         UserError: one line that names the file, the key and the mend.
     """
-    return parse_settings(model, _read(Path(path)), overrides, str(path))
+    data, files = _read(_config_file(str(path)))
+    folders = dict.fromkeys(file.parent.absolute() for file in files)
+    return parse_settings(model, data, overrides, str(path), tuple(folders))
 
 
 def parse_settings(
-    model: type[Settings], data: dict[str, Any], overrides: Sequence[str] = (), origin: str = "config"
+    model: type[Settings],
+    data: dict[str, Any],
+    overrides: Sequence[str] = (),
+    origin: str = "config",
+    folders: tuple[Path, ...] = (),
 ) -> Settings:
-    """The settings that keys and values stand for, after the overrides.
+    """The settings that keys and values stand for, after the overrides; `folders` are those of their files.
 
     Raises:
         UserError: as `load_settings`.
@@ -48,7 +70,7 @@ def parse_settings(
     for override in overrides:
         _apply(data, override)
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context={"folders": folders})
     except ValidationError as error:
         raise UserError(f"{origin}: {_first_line(error, model)}") from error
 
@@ -68,17 +90,27 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {key: leaf for name, item in parts for key, leaf in flat(item, name).items()}
 
 
-def _read(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The keys of a file over those of the file that it extends."""
+def _read(path: Path, extended_by: tuple[Path, ...] = ()) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """The keys of a file over those of the file that it extends, and both files."""
     if path.resolve() in extended_by:
         raise UserError(f"{path}: extends itself: name another file")
     data = _read_yaml(path)
     base = data.pop("extends", None)
     if base is None:
-        return data
+        return data, (path,)
     if not isinstance(base, str):
         raise UserError(f"{path}: extends: name one file")
-    return _merged(_read(path.parent / base, (*extended_by, path.resolve())), data)
+    under, files = _read(_config_file(base, path.parent), (*extended_by, path.resolve()))
+    return _merged(under, data), (path, *files)
+
+
+def _config_file(name: str, folder: Path = Path()) -> Path:
+    """A config by its name: in the folder of the file that extends it, or where any input may lie."""
+    inner = folder / name
+    found = inner if inner.exists() else Path(located(name))
+    if not found.exists():
+        raise UserError(f"{name}: no such config file{searched(name, [folder])}; configs/ has some to start from")
+    return found
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -92,8 +124,6 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such config file; configs/ has some to start from") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: can't be read: {error}") from error
     except yaml.YAMLError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline import origin
 from pipeline.config import EngineConfig, RunConfig
 from pipeline.errors import UserError
+from pipeline.inputs import located, searched
 from pipeline.model_files import context_length, is_hub_id, model_config
 
 
@@ -18,9 +19,12 @@ def check_model(engine: EngineConfig) -> None:
     Raises:
         UserError: it isn't.
     """
-    folder = Path(engine.model)
-    if engine.kind == "vllm" and not is_hub_id(engine.model) and not (folder / "config.json").is_file():
-        raise UserError(f"engine.model: {folder} holds no config.json: give a model folder, or a hub id as owner/name")
+    model = located(engine.model, engine.folders)
+    if engine.kind == "vllm" and not is_hub_id(model) and not (Path(model) / "config.json").is_file():
+        places = "" if Path(model).exists() else searched(engine.model, engine.folders)
+        raise UserError(
+            f"engine.model: {Path(model)} holds no config.json{places}: give a model folder, or a hub id as owner/name"
+        )
 
 
 def check_engine(engine: EngineConfig) -> None:
@@ -43,7 +47,7 @@ def check_engine(engine: EngineConfig) -> None:
             close = difflib.get_close_matches(key, names, n=1)
             meant = f" (did you mean {close[0]!r}?)" if close else ""
             raise UserError(f"engine.args.{key}: vLLM has no such setting{meant}; remove it or correct its spelling")
-    longest = context_length(model_config(engine.model))
+    longest = context_length(model_config(located(engine.model, engine.folders)))
     # Overrides may change what the model's file says.
     if longest is not None and engine.max_model_len > longest and "hf_overrides" not in engine.args:
         raise UserError(
@@ -53,7 +57,7 @@ def check_engine(engine: EngineConfig) -> None:
 
 def model_fingerprint(engine: EngineConfig) -> str:
     """The model's name, and for a local folder also a hash over all that it is made of, weights and tokenizer included."""
-    folder = Path(engine.model)
+    folder = Path(located(engine.model, engine.folders))
     if engine.kind == "scripted":
         return "scripted"
     if not folder.is_dir():

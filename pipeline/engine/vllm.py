@@ -22,6 +22,7 @@ from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import ChatText
 from pipeline.engine.gauges import Gauges
 from pipeline.errors import EngineDead, RowError
+from pipeline.inputs import located
 
 CPU_ARGS: dict[str, Any] = {
     # Seeded requests fail under chunked prefill on the CPU, whose generators have no offset.
@@ -66,7 +67,9 @@ class VllmEngine:
         # own process says what killed it, and we raise `EngineDead`.
         for name, level in (("async_llm", logging.CRITICAL), ("core_client", logging.ERROR)):
             logging.getLogger(f"vllm.v1.engine.{name}").setLevel(level)
-        self._text = ChatText(config.model, config.trust_remote_code)
+        # Here and not by the caller: on another machine the package lies elsewhere.
+        model = located(config.model, config.folders)
+        self._text = ChatText(model, config.trust_remote_code)
         self.chat, self.encode, self.ends = self._text.chat, self._text.encode, self._text.ends
         defaults: dict[str, Any] = CPU_ARGS if current_platform.is_cpu() else {}
         args = {
@@ -80,7 +83,7 @@ class VllmEngine:
         self.gauges = Gauges()
         self._llm = AsyncLLM.from_engine_args(
             AsyncEngineArgs(
-                model=config.model,
+                model=model,
                 dtype=config.dtype,
                 max_model_len=config.max_model_len,
                 tensor_parallel_size=config.tensor_parallel_size,

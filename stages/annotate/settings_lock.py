@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pipeline import origin
 from pipeline.config import RunConfig, ledger_view, parse_config
 from pipeline.errors import UserError
+from pipeline.inputs import read_input, searched
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
 
@@ -20,10 +20,7 @@ def read_templates(config: RunConfig) -> dict[str, str]:
     """
     templates = {}
     for name in sorted({source.prompt or config.prompt for source in config.sources}):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"prompt: {name} can't be read ({error}); prompts/ has some") from None
+        text = read_input("prompt", name, config.folders)
         if "{question}" not in text:
             raise UserError(f"prompt: {name} has no {{question}}, so the policy would not see the question: add it")
         templates[name] = text
@@ -53,7 +50,10 @@ def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], 
         UserError: there is no such run, or its settings differ; names the keys.
     """
     if not (earlier.exists("ledger.json") and earlier.exists("problems.json")):
-        raise UserError(f"input.ledger: {earlier.uri}: no run with loaded problems is here; name a run directory")
+        places = searched(config.input.ledger or "", config.input.folders)
+        raise UserError(
+            f"input.ledger: {earlier.uri}: no run with loaded problems is here{places}; name a run directory"
+        )
     held, wanted = _without_strategy(_held(earlier)), _without_strategy(_ledger_keys(config, templates, model))
     mend = "use its own, only the strategy and its parameters may change"
     origin.check(f"input.ledger: {earlier.uri}", held, wanted, mend)

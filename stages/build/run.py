@@ -6,6 +6,7 @@ import time
 
 from pipeline.config import RunConfig
 from pipeline.engine.policy import check_engine, model_fingerprint
+from pipeline.inputs import located
 from pipeline.store import Store, open_uri
 from stages.annotate.complete import complete_ledger
 from stages.annotate.progress import clock, current_rate
@@ -29,7 +30,7 @@ def run_dataset(config: RunConfig) -> None:
     store = Store(config.run_dir)
     check_sections(config)
     check_reference(config)
-    earlier = Store(config.input.ledger) if config.input.ledger else None
+    earlier = Store(located(config.input.ledger, config.input.folders)) if config.input.ledger else None
     if earlier:
         check_earlier(earlier, config, templates, model)
     store.make()

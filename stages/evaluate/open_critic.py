@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from pydantic import Field
 from pipeline.config import EngineConfig
 from pipeline.engine.policy import check_engine
 from pipeline.errors import RowError, UserError
+from pipeline.inputs import read_input
 from pipeline.prompts import prompt_file
 from pipeline.settings import Strict
 from stages.evaluate.critic import Critic, Item, Judged
@@ -106,12 +106,9 @@ def read_prompt(settings: CriticConfig) -> str:
     Raises:
         UserError: the file can't be read, or lacks a placeholder.
     """
-    path = Path(settings.prompt) if settings.prompt else prompt_file(f"critic_{settings.judging}_v2.txt")
-    try:
-        text = path.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"prompt={path}: can't be read: {error}") from error
+    name = settings.prompt or str(prompt_file(f"critic_{settings.judging}_v2.txt"))
+    text = read_input("prompt", name, settings.folders).rstrip("\n")
     needed = ("{question}", "{steps}") if settings.judging == "all" else ("{question}", "{steps}", "{step}")
     if missing := [key for key in needed if key not in text]:
-        raise UserError(f"prompt={path}: judging={settings.judging} needs {missing[0]} in it")
+        raise UserError(f"prompt: {name}: judging={settings.judging} needs {missing[0]} in it")
     return text

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.inputs import read_input
 from stages.exchange.formats import exports, readers
 
 
@@ -60,11 +60,7 @@ def _export(options: argparse.Namespace) -> None:
         "--system": options.system is not None,
     }
     check_options(options.format, [option for option, is_given in given.items() if is_given])
-    path = Path(options.system or DEFAULT_SYSTEM)
-    try:
-        system = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--system {path}: can't be read: {error}") from error
+    system = read_input("--system", options.system or str(DEFAULT_SYSTEM)).strip()
     name = Path(options.out).resolve().name
     chosen = ExportOptions(name, system, options.threshold, options.cut_after_error)
     print(export_dataset(options.dataset, options.format, options.out, chosen))

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from pipeline.config import RunConfig
 from pipeline.errors import RowError, UserError
+from pipeline.inputs import located, searched
 from pipeline.records import Problem, Rejected, asked
 from pipeline.store import Store
 from stages.load.sources.files import parse_line
@@ -118,7 +119,8 @@ class Responses:
 
 def open_responses(config: RunConfig) -> Responses | None:
     """The configured file, or none."""
-    return Responses(config.input.responses, len(config.sources) > 1) if config.input.responses else None
+    place = _place(config)
+    return Responses(place, len(config.sources) > 1) if place else None
 
 
 def fingerprint(config: RunConfig) -> str:
@@ -127,14 +129,23 @@ def fingerprint(config: RunConfig) -> str:
     A run that goes on from another's ledger has that one's: its solutions are those responses.
     """
     if config.input.ledger is not None:
-        return _taken_over(Store(config.input.ledger))
-    if config.input.responses is None:
+        return _taken_over(Store(located(config.input.ledger, config.input.folders)))
+    place = _place(config)
+    if place is None:
         return ""
     try:
-        with open(config.input.responses, "rb") as file:
+        with open(place, "rb") as file:
             return f"{MARK}{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+    except FileNotFoundError:
+        places = searched(place, config.input.folders)
+        raise UserError(f"{NAME}: {place}: no such file{places}; correct it") from None
     except OSError as error:
         raise UserError(f"{NAME}: {config.input.responses}: can't be read: {error.strerror}") from error
+
+
+def _place(config: RunConfig) -> str | None:
+    responses = config.input.responses
+    return None if responses is None else located(responses, config.input.folders)
 
 
 def _taken_over(earlier: Store) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
+from pipeline.inputs import searched
 from pipeline.records import Problem, Rejected
 from stages.load.sources.fields import parse_row, read_question, read_row_images, row_id
 from stages.load.sources.readers import open_rows
@@ -110,7 +111,8 @@ def _printable(detail: str) -> str:
 def image_root(source: SourceConfig) -> ImageRoot | None:
     """The place that image paths are relative to; a function or a hub dataset has none unless it is named."""
     if source.images is not None:
-        return open_root(source.images, f"source {source.name!r}, images {source.images}")
+        places = searched(source.images, source.folders)
+        return open_root(source.images, f"source {source.name!r}, images {source.images}", places)
     if source.path is not None:
         return open_root(Path(source.path).parent, f"source {source.name!r}")
     if source.dataset is not None and Path(source.dataset).is_dir():

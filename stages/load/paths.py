@@ -1,4 +1,4 @@
-"""Where the sources' files lie: relative paths below one folder, environment variables filled in."""
+"""Where the sources' files lie: environment variables filled in, then below `data_root` or where any input may lie."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.config import SourceConfig
 from pipeline.errors import UserError
+from pipeline.inputs import located, searched
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
@@ -20,31 +21,36 @@ def locate(sources: Sequence[SourceConfig], data_root: str | None) -> list[Sourc
         UserError: a variable is not set, `data_root` is no folder, or a source's file is not there; told before
             any source is read, since reading them all takes hours.
     """
-    root = _folder(data_root)
-    located = [_located(source, root) for source in sources]
-    missing = [source for source in located if source.path is not None and not Path(source.path).exists()]
+    found = [_located(source, data_root) for source in sources]
+    missing = [source for source in found if source.path is not None and not Path(source.path).exists()]
     if missing:
-        more = f" ({len(missing)} of {len(located)} sources' files are missing)" if len(missing) > 1 else ""
-        name, path = missing[0].name, missing[0].path
-        raise UserError(f"source {name!r}, path {path}: no such file; correct the path{more}")
-    return located
+        more = f" ({len(missing)} of {len(found)} sources' files are missing)" if len(missing) > 1 else ""
+        name, path, places = missing[0].name, missing[0].path, searched(str(missing[0].path), missing[0].folders)
+        raise UserError(f"source {name!r}, path {path}: no such file{places}; correct the path{more}")
+    return found
 
 
-def _folder(data_root: str | None) -> Path:
-    if data_root is None:
-        return Path()
-    folder = Path(_filled(data_root, "data_root"))
-    if not folder.is_dir():
-        raise UserError(f"data_root: {folder} is no folder: name the one that holds the sources' files")
-    return folder
+def _located(source: SourceConfig, data_root: str | None) -> SourceConfig:
+    folders = source.folders
+    root = None if data_root is None else _root(data_root, folders)
 
+    def place(path: str) -> str:
+        return located(path, folders) if root is None else str(root / path)
 
-def _located(source: SourceConfig, root: Path) -> SourceConfig:
     paths = {"path": source.path, "images": source.images}
     where = f"source {source.name!r}, "
-    return source.model_copy(
-        update={key: str(root / _filled(path, where + key)) for key, path in paths.items() if path is not None}
-    )
+    update = {key: place(_filled(path, where + key)) for key, path in paths.items() if path is not None}
+    if source.dataset is not None:
+        update["dataset"] = located(source.dataset, folders)
+    return source.model_copy(update=update)
+
+
+def _root(data_root: str, folders: Sequence[Path]) -> Path:
+    folder = located(_filled(data_root, "data_root"), folders)
+    if not Path(folder).is_dir():
+        places = searched(folder, folders)
+        raise UserError(f"data_root: {folder} is no folder{places}: name the one that holds the sources' files")
+    return Path(folder).absolute()
 
 
 def _filled(path: str, where: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import yaml
 
-import stages.plan
 from pipeline.settings import Strict
 from stages.plan.amount import Amount
 
@@ -85,6 +84,6 @@ class Assumptions(Strict):
 
 @cache
 def load_assumptions() -> Assumptions:
-    path = Path(stages.plan.__file__).parent / "assumptions.yaml"
-    data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = files("stages.plan").joinpath("assumptions.yaml").read_text(encoding="utf-8")
+    data: Any = yaml.safe_load(text)
     return Assumptions.model_validate(data)

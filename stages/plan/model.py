@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config import EngineConfig
+from pipeline.inputs import located
 from pipeline.model_files import model_config, model_file, text_config
 from stages.plan.cost import decoder_parameters
 from stages.plan.tiles import Tiling, tiling
@@ -31,14 +32,15 @@ class Model:
 
 def read_model(engine: EngineConfig) -> Model:
     """From a local folder or from what is already in the hub's cache; nothing is fetched."""
-    config = model_config(engine.model)
+    place = located(engine.model, engine.folders)
+    config = model_config(place)
     text = text_config(config)
     parameters, told = None, "unknown"
     if "num_hidden_layers" in text and "intermediate_size" in text:
         parameters, told = decoder_parameters(dict(text)), "the model's config"
     elif size := re.search(r"(\d+(?:\.\d+)?)B(?![a-zA-Z])", engine.model):
         parameters, told = float(size[1]) * 1e9, "the model's name"
-    return Model(config, tiling(config), parameters, told, _counter(engine.model))
+    return Model(config, tiling(config), parameters, told, _counter(place))
 
 
 def _counter(model: str) -> Callable[[str], int] | None:

@@ -1,4 +1,4 @@
-"""The rows of a published dataset, one at a time."""
+"""The rows of a published dataset, and the draws of a run's ledger, one at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.store import open_uri
+from pipeline.store import Store, open_uri
 
 NEEDED = ("id", "source", "images", "question", "prompt", "answer", "response", "steps_with_score")
 
@@ -59,3 +59,32 @@ def read_rows(dataset: str) -> Iterator[dict[str, Any]]:
                 # Not iter_batches: that one holds on to every row group it has read.
                 for batch in file.read_row_group(group, use_threads=False).to_batches(max_chunksize=1):
                     yield from batch.to_pylist()
+
+
+def read_draws(run: str) -> Iterator[dict[str, Any]]:
+    """The continuations of a run, a row for every step: `id` (of the solution), `step` (from 0), `text`, `draws`.
+
+    `id` is that of the dataset's row. A draw has `text`, `seed`, `finish_reason`, `token_ids` and `verdict` (`status`,
+    `answer`, `mode`, `reason`). One file of the ledger is in memory; of a problem in two files the first counts.
+
+    Raises:
+        UserError: no run with annotated problems is there.
+    """
+    store = Store(run)
+    files = store.ledger_files()
+    if not files:
+        raise UserError(f"{run}: no annotated problems are here; name a run directory")
+    seen: set[str] = set()
+    for path in files:
+        for row in pq.read_table(path, columns=["problem_id", "solutions"], filesystem=store.filesystem).to_pylist():
+            if row["problem_id"] in seen:
+                continue
+            seen.add(row["problem_id"])
+            for solution in row["solutions"]:
+                for index, step in enumerate(solution["steps"]):
+                    yield {
+                        "id": solution["solution_id"],
+                        "step": index,
+                        "text": step["text"],
+                        "draws": step["draws"],
+                    }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import RowError, UserError
+from pipeline.inputs import located, searched
 from pipeline.model_files import is_hub_id
 from pipeline.prompts import prompt_file
 from stages.reward.collate import Pictures, collate, prepare
@@ -59,8 +60,10 @@ def read_config(path: str, like: str | None = None) -> PrmConfig:
         if like is not None:
             raise UserError(f"{path}: is a reward model with its own {FILE}: --like is for models without one")
         return found
-    if not is_hub_id(path) and not (Path(path) / "config.json").is_file():
-        raise UserError(f"{path}: holds no model (no config.json): give a folder that `visualprm train` wrote")
+    place = located(path)
+    if not is_hub_id(place) and not (Path(place) / "config.json").is_file():
+        places = "" if Path(place).exists() else searched(path)
+        raise UserError(f"{path}: holds no model (no config.json){places}: give a folder that `visualprm train` wrote")
     untrained: dict[str, Any] = {"max_tokens": 2**20, "base_model": path, "data_fingerprint": UNTRAINED}
     if like is not None:
         if (shown := PrmConfig.find(like)) is None:
@@ -149,8 +152,9 @@ class ProcessRewardModel:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = dtype or ("bfloat16" if device.startswith("cuda") else "float32")
         with loading_errors(path):
-            processor = AutoProcessor.from_pretrained(path)
-            model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype).to(device)
+            place = located(path)
+            processor = AutoProcessor.from_pretrained(place)
+            model = AutoModelForImageTextToText.from_pretrained(place, dtype=dtype).to(device)
         return cls(model, processor, config, path, batch_tokens)
 
     def score(self, question: str, images: Sequence[bytes], steps: Sequence[str]) -> list[float]:

@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from pipeline.engine.vllm import CPU_ARGS
 from pipeline.errors import RowError
+from pipeline.inputs import located
 from pipeline.records import Image
 from stages.reward.model import Candidate, Reader, image_errors, loading_errors, read_config
 from stages.reward.render import Rendering
@@ -40,9 +41,10 @@ class VllmScorer:
         self.config = read_config(path)
         cpu = current_platform.is_cpu()
         with loading_errors(path):
-            self._reader = Reader(AutoProcessor.from_pretrained(path), self.config)
+            place = located(path)
+            self._reader = Reader(AutoProcessor.from_pretrained(place), self.config)
             self._llm: Any = LLM(
-                model=path,
+                model=place,
                 dtype=dtype or ("float32" if cpu else "bfloat16"),
                 **{
                     "limit_mm_per_prompt": {"image": MOST_IMAGES},

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.config import EngineConfig
 from pipeline.engine.policy import check_model, model_fingerprint
 from pipeline.errors import UserError
+from pipeline.inputs import located
 from stages.train.config import ModelConfig
 from stages.train.new_layers import deepen
 
@@ -18,7 +19,7 @@ def fingerprint(config: ModelConfig) -> str:
     Raises:
         UserError: it is neither a model's folder nor a hub id.
     """
-    engine = EngineConfig(model=config.base)
+    engine = EngineConfig(model=located(config.base, config.folders))
     try:
         check_model(engine)
     except UserError as error:
@@ -33,7 +34,8 @@ def load_processor(config: ModelConfig) -> Any:
     from transformers import AutoProcessor
 
     try:
-        processor = AutoProcessor.from_pretrained(config.base, trust_remote_code=config.trust_remote_code)
+        place = located(config.base, config.folders)
+        processor = AutoProcessor.from_pretrained(place, trust_remote_code=config.trust_remote_code)
     except (OSError, ValueError) as error:
         raise UserError(f"model.base: {config.base}: {_first_line(error)}") from error
     if not getattr(processor, "image_processor", None) or not getattr(processor, "chat_template", None):
@@ -54,7 +56,7 @@ def load_model(config: ModelConfig) -> Any:
 
     try:
         model = AutoModelForImageTextToText.from_pretrained(
-            config.base,
+            located(config.base, config.folders),
             dtype=getattr(torch, config.dtype),
             attn_implementation=config.attention,
             trust_remote_code=config.trust_remote_code,

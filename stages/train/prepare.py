@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from pipeline import atomic, origin
 from pipeline.errors import RowError, UserError
+from pipeline.inputs import located, searched
 from pipeline.records import IMPORTED_SCHEMA, problem_of
 from pipeline.store import open_uri
 from stages.publish.drawn import biased_by
@@ -82,15 +83,17 @@ def is_held_out(problem_id: str, share: float, seed: int) -> bool:
     return _uniform(f"held out {seed} {problem_id}") < share
 
 
-def find_shards(folder: str) -> list[Path]:
-    """The shards of a published dataset, each of the right schema.
+def find_shards(path: str, folders: Sequence[Path] = ()) -> list[Path]:
+    """The shards of a published dataset, each of the right schema; `folders` are those of the config that names it.
 
     Raises:
         UserError: there is none, or one has another schema.
     """
-    shards = sorted(Path(folder).glob("*.parquet"))
+    folder = Path(located(path, folders))
+    shards = sorted(folder.glob("*.parquet"))
     if not shards:
-        raise UserError(f"data.path: {folder} holds no .parquet shards: `visualprm dataset` makes them")
+        places = "" if folder.exists() else searched(path, folders)
+        raise UserError(f"data.path: {path} holds no .parquet shards{places}: `visualprm dataset` makes them")
     for shard in shards:
         try:
             schema = pq.read_schema(shard)
@@ -130,8 +133,8 @@ def read_labels(config: TrainConfig) -> Labels:
     Raises:
         UserError: the shards can't be used, or their draws can't answer for such targets.
     """
-    shards = find_shards(config.data.path)
-    figures = read_figures(*open_uri(config.data.path))
+    shards = find_shards(config.data.path, config.data.folders)
+    figures = read_figures(*open_uri(located(config.data.path, config.data.folders)))
     _check_strategies(config, figures)
     return labels_of(config, shards, figures)
 
@@ -146,7 +149,7 @@ def prepare(config: TrainConfig, processor: Any, layout: Layout, labels: Labels 
         UserError: the shards can't be used, or nothing is left to train on.
     """
     labels = labels or read_labels(config)
-    shards = find_shards(config.data.path)
+    shards = find_shards(config.data.path, config.data.folders)
     data = fingerprint(shards)
     folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout, labels)}"
     if not folder.exists():

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline import atomic, origin
 from pipeline.cluster import joining, own_modules
 from pipeline.errors import UserError
+from pipeline.inputs import located, read_input
 from pipeline.settings import dump_settings, flat, parse_settings
 from pipeline.store import Store
 from stages.reward.config import PrmConfig
@@ -88,10 +89,7 @@ def make_layout(config: TrainConfig) -> Layout:
     """
     system = None
     if config.model.system is not None:
-        try:
-            system = Path(config.model.system).read_text(encoding="utf-8").rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"model.system: {config.model.system} can't be read: {error}") from error
+        system = read_input("model.system", config.model.system, config.model.folders).rstrip("\n")
     return _layout(config, system)
 
 
@@ -267,7 +265,7 @@ def _runtime_environment(address: str | None) -> dict[str, Any]:
 
 def _worker_settings(config: TrainConfig, prepared: Prepared, stated: TrainConfig) -> dict[str, Any]:
     """What `_ray_worker` is given: a worker elsewhere has another working directory, and none of this one's files."""
-    base = Path(config.model.base)
+    base = Path(located(config.model.base, config.model.folders))
     places = {name: str(Path(getattr(config, name)).absolute()) for name in ("run_dir", "output_dir")}
     model = config.model.model_copy(update={"base": str(base.absolute())} if base.is_dir() else {})
     return {

@@ -38,7 +38,7 @@ On the held-out problems, against the dataset's own labels:
 ## Use
 
 ```python
-from stages.reward.model import ProcessRewardModel
+from visualprm import ProcessRewardModel
 
 model = ProcessRewardModel.from_pretrained("{folder}")
 model.score(question, images, steps)  # {scores}

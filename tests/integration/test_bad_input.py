@@ -118,7 +118,7 @@ def test_every_bad_row_is_named_and_the_run_goes_on(visualprm: Command, tmp_path
         ),
         (["engine.kind=vllm", "engine.args.dtype=float16"], "engine.args.dtype: give it as engine.dtype"),
         (["engine.kind=vllm", "engine.max_model_len=9999"], "engine.max_model_len=9999: demo/policy takes at most"),
-        (["prompt=prompts/none.txt"], "prompt: prompts/none.txt can't be read"),
+        (["prompt=prompts/none.txt"], "prompt: prompts/none.txt: no such file (looked for as"),
         (["sources.0.function=tests.integration.rows:none"], "none"),
         (["run_dir=/proc/nothing/run"], "/proc/nothing/run"),
         (["output_dir=/proc/nothing/data"], "/proc/nothing"),

@@ -37,10 +37,11 @@ ORDER = (
     ("stages.build",),
     ("stages.score",),
     ("demo",),
+    ("visualprm",),
 )
 """The data's way. A file imports from its own package and from earlier ones. `stages.score` is an old name of `reward.model`."""
 PLACE = {package: number for number, packages in enumerate(ORDER) for package in packages}
-SOURCES = sorted(path for top in ("pipeline", "stages", "demo") for path in (ROOT / top).rglob("*.py"))
+SOURCES = sorted(path for top in ("pipeline", "stages", "demo", "visualprm") for path in (ROOT / top).rglob("*.py"))
 
 
 def package_of(module: str) -> str | None:

@@ -25,14 +25,17 @@ class ImageRoot(Protocol):
         """Raises RowError if there is no such file in the root or it can't be read."""
 
 
-def open_root(path: str | Path, where: str) -> ImageRoot:
-    """Opens a folder, a `.zip`, the first part of one (`.zip_aa`) or a `.tar`; `where` is what messages call it."""
+def open_root(path: str | Path, where: str, places: str = "") -> ImageRoot:
+    """Opens a folder, a `.zip`, the first part of one (`.zip_aa`) or a `.tar`.
+
+    `where` is what messages call it, and `places` what they say of where it was looked for.
+    """
     path = Path(path)
     if path.is_dir():
         return Folder(path)
     opener: Callable[[Path], Archive] | None = {".zip": _open_zip, ".tar": _open_tar}.get(path.suffix.lower())
     if not path.exists():
-        raise UserError(f"{where}: no such folder or file; correct `images`")
+        raise UserError(f"{where}: no such folder or file{places}; correct `images`")
     if is_part(path):
         opener = _open_parts
     if opener is None:

@@ -300,5 +300,5 @@ def test_a_prompt_file_without_its_placeholder_is_refused(tmp_path: Path) -> Non
     file.write_text("{question}\n{steps}")
     with pytest.raises(UserError, match=r"needs \{step\}"):
         open_critic("m", CriticConfig(critic="prompted", judging="each", prompt=str(file)))
-    with pytest.raises(UserError, match="can't be read"):
+    with pytest.raises(UserError, match=r"none\.txt: no such file; correct the path"):
         open_critic("m", CriticConfig(critic="prompted", prompt=str(tmp_path / "none.txt")))

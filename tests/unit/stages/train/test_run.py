@@ -97,10 +97,9 @@ def test_a_checkpoint_of_which_less_was_noted_goes_on_when_the_user_says_so(begu
 
 
 def test_a_cluster_is_sent_the_code() -> None:
-    import pipeline
-    import stages
+    from pipeline.cluster import own_modules
 
-    assert _runtime_environment("auto")["py_modules"] == [pipeline, stages]
+    assert _runtime_environment("auto")["py_modules"] == own_modules()
     assert "py_modules" not in _runtime_environment(None)
 
 

@@ -1,0 +1,1 @@
+"""From sources to a published dataset: load, annotate, publish in one command."""
