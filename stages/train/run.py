@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.cluster import joining, own_modules
+from pipeline.cluster import own_modules, start_ray
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
 from stages.reward.config import PrmConfig
@@ -225,8 +225,7 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared) -> None:
     failed.unlink(missing_ok=True)
     if not ray.is_initialized():
         address = config.ray.address
-        with joining(address):
-            ray.init(address=address, log_to_driver=True, runtime_env=_runtime_environment(address))
+        start_ray(address, log_to_driver=True, runtime_env=_runtime_environment(address))
     try:
         TorchTrainer(
             _ray_worker,
