@@ -266,7 +266,7 @@ def test_a_full_cache_holds_the_next_problem_back_but_never_the_only_one() -> No
         if later is not None:
             assert not task.done()
             annotator._engine.gauges.kv_cache_use = later
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
         waiting = not task.done()
         assert annotator._under_way == under_way + (not waiting)
         task.cancel()
