@@ -25,6 +25,8 @@ from stages.annotate.sample import Template
 from stages.verify.pool import VerifierPool
 from stages.verify.version import verifier_version
 
+pytestmark = pytest.mark.usefixtures("shared_verifiers")
+
 PROBLEM = Problem("pid", "s", "r", "How many?", "4", (Image.of(b"x"),), (), ("number",), 1, "p")
 CONFIG = parse_config(
     {
