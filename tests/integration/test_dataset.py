@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -93,10 +94,14 @@ def test_a_stop_is_clean_and_the_run_goes_on(start: Start, visualprm: Command, t
     def committed() -> int:
         return len(list((tmp_path / "run" / "checkpoint").glob("*.parquet")))
 
+    def under_way() -> subprocess.Popen:
+        """A run that has committed a further block."""
+        before, process = committed(), start("dataset", config)
+        wait_until(lambda: committed() > before or process.poll() is not None)
+        return process
+
     for signum in (signal.SIGINT, signal.SIGTERM):
-        before = committed()
-        process = start("dataset", config)
-        wait_until(lambda before=before, process=process: committed() > before or process.poll() is not None)
+        process = under_way()
         process.send_signal(signum)
         status = process.wait(300)
         log = (tmp_path / "output.log").read_text()

@@ -122,7 +122,7 @@ COVERED = {
 
 def covered() -> dict[Path, Path]:
     """The test of each module of `COVERED`."""
-    found = {}
+    found: dict[Path, Path] = {}
     for test, modules in COVERED.items():
         folder, names = modules.split(": ")
         found |= {ROOT / folder / f"{name}.py": ROOT / f"{test}.py" for name in names.split()}
