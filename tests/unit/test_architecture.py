@@ -86,6 +86,12 @@ def test_commands_without_an_engine_import_no_heavy_package(arguments: list[str]
     assert done.stdout.splitlines()[-1] == "heavy:", "import it in the function that uses it"
 
 
+def test_ray_is_started_in_one_place() -> None:
+    """Where a start that Ray gives up is tried again."""
+    starts = [path.relative_to(ROOT) for path in SOURCES if "ray.init(" in path.read_text(encoding="utf-8")]
+    assert starts == [Path("pipeline/cluster.py")], "call pipeline.cluster.start_ray, or ray_at, instead of ray.init"
+
+
 LONG = 80
 """Lines above which a module has a test file of its name, or stands in `COVERED`."""
 COVERED = {
