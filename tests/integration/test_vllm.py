@@ -157,6 +157,7 @@ def test_the_demo_loads_with_datasets(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.more
+@pytest.mark.timeout(3600)
 def test_the_demo_survives_a_killed_engine(whole: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline.cli", *demo(tmp_path)]
     checkpoint = tmp_path / "run" / "checkpoint"
