@@ -27,9 +27,9 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test bench kills train evaluate frontier reproduce demo-policy: export HF_HUB_OFFLINE := 1
+test test-more bench kills train evaluate frontier reproduce demo-policy: export HF_HUB_OFFLINE := 1
 
-.PHONY: help install dataset evaluate reproduce status frontier train demo-policy test lint format types bench kills lock clean
+.PHONY: help install dataset evaluate reproduce status frontier train demo-policy test test-more lint format types bench kills lock clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -72,9 +72,12 @@ reproduce: $(RUNTIME) ## the paper's claims tried on the demo, written to docs/r
 demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
 	$(BIN)/python -m demo.train_policy --out demo/policy $(ARGS)
 
-# Two at a time: half of their time goes into waiting for processes to start.
+# Two at a time: half of their time goes into waiting for processes to start. A run that selects no test fails.
 test: $(RUNTIME) $(DEV) ## run the tests; ARGS='-k name'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-more: $(RUNTIME) $(DEV) ## run the tests that take long or are of rare use: kills, model families, faults; ARGS='-k name'
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m more $(ARGS)
 
 lint: $(RUNTIME) $(DEV) ## ruff
 	@$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.errors import EngineDead, UserError
+from pipeline.errors import EngineDead, StartError, UserError
 
 COMMANDS = (
     "stages.build.command",
@@ -31,7 +31,7 @@ Each has an `add`. A command that a stop does not set back says `goes_on`.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command and exits: 0 done, 1 the engine died, 2 user error, 130 stopped by the user."""
+    """Runs one command and exits: 0 done, 1 the engine died or Ray did not start, 2 user error, 130 stopped by the user."""
     options = _parse(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except EngineDead as error:
         print(f"visualprm: the engine died ({error}); the same command {_then(options)}", file=sys.stderr)
+        sys.exit(1)
+    except StartError as error:
+        print(f"visualprm: {error}; the same command {_then(options)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"visualprm: stopped; the same command {_then(options)}", file=sys.stderr)

@@ -7,14 +7,22 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+import sys
+import time
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
+
 from pipeline.config import RunConfig
-from pipeline.errors import UserError
+from pipeline.errors import StartError, UserError
 from pipeline.inputs import PACKAGED
+
+WAITS_S = (10.0, 30.0)
+"""Seconds before the second and the third try to start Ray on this machine."""
 
 WORKER_ENV = {
     "VLLM_LOGGING_LEVEL": "WARNING",
@@ -31,20 +39,75 @@ def ray_session(config: RunConfig) -> AbstractContextManager[None]:
     return ray_at(config.ray.address)
 
 
+def own_modules() -> list[ModuleType]:
+    """The code that travels with a job to a cluster, which has the packages that it needs but not this one.
+
+    Its data files go with it. Ray puts each module into a folder of its own, where `pipeline.inputs` finds them.
+    """
+    return [importlib.import_module(name) for name in ("pipeline", "stages", *PACKAGED, "visualprm")]
+
+
 @contextmanager
-def joining(address: str | None) -> Iterator[None]:
-    """Says in one line that no cluster is at `address`.
+def ray_at(address: str | None) -> Iterator[None]:
+    """Joins the cluster at `address`, or starts Ray on this machine, and leaves it at the end.
 
     Raises:
-        UserError: it names the address and the mend.
+        UserError: no cluster is there.
+        StartError: Ray did not start on this machine.
     """
+    if address:
+        options: dict[str, Any] = {"runtime_env": {"env_vars": WORKER_ENV, "py_modules": own_modules()}}
+    else:
+        # What Ray starts here inherits this; a runtime_env would leave the workers that it starts ahead unused.
+        os.environ.update({**WORKER_ENV, "RAY_USAGE_STATS_ENABLED": "0"})
+        # Reading, the filter of what is done and writing each want a CPU; with one they would wait for each other.
+        options = {"num_cpus": max(2, os.cpu_count() or 1)}
+    import ray
+
+    start_ray(address, logging_level=logging.WARNING, **options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def start_ray(address: str | None, **options: Any) -> None:
+    """Every start of Ray: joins the cluster at `address`, or starts Ray on this machine, with up to three tries.
+
+    Args:
+        options: of `ray.init`.
+
+    Raises:
+        UserError: no cluster is there.
+        StartError: Ray did not start on this machine.
+    """
+    import ray
+
+    # It warns that access to the cluster needs a token, which every process here has.
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     try:
         if address:
-            _knock(address)
-        yield
+            _join(address, options)
+        elif ray.is_initialized():
+            raise RuntimeError("Ray already runs in this process: call ray.shutdown() first")
+        else:
+            _start_here({"address": "local", "include_dashboard": False, **options})
+    finally:
+        # Ray's own handler would end the process at once, with a status of its own.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _join(address: str, options: dict[str, Any]) -> None:
+    """
+    Raises:
+        UserError: no cluster is there; it names the address and the mend.
+    """
+    import ray
+
+    try:
+        _knock(address)
+        ray.init(address=address, **options)
     except ConnectionError as error:
-        if not address:
-            raise
         raise UserError(
             f"ray.address={address}: no Ray cluster is there: start one with `ray start --head`, correct the address, "
             "or leave it out to use this machine alone"
@@ -65,38 +128,57 @@ def _knock(address: str) -> None:
             raise ConnectionError(str(error)) from error
 
 
-def own_modules() -> list[ModuleType]:
-    """The code that travels with a job to a cluster, which has the packages that it needs but not this one.
-
-    Its data files go with it. Ray puts each module into a folder of its own, where `pipeline.inputs` finds them.
-    """
-    return [importlib.import_module(name) for name in ("pipeline", "stages", *PACKAGED, "visualprm")]
-
-
-@contextmanager
-def ray_at(address: str | None) -> Iterator[None]:
-    """Joins the cluster at `address`, or starts Ray on this machine, and leaves it at the end.
+def _start_here(options: dict[str, Any]) -> None:
+    """A node that does not register within Ray's fixed 30 seconds, as on a busy machine, is started again.
 
     Raises:
-        UserError: no cluster is there.
+        StartError: so often in vain.
     """
-    options: dict[str, Any] = {}
-    if address:
-        options |= {"address": address, "runtime_env": {"env_vars": WORKER_ENV, "py_modules": own_modules()}}
-    else:
-        # What Ray starts here inherits this; a runtime_env would leave the workers that it starts ahead unused.
-        os.environ.update({**WORKER_ENV, "RAY_USAGE_STATS_ENABLED": "0"})
-        # Reading, the filter of what is done and writing each want a CPU; with one they would wait for each other.
-        options |= {"address": "local", "include_dashboard": False, "num_cpus": max(2, os.cpu_count() or 1)}
     import ray
 
-    # It warns that access to the cluster needs a token, which every process here has.
-    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-    with joining(address):
-        ray.init(logging_level=logging.WARNING, **options)
-    # Ray's own handler would end the process at once, with a status of its own.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    tries = len(WAITS_S) + 1
+    for number, wait_s in enumerate((*WAITS_S, None), 1):
+        others = _children()
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:
+            if not _gave_up(error):
+                raise
+            ray.shutdown()
+            _end(_children() - others)
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            if wait_s is None:
+                logs = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray/session_latest/logs")
+                raise StartError(
+                    f"Ray did not start on this machine in {tries} tries ({reason}): wait until the machine is less "
+                    f"busy, or look into {logs}"
+                ) from error
+            print(
+                f"Ray did not start ({reason}): try {number + 1} of {tries} follows in {wait_s:.0f} s", file=sys.stderr
+            )
+            time.sleep(wait_s)
+
+
+def _gave_up(error: Exception) -> bool:
+    """Whether a part of Ray was too slow or ended, which another try may mend.
+
+    Ray has no class for it: a node that registers too late is a bare `Exception`, a missing port a `RuntimeError`.
+    What is wrong with an option or the disk is a `ValueError` or another `OSError`.
+    """
+    from ray.exceptions import RayError
+
+    return type(error) in (Exception, RuntimeError) or isinstance(error, (TimeoutError, ConnectionError, RayError))
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _end(processes: Collection[psutil.Process]) -> None:
+    """Ends what a failed try left: `ray.shutdown` does not know the processes of a node whose start was given up."""
+    for call in (psutil.Process.terminate, psutil.Process.kill):
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                call(process)
+        psutil.wait_procs(processes, timeout=10)

@@ -1,4 +1,4 @@
-"""The three kinds of failure, each with its own fate."""
+"""The four kinds of failure, each with its own fate."""
 
 from __future__ import annotations
 
@@ -28,4 +28,11 @@ class EngineDead(Exception):
 
     The actor that holds it exits hard, so that Ray restarts it and retries. A command that holds one itself ends with
     status 1, and goes on when it is called again.
+    """
+
+
+class StartError(Exception):
+    """A service that the command needs, such as Ray, did not start, and nothing in the settings is to blame.
+
+    The message is one line. The command line prints it with what the same command will do, and exits with status 1.
     """

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import atomic, origin
-from pipeline.cluster import joining, own_modules
+from pipeline.cluster import own_modules, start_ray
 from pipeline.errors import UserError
 from pipeline.inputs import located, read_input
 from pipeline.settings import dump_settings, flat, parse_settings
@@ -235,8 +235,7 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig) ->
     failed.unlink(missing_ok=True)
     if not ray.is_initialized():
         address = config.ray.address
-        with joining(address):
-            ray.init(address=address, log_to_driver=True, runtime_env=_runtime_environment(address))
+        start_ray(address, log_to_driver=True, runtime_env=_runtime_environment(address))
     try:
         TorchTrainer(
             _ray_worker,

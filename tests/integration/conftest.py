@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
 
 
-def run(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess:
+def run(*arguments: object, timeout: float = 900) -> subprocess.CompletedProcess:
     return subprocess.run(
         command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=timeout, env=environment()
     )

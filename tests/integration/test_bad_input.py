@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline import cluster
+from pipeline.cli import main
 from tests.integration.conftest import Command, scripted
 from tests.integration.test_dataset import published
+from tests.places import ROOT
 
 
 def png(width: int = 24, height: int = 24, mode: str = "RGB", format: str = "PNG") -> bytes:
@@ -125,13 +128,30 @@ def test_every_bad_row_is_named_and_the_run_goes_on(visualprm: Command, tmp_path
     ],
 )
 def test_a_wrong_setting_is_one_line_before_ray_starts(
-    visualprm: Command, tmp_path: Path, overrides: list[str], words: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    overrides: list[str],
+    words: str,
 ) -> None:
-    done = visualprm("dataset", scripted(tmp_path), *overrides)
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert done.stderr.count("\n") == 1
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(cluster, "start_ray", lambda *_, **__: pytest.fail("too late"))
+    # The handler of SIGTERM stays as it is for other tests.
+    monkeypatch.setattr("pipeline.cli.signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit, match="2"):
+        main(["dataset", str(scripted(tmp_path)), *overrides])
+    told = capfd.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
     assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+def test_a_mistake_is_one_line_and_status_2_of_the_command(visualprm: Command, tmp_path: Path) -> None:
+    done = visualprm("dataset", scripted(tmp_path), "rollout.num_drws=3")
+    assert done.returncode == 2
+    assert done.stderr.startswith("visualprm: ")
+    assert "rollout.num_drws: unknown key" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on(visualprm: Command, tmp_path: Path) -> None:

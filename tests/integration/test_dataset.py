@@ -6,8 +6,8 @@ import json
 import random
 import shutil
 import signal
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.kills import digests, run_with_kills
 from tests.integration.conftest import Command, Start, scripted
+from tests.waiting import wait_until
 
 
 def published(folder: Path) -> list[dict]:
@@ -63,6 +64,7 @@ def test_two_engines_and_small_blocks_give_the_same_bytes(visualprm: Command, fi
     assert digests(tmp_path / "data") == digests(finished / "data")
 
 
+@pytest.mark.more
 def test_kills_change_no_byte(visualprm: Command, tmp_path: Path) -> None:
     slow = {"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 60}}
     for name in ("whole", "killed"):
@@ -85,32 +87,41 @@ def test_kills_change_no_byte(visualprm: Command, tmp_path: Path) -> None:
     assert digests(tmp_path / "whole" / "data") == digests(tmp_path / "killed" / "data")
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_is_clean_and_the_run_goes_on(start: Start, visualprm: Command, tmp_path: Path, signum: int) -> None:
-    config = scripted(tmp_path, engine={"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 60}})
-    process = start("dataset", config)
-    deadline = time.monotonic() + 90
-    while not list((tmp_path / "run").glob("checkpoint/*.parquet")) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    process.send_signal(signum)
-    assert process.wait(60) == 130
-    log = (tmp_path / "output.log").read_text()
-    assert "the same command goes on" in log
-    assert "Traceback" not in log
-    assert "pending" in visualprm("status", tmp_path / "run").stdout
-    assert visualprm("dataset", config).returncode == 0
+def test_a_stop_is_clean_and_the_run_goes_on(start: Start, visualprm: Command, tmp_path: Path) -> None:
+    slow = {"kind": "scripted", "max_in_flight": 4, "args": {"tokens_per_second": 60}}
+    config = scripted(tmp_path, engine=slow, ray={"rows_per_block": 2})
+
+    def committed() -> int:
+        return len(list((tmp_path / "run" / "checkpoint").glob("*.parquet")))
+
+    def under_way() -> subprocess.Popen:
+        """A run that has committed a further block."""
+        before, process = committed(), start("dataset", config)
+        wait_until(lambda: committed() > before or process.poll() is not None)
+        return process
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        process = under_way()
+        process.send_signal(signum)
+        status = process.wait(300)
+        log = (tmp_path / "output.log").read_text()
+        assert status == 130, log[-3000:]
+        assert "the same command goes on" in log
+        assert "Traceback" not in log
+        assert "pending" in visualprm("status", tmp_path / "run").stdout
+    done = visualprm("dataset", config)
+    assert done.returncode == 0, done.stderr[-3000:]
     assert len(published(tmp_path / "data")) == 48
 
 
 def test_a_second_driver_is_refused(start: Start, visualprm: Command, tmp_path: Path) -> None:
-    config = scripted(tmp_path, engine={"kind": "scripted", "args": {"tokens_per_second": 100}})
-    start("dataset", config)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "run" / "ledger.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
+    config = scripted(tmp_path, engine={"kind": "scripted", "args": {"tokens_per_second": 10}})
+    first = start("dataset", config)
+    wait_until(lambda: (tmp_path / "run" / "ledger.json").exists())
     second = visualprm("dataset", config)
     assert second.returncode == 2
     assert "another driver works on this run" in second.stderr
+    assert first.poll() is None
 
 
 def test_solutions_alone_are_a_dataset_too(visualprm: Command, tmp_path: Path) -> None:

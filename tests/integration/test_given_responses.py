@@ -37,6 +37,7 @@ def test_given_responses_are_annotated_instead_of_sampled_ones(visualprm: Comman
     assert "made with other settings" in done.stderr
 
 
+@pytest.mark.more
 def test_a_run_over_responses_is_topped_up_to_what_a_fixed_one_draws(visualprm: Command, tmp_path: Path) -> None:
     config = scripted(tmp_path)
     responses = tmp_path / "responses.jsonl"

@@ -1,4 +1,4 @@
-"""20,000 hostile responses: each gets a verdict within the limit, memory is bounded, and no process stays behind."""
+"""Thousands of hostile responses: each gets a verdict within the limit, memory is bounded, and no process stays behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from stages.verify.judge import Claim, find_claim, judge_cheaply
 from stages.verify.modes import MODES
 from stages.verify.pool import MEMORY_BYTES, VerifierPool
 
-COUNT = 20_000
+COUNTS = (2_000, pytest.param(20_000, marks=pytest.mark.more))
+"""The handmade ones are among the first 1,000, in three forms each."""
 LIMIT_S = 0.5
 EVERY_MODE = tuple(MODES)
 GOLDS = ("59", "x^2+1", "B", "\\frac{3}{7}", "(1, 2)", "K12", "\\sin 2x", "[0, 1)", "65\\pi", "red cube", "1, 2, 3")
@@ -138,16 +139,18 @@ def responses(count: int) -> list[tuple[str, str]]:
     return found[:count]
 
 
-def test_the_responses_are_as_many_as_is_said_and_differ() -> None:
-    texts = [response for _, response in responses(COUNT)]
-    assert len(texts) == COUNT
-    assert len(set(texts)) > 0.99 * COUNT
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_responses_are_as_many_as_is_said_and_differ(count: int) -> None:
+    texts = [response for _, response in responses(count)]
+    assert len(texts) == count
+    assert len(set(texts)) > 0.99 * count
 
 
 @pytest.mark.slow
 @pytest.mark.integration
-def test_every_hostile_response_gets_a_verdict_in_time() -> None:
-    pairs = responses(COUNT)
+@pytest.mark.parametrize("count", COUNTS)
+def test_every_hostile_response_gets_a_verdict_in_time(count: int) -> None:
+    pairs = responses(count)
     statuses: Counter[str] = Counter()
 
     async def judge_all(pool: VerifierPool) -> None:
@@ -168,13 +171,13 @@ def test_every_hostile_response_gets_a_verdict_in_time() -> None:
         asyncio.run(judge_all(pool))
         ours = [process for process in psutil.Process().children(recursive=True) if process not in others]
         peak = max(process.memory_info().vms for process in ours)
-    assert statuses.total() == COUNT
+    assert statuses.total() == count
     assert peak <= MEMORY_BYTES
     # A few do run into the limit; that they end there is what the worker's own tests show.
-    assert statuses["timeout"] <= COUNT // 200, statuses
-    assert statuses["error"] <= COUNT // 200, statuses
-    assert statuses["correct"] <= COUNT // 20, statuses
-    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert statuses["timeout"] <= count // 200, statuses
+    assert statuses["error"] <= count // 200, statuses
+    assert statuses["correct"] <= count // 20, statuses
+    assert not psutil.wait_procs(workers, timeout=60)[1]
 
 
 @pytest.mark.slow

@@ -18,7 +18,10 @@ from tests.places import ROOT, SHARED
 
 QUESTIONS = SHARED / "questions"
 MODES = {"chartqa": ["relaxed", "list", "text"], "gaokao_mm": ["choice"], "wemath": ["choice"]}
-pytestmark = pytest.mark.skipif(not QUESTIONS.exists(), reason="needs the sample questions beside the repository")
+pytestmark = [
+    pytest.mark.more,
+    pytest.mark.skipif(not QUESTIONS.exists(), reason="needs the sample questions beside the repository"),
+]
 
 
 def sources(limit: int) -> list[dict]:
@@ -43,7 +46,7 @@ def test_real_questions_reach_the_shards(visualprm: Command, tmp_path: Path) -> 
         sampling={"num_solutions": 2, "max_tokens": 40},
         rollout={"num_draws": 2},
     )
-    done = visualprm("dataset", config, timeout=600)
+    done = visualprm("dataset", config, timeout=1500)
     assert done.returncode == 0, done.stderr[-3000:]
     refused = [json.loads(line) for line in (tmp_path / "run" / "quarantine" / "load.jsonl").read_text().splitlines()]
     rows = published(tmp_path / "data")

@@ -14,6 +14,8 @@ from pyarrow import fs
 from benchmarks.kills import digests
 from tests.integration.conftest import Command, scripted
 
+pytestmark = pytest.mark.more
+
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:

@@ -24,7 +24,7 @@ from pipeline.records import SEPARATOR, Image
 from stages.evaluate.critic import Item
 from stages.evaluate.prompted import PromptedCritic
 from stages.split import spans, split
-from tests.integration.conftest import Command
+from tests.integration.conftest import run
 from tests.places import ROOT
 
 SAMPLING = SamplingConfig(max_tokens=128)
@@ -131,28 +131,39 @@ def test_a_critic_asked_in_words_is_not_believed_when_it_babbles(running: Runnin
     assert judged.failures.total() == 2
 
 
-def test_the_demo_survives_a_killed_engine_and_loads(visualprm: Command, tmp_path: Path) -> None:
-    def arguments(name: str) -> list[str]:
-        places = [f"run_dir={tmp_path / name / 'run'}", f"output_dir={tmp_path / name / 'data'}"]
-        small = ["sources.0.kwargs.count=16", "rollout.num_draws=8", "ray.rows_per_block=2", "engine.max_in_flight=4"]
-        return ["dataset", "configs/demo.yaml", *small, *places]
+def demo(folder: Path) -> list[str]:
+    """The words of a command that builds a small dataset of the demo there."""
+    places = [f"run_dir={folder / 'run'}", f"output_dir={folder / 'data'}"]
+    small = ["sources.0.kwargs.count=16", "rollout.num_draws=8", "ray.rows_per_block=2", "engine.max_in_flight=4"]
+    return ["dataset", "configs/demo.yaml", *small, *places]
 
-    done = visualprm(*arguments("whole"), timeout=900)
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset of a run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = run(*demo(folder), timeout=1500)
     assert done.returncode == 0, done.stderr[-3000:]
-    command = [sys.executable, "-m", "pipeline.cli", *arguments("killed")]
-    checkpoint = tmp_path / "killed" / "run" / "checkpoint"
-    status, kills = run_with_kills(
-        command, tmp_path / "log", 1, random.Random(0), (0, 1), ("engine",), lambda: any(checkpoint.glob("*.parquet"))
-    )
-    assert status == 0, (tmp_path / "log").read_text()[-3000:]
-    assert kills == {"engine": 1}
-    assert digests(tmp_path / "whole" / "data") == digests(tmp_path / "killed" / "data")
+    return folder / "data"
 
-    dataset = datasets.load_dataset(
-        "parquet", data_dir=str(tmp_path / "whole" / "data"), split="train", cache_dir=str(tmp_path)
-    )
+
+def test_the_demo_loads_with_datasets(whole: Path, tmp_path: Path) -> None:
+    dataset = datasets.load_dataset("parquet", data_dir=str(whole), split="train", cache_dir=str(tmp_path))
     assert len(dataset) == 16 * 4
     assert isinstance(dataset[0]["images"][0], PillowImage.Image)
     scores = [step["score"] for row in dataset for step in row["steps_with_score"]]
     assert min(scores) == 0
     assert max(scores) == 1
+
+
+@pytest.mark.more
+@pytest.mark.timeout(3600)
+def test_the_demo_survives_a_killed_engine(whole: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", *demo(tmp_path)]
+    checkpoint = tmp_path / "run" / "checkpoint"
+    status, kills = run_with_kills(
+        command, tmp_path / "log", 1, random.Random(0), (0, 1), ("engine",), lambda: any(checkpoint.glob("*.parquet"))
+    )
+    assert status == 0, (tmp_path / "log").read_text()[-3000:]
+    assert kills == {"engine": 1}
+    assert digests(whole) == digests(tmp_path / "data")

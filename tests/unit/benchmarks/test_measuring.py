@@ -42,6 +42,7 @@ def test_a_measurement_has_all_figures(name: str, tmp_path: Path) -> None:
     assert f"| {name} " in render({name: benchmark}, {name: result})
 
 
+@pytest.mark.more
 def test_one_is_measured_in_processes_of_its_own_and_the_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,8 +90,7 @@ def test_memory_is_watched_in_all_processes() -> None:
         watched([sys.executable, "-c", "raise SystemExit(3)"])
 
 
-@pytest.mark.integration
-@pytest.mark.slow
+@pytest.mark.more
 def test_padding_is_measured_on_a_dataset(tmp_path: Path) -> None:
     data = write(tmp_path / "data", solutions(24))
     benchmark = find("padding")

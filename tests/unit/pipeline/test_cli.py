@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli import _parse, main
+from pipeline.cli import _parse, _then, main
+from pipeline.errors import StartError
 
 
 def test_overrides_stand_before_or_behind_flags() -> None:
@@ -44,3 +45,20 @@ def test_a_stop_says_what_the_same_command_does(
     with pytest.raises(SystemExit, match="130"):
         main(arguments)
     assert capsys.readouterr().err == f"visualprm: stopped; the same command {words}\n"
+
+
+def test_a_service_that_does_not_start_is_one_line_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> None:
+        raise StartError("Ray did not start on this machine")
+
+    options = _parse(["dataset", "x.yaml"])
+    options.command = fails
+    monkeypatch.setattr("pipeline.cli._parse", lambda _: options)
+    monkeypatch.setattr("pipeline.cli.signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit, match="1"):
+        main(["dataset", "x.yaml"])
+    assert (
+        capsys.readouterr().err == f"visualprm: Ray did not start on this machine; the same command {_then(options)}\n"
+    )

@@ -13,6 +13,7 @@ import pytest
 from pipeline import store as storing
 from pipeline.errors import UserError
 from pipeline.store import Store, beside, one_line_io_errors
+from tests.waiting import wait_until
 
 
 def put(store: Store, name: str, ids: list[str]) -> None:
@@ -126,19 +127,18 @@ def test_a_lock_on_an_object_store_outlives_a_write_that_fails(tmp_path: Path, m
 
     monkeypatch.setattr(store, "write_text", refused_once)
     with store._remote_lock():
-        deadline = time.monotonic() + 20
-        while len(beats) < 4 and time.monotonic() < deadline:
-            time.sleep(0.01)
-    assert len(beats) >= 4
+        wait_until(lambda: len(beats) >= 4)
     assert not store.exists("driver.lock")
 
 
-def test_a_lock_that_another_driver_took_over_stays_his(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_another_driver_took_over_stays_his(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(storing, "HEARTBEAT_S", 0.02)
     store = Store(str(tmp_path))
     with store._remote_lock():
         Store(str(tmp_path)).write_text("driver.lock", "process 7 on elsewhere")
-        time.sleep(0.2)
+        wait_until(lambda: "process 7 on elsewhere took it" in capsys.readouterr().err)
     assert store.read_text("driver.lock") == "process 7 on elsewhere"
 
 

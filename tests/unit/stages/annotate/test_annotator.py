@@ -25,6 +25,8 @@ from stages.annotate.sample import Template
 from stages.verify.pool import VerifierPool
 from stages.verify.version import verifier_version
 
+pytestmark = pytest.mark.usefixtures("shared_verifiers")
+
 PROBLEM = Problem("pid", "s", "r", "How many?", "4", (Image.of(b"x"),), (), ("number",), 1, "p")
 CONFIG = parse_config(
     {
@@ -266,7 +268,7 @@ def test_a_full_cache_holds_the_next_problem_back_but_never_the_only_one() -> No
         if later is not None:
             assert not task.done()
             annotator._engine.gauges.kv_cache_use = later
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
         waiting = not task.done()
         assert annotator._under_way == under_way + (not waiting)
         task.cancel()

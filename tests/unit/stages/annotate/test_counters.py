@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pipeline.engine.gauges import Gauges
 from pipeline.errors import UserError
 from pipeline.store import Store
 from stages.annotate.counters import Meter
+from tests.waiting import wait_until
 
 
 class FailingStore(Store):
@@ -32,8 +32,6 @@ def test_a_write_that_fails_is_told_once_and_the_next_succeeds(
     store = FailingStore(str(tmp_path))
     store.refusals = [OSError(5, "Input/output error"), UserError("no space left")]
     Meter(store, Gauges())
-    deadline = time.monotonic() + 10
-    while not store.progress() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(store.progress)
     assert [row["problems"] for row in store.progress()] == [0]
     assert capfd.readouterr().err == "progress can't be written for now: [Errno 5] Input/output error\n"

@@ -16,6 +16,8 @@ from stages.best_of_n.search import SearchSettings, _Searcher, search_problems
 from tests.integration.conftest import scripted
 from tests.unit.stages.best_of_n.test_pool import Judge, critic
 
+pytestmark = pytest.mark.usefixtures("shared_verifiers")
+
 
 def test_the_options_are_shown_and_a_beginning_is_shown_as_one() -> None:
     config = parse_config({"name": "x", "sources": [{"name": "a", "path": "rows.jsonl"}]})

@@ -26,6 +26,8 @@ from stages.load.given_responses import Responses, fingerprint
 from stages.load.problems import load_problems
 from stages.verify.pool import VerifierPool
 
+pytestmark = pytest.mark.usefixtures("shared_verifiers")
+
 PROBLEM = Problem("pid", "geo", "7", "How many?", "4", (Image.of(b"x"),), (), ("number",), 1, "p")
 
 

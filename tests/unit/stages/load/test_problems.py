@@ -23,6 +23,8 @@ from stages.load import problems as loading
 from stages.load.problems import check_sources, load_problems, read_sources
 from tests.places import ROOT
 
+pytestmark = pytest.mark.usefixtures("shared_verifiers")
+
 LONG = "How many of the bars in the left chart are taller than the one that stands for Spain in {}?"
 
 

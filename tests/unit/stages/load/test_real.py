@@ -12,7 +12,10 @@ from stages.load.problems import read_sources
 from tests.places import SHARED
 
 QUESTIONS = SHARED / "questions"
-pytestmark = pytest.mark.skipif(not QUESTIONS.is_dir(), reason="the real samples are not on this machine")
+pytestmark = [
+    pytest.mark.skipif(not QUESTIONS.is_dir(), reason="the real samples are not on this machine"),
+    pytest.mark.usefixtures("shared_verifiers"),
+]
 
 
 def test_all_real_rows_load() -> None:

@@ -18,6 +18,8 @@ from pipeline.store import Store, full
 from stages.publish.dataset import publish_run, republish
 from tests.unit.stages.publish.test_rows import annotate, make_problem, read
 
+pytestmark = pytest.mark.usefixtures("shared_verifiers")
+
 REFUSED = {"source": "bars", "id": "r", "reason": "missing_image", "detail": ""}
 
 

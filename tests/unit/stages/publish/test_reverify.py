@@ -22,6 +22,8 @@ from stages.verify.of_run import _file_name
 from stages.verify.version import verifier_version
 from tests.unit.stages.publish.test_rows import noise_png
 
+pytestmark = pytest.mark.usefixtures("shared_verifiers")
+
 OPTIONS = ("10", "54", "72")
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from pipeline.records import Verdict
 from stages.verify.judge import judge
 from stages.verify.pool import VerifierPool, Worker
 from tests.places import ROOT
+from tests.waiting import wait_until
 
 MODES: tuple[str, ...] = ("choice", "number", "math", "text")
 ENDLESS = "\\sin(\\sin(\\sin(\\cos(\\tan(x)^{90})^{80})))^{77}"
@@ -41,15 +41,6 @@ def family(pool: VerifierPool) -> list[psutil.Process]:
         process = psutil.Process(worker.process.pid)
         found += [process, *process.children(recursive=True)]
     return found
-
-
-def wait_for(condition: object, seconds: float = 30.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():  # type: ignore[operator]
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.mark.parametrize(
@@ -81,7 +72,7 @@ def kill_when_asked(monkeypatch: pytest.MonkeyPatch, times: int, child: bool) ->
         asked.append(self.process.pid)
         if len(asked) <= times:
             process = psutil.Process(self.process.pid)
-            assert wait_for(process.children)
+            wait_until(process.children)
             for victim in process.children() if child else [process]:
                 victim.kill()
                 victim.wait()
@@ -112,10 +103,10 @@ def test_a_hostile_answer_is_asked_once(pool: VerifierPool, monkeypatch: pytest.
 
 
 def test_a_child_that_dies_between_requests_costs_no_verdict_later(pool: VerifierPool) -> None:
-    assert wait_for(lambda: len(family(pool)) == 2)
+    wait_until(lambda: len(family(pool)) == 2)
     child = family(pool)[1]
     child.kill()
-    assert wait_for(lambda: not child.is_running())
+    wait_until(lambda: not child.is_running())
     verify(pool, "x^2+3", "3+x^2")
     for number in range(4, 8):
         assert verify(pool, f"x^2+{number}", f"{number}+x^2").status == "correct"
@@ -164,10 +155,10 @@ def test_from_another_thread(pool: VerifierPool) -> None:
 
 def test_close_leaves_no_process() -> None:
     pool = VerifierPool(workers=2, time_limit_s=5.0)
-    assert wait_for(lambda: len(family(pool)) == 4)
+    wait_until(lambda: len(family(pool)) == 4)
     processes = family(pool)
     pool.close()
-    assert not psutil.wait_procs(processes, timeout=10)[1]
+    assert not psutil.wait_procs(processes, timeout=60)[1]
 
 
 CALLER = textwrap.dedent(
@@ -191,11 +182,11 @@ def test_nobody_outlives_a_killed_caller() -> None:
     caller = subprocess.Popen([sys.executable, "-c", CALLER, ENDLESS], cwd=ROOT, stdout=subprocess.PIPE)
     assert caller.stdout is not None
     assert caller.stdout.readline() == b"started\n"
-    assert wait_for(lambda: len(psutil.Process(caller.pid).children(recursive=True)) == 2)
+    wait_until(lambda: len(psutil.Process(caller.pid).children(recursive=True)) == 2)
     processes = psutil.Process(caller.pid).children(recursive=True)
     os.kill(caller.pid, signal.SIGKILL)
     caller.wait()
-    assert not psutil.wait_procs(processes, timeout=15)[1]
+    assert not psutil.wait_procs(processes, timeout=60)[1]
     caller.stdout.close()
 
 

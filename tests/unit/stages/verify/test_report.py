@@ -9,6 +9,8 @@ import pytest
 from pipeline.errors import UserError
 from stages.verify.report import agreement, table, verify_file
 
+pytestmark = pytest.mark.usefixtures("shared_verifiers")
+
 ROWS: list[dict[str, Any]] = [
     {"answer": "59", "response": "Final answer: 59", "correct": True, "source": "a"},
     {"answer": "59", "response": "Final answer: 58", "correct": False, "source": "a"},
