@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from pipeline.records import Mode, OverlapKind
+from pipeline.records import GoldReading, Mode, OverlapKind
 from pipeline.settings import Strict, load_settings, parse_settings
 from pipeline.source_groups import expand_sources
 
@@ -52,10 +52,17 @@ class Fields(Strict):
     """The right answer."""
     image: str = "image"
     """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these."""
-    options: str = "options"
-    """The texts of a multiple choice, A first."""
+    options: str | None = "options"
+    """The options of a multiple choice, A first: texts or pictures; `null` if the policy is to see none."""
     source: str | None = None
     """A name that refines the source's, for a source with parts."""
+
+
+class AtLeast(Strict):
+    """How many of a row's references an answer must equal."""
+
+    at_least: int = Field(ge=1)
+    """Of VQAv2's ten answers: 3."""
 
 
 class SourceConfig(Strict):
@@ -81,6 +88,13 @@ class SourceConfig(Strict):
     """The field map."""
     verify: tuple[Mode, ...] = ("choice", "number", "math", "text")
     """Verification modes; a row's own `verify` field comes first."""
+    gold: GoldReading | Literal["auto"] = "auto"
+    """What the answer of a multiple choice is: a `letter`, the `text` of an option, or its index from 0 or 1
+    (`index0`, `index1`); `auto` takes the one reading that fits all rows with options, and refuses the source if
+    there is none or more than one."""
+    references: Literal["any", "all"] | AtLeast | None = None
+    """What a list of answers means: `any` of them is right, `all` are needed, or an answer is right that equals
+    `{at_least: n}` of them; without it, rows with lists are refused."""
     max_tiles: int = Field(default=6, ge=1)
     """The most tiles that an image is cut into, for models that tile."""
     prompt: str | None = None
@@ -98,7 +112,16 @@ class SourceConfig(Strict):
             raise ValueError(f"source {self.name!r} has `kwargs` but no `function`: remove them")
         if self.dataset_config is not None and self.dataset is None:
             raise ValueError(f"source {self.name!r} has `dataset_config` but no `dataset`: remove it")
+        if self.references == "all" and not {"list", "choice"} & set(self.verify):
+            raise ValueError(f"source {self.name!r}: `references: all` needs `list` or `choice` in `verify`: add it")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings that runs of before did not have are recorded only where they are set."""
+        settings: dict[str, Any] = serialize(self)
+        later = {key: type(self).model_fields[key].default for key in ("gold", "references")}
+        return {key: value for key, value in settings.items() if key not in later or value != later[key]}
 
 
 class ContaminationConfig(Strict):

@@ -11,7 +11,7 @@ from stages.verify.extract import MAX_ANSWER, extract, gold_answer
 from stages.verify.finding import Finding
 from stages.verify.modes import anls, choice, date, exact, math, number, relaxed, text
 from stages.verify.modes import list as list_mode
-from stages.verify.options import options_in
+from stages.verify.options import lettered
 
 ORDER: tuple[Mode, ...] = ("exact", "choice", "number", "date", "text", "list", "relaxed", "anls", "math")
 """Cheapest first. `exact` is always tried, as the same text is right in any mode; `math` alone is not bounded."""
@@ -52,7 +52,7 @@ def judge(
 ) -> Verdict:
     """The verdict on `response`, worked out in this process. Never raises.
 
-    Without `options`, those that stand in `question` are used. `math` runs without limits here: for responses
+    Without `options`, those that stand in `question` are used, and letters go by its order if the two differ. `math` runs without limits here: for responses
     that nobody has checked, use `VerifierPool`.
     """
     claim = find_claim(gold, response, modes, options, question, finish_reason)
@@ -77,7 +77,7 @@ def find_claim(
     Unless `same_text`, an answer that is the gold to the letter must still be read by one of the modes.
     """
     try:
-        known = tuple(options) or options_in(question)
+        known = lettered(tuple(options), question)
         found = extract(response, known, question, finish_reason)
         if finish_reason == "length" and (found is None or not found.complete):
             return Verdict("truncated", found.text if found else None, None, "cut by the token limit")
