@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.records import GoldReading, Mode, OverlapKind
 from pipeline.settings import Strict, load_settings, parse_settings
@@ -88,11 +88,11 @@ class SourceConfig(Strict):
     """The field map."""
     verify: tuple[Mode, ...] = ("choice", "number", "math", "text")
     """Verification modes; a row's own `verify` field comes first."""
-    gold: GoldReading | Literal["auto"] = "auto"
+    gold: GoldReading | Literal["auto"] = Field(default="auto", exclude_if=lambda value: value == "auto")
     """What the answer of a multiple choice is: a `letter`, the `text` of an option, or its index from 0 or 1
     (`index0`, `index1`); `auto` takes the one reading that fits all rows with options, and refuses the source if
     there is none or more than one."""
-    references: Literal["any", "all"] | AtLeast | None = None
+    references: Literal["any", "all"] | AtLeast | None = Field(default=None, exclude_if=lambda value: value is None)
     """What a list of answers means: `any` of them is right, `all` are needed, or an answer is right that equals
     `{at_least: n}` of them; without it, rows with lists are refused."""
     max_tiles: int = Field(default=6, ge=1)
@@ -115,13 +115,6 @@ class SourceConfig(Strict):
         if self.references == "all" and not {"list", "choice"} & set(self.verify):
             raise ValueError(f"source {self.name!r}: `references: all` needs `list` or `choice` in `verify`: add it")
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Settings that runs of before did not have are recorded only where they are set."""
-        settings: dict[str, Any] = serialize(self)
-        later = {key: type(self).model_fields[key].default for key in ("gold", "references")}
-        return {key: value for key, value in settings.items() if key not in later or value != later[key]}
 
 
 class ContaminationConfig(Strict):

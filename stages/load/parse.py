@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import SourceConfig
-from pipeline.errors import RowError
-from pipeline.records import Problem, Rejected
-from stages.load.sources.fields import parse_row, read_question, read_row_images, row_id
+from pipeline.errors import RowError, UserError
+from pipeline.records import GoldReading, Problem, Rejected
+from stages.load.sources.fields import parse_row, read_question, read_row_images, row_answer, row_id, row_images, row_options
 from stages.load.sources.readers import open_rows
 from stages.load.sources.roots import ImageRoot, open_root
+from stages.verify.golds import count_golds
 
 MAX_DETAIL = 500
 VerifyGold = Callable[[Problem], str | None]
@@ -29,6 +31,8 @@ def load(
     verify_gold: VerifyGold,
     seen: set[str] | None = None,
     prompt: str = "",
+    readings: MutableMapping[str, GoldReading] | None = None,
+    demand_options: bool = True,
 ) -> Iterator[Problem | Rejected]:
     """Streams a source: one Problem or Rejected for every row.
 
@@ -38,24 +42,56 @@ def load(
         seen: What identifies the problems so far, added to here. Shared between calls, it finds the problems
             that sources have in common.
         prompt: The prompt file of a source that names none.
+        readings: What the golds of sources with `gold: auto` are, by name. A source that is not in it is read through
+            when its first row with options comes, and put in.
+        demand_options: Refuse letters where no options are known.
 
     Raises:
-        UserError: before any row, if the source can't be opened; later, if a dataset or function breaks off.
+        UserError: before any row, if the source can't be opened; later, if a dataset or function breaks off, or if it
+            can't be told what the golds are.
     """
     rows = open_rows(source)
     root = image_root(source)
     known = set() if seen is None else seen
+    decided = {} if readings is None else readings
+
+    def reading() -> GoldReading:
+        if source.name not in decided:
+            decided[source.name] = decide_reading(source)
+        return decided[source.name]
 
     def load_row(number: int, row: Any) -> Problem | Rejected:
         name = row_id(row, number, source)
         try:
-            problem = parse_row(row, name, source, root, source.prompt or prompt)
+            problem = parse_row(row, name, source, root, source.prompt or prompt, reading, demand_options)
             _admit(problem, verify_gold, known)
             return problem
         except RowError as error:
             return Rejected(source.name, name, error.reason, _printable(error.detail))
 
     return (load_row(number, row) for number, row in rows)
+
+
+def decide_reading(source: SourceConfig) -> GoldReading:
+    """The one reading of all golds of a source that stand beside options; its `limit` is left aside.
+
+    Raises:
+        UserError: none fits all of them, or several do.
+    """
+
+    def rows() -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        for number, row in open_rows(source.model_copy(update={"limit": None})):
+            if isinstance(row, Mapping):
+                # A row that can't be used says nothing, and will be refused.
+                with suppress(RowError):
+                    options = row_options(row, source).texts
+                    if options:
+                        yield row_id(row, number, source), row_answer(row, source).golds, options
+
+    golds = count_golds(rows())
+    if (reading := golds.reading()) is None:
+        raise UserError(f"source {source.name!r}: gold: {golds.complaint()}")
+    return reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +118,7 @@ def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
                 raise row
             if not isinstance(row, Mapping):
                 raise RowError("wrong_type", f"the row is {type(row).__name__}, not an object")
-            has_images = row.get(source.fields.image) not in (None, "", [])
+            has_images = row_images(row, source) not in (None, "", [])
             images = read_row_images(row, source, root) if has_images else ()
             return BenchmarkRow(name, read_question(row, source), images)
         except RowError as error:
@@ -94,7 +130,7 @@ def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
 def _admit(problem: Problem, verify_gold: VerifyGold, known: set[str]) -> None:
     # Without the source, so that a question which two sources share is found.
     hashes = [image.sha256 for image in problem.images]
-    key = Problem.make_id("", problem.question, problem.answer, hashes, problem.options)
+    key = Problem.make_id("", problem.question, problem.answer, hashes, problem.options, problem.references)
     if key in known:
         raise RowError("duplicate", "an earlier row has the same question, answer and images")
     if (why := verify_gold(problem)) is not None:

@@ -52,8 +52,8 @@ def judge(
 ) -> Verdict:
     """The verdict on `response`, worked out in this process. Never raises.
 
-    Without `options`, those that stand in `question` are used, and letters go by its order if the two differ. `math` runs without limits here: for responses
-    that nobody has checked, use `VerifierPool`.
+    Without `options`, those that stand in `question` are used, and letters go by its order if the two differ. `math`
+    runs without limits here: for responses that nobody has checked, use `VerifierPool`.
     """
     claim = find_claim(gold, response, modes, options, question, finish_reason)
     if isinstance(claim, Verdict):

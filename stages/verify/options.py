@@ -50,7 +50,8 @@ def _runs(question: str, mark: re.Pattern[str]) -> tuple[str, ...]:
 
 
 _MARKUP = re.compile(
-    r"<(?:image|img)[\s_]?\d*(?:\s[^<>]{0,200})?/?>|!\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)|\\includegraphics\S{0,200}", re.IGNORECASE
+    r"<(?:image|img)[\s_]?\d*(?:\s[^<>]{0,200})?/?>|!\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)|\\includegraphics\S{0,200}",
+    re.IGNORECASE,
 )
 """What stands for a picture in a text."""
 _PICTURE = re.compile(
@@ -154,19 +155,14 @@ def by_letters(answer: str, num_options: int) -> frozenset[int] | None:
         found = _ONE_LETTER.findall(match.group(1))
     elif _BRACKETED.fullmatch(answer):
         found = _ONE_LETTER.findall(answer)
-    elif (run := _RUN.match(answer)) and len(set(run.group(1))) == len(run.group(1)):
+    elif run := _RUN.match(answer) or (_SMALL_RUN.match(answer) if num_options else None):
         found = list(run.group(1))
-    elif num_options and (run := _SMALL_RUN.match(answer)) and _rises(run.group(1)):
-        found = list(run.group(1))
+        if len(set(found)) < len(found) or (found[0].islower() and found != sorted(found)):
+            return None  # `BB` and `bad` are no sets of options
     else:
         return None
     indices = frozenset(ord(letter.upper()) - ord("A") for letter in found)
     return indices if max(indices) < (num_options or MAX_OPTIONS) else None
-
-
-def _rises(letters: str) -> bool:
-    """`ac` may be two options, `bad` and `see` are words."""
-    return all(one < other for one, other in zip(letters, letters[1:], strict=False))
 
 
 def canonical(chosen: frozenset[int], options: Sequence[str]) -> frozenset[int]:

@@ -12,6 +12,8 @@ from stages.load.problems import read_sources
 from tests.places import SHARED
 
 QUESTIONS = SHARED / "questions"
+# Where letters stand in the pictures, or name something in them.
+LETTERS = {"dynamath", "gaokao_mm"}
 pytestmark = pytest.mark.skipif(not QUESTIONS.is_dir(), reason="the real samples are not on this machine")
 
 
@@ -19,7 +21,12 @@ def test_all_real_rows_load() -> None:
     seen: set[str] = set()
     results: list[Problem | Rejected] = []
     for folder in sorted(QUESTIONS.iterdir()):
-        source = SourceConfig(name=folder.name, path=str(folder / "questions.jsonl"), images=str(folder / "images"))
+        source = SourceConfig(
+            name=folder.name,
+            path=str(folder / "questions.jsonl"),
+            images=str(folder / "images"),
+            gold="letter" if folder.name in LETTERS else "auto",
+        )
         results += load(source, lambda problem: None, seen)
     problems = [result for result in results if isinstance(result, Problem)]
     assert len(results) == len(problems) == 561
@@ -45,7 +52,12 @@ def test_all_real_rows_load() -> None:
 
 def test_nearly_all_real_answers_can_be_verified() -> None:
     sources = [
-        {"name": folder.name, "path": f"{folder.name}/questions.jsonl", "images": f"{folder.name}/images"}
+        {
+            "name": folder.name,
+            "path": f"{folder.name}/questions.jsonl",
+            "images": f"{folder.name}/images",
+            "gold": "letter" if folder.name in LETTERS else "auto",
+        }
         for folder in sorted(QUESTIONS.iterdir())
     ]
     config = parse_config({"name": "real", "data_root": str(QUESTIONS), "sources": sources})
