@@ -16,7 +16,15 @@ from typing import Any
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError, UserError
 from pipeline.records import GoldReading, Problem, Rejected
-from stages.load.sources.fields import parse_row, read_question, read_row_images, row_answer, row_id, row_images, row_options
+from stages.load.sources.fields import (
+    parse_row,
+    read_question,
+    read_row_images,
+    row_answer,
+    row_id,
+    row_images,
+    row_options,
+)
 from stages.load.sources.readers import open_rows
 from stages.load.sources.roots import ImageRoot, open_root
 from stages.verify.golds import count_golds
