@@ -20,6 +20,7 @@ MAX_LENGTH = 400
 """Characters of an answer that is compared with options."""
 
 _MARK = re.compile(r"(?:(?<=^)|(?<=[\s,;]))(?:\(([A-Z])\)|([A-Z])\s?[.):、](?!\w\.))\s*", re.MULTILINE)
+_WORD_BEFORE = re.compile(r"(\S{1,20})\s{0,5}\Z")
 _RUN_ON = re.compile(r"(?<![A-Za-z])(?:\(([A-Z])\)|([A-Z])[.、])\s*")
 
 
@@ -44,9 +45,12 @@ def _runs(question: str, mark: re.Pattern[str]) -> tuple[str, ...]:
     if not best:
         return ()
     ends = [match.start() for match in best[1:]] + [len(question)]
-    return tuple(
-        question[match.end() : end].split("\n\n")[0].strip(" \n\t,;") for match, end in zip(best, ends, strict=True)
-    )
+    texts = [question[match.end() : end].split("\n\n")[0].strip(" \n\t,;") for match, end in zip(best, ends, strict=True)]
+    before = _WORD_BEFORE.search(question, 0, best[0].start())
+    if before and all(text.endswith(before[1]) for text in texts[:-1]):
+        # `Option A: … Option B: …`, `- A. … - B. …`: what stands before a letter is no part of the text before it.
+        texts[:-1] = [text.removesuffix(before[1]).rstrip(" \n\t,;") for text in texts[:-1]]
+    return tuple(texts)
 
 
 _MARKUP = re.compile(
@@ -66,14 +70,14 @@ _PICTURE = re.compile(
 def real_texts(options: tuple[str, ...]) -> tuple[str, ...]:
     """The options' texts without wrappers; empty for an option without one that is its own.
 
-    That is a picture, nothing, or a text that only points at a picture: `image` beside `image`, what all options
-    say alike, words beside a picture that stand beside another one too.
+    That is a picture, nothing, or a text that only points at a picture: `image` beside `image`, what all options or
+    three of them say alike, words beside a picture that stand beside another one too.
     """
     texts = [plain(_MARKUP.sub(" ", option)) for option in options]
     pictured = [_MARKUP.search(option) is not None for option in options]
     all_alike = len(options) > 1 and len(set(texts)) == 1
     return tuple(
-        "" if texts.count(text) > 1 and (all_alike or picture or _PICTURE.fullmatch(text)) else text
+        "" if texts.count(text) > 1 + (not (all_alike or picture or _PICTURE.fullmatch(text))) else text
         for text, picture in zip(texts, pictured, strict=True)
     )
 
