@@ -102,7 +102,8 @@ def keep_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | N
 def check_sources(config: RunConfig) -> str:
     """`visualprm check`: a table of rows, bad rows by reason and kinds of answers, then some of the bad rows."""
     screen = open_screen(config)
-    readings = recorded_readings(Store(config.run_dir))
+    # What lies elsewhere is not asked for: a check needs no credentials.
+    readings = {} if "://" in config.run_dir else recorded_readings(Store(config.run_dir))
     shown: list[str] = []
     hidden = 0
 

@@ -45,7 +45,9 @@ def _runs(question: str, mark: re.Pattern[str]) -> tuple[str, ...]:
     if not best:
         return ()
     ends = [match.start() for match in best[1:]] + [len(question)]
-    texts = [question[match.end() : end].split("\n\n")[0].strip(" \n\t,;") for match, end in zip(best, ends, strict=True)]
+    texts = [
+        question[match.end() : end].split("\n\n")[0].strip(" \n\t,;") for match, end in zip(best, ends, strict=True)
+    ]
     before = _WORD_BEFORE.search(question, 0, best[0].start())
     if before and all(text.endswith(before[1]) for text in texts[:-1]):
         # `Option A: … Option B: …`, `- A. … - B. …`: what stands before a letter is no part of the text before it.
