@@ -118,7 +118,7 @@ class Golds:
             told = f"{' and '.join(whole)} all fit" if len(whole) > 2 else f"{whole[0]} and {whole[1]} both fit"
             why = f"{told} the {self.rows:,} rows with options and mean different ones"
             examples = next(rows for pair, rows in self.differ.items() if set(pair) <= set(whole))
-            mend = f"set `gold: {'`, `gold: '.join(whole)}`"
+            mend = f"set {_either(whole)}"
         else:
             why = f"no reading fits all {self.rows:,} rows with options ({counts})"
             best = max(READINGS, key=lambda reading: self.fits[reading])
@@ -138,6 +138,11 @@ def count_golds(rows: Iterable[tuple[str, Sequence[str], tuple[str, ...]]]) -> G
     for name, golds, options in rows:
         found.add(name, golds, options)
     return found
+
+
+def _either(readings: Sequence[GoldReading]) -> str:
+    *others, last = (f"`gold: {reading}`" for reading in readings)
+    return f"{', '.join(others)} or {last}"
 
 
 def _note(rows: list[str], shown: str) -> None:
