@@ -180,7 +180,8 @@ BETWEEN = ["\n", " ", "    ", "\n\n", "; ", ", ", "\t"]
 QUESTIONS = ["Which figure comes next?\n", "Which figure comes next? ", "Which?\nChoices:\n", "如图，正确的是( )\n"]
 SAYINGS = [
     "\\boxed{{{}}}", "\\boxed{{\\text{{{}}}}}", "The answer is {}.", "Answer: ({})", "Final answer: {}", "Final answer: Option {}",
-    "So the answer is **{}**.", "{}", "({})", "The correct option is ({}).", "Final answer: Figure {}", "故选{}", "Answer: ({}) <image>",
+    "So the answer is **{}**.", "{}", "({})", "The correct option is ({}).", "Final answer: Figure {}", "故选{}",
+    "Answer: ({}) <image>",
 ]  # fmt: skip
 """Ways to choose an option by its letter."""
 PICTURES = st.integers(2, 6).flatmap(
