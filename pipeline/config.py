@@ -114,6 +114,10 @@ class SourceConfig(Strict):
             raise ValueError(f"source {self.name!r} has `dataset_config` but no `dataset`: remove it")
         if self.references == "all" and not {"list", "choice"} & set(self.verify):
             raise ValueError(f"source {self.name!r}: `references: all` needs `list` or `choice` in `verify`: add it")
+        if self.references == "all" and "anls" in self.verify:
+            raise ValueError(
+                f"source {self.name!r}: `anls` takes any item of a list, `references: all` needs all: remove one"
+            )
         return self
 
 

@@ -62,6 +62,8 @@ def parse_row(
     verify = _verify(structured(row.get(VERIFY))) or source.verify
     if source.fields.options is not None:
         check_shown(question, options, rest)
+    if source.references == "all" and "anls" in verify:
+        raise RowError("wrong_type", "the row's mode `anls` takes any item of a list, `references: all` needs all")
     demanded = demand_options and "choice" in verify
     answer, references = settle(row_answer(row, source), options.texts, question, source, reading, demanded)
     question, texts, images = place_images(question, options, *_images(row, options, source, root))

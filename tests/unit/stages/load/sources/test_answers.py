@@ -142,8 +142,3 @@ def test_references_among_options() -> None:
     assert settled([0, 2], gold="index0", references="all") == ("A, C", None)
     assert settled([0, 2], gold="index0", references="any") == ("A", References(("A", "C"), 1))
     assert settled(["pear", "Pear"], gold="text", references="any") == ("pear", References(("pear", "Pear"), 1))
-
-
-def test_all_of_several_references_need_a_mode_that_compares_several() -> None:
-    with pytest.raises(ValueError, match="needs `list` or `choice`"):
-        source(references="all", verify=["text"])
