@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from tests.integration.conftest import Command, scripted
 
 pytestmark = pytest.mark.integration
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"options": ["<image 2>", "<image 3>", "<image 4>"], "image": ["0.png", "1.png", "2.png", "3.png"], "answer": "B",
      "question": "What continues <image 1>?"},
     {"options": ["3.png", "1.png", "none of these"], "image": "0.png", "answer": "A", "question": "Which is like it?"},
