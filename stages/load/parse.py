@@ -8,26 +8,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import SourceConfig
-from pipeline.errors import RowError, UserError
+from pipeline.errors import RowError
 from pipeline.records import GoldReading, Problem, Rejected
+from stages.load.golds import gold_rules
 from stages.load.sources.fields import (
     parse_row,
     read_question,
     read_row_images,
-    row_answer,
     row_id,
     row_images,
-    row_options,
 )
 from stages.load.sources.readers import open_rows
 from stages.load.sources.roots import ImageRoot, open_root
-from stages.verify.golds import count_golds
 
 MAX_DETAIL = 500
 VerifyGold = Callable[[Problem], str | None]
@@ -61,45 +58,18 @@ def load(
     rows = open_rows(source)
     root = image_root(source)
     known = set() if seen is None else seen
-    decided = {} if readings is None else readings
-
-    def reading() -> GoldReading:
-        if source.name not in decided:
-            decided[source.name] = decide_reading(source)
-        return decided[source.name]
+    rules = gold_rules(source, {} if readings is None else readings, demand_options)
 
     def load_row(number: int, row: Any) -> Problem | Rejected:
         name = row_id(row, number, source)
         try:
-            problem = parse_row(row, name, source, root, source.prompt or prompt, reading, demand_options)
+            problem = parse_row(row, name, source, root, source.prompt or prompt, rules)
             _admit(problem, verify_gold, known)
             return problem
         except RowError as error:
             return Rejected(source.name, name, error.reason, _printable(error.detail))
 
     return (load_row(number, row) for number, row in rows)
-
-
-def decide_reading(source: SourceConfig) -> GoldReading:
-    """The one reading of all golds of a source that stand beside options; its `limit` is left aside.
-
-    Raises:
-        UserError: none fits all of them, or several do.
-    """
-
-    def rows() -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-        for number, row in open_rows(source.model_copy(update={"limit": None})):
-            if isinstance(row, Mapping):
-                # A row that can't be used says nothing, and will be refused.
-                with suppress(RowError):
-                    options = row_options(row, source).texts
-                    if options:
-                        yield row_id(row, number, source), row_answer(row, source).golds, options
-
-    golds = count_golds(rows())
-    if (reading := golds.reading()) is None:
-        raise UserError(f"source {source.name!r}: gold: {golds.complaint()}")
-    return reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,16 @@ def read_gold(gold: str, options: tuple[str, ...], reading: GoldReading) -> froz
     return _by_text(gold, options)
 
 
+def is_index(gold: str) -> bool:
+    """Whether a gold could be the place of an option."""
+    return _INDEX.match(gold.strip()) is not None
+
+
+def is_named(gold: str, options: tuple[str, ...]) -> bool:
+    """Whether a gold is the letter or the text of an option."""
+    return read_gold(gold, options, "letter") is not None or read_gold(gold, options, "text") is not None
+
+
 def _by_letter(gold: str, options: tuple[str, ...]) -> frozenset[int] | None:
     if (found := by_letters(plain(gold), len(options))) is not None:
         return found
@@ -110,22 +120,29 @@ class Golds:
             return None
         return whole[0]
 
+    def are_indices(self) -> bool:
+        """Whether a place fits all rows, and the options' texts don't."""
+        whole = self._whole()
+        return "text" not in whole and ("index0" in whole or "index1" in whole)
+
     def complaint(self) -> str:
         """Why there is no one reading, with rows that show it and what to set."""
         whole = self._whole()
         counts = ", ".join(f"{reading} {self.fits[reading]:,}" for reading in READINGS)
-        if whole:
+        if len(whole) > 1:
             told = f"{' and '.join(whole)} all fit" if len(whole) > 2 else f"{whole[0]} and {whole[1]} both fit"
             why = f"{told} the {self.rows:,} rows with options and mean different ones"
             examples = next(rows for pair, rows in self.differ.items() if set(pair) <= set(whole))
             mend = f"set {_either(whole)}"
+        elif whole:
+            why = f"only {whole[0]} fits all {self.rows:,} rows with options ({counts})"
+            examples = next(self.amiss[reading] for reading in READINGS if reading in self.amiss)
+            mend = f"set `gold: {whole[0]}`"
         else:
             why = f"no reading fits all {self.rows:,} rows with options ({counts})"
             best = max(READINGS, key=lambda reading: self.fits[reading])
             examples = self.amiss[best]
-            mend = (
-                f"set `gold: {'`, `gold: '.join(READINGS)}`; the rows that it does not fit are then refused one by one"
-            )
+            mend = f"set {_either(READINGS)}; the rows that it does not fit are then refused one by one"
         return f"{why}; {'; '.join(examples)}: {mend}"
 
     def _whole(self) -> list[GoldReading]:

@@ -12,9 +12,9 @@ from pipeline.config import AtLeast, SourceConfig
 from pipeline.errors import RowError
 from pipeline.records import GoldReading, References
 from stages.load.sources.values import absent, scalar, structured
-from stages.verify.golds import read_gold, spelled
+from stages.verify.golds import is_index, is_named, read_gold, spelled
 from stages.verify.notation import plain
-from stages.verify.options import by_letters, by_text, lettered, options_in, real_texts
+from stages.verify.options import lettered, options_in, real_texts
 
 _LETTERS = re.compile(r"\(?[A-H]\)?|A?B?C?D?E?F?G?H?|[A-H](?:, ?[A-H])+")
 """Answers that look like options where none are known; several of them in order, so not `BAD` or `EACH`."""
@@ -62,64 +62,71 @@ def _items(value: Any, source: SourceConfig) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+@dataclass(frozen=True, slots=True)
+class GoldRules:
+    """What is known of all golds of a source.
+
+    `reading` tells what they are beside the rows' own options, where the source does not say it. `check_listed` refuses
+    a source whose golds may be indices of options in its questions. `demand_options`: letters need options.
+    """
+
+    reading: Callable[[], GoldReading] = lambda: "letter"
+    check_listed: Callable[[], None] = lambda: None
+    demand_options: bool = True
+
+
+NO_RULES = GoldRules()
+"""For rows that stand alone."""
+
+
 def settle(
-    given: Given,
-    options: tuple[str, ...],
-    question: str,
-    source: SourceConfig,
-    reading: Callable[[], GoldReading],
-    demand_options: bool,
+    given: Given, options: tuple[str, ...], question: str, source: SourceConfig, rules: GoldRules
 ) -> tuple[str, References | None]:
     """The answer as it is judged and published, and the references if there are several.
 
     Args:
         options: the row's own, without those that stand in the question.
-        reading: what the golds of the source are, called only where that is not set and matters.
-        demand_options: refuse a letter where no options are known.
 
     Raises:
         RowError: a gold stands for no option, or can't be understood without options.
     """
     if options:
-        meaning = reading() if source.gold == "auto" else source.gold
-        indices = [_chosen(gold, options, question, meaning) for gold in given.golds]
+        meaning = rules.reading() if source.gold == "auto" else source.gold
     elif source.gold in ("index0", "index1"):
         options, meaning = options_in(question), source.gold
         if not options:
             raise RowError("gold_without_options", f"{given.golds[0]!r} is an index (gold: {meaning}), but {_UNKNOWN}")
-        indices = [_chosen(gold, options, question, meaning) for gold in given.golds]
     else:
-        if demand_options and source.gold == "auto":
-            for gold in given.golds:
-                _check_letter(gold, options_in(question))
+        if rules.demand_options and source.gold == "auto":
+            _check_listed(given.golds, options_in(question), rules)
         return _joined(given.golds, given)
+    indices = [_chosen(gold, options, question, meaning) for gold in given.golds]
     options = lettered(options, question)
-    as_given = meaning in ("letter", "text")
     if given.at_least is None:
         return spelled(frozenset().union(*indices), options), None
-    return _joined(
-        [spelled(each, options, gold if as_given else None) for each, gold in zip(indices, given.golds, strict=True)],
-        given,
-    )
+    as_given = given.golds if meaning in ("letter", "text") else [None] * len(indices)
+    return _joined([spelled(each, options, gold) for each, gold in zip(indices, as_given, strict=True)], given)
 
 
 _UNKNOWN = "no options are known: name their column in `fields: {options: …}`"
 
 
-def _check_letter(gold: str, listed: tuple[str, ...]) -> None:
-    """A letter without options may stand in a picture, or for options that nobody was shown."""
-    text = plain(gold)
-    if not text or not _LETTERS.fullmatch(text):
-        return
-    if not listed:
-        mend = "set `gold: letter` if the picture shows them or none are meant"
-        raise RowError("gold_without_options", f"{gold!r} looks like a letter of an option, but {_UNKNOWN}, or {mend}")
-    if by_letters(text, len(listed)) is None and by_text(text, real_texts(listed)) is None:
-        raise RowError(
-            "gold_not_an_option",
-            f"{gold!r} is none of the {len(listed)} options in the question: correct one of them, "
-            "or set `gold: letter` if there are more",
-        )
+def _check_listed(golds: tuple[str, ...], listed: tuple[str, ...], rules: GoldRules) -> None:
+    """Letters may stand for options that nobody was shown; and golds beside options in a question must name some."""
+    for gold in golds:
+        if not listed and plain(gold) and _LETTERS.fullmatch(plain(gold)):
+            mend = "set `gold: letter` if the picture shows them or none are meant"
+            raise RowError(
+                "gold_without_options", f"{gold!r} looks like a letter of an option, but {_UNKNOWN}, or {mend}"
+            )
+        if listed and is_index(gold):
+            rules.check_listed()
+        if listed and not is_named(gold, listed):
+            raise RowError(
+                "gold_not_an_option",
+                f"{gold!r} is none of the {len(listed)} options in the question: correct one of them, or set "
+                "`gold: letter` if golds that are no letters are no options",
+            )
 
 
 def _chosen(gold: str, options: tuple[str, ...], question: str, meaning: GoldReading) -> frozenset[int]:

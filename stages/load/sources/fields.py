@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 from pipeline.config import Mode, SourceConfig
 from pipeline.errors import RowError
-from pipeline.records import IMAGE, GoldReading, Image, Problem
-from stages.load.sources.answers import Given, read_answer, settle
+from pipeline.records import IMAGE, Image, Problem
+from stages.load.sources.answers import NO_RULES, Given, GoldRules, read_answer, settle
 from stages.load.sources.images import read_images
 from stages.load.sources.options import Options, check_shown, place_images, read_options
 from stages.load.sources.roots import ImageRoot
@@ -44,12 +45,9 @@ def parse_row(
     source: SourceConfig,
     root: ImageRoot | None,
     prompt: str,
-    reading: Callable[[], GoldReading] = lambda: "letter",
-    demand_options: bool = True,
+    rules: GoldRules = NO_RULES,
 ) -> Problem:
     """The problem that a row describes; `row` is what a reader gave, `name` what `row_id` did.
-
-    `reading` and `demand_options` are as for `settle`.
 
     Raises:
         RowError: with the reason why it can't be used.
@@ -64,8 +62,9 @@ def parse_row(
         check_shown(question, options, rest)
     if source.references == "all" and "anls" in verify:
         raise RowError("wrong_type", "the row's mode `anls` takes any item of a list, `references: all` needs all")
-    demanded = demand_options and "choice" in verify
-    answer, references = settle(row_answer(row, source), options.texts, question, source, reading, demanded)
+    if "choice" not in verify:
+        rules = replace(rules, demand_options=False)
+    answer, references = settle(row_answer(row, source), options.texts, question, source, rules)
     question, texts, images = place_images(question, options, *_images(row, options, source, root))
     for text in (question, *texts):
         if found := _RESERVED.search(text.replace(IMAGE, "")):

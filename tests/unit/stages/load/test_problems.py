@@ -228,6 +228,35 @@ def test_golds_that_no_reading_fits_refuse_the_source_in_one_line(tmp_path: Path
     assert "mine q2: gold_not_an_option: 'nut' is none of the 3 options (gold: letter)" in report
 
 
+def test_whole_numbers_beside_options_in_the_question_may_be_indices(tmp_path: Path) -> None:
+    """As texts, `1` of the second row would pass for its option A, and 0 for no option."""
+    rows = [
+        {"question": "Which? (A) 30 (B) 40", "answer": 0},
+        {"question": "How long? (A) 1 (B) 2", "answer": 1},
+        {"question": "What else?", "answer": 7},
+    ]
+    settings = choices(tmp_path, *({**row, "options": None} for row in rows))
+    with pytest.raises(
+        UserError, match=r"only index0 fits all 2 rows .* q0: '0' of '30 \| 40'; .* or `gold: letter` if they"
+    ):
+        check_sources(parse_config(settings))
+    settings["sources"][0]["gold"] = "letter"
+    assert {key: problem.answer for key, problem in loaded(tmp_path, settings).items()} == {
+        "q0": "0",
+        "q1": "1",
+        "q2": "7",
+    }
+    # A free answer is wanted of the third row, but its source says that golds are indices.
+    settings["sources"][0]["gold"] = "index0"
+    assert {key: problem.answer for key, problem in loaded(tmp_path, settings).items()} == {"q0": "A", "q1": "B"}
+
+
+def test_whole_numbers_that_are_texts_of_options_in_the_question(tmp_path: Path) -> None:
+    rows = [{"question": f"Which? (A) 1 (B) {n} (C) {n + 1}", "answer": n, "options": None} for n in (2, 3)]
+    settings = choices(tmp_path, *rows)
+    assert {key: problem.answer for key, problem in loaded(tmp_path, settings).items()} == {"q0": "2", "q1": "3"}
+
+
 def test_a_limit_does_not_change_what_golds_mean(tmp_path: Path) -> None:
     """All rows are read, those that the limit leaves out too."""
     settings = choices(tmp_path, {"answer": 1}, {"answer": 0}, {"answer": 1}, {"answer": 0}, limit=2)

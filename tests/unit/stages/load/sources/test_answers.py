@@ -9,7 +9,7 @@ import pytest
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from pipeline.records import GoldReading, References
-from stages.load.sources.answers import Given, read_answer, settle
+from stages.load.sources.answers import Given, GoldRules, read_answer, settle
 
 FRUIT = ("apple", "pear", "plum")
 
@@ -27,7 +27,8 @@ def settled(
     **settings: Any,
 ) -> tuple[str, References | None]:
     made = source(**settings)
-    return settle(read_answer(answer, made), options, question, made, lambda: reading, demand)
+    rules = GoldRules(lambda: reading, demand_options=demand)
+    return settle(read_answer(answer, made), options, question, made, rules)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +88,10 @@ def test_letters_of_options_in_the_question() -> None:
     assert settled("B", (), question) == ("B", None)
     assert settled("4", (), question) == ("4", None)
     assert settled(1, (), question, gold="index0") == ("B", None)
-    with pytest.raises(RowError, match="gold_not_an_option"):
-        settled("E", (), question)
+    for gold in ("E", "pear", "12", 1):
+        with pytest.raises(RowError, match="gold_not_an_option"):
+            settled(gold, (), question)
+        assert settled(gold, (), question, gold="letter") == (str(gold), None)
 
 
 def test_an_index_without_options() -> None:
