@@ -20,7 +20,7 @@ MAX_LENGTH = 400
 """Characters of an answer that is compared with options."""
 
 _MARK = re.compile(r"(?:(?<=^)|(?<=[\s,;]))(?:\(([A-Z])\)|([A-Z])\s?[.):、](?!\w\.))\s*", re.MULTILINE)
-_WORD_BEFORE = re.compile(r"(\S{1,20})\s{0,5}\Z")
+_WORD_BEFORE = re.compile(r"(?<!\S)([^\W\d_]{2,20}|[-*•])\s{0,5}\Z")
 _RUN_ON = re.compile(r"(?<![A-Za-z])(?:\(([A-Z])\)|([A-Z])[.、])\s*")
 
 
@@ -49,7 +49,7 @@ def _runs(question: str, mark: re.Pattern[str]) -> tuple[str, ...]:
         question[match.end() : end].split("\n\n")[0].strip(" \n\t,;") for match, end in zip(best, ends, strict=True)
     ]
     before = _WORD_BEFORE.search(question, 0, best[0].start())
-    if before and all(text.endswith(before[1]) for text in texts[:-1]):
+    if before and all(text.split()[-1:] == [before[1]] for text in texts[:-1]):
         # `Option A: … Option B: …`, `- A. … - B. …`: what stands before a letter is no part of the text before it.
         texts[:-1] = [text.removesuffix(before[1]).rstrip(" \n\t,;") for text in texts[:-1]]
     return tuple(texts)
