@@ -14,7 +14,7 @@ from stages.load.sources.answers import GoldRules
 from stages.load.sources.fields import read_question, row_answer, row_id, row_options
 from stages.load.sources.readers import open_rows
 from stages.verify.golds import Golds, count_golds, is_index
-from stages.verify.options import options_in
+from stages.verify.listed import options_in
 
 _Options = Callable[[Mapping[str, Any], SourceConfig], tuple[str, ...]]
 

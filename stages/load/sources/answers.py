@@ -13,8 +13,9 @@ from pipeline.errors import RowError
 from pipeline.records import GoldReading, References
 from stages.load.sources.values import absent, scalar, structured
 from stages.verify.golds import is_index, is_named, read_gold, spelled
+from stages.verify.listed import options_in
 from stages.verify.notation import plain
-from stages.verify.options import lettered, options_in, real_texts
+from stages.verify.options import lettered, real_texts
 
 _LETTERS = re.compile(r"\(?[A-H]\)?|A?B?C?D?E?F?G?H?|[A-H](?:, ?[A-H])+")
 """Answers that look like options where none are known; several of them in order, so not `BAD` or `EACH`."""

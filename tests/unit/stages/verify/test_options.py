@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.verify.judge import judge
-from stages.verify.options import Conflict, chosen, lettered, mentioned, options_in, real_texts
+from stages.verify.listed import options_in
+from stages.verify.options import Conflict, chosen, lettered, mentioned, real_texts
 
 OPTIONS = ("10", "12 cm", "a polygon", "x^2")
 
