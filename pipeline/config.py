@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.records import OverlapKind
+from pipeline.records import GoldReading, OverlapKind
 from pipeline.registry import Registry
 from pipeline.settings import Strict, flat, load_settings, parse_settings
 from pipeline.source_groups import expand_sources
@@ -66,10 +66,17 @@ class Fields(Strict):
     """The right answer."""
     image: str = "image"
     """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these."""
-    options: str = "options"
-    """The texts of a multiple choice, A first."""
+    options: str | None = "options"
+    """The options of a multiple choice, A first: texts or pictures; `null` if the policy is to see none."""
     source: str | None = None
     """A name that refines the source's, for a source with parts."""
+
+
+class AtLeast(Strict):
+    """How many of a row's references an answer must equal."""
+
+    at_least: int = Field(ge=1)
+    """Of VQAv2's ten answers: 3."""
 
 
 class SourceConfig(Strict):
@@ -95,6 +102,13 @@ class SourceConfig(Strict):
     """The field map."""
     verify: tuple[ModeName, ...] = ("choice", "number", "math", "text")
     """Verification modes; a row's own `verify` field comes first."""
+    gold: GoldReading | Literal["auto"] = Field(default="auto", exclude_if=lambda value: value == "auto")
+    """What the answer of a multiple choice is: a `letter`, the `text` of an option, or its index from 0 or 1
+    (`index0`, `index1`); `auto` takes the one reading that fits all rows with options, and refuses the source if
+    there is none or more than one."""
+    references: Literal["any", "all"] | AtLeast | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What a list of answers means: `any` of them is right, `all` are needed, or an answer is right that equals
+    `{at_least: n}` of them; without it, rows with lists are refused."""
     max_tiles: int = Field(default=6, ge=1)
     """The most tiles that an image is cut into, for models that tile."""
     prompt: str | None = None
@@ -112,6 +126,12 @@ class SourceConfig(Strict):
             raise ValueError(f"source {self.name!r} has `kwargs` but no `function`: remove them")
         if self.dataset_config is not None and self.dataset is None:
             raise ValueError(f"source {self.name!r} has `dataset_config` but no `dataset`: remove it")
+        if self.references == "all" and not {"list", "choice"} & set(self.verify):
+            raise ValueError(f"source {self.name!r}: `references: all` needs `list` or `choice` in `verify`: add it")
+        if self.references == "all" and "anls" in self.verify:
+            raise ValueError(
+                f"source {self.name!r}: `anls` takes any item of a list, `references: all` needs all: remove one"
+            )
         return self
 
 

@@ -24,6 +24,7 @@ SEPARATOR = "\n\n"
 
 VerdictStatus = Literal["correct", "incorrect", "no_answer", "truncated", "timeout", "error"]
 VERDICT_STATUSES: tuple[VerdictStatus, ...] = get_args(VerdictStatus)
+GoldReading = Literal["letter", "index0", "index1", "text"]
 StepOrigin = Literal["measured", "own_answer", "implied", "not_sampled"]
 FinishReason = Literal["stop", "length"]
 OverlapKind = Literal["image", "question", "both"]
@@ -42,11 +43,21 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class References:
+    """Several right answers of one problem, as often as they were given; an answer is right if it is `at_least` of them."""
+
+    answers: tuple[str, ...]
+    at_least: int
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A question about images, with the answer that a solution must reach.
 
     `question` is as in the source; every `<image>` in it stands for one image, in order; without any,
-    the images come first. `options` are the texts of a multiple choice, A first, or empty.
+    the images come first. `options` are those of a multiple choice, A first, or empty: each is a text, a picture
+    (`<image>`, which stands for one of the images after the question's), or nothing (an empty text).
+    `references` are there where the source gives several answers, of which `answer` is the most frequent one.
     `verify` names the verification modes, `prompt` the prompt file. `row_id` is the source's own name for the row.
     `extra` holds the source's other fields as a JSON object. `contamination` names the benchmarks that it overlaps
     with; null if it was compared with none.
@@ -64,14 +75,22 @@ class Problem:
     prompt: str
     extra: str = "{}"
     contamination: tuple[str, ...] | None = None
+    references: References | None = None
 
     @staticmethod
     def make_id(
-        source: str, question: str, answer: str, image_sha256s: Sequence[str], options: Sequence[str] = ()
+        source: str,
+        question: str,
+        answer: str,
+        image_sha256s: Sequence[str],
+        options: Sequence[str] = (),
+        references: References | None = None,
     ) -> str:
         """128 bits of SHA-256 over everything that makes two problems the same one."""
-        key = json.dumps([source, question, answer, list(image_sha256s), list(options)], ensure_ascii=False)
-        return hashlib.sha256(key.encode()).hexdigest()[:32]
+        parts: list[Any] = [source, question, answer, list(image_sha256s), list(options)]
+        if references is not None:
+            parts.append([list(references.answers), references.at_least])
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def asked(question: str, options: Sequence[str]) -> str:
@@ -263,6 +282,8 @@ PROBLEM_SCHEMA = pa.schema(
         ("contamination", pa.list_(pa.string())),
     ]
 )
+REFERENCES = pa.field("references", pa.struct([("answers", pa.list_(pa.string())), ("at_least", pa.int32())]))
+"""A column of problem files whose sources give several answers; other runs have none."""
 LEDGER_SCHEMA = pa.schema(
     [
         ("problem_id", pa.string()),
@@ -312,14 +333,19 @@ IMPORTED_SCHEMA = PUBLISHED_SCHEMA.append(pa.field("extra", pa.string()))
 
 
 def problem_row(problem: Problem) -> dict[str, Any]:
-    return dataclasses.asdict(problem)
+    row = dataclasses.asdict(problem)
+    return row if problem.references else {key: value for key, value in row.items() if key != "references"}
 
 
 def problem_from_row(row: Mapping[str, Any]) -> Problem:
-    # Absent, not null, in runs that were loaded before there was such a column.
-    found = row.get("contamination")
-    fields = {field.name: row[field.name] for field in dataclasses.fields(Problem) if field.name != "contamination"}
+    # These columns are absent, not null, in runs that were loaded before there were any.
+    found, references = row.get("contamination"), row.get("references")
+    later = ("contamination", "references")
+    fields = {field.name: row[field.name] for field in dataclasses.fields(Problem) if field.name not in later}
     fields["contamination"] = None if found is None else tuple(found)
+    fields["references"] = (
+        None if references is None else References(tuple(references["answers"]), references["at_least"])
+    )
     fields["images"] = tuple(Image(**image) for image in row["images"])
     fields["options"] = tuple(row["options"])
     fields["verify"] = tuple(row["verify"])

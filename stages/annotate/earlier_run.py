@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.records import LEDGER_SCHEMA, Solution, solution_from_row
 from pipeline.store import Store, one_line_io_errors, open_uri
+from stages.load.problems import READINGS, recorded_readings
 
 COLUMN = "given"
 
@@ -31,6 +32,8 @@ def take_over(store: Store, earlier: Store) -> None:
                 _copy(path, out, earlier, places)
         store.write_text("quarantine/load.jsonl", earlier.read_text("quarantine/load.jsonl"))
         store.write_text("problems.json", earlier.read_text("problems.json"))
+        if readings := recorded_readings(earlier):
+            store.write_json(READINGS, readings)
 
 
 @dataclass(frozen=True, slots=True)

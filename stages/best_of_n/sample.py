@@ -21,6 +21,7 @@ from pipeline import origin
 from pipeline.config import InputConfig, RunConfig
 from pipeline.engine.policy import check_engine, model_fingerprint
 from pipeline.errors import UserError
+from pipeline.records import REFERENCES
 from pipeline.store import Store, beside
 from stages.annotate.complete import complete_ledger
 from stages.annotate.settings_lock import read_templates
@@ -139,9 +140,14 @@ async def _with_candidates(
 ) -> list[tuple[dict[str, Any], list[PoolCandidate]]]:
     own = await asyncio.gather(*(_candidates(problem, row["solutions"], verifier) for problem, row in found))
     return [
-        ({**problem, "policy_prompt": row["prompt"]}, candidates)
+        ({**_frozen(problem), "policy_prompt": row["prompt"]}, candidates)
         for (problem, row), candidates in zip(found, own, strict=True)
     ]
+
+
+def _frozen(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """A frozen verdict needs no references any more."""
+    return {name: value for name, value in problem.items() if name != REFERENCES.name}
 
 
 async def _candidates(

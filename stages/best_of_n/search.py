@@ -33,7 +33,7 @@ from stages.best_of_n.compare import bootstrap
 from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import batched
-from stages.load.problems import keep_rejected, read_sources
+from stages.load.problems import READINGS, keep_rejected, read_sources, recorded_readings
 from stages.load.screen import open_screen
 from stages.reward.aggregate import AGGREGATORS
 from stages.split import split
@@ -108,7 +108,9 @@ def _begin(store: Store, config: RunConfig, model: str, critic: CriticSpec, sett
 def _load(store: Store, config: RunConfig) -> list[Problem]:
     """The problems that a dataset of this configuration would have; the other rows go to its quarantine."""
     screen = open_screen(config)
-    items = list(read_sources(config, screen))
+    readings = recorded_readings(store)
+    items = list(read_sources(config, screen, readings))
+    store.write_json(READINGS, readings)
     keep_rejected(store, [item for item in items if isinstance(item, Rejected)], screen)
     return [item for item in items if isinstance(item, Problem)]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,15 @@ from typing import Any
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from pipeline.inputs import searched
-from pipeline.records import Problem, Rejected
-from stages.load.sources.fields import parse_row, read_question, read_row_images, row_id
+from pipeline.records import GoldReading, Problem, Rejected
+from stages.load.golds import gold_rules
+from stages.load.sources.fields import (
+    parse_row,
+    read_question,
+    read_row_images,
+    row_id,
+    row_images,
+)
 from stages.load.sources.readers import open_rows
 from stages.load.sources.roots import ImageRoot, open_root
 
@@ -30,6 +37,8 @@ def load(
     verify_gold: VerifyGold,
     seen: set[str] | None = None,
     prompt: str = "",
+    readings: MutableMapping[str, GoldReading] | None = None,
+    demand_options: bool = True,
 ) -> Iterator[Problem | Rejected]:
     """Streams a source: one Problem or Rejected for every row.
 
@@ -39,18 +48,23 @@ def load(
         seen: What identifies the problems so far, added to here. Shared between calls, it finds the problems
             that sources have in common.
         prompt: The prompt file of a source that names none.
+        readings: What the golds of sources with `gold: auto` are, by name. A source that is not in it is read through
+            when its first row with options comes, and put in.
+        demand_options: Refuse letters where no options are known.
 
     Raises:
-        UserError: before any row, if the source can't be opened; later, if a dataset or function breaks off.
+        UserError: before any row, if the source can't be opened; later, if a dataset or function breaks off, or if it
+            can't be told what the golds are.
     """
     rows = open_rows(source)
     root = image_root(source)
     known = set() if seen is None else seen
+    rules = gold_rules(source, {} if readings is None else readings, demand_options)
 
     def load_row(number: int, row: Any) -> Problem | Rejected:
         name = row_id(row, number, source)
         try:
-            problem = parse_row(row, name, source, root, source.prompt or prompt)
+            problem = parse_row(row, name, source, root, source.prompt or prompt, rules)
             _admit(problem, verify_gold, known)
             return problem
         except RowError as error:
@@ -83,7 +97,7 @@ def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
                 raise row
             if not isinstance(row, Mapping):
                 raise RowError("wrong_type", f"the row is {type(row).__name__}, not an object")
-            has_images = row.get(source.fields.image) not in (None, "", [])
+            has_images = row_images(row, source) not in (None, "", [])
             images = read_row_images(row, source, root) if has_images else ()
             return BenchmarkRow(name, read_question(row, source), images)
         except RowError as error:
@@ -95,7 +109,7 @@ def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
 def _admit(problem: Problem, verify_gold: VerifyGold, known: set[str]) -> None:
     # Without the source, so that a question which two sources share is found.
     hashes = [image.sha256 for image in problem.images]
-    key = Problem.make_id("", problem.question, problem.answer, hashes, problem.options)
+    key = Problem.make_id("", problem.question, problem.answer, hashes, problem.options, problem.references)
     if key in known:
         raise RowError("duplicate", "an earlier row has the same question, answer and images")
     if (why := verify_gold(problem)) is not None:

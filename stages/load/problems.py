@@ -6,7 +6,7 @@ import asyncio
 import posixpath
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, MutableMapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.errors import RowError
 from pipeline.markdown import Row, markdown_table
-from pipeline.records import Problem, Rejected, VerdictStatus
+from pipeline.records import GoldReading, Problem, Rejected, Verdict, VerdictStatus
 from pipeline.store import Store, one_line_io_errors
 from stages.label import UNJUDGED
 from stages.load.given_responses import AMBIGUOUS, COLUMN, Responses, open_responses
@@ -26,18 +26,28 @@ from stages.load.parse import MAX_DETAIL, SourceSummary, VerifyGold, load, summa
 from stages.load.paths import locate
 from stages.load.screen import REPORT, Screen, open_screen
 from stages.verify.pool import VerifierPool
+from stages.verify.references import begin_each
 
 PART_BYTES = 256_000_000
 """Image bytes of one problem file: what its sorting holds in memory."""
+READINGS = "gold.json"
+"""Of a run directory: how the golds of sources with `gold: auto` are read."""
 MAX_BAD_ROWS = 20
 """Bad rows that `visualprm check` shows; a run's quarantine has them all."""
 _COLUMN_REASONS = ("duplicate", "contaminated")
 
 
-def read_sources(config: RunConfig, screen: Screen | None = None) -> Iterator[Problem | Rejected]:
-    """Every row of every source, as a problem or with the reason why it can't be one."""
+def read_sources(
+    config: RunConfig, screen: Screen | None = None, readings: MutableMapping[str, GoldReading] | None = None
+) -> Iterator[Problem | Rejected]:
+    """Every row of every source, as a problem or with the reason why it can't be one.
+
+    `readings` is as for `stages.load.load`.
+    """
+    decided = {} if readings is None else readings
     # The reference accepts every gold for itself, and keeps what our modes can't read.
-    for item in _with_readable_gold(config) if config.verify.compat is None else _load(config, _accept):
+    compat = config.verify.compat is not None
+    for item in _load(config, _accept, decided, False) if compat else _with_readable_gold(config, decided):
         yield screen(item) if screen and isinstance(item, Problem) else item
 
 
@@ -46,10 +56,16 @@ def load_problems(store: Store, config: RunConfig) -> None:
     store.clear("problems")
     responses = open_responses(config)
     rejected: list[Rejected] = [*responses.rejected] if responses else []
-    writer = _ProblemWriter(store, responses)
+    writer = _ProblemWriter(store, responses, any(source.references is not None for source in config.sources))
     screen = open_screen(config)
+    readings = recorded_readings(store)
+    recorded = len(readings)
     with one_line_io_errors(store.uri):
-        for item in read_sources(config, screen):
+        for item in read_sources(config, screen, readings):
+            if len(readings) > recorded:
+                # At once: a run that is called again must read the golds alike, whatever rows came in between.
+                store.write_json(READINGS, readings)
+                recorded = len(readings)
             if isinstance(item, Rejected):
                 rejected.append(item)
                 continue
@@ -63,6 +79,12 @@ def load_problems(store: Store, config: RunConfig) -> None:
     if responses and (unmatched := responses.unmatched()):
         print(f"{unmatched} responses name no problem of this run", file=sys.stderr)
     store.write_json("problems.json", {"rejected": keep_rejected(store, rejected, screen)})
+
+
+def recorded_readings(store: Store) -> dict[str, GoldReading]:
+    """What the golds of a run's sources with `gold: auto` are, as far as that is decided; by the source's name."""
+    found: dict[str, GoldReading] = store.read_json(READINGS) if store.exists(READINGS) else {}
+    return found
 
 
 def keep_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | None) -> Counter[str]:
@@ -81,12 +103,14 @@ def keep_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | N
 def check_sources(config: RunConfig) -> str:
     """`visualprm check`: a table of rows, bad rows by reason and kinds of answers, then some of the bad rows."""
     screen = open_screen(config)
+    # What lies elsewhere is not asked for: a check needs no credentials.
+    readings = {} if "://" in config.run_dir else recorded_readings(Store(config.run_dir))
     shown: list[str] = []
     hidden = 0
 
     def bad_rows_noted() -> Iterator[Problem | Rejected]:
         nonlocal hidden
-        for item in read_sources(config, screen):
+        for item in read_sources(config, screen, readings):
             if isinstance(item, Rejected) and item.reason not in _COLUMN_REASONS:
                 if len(shown) < MAX_BAD_ROWS:
                     shown.append(f"{item.source} {item.row_id}: {item.reason}: {item.detail}".replace("\n", " "))
@@ -96,7 +120,8 @@ def check_sources(config: RunConfig) -> str:
 
     table = _check_table(summarise(bad_rows_noted()), screened=screen is not None)
     more = [f"… and {hidden:,} more bad rows"] if hidden else []
-    blocks = [[table], screen.summary() if screen else [], shown + more]
+    golds = [f"gold of {name}: {reading} (auto)" for name, reading in readings.items()]
+    blocks = [[table], golds, screen.summary() if screen else [], shown + more]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
@@ -120,13 +145,15 @@ def _check_row(summary: SourceSummary, screened: bool) -> Row:
     )
 
 
-def _load(config: RunConfig, verify_gold: VerifyGold) -> Iterator[Problem | Rejected]:
+def _load(
+    config: RunConfig, verify_gold: VerifyGold, readings: MutableMapping[str, GoldReading], demand_options: bool
+) -> Iterator[Problem | Rejected]:
     seen: set[str] = set()
     for source in locate(config.sources, config.data_root):
-        yield from load(source, verify_gold, seen, config.prompt)
+        yield from load(source, verify_gold, seen, config.prompt, readings, demand_options)
 
 
-def _with_readable_gold(config: RunConfig) -> Iterator[Problem | Rejected]:
+def _with_readable_gold(config: RunConfig, readings: MutableMapping[str, GoldReading]) -> Iterator[Problem | Rejected]:
     """The rows, those rejected whose gold answer their own modes don't accept.
 
     A busy machine may fail on an answer, too: those rows come late, after a second check.
@@ -143,7 +170,7 @@ def _with_readable_gold(config: RunConfig) -> Iterator[Problem | Rejected]:
                 return None
             return None if status == "correct" else _complaint(problem, status)
 
-        for item in _load(config, verify_gold):
+        for item in _load(config, verify_gold, readings, demand_options=True):
             if isinstance(item, Rejected) or item.problem_id not in late:
                 yield item
             elif sum(map(_image_bytes, late.values())) > PART_BYTES:
@@ -167,15 +194,21 @@ def _checked_again(problems: Iterable[Problem], limit_s: float) -> Iterator[Prob
 
 async def _gold_status(problem: Problem, pool: VerifierPool) -> VerdictStatus:
     response = f"Final answer: {problem.answer}"
-    # An answer always equals itself; here the modes must be able to read it.
-    verdict = await pool.verify(
-        problem.answer, response, problem.verify, problem.options, problem.question, same_text=False
-    )
+
+    def begin(gold: str) -> Awaitable[Verdict]:
+        # An answer always equals itself; here the modes must be able to read it.
+        return pool.verify(gold, response, problem.verify, problem.options, problem.question, same_text=False)
+
+    verdict = await begin_each(problem.answer, problem.references, begin)
     return verdict.status
 
 
 def _complaint(problem: Problem, status: VerdictStatus) -> str:
-    return f"{problem.answer!r} is {status} by {', '.join(problem.verify)}"
+    modes = ", ".join(problem.verify)
+    if problem.references is None:
+        return f"{problem.answer!r} is {status} by {modes}"
+    most, needed = len(problem.references.answers), problem.references.at_least
+    return f"{problem.answer!r}, given most often, is {status} by {modes}: it must equal {needed} of {most} references"
 
 
 def _accept(problem: Problem) -> None:
@@ -189,9 +222,11 @@ def _image_bytes(problem: Problem) -> int:
 class _ProblemWriter:
     """Writes problem files of bounded size, each sorted by id, so that publishing can merge them."""
 
-    def __init__(self, store: Store, responses: Responses | None) -> None:
+    def __init__(self, store: Store, responses: Responses | None, several_references: bool) -> None:
         self._store, self._responses = store, responses
         self._schema = records.PROBLEM_SCHEMA
+        if several_references:
+            self._schema = self._schema.append(records.REFERENCES)
         if responses:
             self._schema = self._schema.append(pa.field(COLUMN, pa.list_(pa.string())))
         self._held: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from stages.load.parse import image_root
-from stages.load.sources.fields import read_options, read_question, structured
+from stages.load.sources.fields import read_question, row_images, row_options
 from stages.load.sources.images import image_sizes
 from stages.load.sources.readers import count_rows, open_rows
 
@@ -61,5 +61,8 @@ def _measure(row: Any, source: SourceConfig, root: Any) -> tuple[str, list[tuple
         raise row
     if not isinstance(row, Mapping):
         raise RowError("wrong_type", "the row is no object")
-    question, options = read_question(row, source), read_options(row.get(source.fields.options))
-    return "\n".join([question, *options]), image_sizes(structured(row.get(source.fields.image)), root)
+    question, options = read_question(row, source), row_options(row, source)
+    own = row_images(row, source)
+    sizes = [] if options.pictures and own in (None, "", []) else image_sizes(own, root)
+    of_options = [size for _, picture in options.pictures for size in image_sizes(picture, root)]
+    return "\n".join([question, *options.texts]), sizes + of_options

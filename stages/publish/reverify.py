@@ -116,7 +116,11 @@ def _problems(store: Store) -> dict[str, Problem]:
     columns = ["problem_id", "source", "row_id", "question", "answer", "options", "verify", "max_tiles", "prompt"]
     problems = {}
     for path in store.problem_files():
-        for row in pq.read_table(path, columns=columns, filesystem=store.filesystem).to_pylist():
+        with pq.ParquetFile(path, filesystem=store.filesystem) as file:
+            # Only the runs whose sources give several answers have the column.
+            there = [*columns, *({records.REFERENCES.name} & set(file.schema_arrow.names))]
+            rows = file.read(columns=there).to_pylist()
+        for row in rows:
             problem = records.problem_from_row({**row, "images": (), "extra": "{}"})
             problems[problem.problem_id] = problem
     return problems

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from pipeline import atomic
 from pipeline.errors import RowError, UserError
 from pipeline.records import asked
-from stages.load.sources.fields import read_options
 from stages.load.sources.images import read_images
+from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
 from stages.reward.aggregate import AGGREGATORS, aggregate
 from stages.reward.model import Candidate, ProcessRewardModel, Scorer
@@ -181,9 +181,14 @@ def candidate(row: Mapping[str, Any], root: Folder | None, max_steps: int) -> Ca
     question = row.get("question")
     if not isinstance(question, str) or not question.strip():
         raise RowError("missing_question", "`question` must be a text")
-    images = row.get("images") if row.get("images") is not None else row.get("image")
-    question = asked(question, read_options(row.get("options")))
-    return Candidate(question, read_images(images, root) if images else (), _steps(row, max_steps))
+    value = row.get("images") if row.get("images") is not None else row.get("image")
+    images = read_images(value, root) if value else ()
+    options = read_options(row.get("options"))
+    texts = options.texts
+    if any("<image" in text for text in texts):
+        pictures = [data for _, picture in options.pictures for data in read_images(picture, root)]
+        question, texts, images = place_images(question, options, images, pictures)
+    return Candidate(asked(question, texts), images, _steps(row, max_steps))
 
 
 def _steps(row: Mapping[str, Any], max_steps: int) -> tuple[str, ...]:

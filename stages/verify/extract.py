@@ -72,7 +72,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
-    r"\b(?:answer|option|choice)(?:\s(?:letter|choice|option|number|value))?"
+    r"\b(?:answers?|option|choice)(?:\s(?:letter|choice|option|number|value))?"
     r"(?:\s(?:to|for|of|from|among|in)\b[^.\n:]{0,80}?)?\s(?:(?:is|are|would be|should be|must be|will be|has to be)\b|=)"
     r"(?:\s(?:definitely|clearly|therefore|thus|also|then|likely|most likely|probably))?(?:\s(?:option|choice|letter)\b)?\s?:?"
     r"|\b(?:I|we)\s(?:would\s|will\s|should\s|can\s|must\s)?(?:choose|select|pick|go with)\s"

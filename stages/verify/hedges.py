@@ -13,10 +13,12 @@ _REFUTED = (
     r"(?!\s*(?:(?:is|are|was|were|would|does|can|could)\s*(?:be\s+)?)?"
     r"(?:not\b|n't|cannot|too\b|wrong|incorrect|false|excluded|impossible|ruled out|out\b))"
 )
-_LETTER_BESIDE = re.compile(rf"(?i:{_BESIDE})(?:[(\[]([A-Z])[)\]]|([A-Z])(?![\w'^_+*=<>]))(?:\s*[.:])?(?i:{_REFUTED})")
+_LETTER_BESIDE = re.compile(
+    rf"(?i:{_BESIDE})(?:[(\[]([A-Za-z])[)\]]|([A-Z])(?![\w'^_+*=<>])|([a-z])(?=[.):]\s))(?:\s*[.:])?(?i:{_REFUTED})"
+)
 _SURE_LETTER = re.compile(
     rf"(?:\b(?:or|but)\s+([A-Z])(?=\s*(?:$|[.,;:]|(?:is|could|may|might)\b))"
-    rf"|{_BESIDE}(?:[(\[]([A-Z])[)\]]|([A-Z])[.:]\s)){_REFUTED}"
+    rf"|{_BESIDE}(?:[(\[]([A-Za-z])[)\]]|([A-Za-z])[.:]\s)){_REFUTED}"
 )
 """For options that aren't known, whose texts may be `points A and C`."""
 _VERDICT = r"(?:wrong|incorrect|excluded|impossible|ruled out|not\s+(?:correct|right|possible|true|it|the\s+answer))\b"
@@ -78,7 +80,7 @@ def _denies(rest: str, letter: str, own: str) -> bool:
 def _beside(text: str, options: tuple[str, ...]) -> set[str]:
     """The letters of the options that `text` names, by letter or text, after `and`, `or`, `but` or a comma."""
     pattern = _LETTER_BESIDE if options else _SURE_LETTER
-    found = {letter for match in pattern.finditer(text) for letter in match.groups() if letter}
+    found = {letter.upper() for match in pattern.finditer(text) for letter in match.groups() if letter}
     if options:
         found = {letter for letter in found if ord(letter) - ord("A") < len(options)}
     # A comma inside a number or a name is no separator.

@@ -9,7 +9,7 @@ from pipeline.records import Verdict
 from stages.verify.extract import MAX_ANSWER, extract, gold_answer
 from stages.verify.finding import Finding
 from stages.verify.modes import EVERY, MODES, math
-from stages.verify.options import options_in
+from stages.verify.options import lettered
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ def judge(
 ) -> Verdict:
     """The verdict on `response`, worked out in this process. Never raises.
 
-    Without `options`, those that stand in `question` are used. `math` runs without limits here: for responses
-    that nobody has checked, use `VerifierPool`.
+    Without `options`, those that stand in `question` are used, and letters go by its order if the two differ. `math`
+    runs without limits here: for responses that nobody has checked, use `VerifierPool`.
     """
     claim = find_claim(gold, response, modes, options, question, finish_reason)
     if isinstance(claim, Verdict):
@@ -57,7 +57,7 @@ def find_claim(
     Unless `same_text`, an answer that is the gold to the letter must still be read by one of the modes.
     """
     try:
-        known = tuple(options) or options_in(question)
+        known = lettered(tuple(options), question)
         found = extract(response, known, question, finish_reason)
         if finish_reason == "length" and (found is None or not found.complete):
             return Verdict("truncated", found.text if found else None, None, "cut by the token limit")

@@ -10,6 +10,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.records import FinishReason, Problem, Verdict
 from stages.verify.compat import prompt_version, reference_modes
+from stages.verify.references import begin_each
 
 if TYPE_CHECKING:
     from stages.verify.pool import VerifierPool
@@ -26,8 +27,16 @@ def judge(
     """
     if config.verify.compat == "internvl":
         modes = reference_modes(_file_name(problem.source, config))
-        return pool.begin_reference(problem.answer, response, modes, prompt_version(prompt))
-    return pool.begin(problem.answer, response, problem.verify, problem.options, problem.question, finish_reason)
+
+        def by_reference(gold: str) -> Awaitable[Verdict]:
+            return pool.begin_reference(gold, response, modes, prompt_version(prompt))
+
+        return begin_each(problem.answer, problem.references, by_reference)
+
+    def begin(gold: str) -> Awaitable[Verdict]:
+        return pool.begin(gold, response, problem.verify, problem.options, problem.question, finish_reason)
+
+    return begin_each(problem.answer, problem.references, begin)
 
 
 def check_reference(config: RunConfig) -> None:

@@ -1,4 +1,4 @@
-"""The options of a multiple choice: found in a question's text, and recognised in an answer."""
+"""The options of a multiple choice: what tells them apart, and which of them an answer names."""
 
 from __future__ import annotations
 
@@ -7,55 +7,70 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from stages.verify.hedges import hedge
+from stages.verify.listed import options_in
 from stages.verify.modes import number
-from stages.verify.modes.text import normal_text
-from stages.verify.notation import ascii_punctuation, first_sentence, plain
+from stages.verify.modes.text import YES_NO, normal_text
+from stages.verify.notation import first_sentence, plain
 from stages.verify.quantity import read_quantity
 
 MAX_OPTIONS = 26
 """Options A to Z."""
-MAX_QUESTION = 20_000
-"""Characters of a question, from its end, in which options are looked for."""
 MAX_LENGTH = 400
 """Characters of an answer that is compared with options."""
 
-_MARK = re.compile(r"(?:(?<=^)|(?<=[\s,;]))(?:\(([A-Z])\)|([A-Z])\s?[.):、](?!\w\.))\s*", re.MULTILINE)
-_RUN_ON = re.compile(r"(?<![A-Za-z])(?:\(([A-Z])\)|([A-Z])[.、])\s*")
+_MARKUP = re.compile(
+    r"<(?:image|img)[\s_]?\d*(?:\s[^<>]{0,200})?/?>|!\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)|\\includegraphics\S{0,200}",
+    re.IGNORECASE,
+)
+"""What stands for a picture in a text."""
+_PICTURE = re.compile(
+    r"[(\[<]?\s*(?:(?:see|as|shown)\s+)*(?:in\s+|on\s+)?(?:the\s+)?"
+    r"(?:image|picture|pic|figure|fig|graph|diagram|drawing|photo|img|shown|above|below|图|如图|图片|图像|图形|见图)\s*[)\]>]?",
+    re.IGNORECASE,
+)
+"""Texts that say no more than that there is a picture."""
 
 
-@lru_cache(maxsize=1024)
-def options_in(question: str) -> tuple[str, ...]:
-    """The texts of the last run `A … B … C …` in a question; empty if it has no such run of two or more."""
-    question = ascii_punctuation(question[-MAX_QUESTION:])
-    return _runs(question, _MARK) or _runs(question, _RUN_ON)
+@lru_cache(maxsize=4096)
+def real_texts(options: tuple[str, ...]) -> tuple[str, ...]:
+    """The options' texts without wrappers; empty for an option without one that is its own.
 
-
-def _runs(question: str, mark: re.Pattern[str]) -> tuple[str, ...]:
-    best: list[re.Match[str]] = []
-    run: list[re.Match[str]] = []
-    for match in mark.finditer(question):
-        letter = match.group(1) or match.group(2)
-        if letter == "A":
-            run = [match]
-        elif run and ord(letter) == ord("A") + len(run):
-            run.append(match)
-        if len(run) > 1:
-            best = run
-    if not best:
-        return ()
-    ends = [match.start() for match in best[1:]] + [len(question)]
+    That is a picture, nothing, or a text that only points at a picture: `image` beside `image`, what all options or
+    three of them say alike, words beside a picture that stand beside another one too.
+    """
+    texts = [plain(_MARKUP.sub(" ", option)) for option in options]
+    pictured = [_MARKUP.search(option) is not None for option in options]
+    all_alike = len(options) > 1 and len(set(texts)) == 1
     return tuple(
-        question[match.end() : end].split("\n\n")[0].strip(" \n\t,;") for match, end in zip(best, ends, strict=True)
+        "" if texts.count(text) > 1 + (not (all_alike or picture or _PICTURE.fullmatch(text))) else text
+        for text, picture in zip(texts, pictured, strict=True)
     )
 
 
+@lru_cache(maxsize=1024)
+def lettered(options: tuple[str, ...], question: str) -> tuple[str, ...]:
+    """The options as their letters go for whoever reads the question.
+
+    Without `options`, those that stand in it; and if it lists the same ones in another order, then in that order.
+    """
+    listed = options_in(question)
+    if not options or listed == options:
+        return listed
+    given, shown = real_texts(options), real_texts(listed)
+    return listed if given != shown and all(given) and sorted(given) == sorted(shown) else options
+
+
+_SEPARATOR = r"\s*(?:,\s*(?:and|&)\b|,|、|;|\band\b|&|/|\+|和|与)\s*"
+_LETTER = r"(?:(?:option|choice)\s*)?[(\[]?\s*[A-Z]\s*[)\]]?"
 _LETTERS = re.compile(
-    r"(?:(?:option|choice|answer|options|choices)s?\s*:?\s*)?[(\[]?\s*([A-Z])\s*[)\]]?"
-    r"((?:\s*(?:,|、|;|and|&|/|和|,\s*and)\s*[(\[]?[A-Z][)\]]?){0,25})$"
+    r"(?:(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer|image|picture|figure|graph|diagram)s?|选项|选)\s*:?\s*)?"
+    rf"(?:\\?[{{\[(]\s*)?({_LETTER}(?:{_SEPARATOR}{_LETTER}){{0,25}})(?:\s*\\?[}}\])])?$",
+    re.IGNORECASE,
 )
-_SMALL_LETTER = re.compile(r"[(\[]?([a-z])[)\]]?")
-_BRACKETED = re.compile(r"(?:\([A-Z]\)\s?){2,26}")
+_ONE_LETTER = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
+_BRACKETED = re.compile(r"(?:\([A-Z]\)\s?){2,26}", re.IGNORECASE)
 _RUN = re.compile(r"\(?([A-Z]{2,8})\)?$")
+_SMALL_RUN = re.compile(r"\(?([a-z]{2,8})\)?$")
 _LETTER_AND_TEXT = re.compile(
     r"(?:(?:option|choice|answer)\s*:?\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):、,-](?=\D))\s*[:.,-]?\s*(.+)$",
     re.I,
@@ -84,14 +99,14 @@ def chosen(answer: str, options: tuple[str, ...]) -> frozenset[int] | None:
     answer = plain(answer)
     if not answer or len(answer) > MAX_LENGTH:
         return None
-    count = len(options) or MAX_OPTIONS
-    if len(answer) > 1 and answer in (texts := [plain(option) for option in options]):
+    texts = real_texts(options)
+    if len(answer) > 1 and answer in texts:
         return frozenset({texts.index(answer)})
-    if (found := _by_letters(answer, count)) is not None:
+    if (found := by_letters(answer, len(options))) is not None:
         return found
-    named = _letter_and_text(answer, options, count)
+    named = _letter_and_text(answer, texts, len(options) or MAX_OPTIONS)
     if named is None:
-        named = _by_text(answer, options)
+        named = by_text(answer, texts)
     return None if named is None else frozenset({named})
 
 
@@ -103,26 +118,26 @@ def names_option(answer: str, options: tuple[str, ...]) -> bool:
         return True
 
 
-def _by_letters(answer: str, count: int) -> frozenset[int] | None:
-    match = _LETTERS.match(answer)
-    if match:
-        found = [match.group(1), *re.findall(r"(?<![A-Za-z])[A-Z](?![A-Za-z])", match.group(2))]
+def by_letters(answer: str, num_options: int) -> frozenset[int] | None:
+    """The options that an answer without wrappers names by letters alone; A to Z count if `num_options` is 0."""
+    if match := _LETTERS.match(answer):
+        found = _ONE_LETTER.findall(match.group(1))
     elif _BRACKETED.fullmatch(answer):
-        found = re.findall(r"[A-Z]", answer)
-    elif (run := _RUN.match(answer)) and len(set(run.group(1))) == len(run.group(1)):
+        found = _ONE_LETTER.findall(answer)
+    elif run := _RUN.match(answer) or (_SMALL_RUN.match(answer) if num_options else None):
         found = list(run.group(1))
-    elif small := _SMALL_LETTER.fullmatch(answer):
-        found = [small.group(1).upper()]
+        if len(set(found)) < len(found) or (found[0].islower() and found != sorted(found)):
+            return None  # `BB` and `bad` are no sets of options
     else:
         return None
-    indices = frozenset(ord(letter) - ord("A") for letter in found)
-    return indices if max(indices) < count else None
+    indices = frozenset(ord(letter.upper()) - ord("A") for letter in found)
+    return indices if max(indices) < (num_options or MAX_OPTIONS) else None
 
 
 def canonical(chosen: frozenset[int], options: Sequence[str]) -> frozenset[int]:
-    """Options with the same text count as the first of them."""
-    texts = [option.strip() for option in options]
-    return frozenset(texts.index(texts[index]) if index < len(texts) else index for index in chosen)
+    """Options with the same text of their own count as the first of them."""
+    texts = real_texts(tuple(options))
+    return frozenset(texts.index(texts[i]) if i < len(texts) and texts[i] else i for i in chosen)
 
 
 def _letter_and_text(answer: str, options: tuple[str, ...], count: int) -> int | None:
@@ -140,8 +155,8 @@ def _letter_and_text(answer: str, options: tuple[str, ...], count: int) -> int |
     other = _ALTERNATIVE.match(rest)
     if index >= count or (other and letter not in (other.group(1), other.group(2))):
         return None
-    named = _by_text(plain(rest), options)
-    said = named if named is not None else _by_text(plain(first_sentence(rest)), options)
+    named = by_text(plain(rest), options)
+    said = named if named is not None else by_text(plain(first_sentence(rest)), options)
     agree = named is not None and _same_option(named, index, options)
     article = match is None and letter == "A" and _takes_article(rest)
     if said is not None and not article and not _same_option(said, index, options):
@@ -164,8 +179,8 @@ def _takes_article(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _by_text(answer: str, options: tuple[str, ...]) -> int | None:
-    """The one option whose text the answer is: as words, as a number with its unit, or as a number alone."""
+def by_text(answer: str, options: tuple[str, ...]) -> int | None:
+    """The one option whose real text the answer is: as words, as a number with its unit, or as a number alone."""
     for same in (_same_text, _same_number, _same_value):
         hits = [index for index, option in enumerate(options) if same(option, answer)]
         if len(canonical(frozenset(hits), options)) == 1:
@@ -174,8 +189,8 @@ def _by_text(answer: str, options: tuple[str, ...]) -> int | None:
 
 
 def _same_text(option: str, answer: str) -> bool:
-    wanted = normal_text(option)
-    return bool(wanted) and wanted == normal_text(answer)
+    wanted, given = normal_text(option), normal_text(answer)
+    return bool(wanted) and (wanted == given or YES_NO.get(wanted, option) == YES_NO.get(given, answer))
 
 
 def _same_number(option: str, answer: str) -> bool:
@@ -194,7 +209,7 @@ def mentioned(sentence: str, options: Sequence[str]) -> int | None:
     An option that is part of a longer mentioned option doesn't count: `odd` in `neither odd nor even`.
     """
     words = f" {normal_text(sentence)} "
-    hits = [(index, normal_text(option)) for index, option in enumerate(options)]
+    hits = [(index, normal_text(option)) for index, option in enumerate(real_texts(tuple(options)))]
     hits = [(index, text) for index, text in hits if text and f" {text} " in words]
     longest = [hit for hit in hits if not any(hit[1] != text and f" {hit[1]} " in f" {text} " for _, text in hits)]
     if len(longest) != 1:

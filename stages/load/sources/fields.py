@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from string import ascii_uppercase
+from dataclasses import replace
 from typing import Any
 
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from pipeline.records import IMAGE, Image, Problem
+from stages.load.sources.answers import NO_RULES, Given, GoldRules, read_answer, settle
 from stages.load.sources.images import read_images
+from stages.load.sources.options import Options, check_shown, place_images, read_options
 from stages.load.sources.roots import ImageRoot
+from stages.load.sources.values import absent, structured
+from stages.load.sources.values import text as _text
 from stages.verify.modes import MODES
+from stages.verify.options import lettered
 
 VERIFY = "verify"
 
@@ -36,7 +40,14 @@ def row_id(row: Any, number: int, source: SourceConfig) -> str:
     return f"row {number}"
 
 
-def parse_row(row: Any, name: str, source: SourceConfig, root: ImageRoot | None, prompt: str) -> Problem:
+def parse_row(
+    row: Any,
+    name: str,
+    source: SourceConfig,
+    root: ImageRoot | None,
+    prompt: str,
+    rules: GoldRules = NO_RULES,
+) -> Problem:
     """The problem that a row describes; `row` is what a reader gave, `name` what `row_id` did.
 
     Raises:
@@ -46,34 +57,68 @@ def parse_row(row: Any, name: str, source: SourceConfig, root: ImageRoot | None,
         raise row
     if not isinstance(row, Mapping):
         raise RowError("wrong_type", f"the row is {type(row).__name__}, not an object")
-    fields = source.fields
-    question = read_question(row, source)
-    options = read_options(row.get(fields.options))
-    for text in (question.replace(IMAGE, ""), *options):
-        if found := _RESERVED.search(text):
-            raise RowError("reserved_token", f"{found[0]!r} is a control token of some models")
+    question, options, rest = read_question(row, source), row_options(row, source), _unused(row, source)
     verify = _verify(structured(row.get(VERIFY))) or source.verify
-    answer = _answer(row.get(fields.answer), verify)
-    images = tuple(map(Image.of, read_row_images(row, source, root)))
-    placeholders = question.count(IMAGE)
-    if placeholders not in (0, len(images)):
-        detail = f"the question has {placeholders} {IMAGE}, the row has {len(images)} images"
-        raise RowError("image_placeholder_mismatch", detail)
+    if source.fields.options is not None:
+        check_shown(question, options, rest)
+    if source.references == "all" and "anls" in verify:
+        raise RowError("wrong_type", "the row's mode `anls` takes any item of a list, `references: all` needs all")
+    if "choice" not in verify:
+        rules = replace(rules, demand_options=False)
+    answer, references = settle(row_answer(row, source), options.texts, question, source, rules)
+    question, texts, images = place_images(question, options, *_images(row, options, source, root))
+    for text in (question, *texts):
+        if found := _RESERVED.search(text.replace(IMAGE, "")):
+            raise RowError("reserved_token", f"{found[0]!r} is a control token of some models")
+    held = tuple(map(Image.of, images))
     name_of_source = _source(row, source)
-    used = {fields.source, fields.id, fields.question, fields.answer, fields.image, fields.options, VERIFY}
+    hashes = [image.sha256 for image in held]
     return Problem(
-        problem_id=Problem.make_id(name_of_source, question, answer, [image.sha256 for image in images], options),
+        problem_id=Problem.make_id(name_of_source, question, answer, hashes, texts, references),
         source=name_of_source,
         row_id=name,
         question=question,
         answer=answer,
-        images=images,
-        options=options,
+        images=held,
+        options=lettered(texts, question) if texts else (),
         verify=verify,
         max_tiles=source.max_tiles,
         prompt=prompt,
-        extra=_extra({key: value for key, value in row.items() if key not in used}),
+        extra=_extra(rest),
+        references=references,
     )
+
+
+def row_answer(row: Mapping[str, Any], source: SourceConfig) -> Given:
+    """See `read_answer`."""
+    return read_answer(row.get(source.fields.answer), source)
+
+
+def row_options(row: Mapping[str, Any], source: SourceConfig) -> Options:
+    """See `read_options`."""
+    return Options() if source.fields.options is None else read_options(row.get(source.fields.options))
+
+
+def row_images(row: Mapping[str, Any], source: SourceConfig) -> Any:
+    """The row's image, list of images or None: not opened yet, and without those of its options."""
+    return structured(row.get(source.fields.image))
+
+
+def _images(
+    row: Mapping[str, Any], options: Options, source: SourceConfig, root: ImageRoot | None
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The row's own images, and those of its options, which may be all there are."""
+    pictures = tuple(data for _, picture in options.pictures for data in read_images(picture, root))
+    if pictures and row_images(row, source) in (None, "", []):
+        return (), pictures
+    return read_row_images(row, source, root), pictures
+
+
+def _unused(row: Mapping[str, Any], source: SourceConfig) -> dict[str, Any]:
+    """What no setting names."""
+    fields = source.fields
+    used = {fields.source, fields.id, fields.question, fields.answer, fields.image, fields.options, VERIFY}
+    return {key: value for key, value in row.items() if key not in used}
 
 
 def read_question(row: Mapping[str, Any], source: SourceConfig) -> str:
@@ -91,16 +136,16 @@ def read_question(row: Mapping[str, Any], source: SourceConfig) -> str:
 
 def read_row_images(row: Mapping[str, Any], source: SourceConfig, root: ImageRoot | None) -> tuple[bytes, ...]:
     """See `read_images`."""
-    return read_images(structured(row.get(source.fields.image)), root)
+    return read_images(row_images(row, source), root)
 
 
 def _source(row: Mapping[str, Any], source: SourceConfig) -> str:
     refined = row.get(source.fields.source) if source.fields.source else None
-    return source.name if _absent(refined) else _text("source", refined)
+    return source.name if absent(refined) else _text("source", refined)
 
 
 def _question(value: Any) -> str:
-    if _absent(value):
+    if absent(value):
         raise RowError("missing_question", "the row has no question")
     question = _text("question", value)
     if not question.replace(IMAGE, "").strip():
@@ -108,45 +153,8 @@ def _question(value: Any) -> str:
     return question
 
 
-def _answer(value: Any, verify: tuple[str, ...]) -> str:
-    if _absent(value):
-        raise RowError("missing_answer", "the row has no answer")
-    if isinstance(value, (list, tuple)):
-        # Without the mode, `[a, b]` could be two spellings of one answer, and no response would match both.
-        if value and "list" not in verify:
-            raise RowError("wrong_type", "the answer is a list, which needs the verification mode `list`")
-        answer = f"[{', '.join(_scalar('answer', item) for item in value)}]" if value else ""
-    else:
-        answer = _scalar("answer", value)
-    if not answer:
-        raise RowError("empty_answer", "there is no text in the answer")
-    return answer
-
-
-def read_options(value: Any) -> tuple[str, ...]:
-    """A list of texts, A first, or an object with a text for each letter; maybe as JSON.
-
-    Raises:
-        RowError: it is something else, or holds more texts than there are letters.
-    """
-    value = structured(value)
-    if _absent(value) or value == "":
-        return ()
-    if isinstance(value, Mapping):
-        # Tables give every row all letters, the unused ones empty.
-        value = {key: text for key, text in value.items() if text is not None}
-        if sorted(map(str, value)) != list(ascii_uppercase[: len(value)]):
-            raise RowError("wrong_type", f"options are named {', '.join(map(str, value))}, not A, B, C, …")
-        value = [value[letter] for letter in sorted(value)]
-    if not isinstance(value, (list, tuple)):
-        raise RowError("wrong_type", f"options is {type(value).__name__}, not a list or an object of letters")
-    if len(value) > len(ascii_uppercase):
-        raise RowError("too_many_options", f"there are {len(value)} options, and letters for {len(ascii_uppercase)}")
-    return tuple(_scalar("options", option) for option in value)
-
-
 def _verify(value: Any) -> tuple[str, ...]:
-    if _absent(value) or value == "":
+    if absent(value) or value == "":
         return ()
     if not isinstance(value, (list, tuple)):
         raise RowError("wrong_type", f"verify is {type(value).__name__}, not a list of modes")
@@ -154,37 +162,6 @@ def _verify(value: Any) -> tuple[str, ...]:
         if not isinstance(mode, str) or mode not in MODES:
             raise RowError("wrong_type", f"verify names {mode!r}; the modes are {', '.join(MODES)}")
     return tuple(value)
-
-
-def _scalar(field: str, value: Any) -> str:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
-    return _text(field, value).strip()
-
-
-def _text(field: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise RowError("wrong_type", f"{field} is {type(value).__name__}, not text")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise RowError("not_utf8", f"{field} holds half a character (a lone surrogate)") from error
-    return value
-
-
-def _absent(value: Any) -> bool:
-    """None, or the NaN that data frames write for it."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def structured(value: Any) -> Any:
-    """Text that is a JSON list or object as what it says: a CSV cell can hold nothing else."""
-    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
 
 
 def _extra(rest: Mapping[str, Any]) -> str:

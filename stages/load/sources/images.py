@@ -54,6 +54,13 @@ def read_images(value: Any, root: ImageRoot | None) -> tuple[bytes, ...]:
     return tuple(_read_image(image, root) for image in images)
 
 
+def is_image(value: Any) -> bool:
+    """Whether a value is an image by its type or its first characters; the name of a file is not."""
+    if isinstance(value, str):
+        return bool(_DATA_URI.match(value) or _BASE64.match(value))
+    return isinstance(value, (bytes, bytearray, memoryview, PIL.Image.Image))
+
+
 def image_sizes(value: Any, root: ImageRoot | None) -> list[tuple[int, int, int]]:
     """(width, height, bytes) of a row's images as they are stored, from their headers alone.
 

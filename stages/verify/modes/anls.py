@@ -2,12 +2,14 @@
 
 An answer is right if its edit distance to the gold is less than half of the longer one's length. The reference
 pipeline scores the distance itself instead of the similarity. Digits are not letters: a gold that holds digits
-needs the same digits, else `2018` would pass for `2019`.
+needs the same digits, else `2018` would pass for `2019`. ANLS is the best of several references: a gold in square
+brackets is a list of them.
 """
 
 from __future__ import annotations
 
 from stages.verify.finding import UNREADABLE, Finding
+from stages.verify.modes import list as list_mode
 from stages.verify.notation import plain
 
 THRESHOLD = 0.5
@@ -17,7 +19,15 @@ MAX_LENGTH = 300
 
 
 def compare(gold: str, answer: str) -> Finding:
-    """False if the answer is too far from the gold."""
+    """False if the answer is too far from the gold, or from every item of a gold in square brackets."""
+    found = _compare(gold, answer)
+    listed = list_mode.read_list(gold) if not found.equal else None
+    if listed is None or listed[0] != "[":
+        return found
+    return next((one for one in (_compare(item, answer) for item in listed[1]) if one.equal), found)
+
+
+def _compare(gold: str, answer: str) -> Finding:
     wanted, given = (" ".join(plain(side).lower().split()) for side in (gold, answer))
     if not wanted or not given or max(len(wanted), len(given)) > MAX_LENGTH:
         return UNREADABLE

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from stages.verify.finding import UNREADABLE, Finding
 from stages.verify.notation import plain
-from stages.verify.options import Conflict, canonical, chosen
+from stages.verify.options import Conflict, canonical, chosen, real_texts
 
 _LETTERS = re.compile(r"\(?[A-Z]\)?|A?B?C?D?E?F?G?H?|[A-H](?:, ?[A-H])+")
 """Golds that are letters even where no options are known; several of them in order, so not `BAD` or `EACH`."""
@@ -33,9 +33,9 @@ def compare(gold: str, answer: str, options: Sequence[str] = ()) -> Finding:
 
 def gold_options(gold: str, options: tuple[str, ...]) -> frozenset[int] | None:
     """A gold that is literally one of the options is that option, even where it also looks like a letter."""
-    texts = [option.strip() for option in options]
-    if gold.strip() in texts:
-        return frozenset({texts.index(gold.strip())})
+    for index, (option, text) in enumerate(zip(options, real_texts(options), strict=True)):
+        if text and option.strip() == gold.strip():
+            return frozenset({index})
     if not options and not _LETTERS.fullmatch(plain(gold)):
         return None
     return chosen(gold, options)

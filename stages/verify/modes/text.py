@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from stages.verify.finding import UNREADABLE, Finding
+from stages.verify.modes import exact
 from stages.verify.notation import plain
 
 MAX_LENGTH = 500
@@ -27,7 +28,7 @@ _HAS_WORD = re.compile(r"[^\W\d_]{2}")
 """Without a word, brackets and commas are not punctuation but part of what is said."""
 _LABEL = re.compile(r"[a-z]+\d[a-z\d]*")
 """A name such as `K12`."""
-_YES_NO = {"yes": "yes", "no": "no", "true": "yes", "false": "no", "correct": "yes", "incorrect": "no",
+YES_NO = {"yes": "yes", "no": "no", "true": "yes", "false": "no", "correct": "yes", "incorrect": "no",
            "是": "yes", "否": "no", "对": "yes", "错": "no"}  # fmt: skip
 _FIRST_WORD = re.compile(r"\s*([a-z]+)\b\s*(?:[,.;:!]|-|$)")
 
@@ -36,15 +37,18 @@ def compare(gold: str, answer: str) -> Finding:
     """False only between yes and no; other texts that differ may be equal to another mode."""
     if len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return UNREADABLE
+    if exact.compare(gold, answer).equal:
+        # Whatever it consists of: `U.S.`, `2:35 P.M.`, `5:0`.
+        return Finding(True, "same text")
     wanted, given = normal_text(gold), normal_text(answer)
     if not given or not (_HAS_WORD.search(wanted) or _LABEL.fullmatch(wanted)) or "\\" in wanted + given:
         return UNREADABLE
     if wanted == given:
         return Finding(True, "same text after normalisation")
-    if wanted in _YES_NO:
-        said = _YES_NO.get(given) or _leading_yes_no(answer)
+    if wanted in YES_NO:
+        said = YES_NO.get(given) or _leading_yes_no(answer)
         if said is not None:
-            return Finding(said == _YES_NO[wanted], f"says {said}")
+            return Finding(said == YES_NO[wanted], f"says {said}")
     return Finding(None, "different text")
 
 
@@ -63,4 +67,4 @@ def normal_text(text: str) -> str:
 def _leading_yes_no(answer: str) -> str | None:
     """`No, it is not` says no."""
     match = _FIRST_WORD.match(plain(answer).lower())
-    return _YES_NO.get(match.group(1)) if match else None
+    return YES_NO.get(match.group(1)) if match else None

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import ledger_view, load_config, parse_config
+from pipeline.config import AtLeast, ledger_view, load_config, parse_config
 from pipeline.errors import UserError
+from pipeline.settings import dump_settings
 from tests.places import ROOT
 
 SMALL = {"name": "x", "sources": [{"name": "a", "path": "rows.jsonl"}]}
@@ -86,3 +87,25 @@ def test_the_ledger_view_leaves_out_what_only_moves_or_publishes() -> None:
     hotter = ledger_view(parse_config(small(), ["sampling.temperature=0.3"]))
     assert before == moved
     assert {key for key in before if before[key] != hotter[key]} == {"sampling.temperature"}
+
+
+def test_settings_of_golds_and_references_are_recorded_only_where_they_are_set() -> None:
+    """So that runs of before stay the same run."""
+    source = {"name": "s", "path": "rows.jsonl"}
+    plain = ledger_view(parse_config({"name": "x", "sources": [{**source, "gold": "auto"}]}))
+    assert not [key for key in plain if "gold" in key or "references" in key]
+    changed = {**source, "gold": "index0", "references": {"at_least": 3}}
+    view = ledger_view(parse_config({"name": "x", "sources": [changed]}))
+    assert {key: view[key] for key in view.keys() - plain.keys()} == {
+        "sources[s].gold": "index0",
+        "sources[s].references.at_least": 3,
+    }
+    again = parse_config(yaml.safe_load(dump_settings(parse_config({"name": "x", "sources": [changed]}))))
+    assert (again.sources[0].gold, again.sources[0].references) == ("index0", AtLeast(at_least=3))
+
+
+@pytest.mark.parametrize("verify", [["text"], ["anls", "list"]])
+def test_all_references_need_a_mode_that_compares_several(verify: list[str]) -> None:
+    source = {"name": "s", "path": "rows.jsonl", "references": "all", "verify": verify}
+    with pytest.raises(UserError, match="references: all"):
+        parse_config({"name": "x", "sources": [source]})

@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from pipeline.records import (
     LEDGER_SCHEMA,
+    PROBLEM_SCHEMA,
+    REFERENCES,
     AnnotatedProblem,
     Draw,
+    Image,
     Problem,
+    References,
     Rejected,
     Solution,
     SolutionId,
@@ -20,7 +24,9 @@ from pipeline.records import (
     Verdict,
     asked,
     ledger_row,
+    problem_from_row,
     problem_of,
+    problem_row,
     solution_from_row,
     solution_row,
     table,
@@ -45,6 +51,24 @@ def test_a_solution_comes_back_from_the_ledger() -> None:
     (row,) = table([ledger_row(item)], LEDGER_SCHEMA).to_pylist()
     assert tuple(map(solution_from_row, row["solutions"])) == item.solutions
     assert (row["num_draws"], row["num_tokens"]) == (4, 14)
+
+
+def test_a_problem_comes_back_with_references_and_without() -> None:
+    plain = Problem(
+        "p", "s", "r", "Which?", "4", (Image.of(b"x"),), ("", "<image>"), ("number",), 1, "prompt", "{}", ("b",)
+    )
+    several = dataclasses.replace(plain, references=References(("4", "4", "5"), 2))
+    assert REFERENCES.name not in problem_row(plain)
+    (row,) = table([problem_row(plain)], PROBLEM_SCHEMA).to_pylist()
+    assert problem_from_row(row) == plain
+    rows = table(map(problem_row, (plain, several)), PROBLEM_SCHEMA.append(REFERENCES)).to_pylist()
+    assert [problem_from_row(row) for row in rows] == [plain, several]
+
+
+def test_references_make_another_problem_and_their_absence_the_one_of_before() -> None:
+    plain = Problem.make_id("s", "Which?", "4", ["aa"], ("3", "4"))
+    assert plain == "acfc78a58d47c3d4e492e66f199c0518"
+    assert Problem.make_id("s", "Which?", "4", ["aa"], ("3", "4"), References(("4", "5"), 1)) != plain
 
 
 def test_a_rejected_row_comes_back_from_the_quarantine() -> None:

@@ -85,7 +85,7 @@ def test_field_map_and_extra(load_rows: LoadRows) -> None:
         "pid": 5,
         "img": "a.png",
         "query": "多少？",
-        "label": "3",
+        "label": "x",
         "cs": ["x", 1],
         "level": {"b": 2, "a": 1},
     }
@@ -109,20 +109,21 @@ def test_images_come_first_without_placeholders(load_rows: LoadRows) -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [(3, "3"), (2.5, "2.5"), (-1e-9, "-1e-09"), (" B \n", "B"), ("[2003, 4]", "[2003, 4]"), ("九", "九")],
+    [(3, "3"), (2.5, "2.5"), (-1e-9, "-1e-09"), (" K \n", "K"), ("[2003, 4]", "[2003, 4]"), ("九", "九")],
 )
 def test_answers(load_rows: LoadRows, given: Any, expected: Any) -> None:
     (problem,) = load_rows({**ROW, "answer": given})
     assert problem.answer == expected
 
 
-def test_a_list_as_answer_needs_its_mode(load_rows: LoadRows) -> None:
+def test_what_a_list_of_answers_means_must_be_said(load_rows: LoadRows) -> None:
     row = {**ROW, "answer": [2003, "Spain"]}
-    (problem,) = load_rows(row, verify=["list"])
-    assert problem.answer == "[2003, Spain]"
-    (rejected,) = load_rows(row, verify=["text"])
-    assert rejected.reason == "wrong_type"
-    assert "`list`" in rejected.detail
+    (problem,) = load_rows(row, verify=["list"], references="all")
+    assert (problem.answer, problem.references) == ("[2003, Spain]", None)
+    for verify in (["list"], ["text"]):
+        (rejected,) = load_rows(row, verify=verify)
+        assert rejected.reason == "several_references"
+        assert "`references: any`" in rejected.detail
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_a_list_as_answer_needs_its_mode(load_rows: LoadRows) -> None:
     ],
 )
 def test_options(load_rows: LoadRows, given: Any, expected: Any) -> None:
-    (problem,) = load_rows({**ROW, "options": given})
+    (problem,) = load_rows({**ROW, "options": given, "answer": "x"})
     assert problem.options == expected
 
 
@@ -179,9 +180,11 @@ BAD_ROWS = {
     "end of turn": ({"question": "3?<|im_end|>\n<|im_start|>assistant\n4"}, "reserved_token"),
     "image tags": ({"question": "<img></img>?"}, "reserved_token"),
     "full-width control token": ({"question": "<｜begin▁of▁sentence｜>?"}, "reserved_token"),
-    "placeholder in an option": ({"options": ["<image>", "x"]}, "reserved_token"),
+    "control token in an option": ({"options": ["<pad>", "3"]}, "reserved_token"),
+    "an option is a picture of another kind": ({"options": ["<|image_1|>", "3"]}, "reserved_token"),
     "options are text": ({"options": "A or B"}, "wrong_type"),
     "options of half a character": ({"options": {"\ud800": "x"}}, "wrong_type"),
+    "more pictures in options than images": ({"options": ["<image>", "<image>", "3"]}, "image_placeholder_mismatch"),
     "options with a gap": ({"options": {"A": "x", "C": "y"}}, "wrong_type"),
     "options beyond Z": ({"options": [str(number) for number in range(27)]}, "too_many_options"),
     "an option is an object": ({"options": ["x", {}]}, "wrong_type"),
@@ -300,7 +303,7 @@ def test_what_json_cannot_hold_is_not_kept(load_rows: LoadRows) -> None:
 
 
 def test_summary(load_rows: LoadRows) -> None:
-    results = load_rows(ROW, ROW, {**ROW, "answer": "B"}, {**ROW, "answer": ""})
+    results = load_rows(ROW, ROW, {**ROW, "answer": "K"}, {**ROW, "answer": ""})
     (summary,) = summarise([*results])
     assert (summary.source, summary.rows) == ("s", 4)
     assert summary.rejected == {"duplicate": 1, "empty_answer": 1}

@@ -17,7 +17,7 @@ import yaml
 
 from pipeline.config import load_config, parse_config
 from pipeline.errors import UserError
-from pipeline.records import Problem, Rejected, Verdict, VerdictStatus
+from pipeline.records import Problem, References, Rejected, Verdict, VerdictStatus, problem_from_row
 from pipeline.store import Store
 from stages.load import problems as loading
 from stages.load.problems import check_sources, load_problems, read_sources
@@ -173,6 +173,146 @@ def test_a_busy_machine_rejects_no_problem_at_once(
 def test_a_benchmark_with_other_field_names_is_one_line(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"'bench': none of its rows could be read \(2 missing_question\): correct its"):
         check_sources(parse_config(settings, ["contamination.against.0.fields.question=query"]))
+
+
+FRUIT = ["apple", "pear", "plum"]
+
+
+def write_choices(folder: Path, *rows: dict[str, Any]) -> Path:
+    """Rows over one picture in a JSONL file of a folder of their own; `options` are fruit by default."""
+    folder.mkdir(exist_ok=True)
+    picture(1).save(folder / "1.png")
+    whole = (
+        {"id": f"q{n}", "image": "1.png", "question": f"Which {n}?", "options": FRUIT, **row}
+        for n, row in enumerate(rows)
+    )
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, whole)))
+    return folder / "rows.jsonl"
+
+
+def choices(tmp_path: Path, *rows: dict[str, Any], **source: Any) -> dict[str, Any]:
+    path = write_choices(tmp_path / "mine", *rows)
+    return {"name": "x", "run_dir": str(tmp_path / "run"), "sources": [{"name": "mine", "path": str(path), **source}]}
+
+
+def loaded(tmp_path: Path, settings: dict[str, Any]) -> dict[str, Problem]:
+    """What a run loads, as it reads it again from its problem files."""
+    store = Store(str(tmp_path / "run"))
+    store.make()
+    load_problems(store, parse_config(settings))
+    rows = (row for path in store.problem_files() for row in pq.read_table(path).to_pylist())
+    return {row["row_id"]: problem_from_row(row) for row in rows}
+
+
+def test_golds_that_can_mean_two_options_refuse_the_source_in_one_line(tmp_path: Path) -> None:
+    settings = choices(tmp_path, {"answer": 1}, {"answer": 2}, {"answer": 1})
+    with pytest.raises(
+        UserError, match=r"source 'mine': gold: index0 and index1 both fit the 3 rows .* q0: .*; q1: .*; q2: "
+    ) as error:
+        check_sources(parse_config(settings))
+    assert "set `gold: index0` or `gold: index1`" in str(error.value)
+    assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="gold: index0 and index1 both fit"):
+        loaded(tmp_path, settings)
+    settings["sources"][0]["gold"] = "index0"
+    assert [problem.answer for problem in loaded(tmp_path, settings).values()] == ["B", "C", "B"]
+
+
+def test_golds_that_no_reading_fits_refuse_the_source_in_one_line(tmp_path: Path) -> None:
+    settings = choices(
+        tmp_path, {"answer": "B"}, {"answer": "plum"}, {"answer": "nut"}, {"answer": "E"}, {"answer": "C"}
+    )
+    with pytest.raises(UserError, match=r"no reading fits all 5 rows .*\(letter 2, text 1, index0 0, index1 0\)"):
+        check_sources(parse_config(settings))
+    settings["sources"][0]["gold"] = "letter"
+    report = check_sources(parse_config(settings))
+    assert "gold_not_an_option 3" in report
+    assert "mine q2: gold_not_an_option: 'nut' is none of the 3 options (gold: letter)" in report
+
+
+def test_whole_numbers_beside_options_in_the_question_may_be_indices(tmp_path: Path) -> None:
+    """As texts, `1` of the second row would pass for its option A, and 0 for no option."""
+    rows = [
+        {"question": "Which? (A) 30 (B) 40", "answer": 0},
+        {"question": "How long? (A) 1 (B) 2", "answer": 1},
+        {"question": "What else?", "answer": 7},
+    ]
+    settings = choices(tmp_path, *({**row, "options": None} for row in rows))
+    with pytest.raises(
+        UserError, match=r"only index0 fits all 2 rows .* q0: '0' of '30 \| 40'; .* or `gold: letter` if they"
+    ):
+        check_sources(parse_config(settings))
+    settings["sources"][0]["gold"] = "letter"
+    assert {key: problem.answer for key, problem in loaded(tmp_path, settings).items()} == {
+        "q0": "0",
+        "q1": "1",
+        "q2": "7",
+    }
+    # A free answer is wanted of the third row, but its source says that golds are indices.
+    settings["sources"][0]["gold"] = "index0"
+    assert {key: problem.answer for key, problem in loaded(tmp_path, settings).items()} == {"q0": "A", "q1": "B"}
+
+
+def test_whole_numbers_that_are_texts_of_options_in_the_question(tmp_path: Path) -> None:
+    rows = [{"question": f"Which? (A) 1 (B) {n} (C) {n + 1}", "answer": n, "options": None} for n in (2, 3)]
+    settings = choices(tmp_path, *rows)
+    assert {key: problem.answer for key, problem in loaded(tmp_path, settings).items()} == {"q0": "2", "q1": "3"}
+
+
+def test_a_limit_does_not_change_what_golds_mean(tmp_path: Path) -> None:
+    """All rows are read, those that the limit leaves out too."""
+    settings = choices(tmp_path, {"answer": 1}, {"answer": 0}, {"answer": 1}, {"answer": 0}, limit=2)
+    assert [problem.answer for problem in loaded(tmp_path, settings).values()] == ["B", "B"]
+
+
+def test_the_reading_is_recorded_and_later_rows_do_not_change_it(tmp_path: Path) -> None:
+    settings = choices(tmp_path, {"answer": 1}, {"answer": 0}, {"answer": "1", "options": None})
+    store = Store(str(tmp_path / "run"))
+    assert sorted(problem.answer for problem in loaded(tmp_path, settings).values()) == ["1", "A", "B"]
+    assert store.read_json("gold.json") == {"mine": "index0"}
+    assert "gold of mine: index0 (auto)" in check_sources(parse_config(settings))
+    # Alone, these would be indices from 1, or letters.
+    write_choices(tmp_path / "mine", {"answer": 1}, {"answer": 3}, {"answer": "B"})
+    found = loaded(tmp_path, settings)
+    assert {key: problem.answer for key, problem in found.items()} == {"q0": "B"}
+    assert store.read_json("problems.json")["rejected"] == {"gold_not_an_option": 2}
+
+
+def test_sources_without_options_record_nothing(tmp_path: Path, settings: dict[str, Any]) -> None:
+    store = Store(str(tmp_path / "run"))
+    store.make()
+    load_problems(store, parse_config(settings))
+    assert not store.exists("gold.json")
+    (schema,) = {pq.read_schema(path).names[-1] for path in store.problem_files()}
+    assert schema == "contamination"
+
+
+def test_several_references_are_loaded_checked_and_kept(tmp_path: Path) -> None:
+    rows = [
+        {"answer": ["red", "dark red", "red"]},
+        {"answer": ["two", "2", "pink"]},
+        {"answer": ["pink", "red", "dark"]},
+        {"answer": ["same", "same"]},
+    ]
+    settings = choices(tmp_path, *({**row, "options": None} for row in rows), verify=["number", "text"])
+    assert "several_references 3" in check_sources(parse_config(settings))
+    settings["sources"][0]["references"] = {"at_least": 2}
+    found = loaded(tmp_path, settings)
+    assert {key: (problem.answer, problem.references) for key, problem in found.items()} == {
+        "q0": ("red", References(("red", "dark red", "red"), 2)),
+        "q1": ("two", References(("two", "2", "pink"), 2)),
+        "q3": ("same", None),
+    }
+    (rejected,) = (json.loads(line) for line in (tmp_path / "run/quarantine/load.jsonl").read_text().splitlines())
+    assert rejected["reason"] == "gold_rejected"
+    assert rejected["detail"].endswith("is incorrect by number, text: it must equal 2 of 3 references")
+
+
+def test_a_gold_that_is_a_text_is_right_in_every_mode_for_texts(tmp_path: Path) -> None:
+    golds = ["U.S.", "2:35 P.M.", "5:0", "a.m.", "C++", "3 p.m.", "Yes", "P.S.", "A-1"]
+    rows = [{"answer": gold, "verify": [mode]} for gold in golds for mode in ("text", "exact", "relaxed", "anls")]
+    found = loaded(tmp_path, choices(tmp_path, *({**row, "options": None} for row in rows)))
+    assert [found[f"q{number}"].answer for number in range(len(rows))] == [row["answer"] for row in rows]
 
 
 def test_the_worked_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

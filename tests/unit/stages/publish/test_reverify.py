@@ -293,3 +293,17 @@ def test_settings_of_the_ledger_are_refused(tmp_path: Path) -> None:
         republish([store.uri], ["verify.compat=internvl"])
     with pytest.raises(UserError, match=r"only label, publish, output_dir, verify, sources\.N\.verify"):
         republish([store.uri], ["sources.0.path=x"], reverify=True)
+
+
+@pytest.mark.parametrize(("at_least", "label"), [(1, "+"), (2, "-")])
+def test_references_are_heeded(tmp_path: Path, at_least: int, label: str) -> None:
+    """The problem file has a column for them only where a source gives several."""
+    store = make_run(tmp_path, (draw("Final answer: C", "incorrect"), draw("Final answer: A", "incorrect")))
+    path = store.path("problems", "part-0.parquet")
+    (row,) = pq.read_table(path).to_pylist()
+    row[records.REFERENCES.name] = {"answers": ["B", "B", "C"], "at_least": at_least}
+    pq.write_table(records.table([row], records.PROBLEM_SCHEMA.append(records.REFERENCES)), path)
+    republish([store.uri], [], reverify=True)
+    first, last = published_steps(tmp_path)
+    assert (first["label"], first["num_mc_correct"]) == (label, int(label == "+"))
+    assert last["label"] == "+"

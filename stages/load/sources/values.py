@@ -1,0 +1,50 @@
+"""Single values of a row."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from pipeline.errors import RowError
+
+
+def absent(value: Any) -> bool:
+    """None, or the NaN that data frames write for it."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def structured(value: Any) -> Any:
+    """Text that is a JSON list or object as what it says: a CSV cell can hold nothing else."""
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def scalar(field: str, value: Any) -> str:
+    """A text or number as text without outer blanks.
+
+    Raises:
+        RowError: it is neither.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return text(field, value).strip()
+
+
+def text(field: str, value: Any) -> str:
+    """A text as it is.
+
+    Raises:
+        RowError: it is none, or can't be written.
+    """
+    if not isinstance(value, str):
+        raise RowError("wrong_type", f"{field} is {type(value).__name__}, not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise RowError("not_utf8", f"{field} holds half a character (a lone surrogate)") from error
+    return value
