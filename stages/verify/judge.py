@@ -14,7 +14,7 @@ from stages.verify.modes import list as list_mode
 from stages.verify.options import options_in
 
 ORDER: tuple[Mode, ...] = ("exact", "choice", "number", "date", "text", "list", "relaxed", "anls", "math")
-"""Cheapest first. `exact` is always tried, as the same text is right in any mode; `math` alone is not bounded."""
+"""Cheapest first. `exact` is always tried, as the same text is right in any mode."""
 _SETTLES: dict[Mode, frozenset[Mode]] = {
     "choice": frozenset(ORDER),
     "number": frozenset({"date", "text", "list", "math"}),
@@ -28,7 +28,6 @@ _COMPARE: dict[Mode, Callable[[str, str], Finding]] = {
     "list": list_mode.compare,
     "relaxed": relaxed.compare,
     "anls": anls.compare,
-    "math": math.compare,
 }
 
 
@@ -52,7 +51,7 @@ def judge(
 ) -> Verdict:
     """The verdict on `response`, worked out in this process. Never raises.
 
-    Without `options`, those that stand in `question` are used. `math` runs without limits here: for responses
+    Without `options`, those that stand in `question` are used. Math-verify runs without limits here: for responses
     that nobody has checked, use `VerifierPool`.
     """
     claim = find_claim(gold, response, modes, options, question, finish_reason)
@@ -90,19 +89,21 @@ def find_claim(
 
 
 def judge_cheaply(claim: Claim) -> Verdict | None:
-    """The verdict of the bounded modes, or None if only `math` can tell."""
+    """The verdict of the bounded modes, or None if only math-verify can tell."""
     decided: Mode | None = None
     reason = "no mode can compare it"
     settled: frozenset[Mode] = frozenset()
     for mode in claim.modes:
         if mode in settled:
             continue
-        if mode == "math":
-            return None
         try:
-            found = _compare(mode, claim)
+            found = math.compare_bounded(claim.gold, claim.answer) if mode == "math" else _compare(mode, claim)
         except Exception as error:
             return _failed(claim.answer, mode, error)
+        if found is None:
+            return None
+        if mode == "math":
+            return math_verdict(claim, found)
         if found.equal:
             return Verdict("correct", claim.answer, mode, found.reason)
         if found.equal is False:
@@ -112,9 +113,9 @@ def judge_cheaply(claim: Claim) -> Verdict | None:
 
 
 def judge_math(claim: Claim) -> Verdict:
-    """The verdict of `math` on a claim that no other mode accepts."""
+    """The verdict of math-verify on a claim that nothing else can tell."""
     try:
-        return math_verdict(claim, math.compare(claim.gold, claim.answer))
+        return math_verdict(claim, math.compare_by_library(claim.gold, claim.answer))
     except Exception as error:
         return _failed(claim.answer, "math", error)
 

@@ -32,9 +32,12 @@ _FONT = re.compile(
     r"|boldsymbol|bm|fbox|boxed|displaystyle|textstyle|rm|bf|it)\b\s*"
 )
 _SPACING = re.compile(
-    r"(?<!\\)\\[,;:!> ]|~|\\q?quad\b|\\(?:thinspace|enspace|hspace\*?\{[^{}]*\})|\\(?:big|Big|bigg|Bigg)[lr]?\b"
+    r"(?<!\\)\\[,;:!> ]|~|\\q?quad|\\(?:thinspace|enspace|hspace\*?\{[^{}]*\})|\\(?:big|Big|bigg|Bigg)[lr]?\b"
 )
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_ESCAPED_TWICE = re.compile(
+    r"\\\\(?=(?:[dt]?frac|left|right|sqrt|pi|text|leq?|geq?|neq?|boxed|cdot|times|circ|infty|cup|in|pm)(?![A-Za-z]))"
+)
 _LEFT_RIGHT = re.compile(r"\\(?:left|right)\b\.?")
 _DELIMITERS = re.compile(r"(?<!\\)(?:\\[()\[\]]|\$)")
 _PRICE = re.compile(r"[^$]*\$\s?[\d.][^$]*")
@@ -95,6 +98,8 @@ def _unwrap_fonts(text: str) -> str:
 def plain(text: str) -> str:
     r"""The answer without wrappers: `$\boxed{\text{12 cm}}.$` is `12 cm`."""
     text = ascii_punctuation(text)
+    if "\\begin" not in text:
+        text = _ESCAPED_TWICE.sub(r"\\", text)
     text = _THOUSANDS.sub(",", text)
     text = _MARKDOWN.sub("", text)
     text = _FRACTION.sub(r"\\frac", text)
