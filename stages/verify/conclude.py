@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from stages.verify.modes.date import is_date
 from stages.verify.notation import ascii_punctuation, plain
 from stages.verify.options import mentioned, names_option
-from stages.verify.quantity import NUMBER_WORDS, read_quantity
+from stages.verify.quantity import read_quantity
+from stages.verify.words import NUMBER_WORDS
 
 MAX_SENTENCES = 40
 """Sentences, from the end, that are looked at."""
