@@ -11,6 +11,7 @@ MAX_PARTS = 60
 
 _CLOSING = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}
 _SEPARATOR = re.compile(r"[,;、]|\b(?:and|or)\b|&(?![A-Za-z])|和|与|或")
+_COMMA = re.compile(",")
 _SEMICOLON = re.compile(";")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _TRIPLES = re.compile(r"\d{3}(?:,\d{3})+")
@@ -64,6 +65,9 @@ def read_items(text: str) -> Items:
         bracket, inner = "", text
     if bracket == "(" and ("±" in inner or "∓" in inner):
         return Items("", tuple(_both_signs(text)), (), text)
+    if "\\begin" in inner:
+        # `&` and `\\\\` separate the cells of a matrix.
+        return Items(bracket, tuple(part.strip() for part in split_top(inner, _COMMA)), (), text)
     keep = bracket in ("\\{", "{")
     parts = [part.strip() for part in _grouped(inner) or split_top(inner, _SEPARATOR, thousands=not keep)]
     parts = [expanded for part in parts if part for expanded in _both_signs(part)][:MAX_PARTS]

@@ -58,6 +58,10 @@ _STOP = frozenset(_STOP_WORDS.split())
 _DENIAL = re.compile(r"\b(?:not|cannot|never|neither|nor)\b|n't\b", re.IGNORECASE)
 _SENTENCE_WORDS = re.compile(r"[A-Za-z]{2,}")
 _LETTER = re.compile(r"\(([A-Z])\)")
+_LEADING_LETTER = re.compile(r"[*_(\[]{0,3}([A-H])[*_)\].]{0,3}[ \t]*\n")
+"""A letter alone on the first line, before the reasons."""
+_BOLD_LINE = re.compile(r"(?:^|\n)[ \t]*\*\*([^*\n]{1,80})\*\*[ \t.]*$")
+_LABELLED_VALUE = re.compile(r"[A-Z][A-Za-z ]{0,40}:\s?\S")
 _YES_NO = re.compile(r"\W*(yes|no)\b\s*[,.;:!\n-]", re.IGNORECASE)
 
 
@@ -66,6 +70,8 @@ def concluded(text: str, options: Sequence[str], question: str) -> str | None:
     text = _POLITE.sub("", text[-MAX_TEXT:]).strip()
     if not text:
         return None
+    if (shown := _shown_alone(text, options)) is not None:
+        return shown
     if _is_bare(text) and (not options or names_option(text, tuple(options))):
         formulas = [next(filter(None, match.groups())) for match in _MARKED.finditer(text)]
         return formulas[0] if len(formulas) == 1 and len(_SENTENCE_WORDS.findall(_MARKED.sub("", text))) > 1 else text
@@ -73,7 +79,20 @@ def concluded(text: str, options: Sequence[str], question: str) -> str | None:
     found = _from_sentences(sentences[-MAX_SENTENCES:], options, question)
     if found is None and (leading := _YES_NO.match(text)):
         found = leading.group(1)
+    if found is None and (letter := _LEADING_LETTER.match(text)) and names_option(letter.group(1), tuple(options)):
+        found = letter.group(1)
     return found
+
+
+def _shown_alone(text: str, options: Sequence[str]) -> str | None:
+    """What the last line has in bold and nothing else: `**12**`, `**Total: $1,234**`."""
+    match = _BOLD_LINE.search(text)
+    if match is None or match.group(1).endswith(":"):
+        return None
+    shown = match.group(1).rpartition(":")[2].strip() if _LABELLED_VALUE.match(match.group(1)) else match.group(1).strip()
+    shown = shown.rstrip(".")
+    named = names_option(shown, tuple(options)) if options else read_quantity(shown) is not None
+    return shown if named else None
 
 
 def _is_bare(text: str) -> bool:

@@ -13,8 +13,9 @@ from stages.verify.algebra import proportional, same
 from stages.verify.arithmetic import is_range
 from stages.verify.brackets import Items, read_items, split_top
 from stages.verify.formula import Node, Unreadable, parse
-from stages.verify.modes import number
+from stages.verify.modes import date, number
 from stages.verify.notation import plain
+from stages.verify.quantity import read_quantity
 from stages.verify.regions import REALS, is_relation, looks_like_region, same_regions
 
 MAX_LENGTH = 1_000
@@ -50,6 +51,9 @@ _MATRIX = re.compile(
     r"[(\[]?\s*\\begin\{(p|b|v|B|V|small)?(matrix|array)\}(?:\{[lcr|]*\})?((?:(?!\\begin).)*)\\end\{(?:[pbvBV]|small)?(?:matrix|array)\}\s*[)\]]?",
     re.DOTALL,
 )
+_SUBSTANCE = re.compile(r"\d{0,3}(?:[A-Z][a-z]?\d{0,3}|\((?:[A-Z][a-z]?\d{0,3})+\)\d{0,3}){2,}(?:\^?\d?[+-])?")
+_CLOCK = re.compile(r"^\d{1,2}:[0-5]\d(?!\d|:\d\d?:)")
+_POINT = re.compile(r"([A-Z]'?)\s?(\([^()]*,[^()]*\))")
 _EQUALS = re.compile(r"(?<![<>!=\\])=(?![<>=])")
 _NAME = re.compile(
     r"\s*(?:[A-Za-zα-ωΑ-Ω]|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,20}\}|\w|\\[a-z]+))?'*(?:\([^()=]{1,40}\))?(?:\^\{?-1\}?)?\s*"
@@ -57,6 +61,8 @@ _NAME = re.compile(
 _WORDS = re.compile(r"[A-Za-z\s'-]{0,40}\\?(?:angle|triangle|∠|△)?\s?[A-Za-z]{1,5}\s*")
 _INDEX = re.compile(r"_(?:\{[^{}]*\}|\w)")
 _OPERATOR = re.compile(r"\s*\\(?:lim|sum|prod|int|iint|oint|det|max|min|sup|inf)(?![A-Za-z])")
+_LONG_WORD = re.compile(r"[A-Za-z]{3,}")
+_IN_WORDS = re.compile(r"^(\d+) to (\d+)$")
 _RATIO = re.compile(r"(?<![:])[:∶](?![:=])")
 
 
@@ -65,6 +71,14 @@ def compare(gold: str, answer: str) -> bool | None:
     if len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return None
     return _compare(normal(gold), normal(answer), 0)
+
+
+def same_substance(gold: str, answer: str) -> bool:
+    """`H2SO4` is `H_2SO_4`."""
+    if len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
+        return False
+    wanted, given = (re.sub(r"[\s_{}]|\^(?=\{?[+-])", "", plain(side)) for side in (gold, answer))
+    return wanted == given and _SUBSTANCE.fullmatch(wanted) is not None
 
 
 def normal(text: str) -> str:
@@ -80,8 +94,8 @@ def _compare(gold: str, answer: str, depth: int) -> bool | None:
         return None
     if _squeezed(gold) == _squeezed(answer):
         return True
-    gold, answer = _unwrapped(gold), _unwrapped(answer)
-    for kind in (_empty, _based, _equations, _infinite, _region, _matrix, _ratio, _items):
+    gold, answer = _unnamed_points(_unwrapped(gold), _unwrapped(answer))
+    for kind in (_empty, _based, _clock, _equations, _infinite, _region, _matrix, _ratio, _items):
         if (found := kind(gold, answer, depth)) is not None:
             return found is True
     return _leaf(gold, answer)
@@ -93,6 +107,14 @@ def _unwrapped(text: str) -> str:
     return items.parts[0] if len(items.parts) == 1 and items.bracket in ("[", "\\{") and not is_relation(text) else text
 
 
+def _unnamed_points(gold: str, answer: str) -> tuple[str, str]:
+    """`A(2, 3)` as its coordinates, where the other side does not name the point."""
+    wanted, given = _POINT.fullmatch(gold), _POINT.fullmatch(answer)
+    if (wanted is None) == (given is None):
+        return gold, answer
+    return (wanted.group(2) if wanted else gold), (given.group(2) if given else answer)
+
+
 def _squeezed(text: str) -> str:
     """A text without blanks, but `1 2` is not 12."""
     return re.sub(r" (?!\d)|(?<!\d) ", "", text)
@@ -101,6 +123,11 @@ def _squeezed(text: str) -> str:
 def _empty(gold: str, answer: str, _: int) -> bool | None:
     found = [_EMPTY.fullmatch(side) is not None for side in (gold, answer)]
     return None if not any(found) else all(found)
+
+
+def _clock(gold: str, answer: str, _: int) -> bool | None:
+    """Times of the day: `3:30` is `3:30 PM`."""
+    return date.compare(gold, answer).equal if _CLOCK.search(gold) and _CLOCK.search(answer) else None
 
 
 def _infinite(gold: str, answer: str, _: int) -> bool | None:
@@ -150,7 +177,9 @@ def _rows(text: str) -> list[str]:
 
 def _ratio(gold: str, answer: str, _: int) -> bool | None:
     """`1:2:3` is `2:4:6`; a ratio of two parts is also their quotient."""
-    wanted, given = (split_top(side, _RATIO) for side in (gold, answer))
+    if ":" not in gold + answer:
+        return None
+    wanted, given = (split_top(_IN_WORDS.sub(r"\1:\2", side), _RATIO) for side in (gold, answer))
     if len(wanted) < 2 and len(given) < 2:
         return None
     try:
@@ -234,7 +263,9 @@ def _items(gold: str, answer: str, depth: int) -> bool | None:
         return False
     if wanted.ordered or given.ordered:
         return any(_all_same(left, right, depth) for left in wanted.orders for right in given.orders)
-    return _unordered(wanted.parts, list(given.parts), depth)
+    if all(_is_formula(part) for part in wanted.parts):
+        return _unordered(wanted.parts, list(given.parts), depth)
+    return True if _all_same(wanted.parts, given.parts, depth) else None
 
 
 def _all_same(wanted: Sequence[str], given: Sequence[str], depth: int) -> bool:
@@ -243,6 +274,11 @@ def _all_same(wanted: Sequence[str], given: Sequence[str], depth: int) -> bool:
 
 def _brackets_agree(wanted: Items, given: Items) -> bool:
     return wanted.bracket == given.bracket or not wanted.bracket or not given.bracket
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a part is no prose, whose order may matter."""
+    return len(_LONG_WORD.findall(re.sub(r"\\[A-Za-z]+", " ", text))) == 0 or read_quantity(text) is not None
 
 
 def _unordered(wanted: Sequence[str], left: list[str], depth: int) -> bool:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from pipeline.config import Mode
 from pipeline.records import Verdict
-from stages.verify.extract import MAX_ANSWER, extract, gold_answer
+from stages.verify.extract import extract, gold_answer
+from stages.verify.brackets import read_items
 from stages.verify.finding import Finding
+from stages.verify.markers import MAX_ANSWER
 from stages.verify.modes import anls, choice, date, exact, math, number, relaxed, text
 from stages.verify.modes import list as list_mode
 from stages.verify.options import options_in
@@ -77,15 +79,29 @@ def find_claim(
     """
     try:
         known = tuple(options) or options_in(question)
-        found = extract(response, known, question, finish_reason)
+        wanted_gold = gold_answer(gold)
+        found = extract(
+            response, known, question, finish_reason, choice.is_letters(wanted_gold), len(read_items(wanted_gold).parts)
+        )
         if finish_reason == "length" and (found is None or not found.complete):
             return Verdict("truncated", found.text if found else None, None, "cut by the token limit")
         if found is None:
             return Verdict("no_answer", None, None, "no final answer")
         wanted = tuple(mode for mode in ORDER if mode in modes or (same_text and mode == "exact"))
-        return Claim(gold_answer(gold), found.text[:MAX_ANSWER], wanted, known)
+        said = found.whole if found.whole and _is_whole(wanted_gold, found.whole, wanted) else found.text
+        return Claim(wanted_gold, said[:MAX_ANSWER], wanted, known)
     except Exception as error:
         return _failed(None, None, error)
+
+
+def _is_whole(gold: str, whole: str, modes: Sequence[Mode]) -> bool:
+    """Whether the whole sentence after a marker is the gold, and not only what it ends on."""
+    compared = [exact.compare]
+    if {"text", "relaxed", "anls", "choice"} & set(modes):
+        compared.append(text.compare)
+    if "list" in modes:
+        compared.append(list_mode.compare)
+    return any(compare(gold, whole).equal for compare in compared)
 
 
 def judge_cheaply(claim: Claim) -> Verdict | None:

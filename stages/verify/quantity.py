@@ -54,7 +54,7 @@ _LEADING = re.compile(
 )
 _CURRENCY = re.compile(r"([-+]?)\s?((?:US|A|C|HK|NZ|S)?\$|[€£¥₹₩₽]|Rs\.?|(?:USD|EUR|GBP|CNY|RMB|JPY|INR)(?=\s))\s?(?=[-\d.])")
 _DEGREE = re.compile(r"\^\s?\{?\s?(?:\\circ|\\degree|°|o\b)\s?\}?|\\(?:circ|degree)(?![A-Za-z])")
-_PERCENT = re.compile(r"(?:%|percent\b|per cent\b|percentage points?\b|个?百分点)\s?", re.IGNORECASE)
+_PERCENT = re.compile(r"(?:%|percent\b|per cent\b|percentage(?: points?)?\b|pct\b\.?|个?百分点)\s?", re.IGNORECASE)
 _PARENTHESIS = re.compile(r"\s?\([^()\d]{1,80}\)$")
 """A remark, if it isn't the unit."""
 _HEAD = re.compile(

@@ -20,6 +20,7 @@ _BUILDER = re.compile(r"\\\{\s*([A-Za-z]\w?)\s*(?:\||:|∈\s?ℝ\s*[|:])\s*(.+)\
 _MEMBER = re.compile(r"\s*\\?([A-Za-zα-ω](?:_\{?\w\}?)?)\s*∈\s*(.+)")
 _INTERVAL = re.compile(r"\s*([\[(])([^\[\](),;]+|[^,;]+)[,;](.+)([\])])\s*")
 _EXCEPT = re.compile(r"ℝ\s*(?:\\setminus|\\backslash|-|\\)\s*\\\{(.+)\\\}")
+_BARS = re.compile(r"\s*\|\s*([A-Za-z]|[A-Za-z]_\w)\s*\|\s*([<≤])\s*([^|<>≤≥]+)")
 _SYMBOL = re.compile(r"(?:[A-Za-zα-ωΑ-Ω]|\\[A-Za-z]+)(?:_(?:\{\w{1,6}\}|\w))?(?:\([A-Za-z]\))?")
 
 
@@ -120,7 +121,7 @@ def _both(regions: Sequence[Region]) -> Region | None:
 
 def _chain_region(text: str) -> Region | None:
     """`x > 2`, `1 \\le x < 3`, `x ≠ 2`: a chain about one symbol."""
-    terms, signs = _chain(text)
+    terms, signs = _chain(_without_bars(text))
     if not signs:
         return None
     bare = [index for index, term in enumerate(terms) if _SYMBOL.fullmatch(term)]
@@ -148,6 +149,12 @@ def _chain_region(text: str) -> Region | None:
         ),
         name,
     )
+
+
+def _without_bars(text: str) -> str:
+    """`|x| < 3` as `-3 < x < 3`."""
+    match = _BARS.fullmatch(text)
+    return f"-({match.group(3)}) {match.group(2)} {match.group(1)} {match.group(2)} {match.group(3)}" if match else text
 
 
 def _chain(text: str) -> tuple[list[str], list[str]]:

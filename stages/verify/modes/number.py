@@ -28,6 +28,7 @@ MIN_SIGNIFICANT = 3
 
 CONVERSION = 1e-6
 """Relative difference that the rounded size of a unit may leave."""
+_CLOCK = re.compile(r"(?:[01]?\d|2[0-4]):[0-5]\d")
 _GENERIC = re.compile(r"units?|square unit|cubic unit|unit squared|单位|个单位")
 _OPTION_LABEL = re.compile(r"(?:\([A-Ha-h]\)|[A-H][.)])\s+(?=\S)")
 
@@ -40,6 +41,8 @@ def compare(gold: str, answer: str) -> Finding:
     given = read_quantity(answer) or _labelled(answer)
     if given is None:
         return UNREADABLE
+    if _CLOCK.fullmatch(gold.strip()) and _CLOCK.fullmatch(answer.strip()) and gold.strip() != answer.strip():
+        return Finding(None, "perhaps times of the day")
     return compare_quantities(wanted, given)
 
 
@@ -84,7 +87,9 @@ def _same_after_conversion(wanted: Quantity, given: Quantity, factor: float) -> 
         return same_value(wanted.value, given.value)
     if _close(wanted.value.approx, given.value.approx * factor, CONVERSION):
         return True
-    return wanted.value.exact is None and same_value(Value(wanted.value.approx / factor, None), given.value)
+    if wanted.value.exact is None:
+        return same_value(Value(wanted.value.approx / factor, None), given.value)
+    return given.value.exact is None and same_value(wanted.value, Value(given.value.approx * factor, None))
 
 
 def _other_things(wanted: Quantity, given: Quantity) -> str | None:
@@ -92,6 +97,8 @@ def _other_things(wanted: Quantity, given: Quantity) -> str | None:
     if wanted.noun and given.noun:
         some, more = sorted((set(wanted.noun.split()), set(given.noun.split())), key=len)
         return None if some <= more else "equal numbers of different things"
+    if wanted.percent != given.percent and (given.noun if wanted.percent else wanted.noun):
+        return "a percentage and a number of things"
     if (wanted.noun and given.unit is not None) or (given.noun and wanted.unit is not None):
         return None if _GENERIC.fullmatch(wanted.noun + given.noun) else "a unit that is not known"
     if given.doubtful and wanted.unit is None:
