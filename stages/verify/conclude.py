@@ -58,6 +58,7 @@ _STOP = frozenset(_STOP_WORDS.split())
 _DENIAL = re.compile(r"\b(?:not|cannot|never|neither|nor)\b|n't\b", re.IGNORECASE)
 _SENTENCE_WORDS = re.compile(r"[A-Za-z]{2,}")
 _LETTER = re.compile(r"\(([A-Z])\)")
+_OPTION_LINE = re.compile(r"(?:(?:option|choice|image|picture|figure)\s)?\(?([A-Z])[).]?", re.IGNORECASE)
 _LEADING_LETTER = re.compile(r"[*_(\[]{0,3}([A-H])[*_)\].]{0,3}[ \t]*\n")
 """A letter alone on the first line, before the reasons."""
 _BOLD_LINE = re.compile(r"(?:^|\n)[ \t]*\*\*([^*\n]{1,80})\*\*[ \t.]*$")
@@ -72,6 +73,8 @@ def concluded(text: str, options: Sequence[str], question: str) -> str | None:
         return None
     if (shown := _shown_alone(text, options)) is not None:
         return shown
+    if (last := _last_line(text, options)) is not None:
+        return last
     if _is_bare(text) and (not options or names_option(text, tuple(options))):
         formulas = [next(filter(None, match.groups())) for match in _MARKED.finditer(text)]
         return formulas[0] if len(formulas) == 1 and len(_SENTENCE_WORDS.findall(_MARKED.sub("", text))) > 1 else text
@@ -82,6 +85,19 @@ def concluded(text: str, options: Sequence[str], question: str) -> str | None:
     if found is None and (letter := _LEADING_LETTER.match(text)) and names_option(letter.group(1), tuple(options)):
         found = letter.group(1)
     return found
+
+
+def _last_line(text: str, options: Sequence[str]) -> str | None:
+    """A last line that is one of the options, as `C. 14 cm`, but not the last one of a list of options; or one number."""
+    *before, last = [line.strip() for line in text.split("\n") if line.strip()]
+    if not before or len(last) > MAX_BARE:
+        return None
+    last = re.sub(r"^(?:[→⇒∴]|[-=]>|\\(?:Rightarrow|therefore))\s*", "", last.strip("$")).rstrip(".")
+    if not options:
+        return last if _NUMBER.fullmatch(last) else None
+    if lettered := _OPTION_LINE.fullmatch(last):
+        last = lettered.group(1)
+    return last if names_option(last, tuple(options)) and not names_option(before[-1], tuple(options)) else None
 
 
 def _shown_alone(text: str, options: Sequence[str]) -> str | None:

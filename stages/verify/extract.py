@@ -33,8 +33,9 @@ from stages.verify.markers import (
     opens_after,
     tags,
 )
-from stages.verify.notation import first_sentence
+from stages.verify.notation import first_sentence, plain
 from stages.verify.options import names_option
+from stages.verify.quantity import read_quantity
 
 MAX_RESPONSE = 100_000
 """Characters of a response, from its end, that are read: the answer comes last."""
@@ -52,7 +53,7 @@ _NEXT_TURN = re.compile(
 )
 _LITERAL_NEWLINE = re.compile(r"\\n(?![a-z])")
 
-_COLON = r"(?:\s(?:is|are))?\s?[*_]{0,3}\s?:\s?[*_]{0,3}"
+_COLON = r"(?:\s(?:is|are))?\s?[*_]{0,3}\s?[:：]\s?[*_]{0,3}"
 _FINAL = re.compile(
     rf"\bfinal\s(?:answer|result|solution){_COLON}|最终答案\s?[是为]?\s?[:：]"
     r"|^(?:#{1,6}\s?|\*{2,3})(?:the\s)?(?:final\s)?answer(?:\*{2,3})?[ \t]{0,4}$|^(?:the\s)?final\sanswer[ \t]{0,4}$"
@@ -60,8 +61,9 @@ _FINAL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LABEL = re.compile(
-    rf"(?<![A-Za-z])(?:answers?|ans|answer choice){_COLON}|(?:^|\n)\W{{0,5}}answer\s(?=\s?[$\\\d(-])"
-    r"|(?:答案|选项)\s?应?该?[是为选]?\s?[:：]|故?答案应?该?[是为选]"
+    rf"(?<![A-Za-z])(?:answers?|ans|answer choice|(?:correct|right)\s(?:option|choice)){_COLON}|(?:^|\n)\W{{0,5}}ans\.\s(?=\S)"
+    rf"|(?:^|\n)\W{{0,5}}answer\s[-–—]\s(?=\(?[A-H]\b)|(?:^|\n)\W{{0,5}}answer\s(?=\s?[$\\\d(-])"
+    r"|(?:答案|选项|(?:^|\n)答)\s?应?该?[是为选]?\s?[:：]|(?:答案|正确选项)应?该?[是为选]"
     r"|(?<![不未别无])选择?\s?[:：]?(?=\s?[(（]?\s?[A-H]{1,8}(?![A-Za-z]))",
     re.IGNORECASE,
 )
@@ -79,7 +81,8 @@ _IS_THE_ANSWER = re.compile(
     re.IGNORECASE,
 )
 _IS_CORRECT = re.compile(
-    r"\b(?i:option|choice|answer)\s\(?([A-Z])\)?(?:\s\([^()\n]{1,60}\))?\s(?:is|must be)\s(?:correct|right|true)\b"
+    r"\b(?i:option|choice|answer|thus,?|hence,?|therefore,?|so,?)\s\(?([A-Z])\)?(?:\s\([^()\n]{1,60}\))?\s(?:is|must be)\s"
+    r"(?:(?:correct|right|true)\b(?!\s\w)|the\s(?:correct|right)\sone\b)"
 )
 
 _IS = re.compile(r"\s(?:is|are|equals|be|was|were)\s(?=\S)")
@@ -95,7 +98,8 @@ _COUNTED = re.compile(
     r"|(\d[\d,.]{0,20}(?:\s[A-Za-z]{1,20}){1,2}?)\s(?:have|has|are|is|were|was)\b"
 )
 _LABELLED = re.compile(r"\(?[A-Z][).:]")
-_WORDY = 4
+_CHINESE = re.compile(r"[\u4e00-\u9fff，、\s]{1,30}?(-?\d[\d.,/]*\s?[^\d\s，。；]{0,8})")
+_WORDY = 3
 """Words from which on an answer is taken for a sentence that the answer stands in."""
 
 
@@ -135,11 +139,13 @@ def extract(
 
 def _naming(said: Extraction, options: tuple[str, ...], lettered: bool) -> Extraction | None:
     """The extraction, or its whole sentence, if it names an option; any extraction where there are none."""
-    if lettered and not options:
-        return said if _LETTER.match(said.text) or _LETTERED.match(said.text) else None
-    if not options or names_option(said.text, options):
+    if (not options and not lettered) or (options and names_option(said.text, options)):
         return said
-    return replace(said, text=said.whole) if said.whole and names_option(said.whole, options) else None
+    if said.whole and options and names_option(said.whole, options):
+        return replace(said, text=said.whole)
+    if (letter := _LETTERED.fullmatch(plain(said.text))) is not None:
+        return replace(said, text=letter.group(1), whole=said.text)
+    return said if lettered and not options and _LETTER.match(said.text) else None
 
 
 def gold_answer(gold: str) -> str:
@@ -229,7 +235,10 @@ def _narrow(text: str) -> str:
         return lettered.group(1)
     if (said := _YES_NO.match(text) or _COUNTED.match(text)) is not None:
         return said.group(said.lastindex or 0)
+    if (chinese := _CHINESE.fullmatch(text)) is not None:
+        return chinese.group(1)
     if len(text.split()) > _WORDY and "\\begin" not in text and not _LABELLED.match(text):
-        *_, last = _IS.split(text)
-        return last
+        parts = _IS.split(text)
+        value_first = read_quantity(parts[0]) is not None and read_quantity(parts[-1]) is None
+        return parts[0] if value_first else parts[-1]
     return text

@@ -42,7 +42,7 @@ _TAG_END = re.compile(r"</(?:answer|ans|final[ _-]?answer)>|\[/(?:answer|final[ 
 _JSON = re.compile(r"""["'](?:final[ _]?)?answer["']\s?:\s?(?:"((?:[^"\\\n]|\\.){1,500})"|'([^'\n]{1,500})'|(-?\d[\d.,]*))""", re.IGNORECASE)
 _HASHES = re.compile(r"^[ \t]*#{4}[ \t]*(?=\S)(.{1,200})$", re.MULTILINE)
 _HEADING = re.compile(r"\d+[.):]\s|.*:\s*$|(?:\*\*)?(?:final\s)?(?:step|answer|part|case|solution|conclusion)\b", re.IGNORECASE)
-_BROKEN_OFF = re.compile(r"\\(?:b(?:o(?:x(?:ed?)?)?)?)?$|<\w{0,14}$")
+_BROKEN_OFF = re.compile(r"\\(?:b(?:o(?:x(?:ed?)?)?)?)?$|<\w{0,14}$|(?:\banswer|答案)(?:\s(?:is|are)|[是为])?[\s:：*_]{0,6}$", re.IGNORECASE)
 
 
 def backwards(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
