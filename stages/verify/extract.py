@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from stages.verify.conclude import concluded
 from stages.verify.hedges import admission
@@ -148,6 +149,7 @@ def _naming(said: Extraction, options: tuple[str, ...], lettered: bool) -> Extra
     return said if lettered and not options and _LETTER.match(said.text) else None
 
 
+@lru_cache(maxsize=1024)
 def gold_answer(gold: str) -> str:
     """The answer in a gold that is itself a worked solution; other golds are taken as they are."""
     if len(gold) < MIN_WORKED_GOLD and "\\boxed" not in gold and "####" not in gold:

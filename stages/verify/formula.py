@@ -16,6 +16,8 @@ MAX_LENGTH = 300
 """Characters of a formula."""
 MAX_DIGITS = 60
 """Digits of one number literal."""
+MAX_TOKENS = 150
+"""Numbers, names and signs of a formula; its tree is at most as deep."""
 MAX_DEPTH = 16
 """Nested groups."""
 
@@ -121,6 +123,8 @@ def _tokens(text: str, symbols: bool) -> list[_Token]:
             if not symbols and token != "e":
                 raise Unreadable("a variable")
         tokens.append(_Token(kind, token, spaced))
+        if len(tokens) > MAX_TOKENS:
+            raise Unreadable("too long")
     return tokens
 
 

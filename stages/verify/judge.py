@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.config import Mode
 from pipeline.records import Verdict
@@ -13,10 +14,15 @@ from stages.verify.finding import Finding
 from stages.verify.markers import MAX_ANSWER
 from stages.verify.modes import anls, choice, date, exact, math, number, relaxed, text
 from stages.verify.modes import list as list_mode
+from stages.verify.notation import plain
 from stages.verify.options import options_in
 
 ORDER: tuple[Mode, ...] = ("exact", "choice", "number", "date", "text", "list", "relaxed", "anls", "math")
 """Cheapest first. `exact` is always tried, as the same text is right in any mode."""
+MAX_GOLD = 2 * MAX_ANSWER
+"""Characters of a gold that an answer, of at most `MAX_ANSWER`, can still be equal to."""
+MAX_SHAPED = 500
+"""Characters of a gold whose parts are counted."""
 _SETTLES: dict[Mode, frozenset[Mode]] = {
     "choice": frozenset(ORDER),
     "number": frozenset({"date", "text", "list", "math"}),
@@ -80,18 +86,25 @@ def find_claim(
     try:
         known = tuple(options) or options_in(question)
         wanted_gold = gold_answer(gold)
-        found = extract(
-            response, known, question, finish_reason, choice.is_letters(wanted_gold), len(read_items(wanted_gold).parts)
-        )
+        lettered, parts = _shape(wanted_gold)
+        found = extract(response, known, question, finish_reason, lettered, parts)
         if finish_reason == "length" and (found is None or not found.complete):
             return Verdict("truncated", found.text if found else None, None, "cut by the token limit")
         if found is None:
             return Verdict("no_answer", None, None, "no final answer")
+        if len(wanted_gold) > MAX_GOLD:
+            return Verdict("incorrect", found.text[:MAX_ANSWER], None, "the gold is longer than any answer")
         wanted = tuple(mode for mode in ORDER if mode in modes or (same_text and mode == "exact"))
         said = found.whole if found.whole and _is_whole(wanted_gold, found.whole, wanted) else found.text
         return Claim(wanted_gold, said[:MAX_ANSWER], wanted, known)
     except Exception as error:
         return _failed(None, None, error)
+
+
+@lru_cache(maxsize=1024)
+def _shape(gold: str) -> tuple[bool, int]:
+    """Whether a gold is the letter of an option, and of how many parts it consists."""
+    return (choice.is_letters(gold), len(read_items(plain(gold)).parts)) if len(gold) <= MAX_SHAPED else (False, 1)
 
 
 def _is_whole(gold: str, whole: str, modes: Sequence[Mode]) -> bool:

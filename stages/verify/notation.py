@@ -6,9 +6,12 @@ Everything here is linear in the length of its input, or bounded by `MAX_DEPTH`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MAX_DEPTH = 30
 """Font commands that are unwrapped; further ones are left as they are."""
+MAX_REMEMBERED = 500
+"""Characters of a text whose plain form is kept for the next mode and the next answer."""
 MAX_MISSING = 2
 """Closing braces that are added at the end."""
 
@@ -115,6 +118,10 @@ def _unwrap_fonts(text: str) -> str:
 
 def plain(text: str) -> str:
     r"""The answer without wrappers: `$\boxed{\text{12 cm}}.$` is `12 cm`."""
+    return _remembered(text) if len(text) <= MAX_REMEMBERED else _unwrapped(text)
+
+
+def _unwrapped(text: str) -> str:
     text = ascii_punctuation(text)
     if "\\begin" not in text:
         text = _ESCAPED_TWICE.sub(r"\\", text)
@@ -130,6 +137,9 @@ def plain(text: str) -> str:
     text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", "&").replace("\\_", "_")
     text = _SPACES.sub(" ", text)
     return _strip(_close(text))
+
+
+_remembered = lru_cache(maxsize=8192)(_unwrapped)
 
 
 def _close(text: str) -> str:
