@@ -58,7 +58,10 @@ def proportional(left: Node, right: Node) -> int | None:
     if len(ratios) < 2:
         return None
     first = ratios[0]
-    if any(abs(ratio - first) > _TOLERANCE * abs(first) for ratio in ratios) or abs(first.imag) > abs(first) * _TOLERANCE:
+    if (
+        any(abs(ratio - first) > _TOLERANCE * abs(first) for ratio in ratios)
+        or abs(first.imag) > abs(first) * _TOLERANCE
+    ):
         return 0
     return 1 if first.real > 0 else -1
 

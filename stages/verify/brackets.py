@@ -15,7 +15,9 @@ _COMMA = re.compile(",")
 _SEMICOLON = re.compile(";")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _TRIPLES = re.compile(r"\d{3}(?:,\d{3})+")
-_ASSIGNED = re.compile(r"\s*((?:[A-Za-zα-ωΑ-Ω]|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,20}\}|\w))?(?:\([^()]{1,20}\))?)\s*=\s*([^=]+)")
+_ASSIGNED = re.compile(
+    r"\s*((?:[A-Za-zα-ωΑ-Ω]|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,20}\}|\w))?(?:\([^()]{1,20}\))?)\s*=\s*([^=]+)"
+)
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,9 @@ def _shown_alone(text: str, options: Sequence[str]) -> str | None:
     match = _BOLD_LINE.search(text)
     if match is None or match.group(1).endswith(":"):
         return None
-    shown = match.group(1).rpartition(":")[2].strip() if _LABELLED_VALUE.match(match.group(1)) else match.group(1).strip()
+    shown = (
+        match.group(1).rpartition(":")[2].strip() if _LABELLED_VALUE.match(match.group(1)) else match.group(1).strip()
+    )
     shown = shown.rstrip(".")
     named = names_option(shown, tuple(options)) if options else read_quantity(shown) is not None
     return shown if named else None

@@ -16,7 +16,8 @@ from stages.verify.formula import Node, Unreadable, parse
 from stages.verify.modes import date, number
 from stages.verify.notation import plain
 from stages.verify.quantity import read_quantity
-from stages.verify.regions import REALS, is_relation, looks_like_region, same_regions
+from stages.verify.regions import is_relation, looks_like_region, same_regions
+from stages.verify.signs import one_sign_each
 
 MAX_LENGTH = 1_000
 """Characters of a side."""
@@ -24,28 +25,13 @@ MAX_DEPTH = 4
 """Lists in lists."""
 _ZERO = Node("number")
 
-_SIGNS = {
-    "≤": r"\\(?:leq?|leqslant|leqq)(?![A-Za-z])|<=|⩽|≦",
-    "≥": r"\\(?:geq?|geqslant|geqq)(?![A-Za-z])|>=|⩾|≧",
-    "≠": r"\\(?:neq?|not\s?=)(?![A-Za-z])|!=",
-    "<": r"\\lt(?![A-Za-z])",
-    ">": r"\\gt(?![A-Za-z])",
-    "∞": r"\\infty(?![A-Za-z])|\binfinity\b|正?无穷大?",
-    "∪": r"\\(?:big)?cup(?![A-Za-z])|(?<=[)\]])\s?U\s?(?=[(\[])",
-    "∈": r"\\in(?![A-Za-z])",
-    "∅": r"\\(?:emptyset|varnothing)(?![A-Za-z])",
-    "±": r"\\pm(?![A-Za-z])|\+/-|\+-(?=\d)",
-    "∓": r"\\mp(?![A-Za-z])",
-    "|": r"\\(?:[lr]?vert|mid)(?![A-Za-z])",
-}
-_SIGN_PATTERNS = [(re.compile(pattern), sign) for sign, pattern in _SIGNS.items()]
-_REALS = re.compile(r"\\mathbb\s?\{?\s?R\s?\}?|\\R(?![A-Za-z])|\ball real numbers\b|全体实数")
-_REASON = re.compile(r",?\s+(?:since|because|as)\s.*$")
 _EMPTY = re.compile(
     r"∅|\\\{\s*\\\}|\{\s*\}|(?:the )?empty set|(?:there (?:is|are) )?no (?:real )?(?:solutions?|roots?)|无(?:实数?)?解|空集",
     re.IGNORECASE,
 )
-_BASED = re.compile(r"\(?\s*(\d[0-9A-Fa-f]{0,39}|[A-F][0-9A-F]{1,39}(?=\s*\)?\s*_\s*\{?\s*16))\s*\)?\s*(?:_\s*\{?\s*(\d{1,2}|[a-z]{3,7})\s*\}?|\(?base\s?-?(\d{1,2}|[a-z]{3,7})\)?)")
+_BASED = re.compile(
+    r"\(?\s*(\d[0-9A-Fa-f]{0,39}|[A-F][0-9A-F]{1,39}(?=\s*\)?\s*_\s*\{?\s*16))\s*\)?\s*(?:_\s*\{?\s*(\d{1,2}|[a-z]{3,7})\s*\}?|\(?base\s?-?(\d{1,2}|[a-z]{3,7})\)?)"
+)
 _BASE_WORDS = {word: str(base) for base, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _MATRIX = re.compile(
     r"[(\[]?\s*\\begin\{(p|b|v|B|V|small)?(matrix|array)\}(?:\{[lcr|]*\})?((?:(?!\\begin).)*)\\end\{(?:[pbvBV]|small)?(?:matrix|array)\}\s*[)\]]?",
@@ -70,7 +56,7 @@ def compare(gold: str, answer: str) -> bool | None:
     """Whether two answers are equal as mathematics."""
     if len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return None
-    return _compare(normal(gold), normal(answer), 0)
+    return _compare(one_sign_each(gold), one_sign_each(answer), 0)
 
 
 def same_substance(gold: str, answer: str) -> bool:
@@ -79,14 +65,6 @@ def same_substance(gold: str, answer: str) -> bool:
         return False
     wanted, given = (re.sub(r"[\s_{}]|\^(?=\{?[+-])", "", plain(side)) for side in (gold, answer))
     return wanted == given and _SUBSTANCE.fullmatch(wanted) is not None
-
-
-def normal(text: str) -> str:
-    """A text with one sign for each relation, operator and special set."""
-    text = plain(_REALS.sub(f" {REALS} ", text))
-    for pattern, sign in _SIGN_PATTERNS:
-        text = pattern.sub(sign, text)
-    return _REASON.sub("", text).strip()
 
 
 def _compare(gold: str, answer: str, depth: int) -> bool | None:
@@ -248,7 +226,11 @@ def _has_coefficient(node: Node) -> bool:
 def _items(gold: str, answer: str, depth: int) -> bool | None:
     wanted, given = read_items(gold), read_items(answer)
     if len(wanted.parts) < 2 and len(given.parts) < 2:
-        return None if not wanted.bracket == given.bracket == "\\{" else _compare(wanted.parts[0], given.parts[0], depth + 1)
+        return (
+            None
+            if not wanted.bracket == given.bracket == "\\{"
+            else _compare(wanted.parts[0], given.parts[0], depth + 1)
+        )
     if len(wanted.parts) != len(given.parts):
         wanted, given = wanted.recounted(len(given.parts)), given.recounted(len(wanted.parts))
     if 1 in (len(wanted.parts), len(given.parts)):

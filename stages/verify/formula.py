@@ -6,24 +6,20 @@ and the size of every number are bounded. What this grammar lacks (sums, integra
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from stages.verify.symbols import FUNCTIONS, GREEK, may_be_product, subscript
+from stages.verify.symbols import FUNCTIONS, may_be_product
+from stages.verify.tokens import Token, Unreadable, tokens_of
+
+__all__ = ["Node", "Unreadable", "parse"]
 
 MAX_LENGTH = 300
 """Characters of a formula."""
 MAX_DIGITS = 60
 """Digits of one number literal."""
-MAX_TOKENS = 150
-"""Numbers, names and signs of a formula; its tree is at most as deep."""
 MAX_DEPTH = 16
 """Nested groups."""
-
-
-class Unreadable(ValueError):
-    """Not a formula that this module knows, or beyond its limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +42,6 @@ class Node:
         return frozenset().union(*(part.symbols() for part in self.parts))
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    spaced: bool
-    """Whether a blank stands before it."""
-
-
-_NAMES = "|".join(sorted(FUNCTIONS, key=len, reverse=True))
-_INDEX = r"(?:_(?:\{[^{}]{1,20}\}|\\[A-Za-z]+|\d+|(?:max|min|net|tot|total|avg|eq|rms|out)(?![A-Za-z])|[A-Za-z]))?'{0,3}"
-_TOKEN = re.compile(
-    rf"""\s*(?:
-      (?P<number>[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\.\d+)?(?!\d|,\d) | \d+\.\d+ | \.\d+ | \d+\.(?!\d) | \d+ )
-    | (?P<repeat>\\overline\{{\d{{1,12}}\}})
-    | (?P<frac>\\frac(?![A-Za-z]))
-    | (?P<binomial>\\[dt]?binom(?![A-Za-z]))
-    | (?P<sqrt>\\sqrt(?![A-Za-z])|√|sqrt(?=[\s({{]))
-    | (?P<op>\*\*|\\times(?![A-Za-z])|\\cdot(?![A-Za-z])|\\div(?![A-Za-z])|×|÷|·|∙|⋅|[-+*/^(){{}}\[\]!|])
-    | (?P<degree>\^\s?\{{?\s?(?:\\circ|\\degree|°)\s?\}}?|\\(?:circ|degree)(?![A-Za-z])|°)
-    | (?P<by>[xX](?=\s*\d))
-    | (?P<function>\\?(?:{_NAMES})(?![A-Za-z])(?:_(?:\{{[^{{}}]{{1,20}}\}}|\d|[A-Za-z]))?)
-    | (?P<pi>\\pi(?![A-Za-z])|π|pi(?![A-Za-z]))
-    | (?P<symbol>(?:\\(?:{"|".join(GREEK)})(?![A-Za-z])
-        |\\(?:vec|hat|bar|dot|tilde|overline|overrightarrow|widehat)\s?(?:\{{[A-Za-z]{{1,4}}\}}|[A-Za-z])
-        |[A-Za-zα-ωΑ-Ω]){_INDEX})
-    )""",
-    re.VERBOSE,
-)
-_OPERATOR = {"\\times": "*", "×": "*", "\\cdot": "*", "·": "*", "∙": "*", "⋅": "*", "÷": "/", "\\div": "/", "**": "^"}
-_EXPONENT = re.compile(r"(?<=[\d.])[eE]([-+]?\d{1,3})(?![\dA-Za-z.])")
-_BARS = re.compile(r"\\(?:[lr]?vert|mid)(?![A-Za-z])\s?|\\\|")
 _CLOSING = {"(": ")", "{": "}", "[": "]"}
 _APPLIED = ("f", "F")
 """Symbols that a bracket makes functions of: f(x + 1) is no product."""
@@ -92,59 +57,30 @@ def parse(text: str, symbols: bool = True) -> Node:
         raise Unreadable("too long")
     if symbols and not may_be_product(text):
         raise Unreadable("words")
-    parser = _Parser(_tokens(_BARS.sub("|", _EXPONENT.sub(r"*10^{\1}", text)), symbols))
+    parser = _Parser(tokens_of(text, symbols))
     node = parser.sum()
     if parser.index != len(parser.tokens):
         raise Unreadable("leftover")
     return node
 
 
-def _tokens(text: str, symbols: bool) -> list[_Token]:
-    tokens: list[_Token] = []
-    position = 0
-    text = text.rstrip()
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None or match.lastgroup is None:
-            raise Unreadable(f"unknown sign at {position}")
-        kind, token = match.lastgroup, match.group(match.lastgroup)
-        spaced = match.start(match.lastgroup) > position
-        position = match.end()
-        if kind == "by":
-            if tokens and tokens[-1].kind in ("number", "close"):
-                kind, token = "op", "*"
-            else:
-                kind = "symbol"
-        elif kind == "op":
-            token = _OPERATOR.get(token, token)
-            kind = "close" if token in ")}]" else "op"
-        if kind == "symbol":
-            token = subscript(token)
-            if not symbols and token != "e":
-                raise Unreadable("a variable")
-        tokens.append(_Token(kind, token, spaced))
-        if len(tokens) > MAX_TOKENS:
-            raise Unreadable("too long")
-    return tokens
-
-
-_END = _Token("end", "", False)
+_END = Token("end", "", False)
 _TWO = Node("number", number=Fraction(2))
 
 
 class _Parser:
     """Recursive descent over `sum > product > signed > power > atom`; products may leave out the sign."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.index = 0
         self.depth = 0
         self.bars = 0
 
-    def peek(self) -> _Token:
+    def peek(self) -> Token:
         return self.tokens[self.index] if self.index < len(self.tokens) else _END
 
-    def take(self) -> _Token:
+    def take(self) -> Token:
         token = self.peek()
         self.index += 1
         return token
@@ -182,7 +118,7 @@ class _Parser:
                 return node
             whole = False
 
-    def starts_factor(self, token: _Token) -> bool:
+    def starts_factor(self, token: Token) -> bool:
         bracket = token.text in ("(", "{", "[") or (token.text == "|" and not self.bars)
         return token.kind in ("pi", "sqrt", "symbol", "function", "binomial") or bracket
 
@@ -327,7 +263,7 @@ class _Parser:
         token = self.peek()
         after_frac = self.tokens[self.index - 1].kind in ("frac", "binomial")
         if token.kind == "number" and len(token.text) == 2 and after_frac and token.text.isdigit():
-            halves = [_Token("number", digit, False) for digit in token.text]
+            halves = [Token("number", digit, False) for digit in token.text]
             self.tokens[self.index : self.index + 1] = halves
         return self.atom()
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from pipeline.config import Mode
 from pipeline.records import Verdict
-from stages.verify.extract import extract, gold_answer
 from stages.verify.brackets import read_items
+from stages.verify.extract import extract, gold_answer
 from stages.verify.finding import Finding
 from stages.verify.markers import MAX_ANSWER
 from stages.verify.modes import anls, choice, date, exact, math, number, relaxed, text

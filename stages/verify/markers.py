@@ -37,12 +37,23 @@ _OPEN_BOX = re.compile(r"^[ \t$]*\\boxed\s{0,3}\{([^{}\n]{1,60})$", re.MULTILINE
 _JOINED = re.compile(r"(?:[\s$,;]|\\[\]\[()]|\\q?quad|\\text\{\s?(?:and|or)\s?\}|and|or){1,30}")
 _NEAR = 120
 """Characters that may stand between boxes that each hold a part of the answer."""
-_TAG = re.compile(r"<(answer|ans|final[ _-]?answer)>|\[(answer|final[ _-]?answer)\]|<\|(begin_of_box)\|>", re.IGNORECASE)
-_TAG_END = re.compile(r"</(?:answer|ans|final[ _-]?answer)>|\[/(?:answer|final[ _-]?answer)\]|<\|end_of_box\|>", re.IGNORECASE)
-_JSON = re.compile(r"""["'](?:final[ _]?)?answer["']\s?:\s?(?:"((?:[^"\\\n]|\\.){1,500})"|'([^'\n]{1,500})'|(-?\d[\d.,]*))""", re.IGNORECASE)
+_TAG = re.compile(
+    r"<(answer|ans|final[ _-]?answer)>|\[(answer|final[ _-]?answer)\]|<\|(begin_of_box)\|>", re.IGNORECASE
+)
+_TAG_END = re.compile(
+    r"</(?:answer|ans|final[ _-]?answer)>|\[/(?:answer|final[ _-]?answer)\]|<\|end_of_box\|>", re.IGNORECASE
+)
+_JSON = re.compile(
+    r"""["'](?:final[ _]?)?answer["']\s?:\s?(?:"((?:[^"\\\n]|\\.){1,500})"|'([^'\n]{1,500})'|(-?\d[\d.,]*))""",
+    re.IGNORECASE,
+)
 _HASHES = re.compile(r"^[ \t]*#{4}[ \t]*(?=\S)(.{1,200})$", re.MULTILINE)
-_HEADING = re.compile(r"\d+[.):]\s|.*:\s*$|(?:\*\*)?(?:final\s)?(?:step|answer|part|case|solution|conclusion)\b", re.IGNORECASE)
-_BROKEN_OFF = re.compile(r"\\(?:b(?:o(?:x(?:ed?)?)?)?)?$|<\w{0,14}$|(?:\banswer|答案)(?:\s(?:is|are)|[是为])?[\s:：*_]{0,6}$", re.IGNORECASE)
+_HEADING = re.compile(
+    r"\d+[.):]\s|.*:\s*$|(?:\*\*)?(?:final\s)?(?:step|answer|part|case|solution|conclusion)\b", re.IGNORECASE
+)
+_BROKEN_OFF = re.compile(
+    r"\\(?:b(?:o(?:x(?:ed?)?)?)?)?$|<\w{0,14}$|(?:\banswer|答案)(?:\s(?:is|are)|[是为])?[\s:：*_]{0,6}$", re.IGNORECASE
+)
 
 
 def backwards(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
@@ -65,8 +76,8 @@ def last_box(text: str, parts: int = 1) -> Found | None:
         boxes.insert(0, (match.start(), end, inner))
     if not boxes:
         return _open_box(text)
-    inner = list(dict.fromkeys(box[2] for box in boxes))
-    return boxes[0][0], Extraction(", ".join(inner), "boxed", True)
+    said = dict.fromkeys(box[2] for box in boxes)
+    return boxes[0][0], Extraction(", ".join(said), "boxed", True)
 
 
 def _belongs(between: str, count: int, parts: int) -> bool:

@@ -52,7 +52,9 @@ _LEADING = re.compile(
     r"|[=~]\s?)+",
     re.IGNORECASE,
 )
-_CURRENCY = re.compile(r"([-+]?)\s?((?:US|A|C|HK|NZ|S)?\$|[€£¥₹₩₽]|Rs\.?|(?:USD|EUR|GBP|CNY|RMB|JPY|INR)(?=\s))\s?(?=[-\d.])")
+_CURRENCY = re.compile(
+    r"([-+]?)\s?((?:US|A|C|HK|NZ|S)?\$|[€£¥₹₩₽]|Rs\.?|(?:USD|EUR|GBP|CNY|RMB|JPY|INR)(?=\s))\s?(?=[-\d.])"
+)
 _DEGREE = re.compile(r"\^\s?\{?\s?(?:\\circ|\\degree|°|o\b)\s?\}?|\\(?:circ|degree)(?![A-Za-z])")
 _PERCENT = re.compile(r"(?:%|percent\b|per cent\b|percentage(?: points?)?\b|pct\b\.?|个?百分点)\s?", re.IGNORECASE)
 _PARENTHESIS = re.compile(r"\s?\([^()\d]{1,80}\)$")
@@ -61,7 +63,9 @@ _HEAD = re.compile(
     r"(?:[\d\s.,+\-*/^(){}\[\]×÷·√π]|\\(?:frac|sqrt|pi|times|cdot|div|overline)(?![A-Za-z])|(?<=\d)[eE](?=[-+]?\d)"
     r"|(?<=[\d\s])[xX](?=\s?\d)|pi(?![a-z])|sqrt(?=[\s({]))+"
 )
-_CLOSED_FORM = re.compile(r"\\?(?:a?r?c?(?:sin|cos|tan)h?|ln|lg|log|exp)(?![A-Za-z])|(?<![A-Za-z\d.])\d*\.?\d*\s?e(?![A-Za-z])|!|\\[dt]?binom")
+_CLOSED_FORM = re.compile(
+    r"\\?(?:a?r?c?(?:sin|cos|tan)h?|ln|lg|log|exp)(?![A-Za-z])|(?<![A-Za-z\d.])\d*\.?\d*\s?e(?![A-Za-z])|!|\\[dt]?binom"
+)
 """What makes a number of a text that the head alone does not see: functions, the number e, factorials."""
 _PAIR = re.compile(r"(\d+(?:\.\d+)?)\s?([A-Za-z\u4e00-\u9fff°'\"$]{1,12}\.?)(?:\s*(?:,|and)?\s*)")
 _NOUN = re.compile(
@@ -211,7 +215,9 @@ def _scaled(value: Value, rest: str, spaced: bool) -> tuple[Value, str]:
     short = None if scale or spaced else _SHORT_SCALE.match(rest)
     if value.exact is None or not (scale or short):
         return value, rest
-    factor = SCALES[scale.group(0).lower().removesuffix("s")] if scale else _SHORT_SCALES[short.group(0)] if short else 1
+    factor = (
+        SCALES[scale.group(0).lower().removesuffix("s")] if scale else _SHORT_SCALES[short.group(0)] if short else 1
+    )
     end = scale.end() if scale else short.end() if short else 0
     return Value(value.approx * factor, value.exact * factor), rest[end:]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from stages.verify.algebra import proportional, same
 from stages.verify.arithmetic import value_of
@@ -49,7 +50,12 @@ def is_relation(text: str) -> bool:
 def looks_like_region(text: str) -> bool:
     """Whether a text can hardly be anything else: it has a relation, infinity, a union, or a half-open interval."""
     half_open = re.fullmatch(r"\s*(?:\[[^\[\]]+\)|\([^()]+\])\s*", text) is not None
-    return is_relation(text) or half_open or any(sign in text for sign in ("∪", REALS, "∈")) or "∞" in text and "," in text
+    return (
+        is_relation(text)
+        or half_open
+        or any(sign in text for sign in ("∪", REALS, "∈"))
+        or ("∞" in text and "," in text)
+    )
 
 
 def same_regions(gold: str, answer: str) -> bool | None:
@@ -173,7 +179,7 @@ def _excluding(points: Sequence[Node]) -> tuple[Interval, ...]:
     """The line without some points, from left to right where they are numbers."""
     ordered = sorted(points, key=lambda point: _number(point) or 0.0)
     ends = [None, *ordered, None]
-    return tuple(Interval(low, False, high, False) for low, high in zip(ends, ends[1:], strict=False))
+    return tuple(Interval(low, False, high, False) for low, high in pairwise(ends))
 
 
 def _number(node: Node) -> float | None:
@@ -191,9 +197,7 @@ def _same_intervals(wanted: tuple[Interval, ...], given: tuple[Interval, ...]) -
 
 def _ordered(intervals: tuple[Interval, ...]) -> list[Interval]:
     """By the lower ends, where they are numbers."""
-    return sorted(
-        intervals, key=lambda each: float("-inf") if each.low is None else (_number(each.low) or 0.0)
-    )
+    return sorted(intervals, key=lambda each: float("-inf") if each.low is None else (_number(each.low) or 0.0))
 
 
 def _same_interval(a: Interval, b: Interval) -> bool:

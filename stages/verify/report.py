@@ -173,4 +173,6 @@ def disagreements(rows: Iterable[Row]) -> Iterator[str]:
 
 def printable(text: str) -> str:
     """A text with its control characters escaped, so that a terminal shows them and does not obey them."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
+    )

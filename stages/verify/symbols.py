@@ -11,9 +11,7 @@ _GREEK_NAMES = (
 ).split()
 GREEK = dict(zip(_GREEK_NAMES[::2], _GREEK_NAMES[1::2], strict=True))
 """Commands and their letters; two forms of one letter, as `\\epsilon` and `\\varepsilon`, are one symbol."""
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln lg log exp".split()
-)
+FUNCTIONS = frozenset("sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln lg log exp".split())
 _INVERSE = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 
 _COMMAND = re.compile(r"\\[A-Za-z]+")
@@ -21,7 +19,9 @@ _MARKED = re.compile(r"\\(?:vec|hat|bar|dot|tilde|overline|overrightarrow|wideha
 _INDEX = re.compile(r"_(?:\{[^{}]*\}|[A-Za-z]{2,5}(?![A-Za-z]))")
 _RUN = re.compile(r"[A-Za-z]{2,}")
 _FUNCTION = re.compile(rf"(?:{'|'.join(sorted(FUNCTIONS, key=len, reverse=True))}|sqrt|pi)$")
-_SHORT_WORDS = frozenset("no on of am pm is it in as at an so or us we he me by to do go up my ok vs st nd rd th".split())
+_SHORT_WORDS = frozenset(
+    "no on of am pm is it in as at an so or us we he me by to do go up my ok vs st nd rd th".split()
+)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _MAX_PRODUCT = 5
 """Letters that stand side by side in a product."""

@@ -134,14 +134,18 @@ def _read_table() -> dict[str, Unit]:
             if name.isascii() and name.isalpha() and len(name) > 3:
                 found |= _prefixed(name, unit, _NAME_PREFIXES)
         for symbol in symbols.split():
-            found |= {name: each for name, each in _prefixed(symbol, unit, _SYMBOL_PREFIXES).items() if name not in found}
+            found |= {
+                name: each for name, each in _prefixed(symbol, unit, _SYMBOL_PREFIXES).items() if name not in found
+            }
             found[symbol] = unit
     for name, length in (("米", 1.0), ("克", 0.001), ("升", 0.001), ("安", 1.0), ("伏", 1.0), ("瓦", 1.0), ("焦", 1.0)):
         base = Unit("length", length) if name == "米" else found[name]
         found |= {name: base} | _prefixed(name, base, _CHINESE_PREFIXES)
     found |= {"公里": Unit("length", 1000), "公斤": Unit("mass", 1), "kg": Unit("mass", 1)}
     found |= {"lb": Unit("mass", 0.45359237), "pound": Unit("mass", 0.45359237, "sterling")}
-    found |= {"¥": Unit("yuan", 1, "yen")} | {f"{land}$": Unit(f"{land} dollar", 1, "money") for land in "A C HK NZ S".split()}
+    found |= {"¥": Unit("yuan", 1, "yen")} | {
+        f"{land}$": Unit(f"{land} dollar", 1, "money") for land in "A C HK NZ S".split()
+    }
     # What is written in capitals by carelessness; `MM` and `Mm` are something else.
     found |= {name: found[name.replace("K", "k", 1)] for name in ("Kg", "KM", "Km", "KJ", "KW", "KV", "KN", "KHz", "KPa")
               if name.replace("K", "k", 1) in found}  # fmt: skip

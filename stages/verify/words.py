@@ -32,7 +32,9 @@ _PARTS = {word: number for number, word in enumerate(_ORDINALS, 3)} | {
     "eightieth": 80, "ninetieth": 90, "hundredth": 100, "thousandth": 1000, "millionth": 10**6, "billionth": 10**9,
 }  # fmt: skip
 _PLURALS = {("halves" if word == "half" else f"{word}s"): number for word, number in _PARTS.items()}
-OF_NUMBERS = frozenset([*NUMBER_WORDS, *(word for word in SCALES if word.isascii()), *_PARTS, *_PLURALS, "point", "times"])
+OF_NUMBERS = frozenset(
+    [*NUMBER_WORDS, *(word for word in SCALES if word.isascii()), *_PARTS, *_PLURALS, "point", "times"]
+)
 """Words that make another number of the number before them."""
 
 _WORD = re.compile(r"[\s-]*([A-Za-z]+)(?![A-Za-z])")

@@ -63,7 +63,8 @@ def _case_matters(gold: str, answer: str) -> bool:
     if _FORMULA.search(gold):
         return any(len(a) <= 3 for a, _ in differing)
     return any(
-        (len(a) == 1 and both_cases) or (len(a) == 2 and a[0] == b[0] and a.lower() not in _SHORT_WORDS and a[0].isupper())
+        (len(a) == 1 and both_cases)
+        or (len(a) == 2 and a[0] == b[0] and a.lower() not in _SHORT_WORDS and a[0].isupper())
         for a, b in differing
     )
 
