@@ -70,7 +70,7 @@ _LABEL = re.compile(
 )
 _PHRASE = re.compile(
     r"\b(?:answers?|option|choice|(?:correct|right)\s(?:options|choices))(?:\s(?:letter|choice|option|number|value)s?)?"
-    r"(?:\s(?:to|for|of|from|among|in)\b[^.\n:]{0,80}?)?\s(?:"
+    r"(?:\s(?:to|for|of|from|among|in)\b[^.\n:]{0,80}?)?\s"
     r"(?:(?:is|are|would be|should be|must be|will be|has to be|(?:seems|appears)\sto\sbe)\b|=)"
     r"(?:\s(?:definitely|clearly|therefore|thus|also|then|likely|most likely|probably))?(?:\s(?:option|choice|letter)\b)?\s?:?"
     r"|\b(?:I|we)\s(?:would\s|will\s|should\s|can\s|must\s)?(?:choose|select|pick|go with)\s"

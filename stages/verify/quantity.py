@@ -80,7 +80,8 @@ _NOT_A_NOUN = re.compile(
     re.IGNORECASE,
 )
 _TAIL = re.compile(
-    r"\s(?:long|wide|tall|high|deep|thick|each|in total|total|altogether|away|apart|old|more|left|of [a-z]{3,20}|per (?:person|item))\.?$"
+    r"\s(?:long|wide|tall|high|deep|thick|each|in total|total|altogether|away|apart|old|more|left"
+    r"|of [a-z]{3,20}|per (?:person|item))\.?$"
 )
 _BLANK_THOUSANDS = re.compile(r"(?<![\d.,\w])\d{1,3}(?: \d{3}|'\d{3})+(?=$|\.\d|\s?[^\d\s.,;/'])")
 """`10 000`, but not the three numbers `100 200, 300`."""
