@@ -75,7 +75,7 @@ _NOUN = re.compile(
 _NOT_A_NOUN = re.compile(
     r"\b(?:or|and|to|not|no|if|but|nor|than|minus|plus|over|half|halves|thirds?|quarters?|fourths?|fifths?|squared"
     r"|cubed|choose|mod|am|pm|a\.m|p\.m|st|nd|rd|th|i|pi|sqrt|e|equals?|is|are|was|were|because|since|unless|except"
-    r"|sin|cos|tan|log|ln|exp|between|from|o'clock|noon|at least|at most|undefined|unknown|negative|below zero)\b"
+    r"|sin|cos|tan|log|ln|exp|between|from|o'clock|noon|at least|at most|undefined|unknown|negative|below zero|fold)\b"
     r"|或|和|与|至|到|不",
     re.IGNORECASE,
 )
@@ -86,6 +86,8 @@ _TAIL = re.compile(
 _BLANK_THOUSANDS = re.compile(r"(?<![\d.,\w])\d{1,3}(?: \d{3}|'\d{3})+(?=$|\.\d|\s?[^\d\s.,;/'])")
 """`10 000`, but not the three numbers `100 200, 300`."""
 _REASON = re.compile(r",?\s+(?:since|because)\s.*$")
+_AGAIN = re.compile(r"\s?\((\d[\d,.]{0,20})\)")
+"""`seven (7)`."""
 _NUMERALS = re.compile(rf"\b(?:{'|'.join(sorted(OF_NUMBERS, key=len, reverse=True))})\b", re.IGNORECASE)
 """Words that make another number, a range, a condition or a denial of what stands before them."""
 
@@ -142,6 +144,8 @@ def _phrase(text: str) -> Quantity | None:
     if value is None:
         return None
     after = text[end:]
+    if (again := _AGAIN.match(after)) and (said := _evaluated(again.group(1))) and said.exact == value.exact:
+        after = after[again.end() :]
     return _with_rest(value, after, unit) or _with_rest(value, _PARENTHESIS.sub("", after), unit)
 
 

@@ -21,7 +21,7 @@ _BUILDER = re.compile(r"\\\{\s*([A-Za-z]\w?)\s*(?:\||:|∈\s?ℝ\s*[|:])\s*(.+)\
 _MEMBER = re.compile(r"\s*\\?([A-Za-zα-ω](?:_\{?\w\}?)?)\s*∈\s*(.+)")
 _INTERVAL = re.compile(r"\s*([\[(])([^\[\](),;]+|[^,;]+)[,;](.+)([\])])\s*")
 _EXCEPT = re.compile(r"ℝ\s*(?:\\setminus|\\backslash|-|\\)\s*\\\{(.+)\\\}")
-_BARS = re.compile(r"\s*\|\s*([A-Za-z]|[A-Za-z]_\w)\s*\|\s*([<≤])\s*([^|<>≤≥]+)")
+_BARS = re.compile(r"\s*\|\s*([A-Za-z]|[A-Za-z]_\w)\s*\|\s*([<>≤≥])\s*([^|<>≤≥]+)")
 _SYMBOL = re.compile(r"(?:[A-Za-zα-ωΑ-Ω]|\\[A-Za-z]+)(?:_(?:\{\w{1,6}\}|\w))?(?:\([A-Za-z]\))?")
 
 
@@ -88,7 +88,7 @@ def _region(text: str) -> Region | None:
         return Region((Interval(None, False, None, False),))
     if without := _EXCEPT.fullmatch(text.strip()):
         return Region(_excluding([parse(part) for part in without.group(1).split(",")]))
-    pieces = [_piece(part) for part in re.split(r"∪|\bor\b|或|\\lor\b|\\vee\b", text)]
+    pieces = [_piece(part) for part in re.split(r"∪|\bor\b|或|\\lor\b|\\vee\b", _without_bars(text))]
     found = [piece for piece in pieces if piece is not None]
     names = {piece.name for piece in found}
     if len(found) < len(pieces) or len(names) > 1:
@@ -127,7 +127,7 @@ def _both(regions: Sequence[Region]) -> Region | None:
 
 def _chain_region(text: str) -> Region | None:
     """`x > 2`, `1 \\le x < 3`, `x ≠ 2`: a chain about one symbol."""
-    terms, signs = _chain(_without_bars(text))
+    terms, signs = _chain(text)
     if not signs:
         return None
     bare = [index for index, term in enumerate(terms) if _SYMBOL.fullmatch(term)]
@@ -158,9 +158,14 @@ def _chain_region(text: str) -> Region | None:
 
 
 def _without_bars(text: str) -> str:
-    """`|x| < 3` as `-3 < x < 3`."""
+    """`|x| < 3` as `-3 < x < 3`, and `|x| > 3` as `x < -3 or x > 3`."""
     match = _BARS.fullmatch(text)
-    return f"-({match.group(3)}) {match.group(2)} {match.group(1)} {match.group(2)} {match.group(3)}" if match else text
+    if match is None:
+        return text
+    name, sign, end = match.groups()
+    if sign in "<≤":
+        return f"-({end}) {sign} {name} {sign} {end}"
+    return f"{name} {_turned(sign)} -({end}) or {name} {sign} {end}"
 
 
 def _chain(text: str) -> tuple[list[str], list[str]]:

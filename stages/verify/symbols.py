@@ -46,13 +46,20 @@ def may_be_product(text: str) -> bool:
     runs = _RUN.findall(text)
     if len(runs) == 1 and runs[0] == text.strip() and runs[0].isupper() and len(runs[0]) > 2:
         return False
-    return all(_is_product(run) for run in runs)
+    return not any(_is_word(run, text) for run in runs) and all(_is_product(run) for run in runs)
+
+
+def _is_word(run: str, text: str) -> bool:
+    """`at` is a word alone or between words, and a product in `v_0 + at`."""
+    if run.lower() not in _SHORT_WORDS:
+        return False
+    return text.strip() == run or re.search(rf"[A-Za-z]\s+{run}(?![A-Za-z])|(?<![A-Za-z]){run}\s+[A-Za-z]", text) is not None
 
 
 def _is_product(run: str) -> bool:
     if _FUNCTION.match(run):
         return True
-    if len(run) > _MAX_PRODUCT or run.lower() in _SHORT_WORDS:
+    if len(run) > _MAX_PRODUCT:
         return False
     if len(run) == 2 or run.isupper() or not run[1:].islower():
         return True

@@ -92,7 +92,7 @@ mass length^2 time^-3   745.69987      -             | hp horsepower
 mass length^-1 time^-2  1              Pa            | pascal 帕
 mass length^-1 time^-2  101325         -             | atm atmosphere
 mass length^-1 time^-2  100000         bar           |
-mass length^-1 time^-2  133.322        -             | mmHg torr
+mass length^-1 time^-2  133.322387415  -             | mmHg torr
 mass length^-1 time^-2  6894.757       -             | psi
 mass length^2 time^-3 current^-1 1     V             | volt 伏 伏特
 mass length^2 time^-3 current^-2 1     Ω             | ohm Ohm 欧 欧姆
@@ -101,6 +101,7 @@ mass^-1 length^-2 time^4 current^2 1   F             | farad
 mass length^2 time^-2 current^-1 1     Wb            | weber
 mass time^-2 current^-1 1              T             | tesla
 mass length^2 time^-2 current^-2 1     H             | henry henrie
+amount length^-3        1000           -             | M molar
 time current            1              C             | coulomb 库仑
 time current            3600           Ah            |
 mass length^2 time^-2   3600           Wh            |
@@ -119,7 +120,7 @@ _SYMBOL_PREFIXES = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "d": 0.1, "c": 0.01
 _NAME_PREFIXES = {"tera": 1e12, "giga": 1e9, "mega": 1e6, "kilo": 1e3, "hecto": 100, "deci": 0.1, "centi": 0.01, "milli": 1e-3,
                   "micro": 1e-6, "nano": 1e-9, "pico": 1e-12, "femto": 1e-15}  # fmt: skip
 _CHINESE_PREFIXES = {"千": 1e3, "分": 0.1, "厘": 0.01, "毫": 1e-3, "微": 1e-6, "纳": 1e-9, "兆": 1e6}
-DOUBTFUL = frozenset("A K C F H S T B b p u t l AU cup bar real won".split())
+DOUBTFUL = frozenset("A K C F H S T B M b p u t l AU cup bar real won".split())
 """Names that may mean something else: units only after a blank (`2 K`, not `2K`), and not beside a gold without a unit."""
 
 
@@ -131,7 +132,7 @@ def _read_table() -> dict[str, Unit]:
         unit = Unit(_dimension(" ".join(dimension)), float(size))
         for name in names.split():
             found[name] = unit
-            if name.isascii() and name.isalpha() and len(name) > 3:
+            if name.isascii() and name.isalpha() and len(name) >= 3:
                 found |= _prefixed(name, unit, _NAME_PREFIXES)
         for symbol in symbols.split():
             found |= {

@@ -28,6 +28,7 @@ MIN_SIGNIFICANT = 3
 
 CONVERSION = 1e-6
 """Relative difference that the rounded size of a unit may leave."""
+_SYMBOL_NAME = re.compile(r"(?:∠|\\angle)?\s?(?:[A-Za-z](?:_\{?\w{1,8}\}?)?|[A-Z]{2,3})")
 _CLOCK = re.compile(r"(?:[01]?\d|2[0-4]):[0-5]\d")
 _GENERIC = re.compile(r"units?|square unit|cubic unit|unit squared|单位|个单位")
 _OPTION_LABEL = re.compile(r"(?:\([A-Ha-h]\)|[A-H][.)])\s+(?=\S)")
@@ -55,7 +56,7 @@ def _labelled(answer: str) -> Quantity | None:
 
 def compare_quantities(wanted: Quantity, given: Quantity) -> Finding:
     """Equality of two numbers with their units."""
-    if len(wanted.name) == len(given.name) == 1 and wanted.name != given.name:
+    if _names_differ(wanted.name, given.name):
         return Finding(False, f"{given.name} instead of {wanted.name}")
     if dimensions_differ(wanted, given):
         return Finding(False, "another dimension")
@@ -69,6 +70,14 @@ def compare_quantities(wanted: Quantity, given: Quantity) -> Finding:
     if wanted.percent != given.percent and _same_share(wanted, given):
         return Finding(True, "equal as a share")
     return Finding(False, "different numbers")
+
+
+def _names_differ(wanted: str, given: str) -> bool:
+    """Whether two left sides name different symbols, segments or angles; `AB` is `BA`, and words are not compared."""
+    if not (_SYMBOL_NAME.fullmatch(wanted) and _SYMBOL_NAME.fullmatch(given)):
+        return False
+    one, other = (re.sub(r"\\angle|[∠{}\s]", "", name) for name in (wanted, given))
+    return one != other and not (one.isupper() and one == other[::-1])
 
 
 def dimensions_differ(wanted: Quantity, given: Quantity) -> bool:

@@ -30,6 +30,7 @@ _LABEL = re.compile(r"[a-z]+\d[a-z\d]*")
 _YES_NO = {"yes": "yes", "no": "no", "true": "yes", "false": "no", "correct": "yes", "incorrect": "no",
            "是": "yes", "否": "no", "对": "yes", "错": "no"}  # fmt: skip
 _TOKEN = re.compile(r"[A-Za-z]+")
+_SUBSTANCE = re.compile(r"(?:[A-Z][a-z]?\d{0,3}){2,}")
 _FORMULA = re.compile(r"[=<>+*/^_≤≥]")
 _SHORT_WORDS = frozenset("no ok tv us uk eu am pm is it in on at an so or mr ms dr st".split())
 _FIRST_WORD = re.compile(r"\s*([a-z]+)\b\s*(?:[,.;:!]|-|$)")
@@ -60,6 +61,8 @@ def _case_matters(gold: str, answer: str) -> bool:
     wanted, given = _TOKEN.findall(gold), _TOKEN.findall(answer)
     differing = [(a, b) for a, b in zip(wanted, given, strict=False) if a != b and a.lower() == b.lower()]
     both_cases = any(_has_both_cases(tokens) for tokens in (wanted, given))
+    if _SUBSTANCE.fullmatch(gold) and not gold.isupper():
+        return True
     if _FORMULA.search(gold):
         return any(len(a) <= 3 for a, _ in differing)
     return any(
