@@ -235,7 +235,8 @@ def _items(gold: str, answer: str, depth: int) -> bool | None:
         wanted, given = wanted.recounted(len(given.parts)), given.recounted(len(wanted.parts))
     if 1 in (len(wanted.parts), len(given.parts)):
         # `12, 12` says 12.
-        repeated = all(len({_squeezed(part) for part in items.parts}) == 1 for items in (wanted, given))
+        bare = not wanted.bracket and not given.bracket
+        repeated = bare and all(len({_squeezed(part) for part in items.parts}) == 1 for items in (wanted, given))
         return repeated and bool(_compare(wanted.parts[0], given.parts[0], depth + 1))
     if wanted.by_name and given.by_name:
         if wanted.by_name.keys() != given.by_name.keys():

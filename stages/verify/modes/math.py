@@ -46,7 +46,7 @@ _ASSIGNMENT = re.compile(r"\s*([A-Za-z](?:_\{?\w\}?)?)\s*=\s*([^=<>]+?)\s*")
 
 
 _ASSIGNED_NAME = re.compile(r"^\s*\\?[A-Za-z]+(?:_\{?\w+\}?)?\s*=(?![=<>])")
-_SYMBOL = re.compile(r"\\[A-Za-z]+|_\{[^{}]*\}|_\w|[A-Za-zα-ωΑ-Ω]")
+_SYMBOL = re.compile(r"'+|\\[A-Za-z]+|_\{[^{}]*\}|_\w|[A-Za-zα-ωΑ-Ω]")
 _NO_SYMBOLS = frozenset(
     r"\frac \sqrt \cdot \times \div \leq \geq \neq \infty \cup \in \pm \begin \end \ldots \dots \cdots \mid \sin \cos \tan \ln \log"
     r" \exp \circ".split()
