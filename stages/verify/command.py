@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 from typing import Any
 
 from pipeline.config import SourceConfig
@@ -14,7 +16,8 @@ def add(commands: Any) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="JSON lines with `answer`, `response` and maybe `options`, `verify`, `correct`, `suspect`, `reviewed_correct`",
+        help="JSON lines, CSV or Parquet with `answer`, `response` and maybe `question`, `options`, `verify`, `finish_reason`,"
+        " `id`, `source`, `correct`, `suspect`, `reviewed_correct`",
     )
     usual = ",".join(SourceConfig.model_fields["verify"].default)
     verify.add_argument("--modes", default=usual, help=f"modes of rows that name none ({usual})")
@@ -29,13 +32,34 @@ def add(commands: Any) -> None:
         default="en_v2",
         help="the form of answer that --compat looks for; en_v2, a box, by default",
     )
+    verify.add_argument("--out", metavar="FILE", help="write each row's status, answer, mode and reason as JSON lines")
+    verify.add_argument(
+        "--disagreements",
+        action="store_true",
+        help="show the rows whose verdict differs from `correct`, each with the end of its response",
+    )
     verify.set_defaults(command=_verify)
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from stages.verify.report import agreement, table, verify_file
+    from stages.verify.report import agreement, disagreements, record, table, verify_file
 
     reference = options.prompt_version if options.compat else None
     modes = options.modes.split(",")
     rows = [row for path in options.files for row in verify_file(path, modes, reference=reference)]
+    if options.out is not None:
+        _write(options.out, [record(row) for row in rows])
+    if options.disagreements:
+        for line in disagreements(rows):
+            print(line)
     print(table(agreement(rows)))
+
+
+def _write(path: str, records: list[dict[str, Any]]) -> None:
+    from pipeline.errors import UserError
+
+    text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records)
+    try:
+        Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UserError(f"--out {path}: can't be written: {error.strerror}") from error

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from stages.verify.modes.date import is_date
 from stages.verify.notation import ascii_punctuation, plain
 from stages.verify.options import mentioned, names_option
-from stages.verify.quantity import NUMBER_WORDS, read_quantity
+from stages.verify.quantity import read_quantity
+from stages.verify.words import NUMBER_WORDS
 
 MAX_SENTENCES = 40
 """Sentences, from the end, that are looked at."""
@@ -57,6 +58,11 @@ _STOP = frozenset(_STOP_WORDS.split())
 _DENIAL = re.compile(r"\b(?:not|cannot|never|neither|nor)\b|n't\b", re.IGNORECASE)
 _SENTENCE_WORDS = re.compile(r"[A-Za-z]{2,}")
 _LETTER = re.compile(r"\(([A-Z])\)")
+_OPTION_LINE = re.compile(r"(?:(?:option|choice|image|picture|figure)\s)?\(?([A-Z])[).]?", re.IGNORECASE)
+_LEADING_LETTER = re.compile(r"[*_(\[]{0,3}([A-H])[*_)\].]{0,3}[ \t]*\n")
+"""A letter alone on the first line, before the reasons."""
+_BOLD_LINE = re.compile(r"(?:^|\n)[ \t]*\*\*([^*\n]{1,80})\*\*[ \t.]*$")
+_LABELLED_VALUE = re.compile(r"[A-Z][A-Za-z ]{0,40}:\s?\S")
 _YES_NO = re.compile(r"\W*(yes|no)\b\s*[,.;:!\n-]", re.IGNORECASE)
 
 
@@ -65,6 +71,10 @@ def concluded(text: str, options: Sequence[str], question: str) -> str | None:
     text = _POLITE.sub("", text[-MAX_TEXT:]).strip()
     if not text:
         return None
+    if (shown := _shown_alone(text, options)) is not None:
+        return shown
+    if (last := _last_line(text, options)) is not None:
+        return last
     if _is_bare(text) and (not options or names_option(text, tuple(options))):
         formulas = [next(filter(None, match.groups())) for match in _MARKED.finditer(text)]
         return formulas[0] if len(formulas) == 1 and len(_SENTENCE_WORDS.findall(_MARKED.sub("", text))) > 1 else text
@@ -72,7 +82,35 @@ def concluded(text: str, options: Sequence[str], question: str) -> str | None:
     found = _from_sentences(sentences[-MAX_SENTENCES:], options, question)
     if found is None and (leading := _YES_NO.match(text)):
         found = leading.group(1)
+    if found is None and (letter := _LEADING_LETTER.match(text)) and names_option(letter.group(1), tuple(options)):
+        found = letter.group(1)
     return found
+
+
+def _last_line(text: str, options: Sequence[str]) -> str | None:
+    """A last line that is one of the options, as `C. 14 cm`, but not the last one of a list of options; or one number."""
+    *before, last = [line.strip() for line in text.split("\n") if line.strip()]
+    if not before or len(last) > MAX_BARE:
+        return None
+    last = re.sub(r"^(?:[→⇒∴]|[-=]>|\\(?:Rightarrow|therefore))\s*", "", last.strip("$")).rstrip(".")
+    if not options:
+        return last if _NUMBER.fullmatch(last) else None
+    if lettered := _OPTION_LINE.fullmatch(last):
+        last = lettered.group(1)
+    return last if names_option(last, tuple(options)) and not names_option(before[-1], tuple(options)) else None
+
+
+def _shown_alone(text: str, options: Sequence[str]) -> str | None:
+    """What the last line has in bold and nothing else: `**12**`, `**Total: $1,234**`."""
+    match = _BOLD_LINE.search(text)
+    if match is None or match.group(1).endswith(":"):
+        return None
+    shown = (
+        match.group(1).rpartition(":")[2].strip() if _LABELLED_VALUE.match(match.group(1)) else match.group(1).strip()
+    )
+    shown = shown.rstrip(".")
+    named = names_option(shown, tuple(options)) if options else read_quantity(shown) is not None
+    return shown if named else None
 
 
 def _is_bare(text: str) -> bool:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.records import Verdict
-from stages.verify.extract import MAX_ANSWER, extract, gold_answer
+from stages.verify.brackets import read_items
+from stages.verify.extract import extract, gold_answer
 from stages.verify.finding import Finding
-from stages.verify.modes import EVERY, MODES, math
+from stages.verify.markers import MAX_ANSWER
+from stages.verify.modes import EVERY, MODES, choice, exact, math, text
+from stages.verify.modes import list as list_mode
+from stages.verify.notation import plain
 from stages.verify.options import lettered
+
+MAX_GOLD = 2 * MAX_ANSWER
+"""Characters of a gold that an answer, of at most `MAX_ANSWER`, can still be equal to."""
+MAX_SHAPED = 500
+"""Characters of a gold whose parts are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +42,8 @@ def judge(
 ) -> Verdict:
     """The verdict on `response`, worked out in this process. Never raises.
 
-    Without `options`, those that stand in `question` are used, and letters go by its order if the two differ. `math`
-    runs without limits here: for responses that nobody has checked, use `VerifierPool`.
+    Without `options`, those that stand in `question` are used, and letters go by its order if the two differ.
+    Math-verify runs without limits here: for responses that nobody has checked, use `VerifierPool`.
     """
     claim = find_claim(gold, response, modes, options, question, finish_reason)
     if isinstance(claim, Verdict):
@@ -58,32 +68,59 @@ def find_claim(
     """
     try:
         known = lettered(tuple(options), question)
-        found = extract(response, known, question, finish_reason)
+        wanted_gold = gold_answer(gold)
+        is_letter, parts = _shape(wanted_gold)
+        found = extract(response, known, question, finish_reason, is_letter, parts)
         if finish_reason == "length" and (found is None or not found.complete):
             return Verdict("truncated", found.text if found else None, None, "cut by the token limit")
         if found is None:
             return Verdict("no_answer", None, None, "no final answer")
+        if len(wanted_gold) > MAX_GOLD:
+            return Verdict("incorrect", found.text[:MAX_ANSWER], None, "the gold is longer than any answer")
         # The same text is right in any mode.
         wanted = tuple(mode for mode in MODES if mode in modes or (same_text and mode == "exact"))
-        return Claim(gold_answer(gold), found.text[:MAX_ANSWER], wanted, known)
+        said = found.whole if found.whole and _is_whole(wanted_gold, found.whole, wanted) else found.text
+        return Claim(wanted_gold, said[:MAX_ANSWER], wanted, known)
     except Exception as error:
         return _failed(None, None, error)
 
 
+@lru_cache(maxsize=1024)
+def _shape(gold: str) -> tuple[bool, int]:
+    """Whether a gold is the letter of an option, and of how many parts it consists."""
+    return (choice.is_letters(gold), len(read_items(plain(gold)).parts)) if len(gold) <= MAX_SHAPED else (False, 1)
+
+
+def _is_whole(gold: str, whole: str, modes: Sequence[str]) -> bool:
+    """Whether the whole sentence after a marker is the gold, and not only what it ends on."""
+    compared = [exact.compare]
+    if {"text", "relaxed", "anls", "choice"} & set(modes):
+        compared.append(text.compare)
+    if "list" in modes:
+        compared.append(list_mode.compare)
+    return any(compare(gold, whole).equal for compare in compared)
+
+
 def judge_cheaply(claim: Claim) -> Verdict | None:
-    """The verdict of the bounded modes, or None if only `math` can tell."""
+    """The verdict of the bounded modes, or None if only math-verify can tell."""
     decided: str | None = None
     reason = "no mode can compare it"
     settled: frozenset[str] = frozenset()
     for mode in claim.modes:
         if mode in settled or EVERY in settled:
             continue
-        if mode == "math":
-            return None
         try:
-            found = MODES[mode].find(claim.gold, claim.answer, claim.options)
+            found = (
+                math.compare_bounded(claim.gold, claim.answer)
+                if mode == "math"
+                else MODES[mode].find(claim.gold, claim.answer, claim.options)
+            )
         except Exception as error:
             return _failed(claim.answer, mode, error)
+        if found is None:
+            return None
+        if mode == "math":
+            return math_verdict(claim, found)
         if found.equal:
             return Verdict("correct", claim.answer, mode, found.reason)
         if found.equal is False:
@@ -93,9 +130,9 @@ def judge_cheaply(claim: Claim) -> Verdict | None:
 
 
 def judge_math(claim: Claim) -> Verdict:
-    """The verdict of `math` on a claim that no other mode accepts."""
+    """The verdict of math-verify on a claim that nothing else can tell."""
     try:
-        return math_verdict(claim, math.compare(claim.gold, claim.answer))
+        return math_verdict(claim, math.compare_by_library(claim.gold, claim.answer))
     except Exception as error:
         return _failed(claim.answer, "math", error)
 

@@ -6,9 +6,12 @@ Everything here is linear in the length of its input, or bounded by `MAX_DEPTH`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MAX_DEPTH = 30
 """Font commands that are unwrapped; further ones are left as they are."""
+MAX_REMEMBERED = 500
+"""Characters of a text whose plain form is kept for the next mode and the next answer."""
 MAX_MISSING = 2
 """Closing braces that are added at the end."""
 
@@ -16,10 +19,10 @@ _UNICODE = str.maketrans(
     {
         "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-",
         "，": ",", "．": ".", "：": ":", "；": ";", "（": "(", "）": ")", "［": "[", "］": "]", "％": "%",
-        "＝": "=", "＋": "+", "／": "/", "＜": "<", "＞": ">", "｛": "{", "｝": "}", "＄": "$", "！": "!",
+        "＝": "=", "＋": "+", "／": "/", "＜": "<", "＞": ">", "｛": "{", "｝": "}", "＄": "$", "￥": "¥", "！": "!",
         "“": '"', "”": '"', "‘": "'", "’": "'", "′": "'", "∕": "/", "⁄": "/", "∗": "*", "˚": "°", "º": "°",
         "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "\u200b": "", "\ufeff": "",
-        "²": "^2", "³": "^3", "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4",
+        "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4",
         "𝜋": "π",
         **{chr(0xFF10 + i): str(i) for i in range(10)},
         **{chr(0xFF21 + i): chr(65 + i) for i in range(26)},
@@ -27,14 +30,20 @@ _UNICODE = str.maketrans(
     }
 )  # fmt: skip
 
+_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
+_LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋]+")
+_PLAIN_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-n0123456789+-")
 _FONT = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|up|sl)?|math(?:rm|bf|it|sf|tt|cal|bb|frak|scr)|operatorname\*?|mbox|hbox"
     r"|boldsymbol|bm|fbox|boxed|displaystyle|textstyle|rm|bf|it)\b\s*"
 )
 _SPACING = re.compile(
-    r"(?<!\\)\\[,;:!> ]|~|\\q?quad\b|\\(?:thinspace|enspace|hspace\*?\{[^{}]*\})|\\(?:big|Big|bigg|Bigg)[lr]?\b"
+    r"(?<!\\)\\[,;:!> ]|~|\\q?quad|\\(?:thinspace|enspace|hspace\*?\{[^{}]*\})|\\(?:big|Big|bigg|Bigg)[lr]?\b"
 )
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_ESCAPED_TWICE = re.compile(
+    r"\\\\(?=(?:[dt]?frac|left|right|sqrt|pi|text|leq?|geq?|neq?|boxed|cdot|times|circ|infty|cup|in|pm)(?![A-Za-z]))"
+)
 _LEFT_RIGHT = re.compile(r"\\(?:left|right)\b\.?")
 _DELIMITERS = re.compile(r"(?<!\\)(?:\\[()\[\]]|\$)")
 _PRICE = re.compile(r"[^$]*\$\s?[\d.][^$]*")
@@ -42,21 +51,36 @@ _PRICE = re.compile(r"[^$]*\$\s?[\d.][^$]*")
 _MARKDOWN = re.compile(r"\*\*|__(?=\S)|(?<=\S)__|`")
 _THOUSANDS = re.compile(r"(?<=\d)\s?(?:\{\s?,\s?\}|,\\!|\{\\,\}|\\,)\s?(?=\d{3}(?!\d))")
 _SPACES = re.compile(r"\s+")
-_SENTENCE_END = re.compile(
-    r"(?<!\b[A-Z])(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?:[.?]|(?<!\d)!)(?:\*\*)?(?=\s+[A-Z\"'(\[]|\s*$)|。|(?<=\))\.(?=\s)"
+_SENTENCE_END = re.compile(r"(?<!\b[A-Z])(?:[.?]|(?<!\d)!)(?:\*\*)?(?=\s+[A-Z\"'(\[]|\s*$)|。|(?<=\))\.(?=\s)")
+_ABBREVIATIONS = frozenset(
+    "vs mr ms dr mrs st mt ft jr sr inc co ltd no nos fig figs eq eqs ex prof rev hon gen col sgt lt capt gov sen rep pres dept"
+    " approx ca cf al vol pp ch sec ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec e.g i.e a.m p.m u.s u.k".split()
 )
+_LAST_WORD = re.compile(r"([A-Za-z.]{1,8})$")
 _TRAILING = " \t\n\r.,;:。"
 
 
 def ascii_punctuation(text: str) -> str:
     """Full-width and typographic characters as their plain ASCII forms."""
-    return text.translate(_UNICODE)
+    if text.isascii():
+        return text
+    text = _RAISED.sub(lambda match: _level("^", match.group(0)), text)
+    return _LOWERED.sub(lambda match: _level("_", match.group(0)), text).translate(_UNICODE)
+
+
+def _level(mark: str, text: str) -> str:
+    """`⁻¹⁹` as `^{-19}`."""
+    text = text.translate(_PLAIN_DIGITS)
+    return f"{mark}{text}" if len(text) == 1 else f"{mark}{{{text}}}"
 
 
 def first_sentence(line: str) -> str:
-    """`B. No` is one sentence, `5. This follows from …` is two."""
-    match = _SENTENCE_END.search(line)
-    return line[: match.start()] if match else line
+    """`B. No` is one sentence and so is `Mt. Everest`; `5. This follows from …` is two."""
+    for match in _SENTENCE_END.finditer(line):
+        word = _LAST_WORD.search(line, 0, match.start()) if line[match.start()] == "." else None
+        if word is None or word.group(1).lower() not in _ABBREVIATIONS or not line[match.end() :].strip():
+            return line[: match.start()]
+    return line
 
 
 def group_end(text: str, start: int) -> int | None:
@@ -94,7 +118,13 @@ def _unwrap_fonts(text: str) -> str:
 
 def plain(text: str) -> str:
     r"""The answer without wrappers: `$\boxed{\text{12 cm}}.$` is `12 cm`."""
+    return _remembered(text) if len(text) <= MAX_REMEMBERED else _unwrapped(text)
+
+
+def _unwrapped(text: str) -> str:
     text = ascii_punctuation(text)
+    if "\\begin" not in text:
+        text = _ESCAPED_TWICE.sub(r"\\", text)
     text = _THOUSANDS.sub(",", text)
     text = _MARKDOWN.sub("", text)
     text = _FRACTION.sub(r"\\frac", text)
@@ -107,6 +137,9 @@ def plain(text: str) -> str:
     text = text.replace("\\%", "%").replace("\\#", "#").replace("\\&", "&").replace("\\_", "_")
     text = _SPACES.sub(" ", text)
     return _strip(_close(text))
+
+
+_remembered = lru_cache(maxsize=8192)(_unwrapped)
 
 
 def _close(text: str) -> str:

@@ -1,30 +1,24 @@
-"""`visualprm verify FILE`: judges a file of responses and says how far that agrees with given judgements.
-
-A row is a JSON object with `answer` (the gold) and `response`; optional are `question`, `options` or `choices`
-(texts, A first), `verify` (modes), `finish_reason`, `source` and `correct` (true, false, or null for unknown). Where
-the judgements were checked, `reviewed_correct` stands above `correct`, and a row whose `suspect` says why its `correct` is
-in doubt is not compared.
-"""
+"""`visualprm verify FILES`: judges files of responses and says how far that agrees with given judgements."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import VerifyConfig
-from pipeline.errors import UserError
 from pipeline.records import Verdict
 from stages.verify.compat import PromptVersion, reference_modes
-from stages.verify.modes import MODES
 from stages.verify.pool import VerifierPool
+from stages.verify.rows import Row, check_modes, options_of, read_rows
 
 BATCH = 1_000
 """Rows that are judged at once."""
+MAX_SHOWN = 240
+"""Characters of a response, from its end, that stand beside a disagreement."""
 
 
 @dataclass
@@ -60,7 +54,7 @@ class Agreement:
 
 
 def verify_file(path: str | Path, modes: Sequence[str], reference: PromptVersion | None = None) -> Iterator[Row]:
-    """Judges the rows of a JSONL file, in order.
+    """Judges the rows of a file, in order.
 
     Args:
         modes: for rows without a `verify` field of their own.
@@ -68,24 +62,17 @@ def verify_file(path: str | Path, modes: Sequence[str], reference: PromptVersion
             a row's `source`.
 
     Raises:
-        UserError: for an unknown mode, and for a line that is no row, with its number.
+        UserError: for an unknown mode, and for a row that is none, with its number.
     """
-    _check_modes(modes, "modes")
-    rows = list(_read(Path(path)))
+    check_modes(modes, "modes")
+    rows = list(read_rows(Path(path)))
     limits = VerifyConfig()
     with VerifierPool(limits.workers, limits.time_limit_s) as pool, asyncio.Runner() as runner:
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
-            verdicts = runner.run(_judge(pool, batch, modes, reference))
-            yield from (Row(row, verdict) for row, verdict in zip(batch, verdicts, strict=True))
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the file and what was found."""
-
-    given: Mapping[str, Any]
-    verdict: Verdict
+            verdicts = runner.run(_judge(pool, [row for _, row in batch], modes, reference))
+            for (number, row), verdict in zip(batch, verdicts, strict=True):
+                yield Row(row, verdict, str(path), number)
 
 
 async def _judge(
@@ -104,60 +91,10 @@ async def _judge_row(
         row["answer"],
         row["response"],
         row.get("verify") or modes,
-        _options(row),
+        options_of(row),
         row.get("question") or "",
         row.get("finish_reason") or "stop",
     )
-
-
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        # Not `splitlines`: JSON may hold other line separators inside its texts.
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: can't be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _checked(line, f"{path}, line {number}")
-
-
-def _checked(line: str, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where}: not valid JSON: {error}") from error
-    if not isinstance(row, dict):
-        raise UserError(f"{where}: expected an object")
-    for key in ("answer", "response"):
-        if not isinstance(row.get(key), str):
-            raise UserError(f"{where}: `{key}` must be a text")
-    options = _options(row)
-    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
-        raise UserError(f"{where}: `options` must be a list of texts")
-    _check_modes(row.get("verify") or (), f"{where}: `verify`")
-    for key in ("correct", "reviewed_correct"):
-        if row.get(key) not in (True, False, None):
-            raise UserError(f"{where}: `{key}` must be true, false or null")
-    return row
-
-
-def _options(row: Mapping[str, Any]) -> Any:
-    """The texts of a multiple choice. An object in `options` holds something else, such as settings of a test."""
-    options = row.get("options")
-    return (None if isinstance(options, Mapping) else options) or row.get("choices") or []
-
-
-def _known(row: Mapping[str, Any]) -> bool | None:
-    """Whether the response is right, as far as that is beyond doubt."""
-    reviewed: bool | None = row.get("reviewed_correct")
-    if reviewed is not None:
-        return reviewed
-    return None if row.get("suspect") is not None else row.get("correct")
-
-
-def _check_modes(modes: Sequence[str], where: str) -> None:
-    if unknown := set(modes) - MODES.keys():
-        raise UserError(f"{where}: unknown mode {min(unknown)!r}; known are {', '.join(MODES)}")
 
 
 def agreement(rows: Sequence[Row]) -> dict[str, Agreement]:
@@ -165,10 +102,10 @@ def agreement(rows: Sequence[Row]) -> dict[str, Agreement]:
     found: dict[str, Agreement] = {}
     for row in rows:
         source = str(row.given.get("source") or "file")
-        found.setdefault(source, Agreement()).add(row.verdict, _known(row.given))
+        found.setdefault(source, Agreement()).add(row.verdict, row.known)
     total = Agreement()
     for row in rows:
-        total.add(row.verdict, _known(row.given))
+        total.add(row.verdict, row.known)
     return dict(sorted(found.items())) | {"all": total}
 
 
@@ -202,3 +139,40 @@ def _percent(share: float | None) -> str:
 
 def _share(count: int, of: int) -> str:
     return f"{count}/{of} ({count / of:.1%})" if of else "-"
+
+
+def record(row: Row) -> dict[str, Any]:
+    """What `--out` writes of a row: where it stands, the verdict, and whether it agrees with what is known."""
+    verdict = row.verdict
+    return {
+        "file": row.file,
+        "row": row.number,
+        "id": row.given.get("id"),
+        "status": verdict.status,
+        "answer": verdict.answer,
+        "mode": verdict.mode,
+        "reason": verdict.reason,
+        "correct": row.known,
+        "agrees": row.agrees,
+    }
+
+
+def disagreements(rows: Iterable[Row]) -> Iterator[str]:
+    """Of each row whose verdict differs from what is known, both, and the end of the response in one line."""
+    for row in rows:
+        if row.agrees is False:
+            verdict, given = row.verdict, "right" if row.known else "wrong"
+            name = f"{row.file}, row {row.number}" + (f" ({row.given['id']})" if row.given.get("id") else "")
+            found = "no answer" if verdict.answer is None else f"'{printable(verdict.answer)}'"
+            yield (
+                f"{name}: judged {verdict.status} by {verdict.mode or 'no mode'} ({verdict.reason}), said to be {given};"
+                f" gold '{printable(row.given['answer'])[:MAX_SHOWN]}', found {found}\n"
+                f"    … {printable(row.given['response'][-MAX_SHOWN:])}"
+            )
+
+
+def printable(text: str) -> str:
+    """A text with its control characters escaped, so that a terminal shows them and does not obey them."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
+    )

@@ -69,8 +69,8 @@ def main(limit_s: float, memory_bytes: int) -> None:
 
 def _warm_up() -> None:
     """Everything that the first comparison would otherwise import and compile."""
-    math.compare("\\frac{x^2}{2}", "0.5x^2")
-    math.compare("[1, 2)", "1 \\le x < 2")
+    math.compare_by_library("\\frac{x^2}{2}", "0.5x^2")
+    math.compare_by_library("[1, 2)", "1 \\le x < 2")
     gc.collect()
     gc.freeze()
 
@@ -115,7 +115,7 @@ def _limited(gold: str, answer: str, modes: list[compat.ReferenceMode], limit_s:
     """The finding, or why there is none. SIGPROF, which no Python code can miss or swallow, ends the process."""
     signal.setitimer(signal.ITIMER_PROF, limit_s)
     try:
-        return compat.compare(gold, answer, modes) if modes else math.compare(gold, answer)
+        return compat.compare(gold, answer, modes) if modes else math.compare_by_library(gold, answer)
     except MemoryError:
         return "out of memory"
     except Exception as error:

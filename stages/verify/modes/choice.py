@@ -12,6 +12,8 @@ from stages.verify.options import Conflict, canonical, chosen, real_texts
 _LETTERS = re.compile(r"\(?[A-Z]\)?|A?B?C?D?E?F?G?H?|[A-H](?:, ?[A-H])+")
 """Golds that are letters even where no options are known; several of them in order, so not `BAD` or `EACH`."""
 
+_ONE_LETTER = re.compile(r"\(?[A-H]\)?")
+
 
 def compare(gold: str, answer: str, options: Sequence[str] = ()) -> Finding:
     """Says False as soon as the answer names an option that isn't the gold: no other mode may then accept."""
@@ -39,6 +41,11 @@ def gold_options(gold: str, options: tuple[str, ...]) -> frozenset[int] | None:
     if not options and not _LETTERS.fullmatch(plain(gold)):
         return None
     return chosen(gold, options)
+
+
+def is_letters(gold: str) -> bool:
+    """Whether a gold is the letter of an option."""
+    return _ONE_LETTER.fullmatch(plain(gold)) is not None
 
 
 def letters(indices: frozenset[int]) -> str:

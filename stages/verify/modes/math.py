@@ -1,10 +1,10 @@
-"""Mode `math`: symbolic equality by math-verify, with the gold first, behind guards.
+"""Mode `math`: equality of formulas, lists, sets, intervals, matrices, ratios and equations.
 
-Math-verify reads the best expression that it finds somewhere in a text, and compares that. Here a side must be
-one expression from end to end, else the mode has nothing to say. Two expressions that math-verify calls equal
-must also agree in their letters, in the order of assigned values, and in value at a few points.
-
-This is the one mode that is slow and can run away: `VerifierPool` runs it in a process of its own.
+`forms.py` decides nearly all: bounded, in the caller's process, on symbols that keep case, Greek letters and subscripts.
+What its grammar lacks goes to math-verify, with the gold first, behind guards. Math-verify reads the best expression that
+it finds somewhere in a text, folds case and drops subscripts; so here a side must be one expression from end to end, and
+two expressions that it calls equal must also agree in their symbols, in the order of assigned values, and in value at
+a few points. That part is slow and can run away: `VerifierPool` runs it in a process of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from stages.verify import forms
 from stages.verify.arithmetic import is_range
 from stages.verify.finding import UNREADABLE, Finding
 from stages.verify.guards import refusal
@@ -29,7 +30,7 @@ _FUNCTION_NAMES = (
     " end cases"
 )
 _FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
-_LABEL_LIKE = re.compile(r"^[A-Za-z]{1,3}\d+[A-Za-z]?$|^[A-Za-z]$")
+_LABEL_LIKE = re.compile(r"^[A-Za-z]{1,3}\d+[A-Za-z]?$")
 _OR = re.compile(r",?\s(?:or|and)\s")
 _RELATIONS = {
     "!=": r"\neq ",
@@ -44,14 +45,47 @@ _ORDINAL = re.compile(r"\d\s?(?:st|nd|rd|th)(?![A-Za-z])")
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z](?:_\{?\w\}?)?)\s*=\s*([^=<>]+?)\s*")
 
 
+_ASSIGNED_NAME = re.compile(r"^\s*\\?[A-Za-z]+(?:_\{?\w+\}?)?\s*=(?![=<>])")
+_SYMBOL = re.compile(r"'+|\\[A-Za-z]+|_\{[^{}]*\}|_\w|[A-Za-zα-ωΑ-Ω]")
+_NO_SYMBOLS = frozenset(
+    r"\frac \sqrt \cdot \times \div \leq \geq \neq \infty \cup \in \pm \begin \end \ldots \dots \cdots \mid \sin \cos \tan \ln \log"
+    r" \exp \circ".split()
+)
+
+
 def compare(gold: str, answer: str) -> Finding:
     """Compares in this process, without a time limit: see the module's docstring."""
+    return compare_bounded(gold, answer) or compare_by_library(gold, answer)
+
+
+def compare_bounded(gold: str, answer: str) -> Finding | None:
+    """What can be said at once; None if only math-verify can tell."""
+    if forms.same_substance(gold, answer):
+        return Finding(True, "equal expressions")
+    if _is_label(gold) or _is_label(answer):
+        return UNREADABLE
+    if (equal := forms.compare(gold, answer)) is not None:
+        return Finding(equal, "equal expressions" if equal else "different expressions")
     wanted, given = readable(gold), readable(answer)
     if wanted is None or given is None:
         return UNREADABLE
     if (why := refusal(wanted) or refusal(given)) is not None:
         return Finding(None, f"not compared: {why}")
-    return _verify(wanted, given)
+    if symbols_of(wanted) != symbols_of(given):
+        return Finding(False, "other symbols")
+    return None
+
+
+def _is_label(text: str) -> bool:
+    """`K12`, `7th` or a date: signs that only look like a formula."""
+    text = plain(text)
+    return bool(_LABEL_LIKE.match(text) or _ORDINAL.search(text) or is_date(text))
+
+
+def compare_by_library(gold: str, answer: str) -> Finding:
+    """Compares by math-verify, without a time limit."""
+    wanted, given = readable(gold), readable(answer)
+    return UNREADABLE if wanted is None or given is None else _verify(wanted, given)
 
 
 def readable(text: str) -> str | None:
@@ -59,7 +93,7 @@ def readable(text: str) -> str | None:
     text = _OR.sub(", ", plain(text))
     for sign, command in _RELATIONS.items():
         text = text.replace(sign, command)
-    if not text or _LABEL_LIKE.match(text) or _ORDINAL.search(text) or is_range(text) or is_date(text):
+    if not text or _is_label(text) or is_range(text):
         return None
     words = [word for word in _WORD.findall(_COMMAND.sub(" ", text)) if word.lower() not in _FUNCTIONS]
     if words or re.search(r"[\u4e00-\u9fff]", text):
@@ -67,11 +101,15 @@ def readable(text: str) -> str | None:
     return text
 
 
+def symbols_of(text: str) -> frozenset[str]:
+    """The letters, Greek letters and subscripts of a text, without the name on the left of a first equals sign."""
+    *_, text = _ASSIGNED_NAME.split(text, maxsplit=1)
+    return frozenset(_SYMBOL.findall(text)) - _NO_SYMBOLS
+
+
 def _verify(wanted: str, given: str) -> Finding:
     from math_verify import verify
 
-    if _letters(wanted) != _letters(given) and _letters(wanted.lower()) == _letters(given.lower()):
-        return Finding(False, "variables in another case")
     if (left := _ordered_values(wanted)) and not _assigned(given):
         wanted = left
     elif (right := _ordered_values(given)) and not _assigned(wanted):

@@ -26,6 +26,11 @@ MIN_PLACES = 2
 MIN_SIGNIFICANT = 3
 """Significant digits that an answer must give of a gold that no decimal can state in full."""
 
+CONVERSION = 1e-6
+"""Relative difference that the rounded size of a unit may leave."""
+_SYMBOL_NAME = re.compile(r"(?:∠|\\angle)?\s?(?:[A-Za-z](?:_\{?\w{1,8}\}?)?|[A-Z]{2,3})")
+_CLOCK = re.compile(r"(?:[01]?\d|2[0-4]):[0-5]\d")
+_GENERIC = re.compile(r"units?|square unit|cubic unit|unit squared|单位|个单位")
 _OPTION_LABEL = re.compile(r"(?:\([A-Ha-h]\)|[A-H][.)])\s+(?=\S)")
 
 
@@ -37,6 +42,8 @@ def compare(gold: str, answer: str) -> Finding:
     given = read_quantity(answer) or _labelled(answer)
     if given is None:
         return UNREADABLE
+    if _CLOCK.fullmatch(gold.strip()) and _CLOCK.fullmatch(answer.strip()) and gold.strip() != answer.strip():
+        return Finding(None, "perhaps times of the day")
     return compare_quantities(wanted, given)
 
 
@@ -49,25 +56,63 @@ def _labelled(answer: str) -> Quantity | None:
 
 def compare_quantities(wanted: Quantity, given: Quantity) -> Finding:
     """Equality of two numbers with their units."""
-    if len(wanted.name) == len(given.name) == 1 and wanted.name != given.name:
+    if _names_differ(wanted.name, given.name):
         return Finding(False, f"{given.name} instead of {wanted.name}")
     if dimensions_differ(wanted, given):
         return Finding(False, "another dimension")
     if wanted.unit is not None and given.unit is not None and wanted.unit != given.unit:
-        same = _close(wanted.value.approx, given.value.approx * given.unit.size / wanted.unit.size, RELATIVE)
+        same = _same_after_conversion(wanted, given, given.unit.size / wanted.unit.size)
         return Finding(same, "equal after conversion" if same else "another unit")
     if same_value(wanted.value, given.value):
-        if wanted.noun and given.noun and wanted.noun != given.noun:
-            return Finding(None, "equal numbers of different things")
+        if (why := _other_things(wanted, given)) is not None:
+            return Finding(None, why)
         return Finding(True, "equal numbers")
     if wanted.percent != given.percent and _same_share(wanted, given):
         return Finding(True, "equal as a share")
     return Finding(False, "different numbers")
 
 
+def _names_differ(wanted: str, given: str) -> bool:
+    """Whether two left sides name different symbols, segments or angles; `AB` is `BA`, and words are not compared."""
+    if not (_SYMBOL_NAME.fullmatch(wanted) and _SYMBOL_NAME.fullmatch(given)):
+        return False
+    one, other = (re.sub(r"\\angle|[∠{}\s]", "", name) for name in (wanted, given))
+    return one != other and not (one.isupper() and one == other[::-1])
+
+
 def dimensions_differ(wanted: Quantity, given: Quantity) -> bool:
-    """Whether both sides name a unit, and the units measure different things."""
-    return wanted.unit is not None and given.unit is not None and wanted.unit.dimension != given.unit.dimension
+    """Whether both sides name a unit, or a percentage and a unit, that measure different things."""
+    if (wanted.percent and given.unit is not None) or (given.percent and wanted.unit is not None):
+        return True
+    if wanted.unit is None or given.unit is None:
+        return False
+    return not {wanted.unit.dimension, wanted.unit.other} & {given.unit.dimension, given.unit.other} - {""}
+
+
+def _same_after_conversion(wanted: Quantity, given: Quantity, factor: float) -> bool:
+    """Whether the numbers are equal in one unit; of a closed form in the gold, the correct rounding will do."""
+    if wanted.unit is not None and given.unit is not None and wanted.unit.dimension != given.unit.dimension:
+        # One name of two units: pounds of money, `¥` of two countries.
+        return same_value(wanted.value, given.value)
+    if _close(wanted.value.approx, given.value.approx * factor, CONVERSION):
+        return True
+    if wanted.value.exact is None:
+        return same_value(Value(wanted.value.approx / factor, None), given.value)
+    return given.value.exact is None and same_value(wanted.value, Value(given.value.approx * factor, None))
+
+
+def _other_things(wanted: Quantity, given: Quantity) -> str | None:
+    """What speaks against equal numbers: nouns that differ, or a noun that may be an unknown unit beside a known one."""
+    if wanted.noun and given.noun:
+        some, more = sorted((set(wanted.noun.split()), set(given.noun.split())), key=len)
+        return None if some <= more else "equal numbers of different things"
+    if wanted.percent != given.percent and (given.noun if wanted.percent else wanted.noun):
+        return "a percentage and a number of things"
+    if (wanted.noun and given.unit is not None) or (given.noun and wanted.unit is not None):
+        return None if _GENERIC.fullmatch(wanted.noun + given.noun) else "a unit that is not known"
+    if given.doubtful and wanted.unit is None:
+        return "a letter that may be no unit"
+    return None
 
 
 def same_value(gold: Value, answer: Value) -> bool:

@@ -30,6 +30,10 @@ _LABEL = re.compile(r"[a-z]+\d[a-z\d]*")
 """A name such as `K12`."""
 YES_NO = {"yes": "yes", "no": "no", "true": "yes", "false": "no", "correct": "yes", "incorrect": "no",
            "是": "yes", "否": "no", "对": "yes", "错": "no"}  # fmt: skip
+_TOKEN = re.compile(r"[A-Za-z]+")
+_SUBSTANCE = re.compile(r"(?:[A-Z][a-z]?\d{0,3}){2,}")
+_FORMULA = re.compile(r"[=<>+*/^_≤≥]")
+_SHORT_WORDS = frozenset("no ok tv us uk eu am pm is it in on at an so or mr ms dr st".split())
 _FIRST_WORD = re.compile(r"\s*([a-z]+)\b\s*(?:[,.;:!]|-|$)")
 
 
@@ -44,12 +48,37 @@ def compare(gold: str, answer: str) -> Finding:
     if not given or not (_HAS_WORD.search(wanted) or _LABEL.fullmatch(wanted)) or "\\" in wanted + given:
         return UNREADABLE
     if wanted == given:
+        if _case_matters(plain(gold), plain(answer)):
+            return Finding(None, "symbols in another case")
         return Finding(True, "same text after normalisation")
     if wanted in YES_NO:
         said = YES_NO.get(given) or _leading_yes_no(answer)
         if said is not None:
             return Finding(said == YES_NO[wanted], f"says {said}")
     return Finding(None, "different text")
+
+
+def _case_matters(gold: str, answer: str) -> bool:
+    """Whether texts that differ in case alone name different things: `m < M`, `F = Ma`, `Co` and `CO`."""
+    if gold == answer:
+        return False
+    wanted, given = _TOKEN.findall(gold), _TOKEN.findall(answer)
+    differing = [(a, b) for a, b in zip(wanted, given, strict=False) if a != b and a.lower() == b.lower()]
+    both_cases = any(_has_both_cases(tokens) for tokens in (wanted, given))
+    if _SUBSTANCE.fullmatch(gold) and not gold.isupper():
+        return True
+    if _FORMULA.search(gold):
+        return any(len(a) <= 3 for a, _ in differing)
+    return any(
+        (len(a) == 1 and both_cases)
+        or (len(a) == 2 and a[0] == b[0] and a.lower() not in _SHORT_WORDS and a[0].isupper())
+        for a, b in differing
+    )
+
+
+def _has_both_cases(tokens: list[str]) -> bool:
+    letters = {token for token in tokens if len(token) == 1}
+    return any(letter.swapcase() in letters for letter in letters)
 
 
 def normal_text(text: str) -> str:

@@ -36,6 +36,10 @@ from stages.verify.arithmetic import MAX_BITS, Unreadable, evaluate
         (r"\sqrt[3]{8}", Fraction(2)),
         ("√9", Fraction(3)),
         ("6 ÷ 4", Fraction(3, 2)),
+        ("5!", Fraction(120)),
+        (r"\binom{5}{2}", Fraction(10)),
+        ("|3-5|", Fraction(2)),
+        (r"\sin \pi", Fraction(0)),
     ],
 )
 def test_exact_values(text: str, value: Fraction) -> None:
@@ -52,6 +56,14 @@ def test_exact_values(text: str, value: Fraction) -> None:
         ("sqrt(3)/2", math.sqrt(3) / 2),
         ("4 * pi", 4 * math.pi),
         ("2^0.5", math.sqrt(2)),
+        ("e", math.e),
+        ("1-e^{-2}", 1 - math.exp(-2)),
+        (r"\frac{\ln 2}{3}", math.log(2) / 3),
+        (r"20\sin 40^\circ", 20 * math.sin(math.radians(40))),
+        (r"\cos^{-1}(0.6)", math.acos(0.6)),
+        (r"\sin^2 1", math.sin(1) ** 2),
+        (r"\log 2", math.log10(2)),
+        (r"\log_3 7", math.log(7, 3)),
     ],
 )
 def test_irrational_values(text: str, value: float) -> None:
@@ -62,8 +74,9 @@ def test_irrational_values(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "2x", "5!", "1 2", "1,2", "12,34", "0,111", "3-5", "- -3", "1/0", "0^0", "10^400", "9^9^9^9", "√-1", "(1", "1)",
-     "()", "e", "2e", "5i", "nan", "inf", "9" * 61, "(" * 20 + "1" + ")" * 20, "1+" * 150 + "1", "\\frac{1}", "1%"],
+    ["", "x", "2x", "2.5!", "300!", "1 2", "1,2", "12,34", "0,111", "3-5", "- -3", "1/0", "0^0", "10^400", "9^9^9^9", "√-1",
+     "(1", "1)", "()", "E", "2y", "5i", "\\ln 0", "\\arcsin 2", "f(2)", "nan", "inf", "9" * 61,
+     "(" * 20 + "1" + ")" * 20, "1+" * 150 + "1", "\\frac{1}", "1%"],
 )  # fmt: skip
 def test_what_is_no_closed_form(text: str) -> None:
     with pytest.raises(Unreadable):

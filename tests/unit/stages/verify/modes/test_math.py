@@ -38,7 +38,7 @@ def test_not_equal(gold: str, answer: str, why: str) -> None:
     assert not math.compare(gold, answer).equal, why
 
 
-@pytest.mark.parametrize("text", ["", "red cube", "K12", "x", "7th", "10-12", "5 th", "\\text{no solution}", "解为 5"])
+@pytest.mark.parametrize("text", ["", "red cube", "K12", "7th", "10-12", "5 th", "解为 5"])
 def test_what_is_no_expression(text: str) -> None:
     assert math.compare("5", text).equal is None
 
