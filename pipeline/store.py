@@ -35,6 +35,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyarrow import fs
 
+from pipeline import atomic
 from pipeline.errors import UserError
 from pipeline.records import LEDGER_SCHEMA
 
@@ -141,15 +142,15 @@ class Store:
         with self.filesystem.open_input_stream(self.path(*parts)) as stream:
             return str(stream.read().decode())
 
+    @contextlib.contextmanager
+    def new_file(self, name: str) -> Iterator[pa.NativeFile]:
+        """A file to write bytes to. A reader sees the old one or the new one, never a part."""
+        with one_line_io_errors(self.address(name)), atomic.new_file(self.path(name), self.filesystem) as out:
+            yield out
+
     def write_text(self, name: str, text: str) -> None:
-        """Atomic: a reader sees the old file or the new one."""
-        with one_line_io_errors(self.address(name)):
-            self.filesystem.create_dir(posixpath.dirname(self.path(name)), recursive=True)
-            temporary = self.path(f"{name}.tmp-{uuid.uuid4().hex[:8]}") if self.local else self.path(name)
-            with self.filesystem.open_output_stream(temporary) as stream:
-                stream.write(text.encode())
-            if temporary != self.path(name):
-                self.filesystem.move(temporary, self.path(name))
+        with self.new_file(name) as out:
+            out.write(text.encode())
 
     def read_json(self, *parts: str) -> Any:
         return json.loads(self.read_text(*parts))

@@ -26,9 +26,9 @@ def take_over(store: Store, earlier: Store) -> None:
     store.clear("problems")
     with one_line_io_errors(store.uri):
         places = _places(earlier)
-        store.filesystem.create_dir(store.path("problems"), recursive=True)
         for path in earlier.problem_files():
-            _copy(path, store.path("problems", posixpath.basename(path)), store, earlier, places)
+            with store.new_file(f"problems/{posixpath.basename(path)}") as out:
+                _copy(path, out, earlier, places)
         store.write_text("quarantine/load.jsonl", earlier.read_text("quarantine/load.jsonl"))
         store.write_text("problems.json", earlier.read_text("problems.json"))
 
@@ -72,13 +72,13 @@ def _places(earlier: Store) -> dict[str, str]:
     return places
 
 
-def _copy(source: str, target: str, store: Store, earlier: Store, places: Mapping[str, str]) -> None:
+def _copy(source: str, target: pa.NativeFile, earlier: Store, places: Mapping[str, str]) -> None:
     field = pa.field(COLUMN, pa.string())
     with pq.ParquetFile(source, filesystem=earlier.filesystem) as file:
         # All but its own start: a run over given responses keeps them for the problems that it hadn't finished.
         columns = [name for name in file.schema_arrow.names if name != COLUMN]
         schema = pa.schema([file.schema_arrow.field(name) for name in columns]).append(field)
-        with pq.ParquetWriter(target, schema, filesystem=store.filesystem, compression="zstd") as writer:
+        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group).select(columns)
                 given = pa.array([places.get(key) for key in rows["problem_id"].to_pylist()], pa.string())

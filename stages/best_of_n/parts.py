@@ -13,10 +13,8 @@ from pipeline.store import Store
 
 def write_part(store: Store, table: pa.Table) -> None:
     """Adds a file as a whole; the caller holds the store's lock."""
-    name = f"parts/{len(_files(store)):06d}.parquet"
-    store.filesystem.create_dir(store.path("parts"), recursive=True)
-    pq.write_table(table, store.path(f"{name}.new"), filesystem=store.filesystem)
-    store.filesystem.move(store.path(f"{name}.new"), store.path(name))
+    with store.new_file(f"parts/{len(_files(store)):06d}.parquet") as out:
+        pq.write_table(table, out)
 
 
 def done_problems(store: Store) -> set[str]:

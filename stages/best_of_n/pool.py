@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -22,10 +23,10 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import atomic
 from pipeline.errors import UserError
 from pipeline.records import PROBLEM_SCHEMA, FinishReason, Image, VerdictStatus, asked
 from pipeline.store import Store, one_line_io_errors
-from stages.publish.shards import replacing
 
 POOL_PROBLEM_SCHEMA = PROBLEM_SCHEMA.append(pa.field("policy_prompt", pa.string()))
 """`policy_prompt` is the user turn that the policy saw."""
@@ -198,15 +199,17 @@ def write_pool(
     if target.files("", ""):
         raise UserError(f"{folder}: holds files that are no pool: choose another folder by --out, or move them")
     digest, problems, candidates = ContentHash(), 0, 0
-    with one_line_io_errors(folder), replacing(target.root, target.filesystem) as staging:
+    with one_line_io_errors(folder), atomic.new_folder(target.root, target.filesystem, ("pool.json",)) as staging:
         files = {"problems": POOL_PROBLEM_SCHEMA, "candidates": CANDIDATE_SCHEMA}
-        writers = {
-            name: pq.ParquetWriter(
-                f"{staging}/{name}.parquet", schema, filesystem=target.filesystem, compression="zstd"
-            )
-            for name, schema in files.items()
-        }
-        try:
+        with ExitStack() as stack:
+            sinks = {
+                name: stack.enter_context(atomic.opened(f"{staging}/{name}.parquet", target.filesystem))
+                for name in files
+            }
+            writers = {
+                name: stack.enter_context(pq.ParquetWriter(sinks[name], schema, compression="zstd"))
+                for name, schema in files.items()
+            }
             for chunk in batched(items, PROBLEMS_AT_ONCE):
                 rows: dict[str, list[Mapping[str, Any]]] = {"problems": [], "candidates": []}
                 for problem, own in chunk:
@@ -217,13 +220,10 @@ def write_pool(
                 candidates += len(rows["candidates"])
                 for name, schema in files.items():
                     writers[name].write_table(pa.Table.from_pylist(rows[name], schema=schema))
-        finally:
-            for writer in writers.values():
-                writer.close()
         if not problems:
             raise UserError(f"{folder}: no problem has candidates, so there is nothing to freeze: see quarantine/")
         document = {"hash": digest.hex, "problems": problems, "candidates": candidates, **about}
-        with target.filesystem.open_output_stream(f"{staging}/pool.json") as file:
+        with atomic.opened(f"{staging}/pool.json", target.filesystem) as file:
             file.write(json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 

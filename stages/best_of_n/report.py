@@ -60,9 +60,10 @@ def report_pool(folder: str, settings: ReportSettings) -> None:
     text = markdown(document)
     pool.store.write_text("report/report.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     pool.store.write_text("report/report.md", text)
-    with pool.store.filesystem.open_output_stream(pool.store.path("report/report.png")) as file:
+    with pool.store.new_file("report/report.png") as file:
         file.write(plot(document))
-    pq.write_table(problems, pool.store.path("report/problems.parquet"), filesystem=pool.store.filesystem)
+    with pool.store.new_file("report/problems.parquet") as file:
+        pq.write_table(problems, file)
     print(text, end="")
 
 

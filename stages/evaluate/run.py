@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import Field
 from tqdm import tqdm
 
+from pipeline import atomic
 from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import RowError, UserError
 from pipeline.store import one_line_io_errors
@@ -181,4 +182,4 @@ def _existing(path: str) -> Path:
 
 def _write(path: Path, data: bytes) -> None:
     with one_line_io_errors(str(path)):
-        path.write_bytes(data)
+        atomic.write(path, data)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import atomic
 from pipeline.errors import UserError
 from pipeline.store import one_line_io_errors
 from stages.evaluate.critic import Judged
@@ -47,10 +47,8 @@ class ScoreLog:
         """Keeps the next samples' scores."""
         self.judged += batch
         kept = [[one.scores, one.failures] for one in self.judged]
-        part = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex[:8]}")
         with one_line_io_errors(str(self._path)):
-            part.write_text(json.dumps({"made_from": self._made_from, "judged": kept}), encoding="utf-8")
-            part.replace(self._path)
+            atomic.write(self._path, json.dumps({"made_from": self._made_from, "judged": kept}))
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.fs as pafs
 from tqdm import tqdm
 
+from pipeline import atomic
 from pipeline.errors import RowError, UserError
 from pipeline.prompts import prompt_file
 from pipeline.store import one_line_io_errors
@@ -23,7 +24,7 @@ from stages.exchange.values import image_names
 from stages.label import biased_strategies, strategies
 from stages.publish.kept import Kept, kept_of
 from stages.publish.reading import read_rows, shard_paths
-from stages.publish.shards import DOCUMENTS, replacing
+from stages.publish.shards import DOCUMENTS
 
 DEFAULT_SYSTEM = prompt_file("prm_system_v1.txt")
 _UNHEEDED = {
@@ -66,7 +67,7 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
         _check_threshold(dataset, figures, options.threshold)
     options = replace(options, early_stop=strategies(figures) == {"stop_after_zero"})
     target = _empty_folder(out)
-    with one_line_io_errors(str(target)), replacing(str(target), pafs.LocalFileSystem()) as folder:
+    with one_line_io_errors(str(target)), atomic.new_folder(target) as folder:
         if format == "parquet":
             return _copy(filesystem, shards, Path(folder))
         writer = _Writer(Path(folder), FORMATS[format], options)
@@ -76,7 +77,8 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
         if not counts:
             raise UserError(f"{dataset}: no row fits the format {format} ({_reasons(writer.left_out)})")
         for name, text in FORMATS[format].documents(options.name, out.rstrip("/"), counts).items():
-            (Path(folder) / name).write_text(text, encoding="utf-8")
+            with atomic.opened(f"{folder}/{name}") as file:
+                file.write(text.encode())
     left = f"; left out: {_reasons(writer.left_out)}" if writer.left_out else ""
     return f"{sum(counts.values())} rows in {len(counts)} files, {writer.images} images in {out}{left}"
 
@@ -135,7 +137,8 @@ class _Writer:
             return
         path = self._folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(image["bytes"])
+        with atomic.opened(str(path)) as out:
+            out.write(image["bytes"])
         self._written[file] = image["path"]
 
 

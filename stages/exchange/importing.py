@@ -21,6 +21,7 @@ from typing import Any, Literal
 import pyarrow.fs as pafs
 from tqdm import tqdm
 
+from pipeline import atomic
 from pipeline.config import PublishConfig
 from pipeline.errors import RowError, UserError
 from pipeline.records import IMPORTED_SCHEMA, Image, Problem
@@ -35,7 +36,7 @@ from stages.load.sources.files import parse_line
 from stages.load.sources.images import read_images
 from stages.load.sources.roots import ImageRoot, open_root
 from stages.publish.kept import Kept, keep
-from stages.publish.shards import ShardWriter, check_output, place, replacing
+from stages.publish.shards import DOCUMENTS, ShardWriter, check_output
 from stages.publish.stats import Stats, count_steps
 
 Format = Literal["raw", "conversations"]
@@ -101,7 +102,7 @@ def import_corpus(format: Format, path: str, out: str, options: ImportOptions) -
     """
     files = annotation_files(path)
     filesystem, out_dir = open_uri(out)
-    out_dir = place(out_dir, filesystem)
+    out_dir = atomic.place(out_dir, filesystem)
     check_output(out_dir, filesystem)
     root = _root(path, options)
     local = isinstance(filesystem, pafs.LocalFileSystem)
@@ -115,7 +116,7 @@ def import_corpus(format: Format, path: str, out: str, options: ImportOptions) -
         buckets = Buckets(Path(temporary))
         layouts = [_read_file(format, index, file, root, options, buckets, refused) for index, file in enumerate(files)]
         _check_layouts(layouts, files)
-        with replacing(out_dir, filesystem) as folder:
+        with atomic.new_folder(out_dir, filesystem, DOCUMENTS) as folder:
             with closing(ShardWriter(folder, filesystem, PublishConfig(), IMPORTED_SCHEMA)) as shards:
                 for rows in _problems(format, buckets, files, layouts, root, options, refused):
                     shards.add(rows)
@@ -128,7 +129,7 @@ def import_corpus(format: Format, path: str, out: str, options: ImportOptions) -
                 raise UserError(f"{path}: no row could be used{_first_refusal(refused)}")
             texts, table = documents(Path(out_dir).name, format, stats.document(), options.threshold)
             for name, text in texts.items():
-                with filesystem.open_output_stream(f"{folder}/{name}") as file:
+                with atomic.opened(f"{folder}/{name}", filesystem) as file:
                     file.write(text.encode())
     return table
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline import atomic
+
 BUCKETS = 256
 
 
@@ -53,7 +55,7 @@ class SortedLines:
     def finish(self) -> int:
         """Writes the file; rows with equal keys are in order of their arrival. Gives the number of rows."""
         self._file.close()
-        with self._spool.open("rb") as spool, self._path.open("wb") as out:
+        with self._spool.open("rb") as spool, atomic.opened(str(self._path)) as out:
             for _, start, size in sorted(self._index, key=lambda entry: entry[0]):
                 spool.seek(start)
                 out.write(spool.read(size))

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline import atomic
 from pipeline.config import RolloutConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.functions import named_function
@@ -63,10 +64,8 @@ def write_report(result: Mapping[str, Any], out: str) -> str:
         "frontier.png": plot(result),
     }
     with one_line_io_errors(folder):
-        filesystem.create_dir(folder, recursive=True)
         for name, data in files.items():
-            with filesystem.open_output_stream(f"{folder}/{name}") as stream:
-                stream.write(data)
+            atomic.write(f"{folder}/{name}", data, filesystem)
     return text
 
 

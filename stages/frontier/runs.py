@@ -12,7 +12,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import yaml
 
-from pipeline import records
+from pipeline import atomic, records
 from pipeline.config import RolloutConfig, ledger_view, parse_config
 from pipeline.settings import dump_settings
 from pipeline.store import Store, beside
@@ -59,9 +59,12 @@ def _write_run(store: Store, target: Store, rollout: RolloutConfig, name: str) -
     for path in store.ledger_files():
         block = posixpath.basename(path)
         rows = _cut_rows(pq.ParquetFile(path, filesystem=store.filesystem).read(), rollout)
-        pq.write_table(rows, target.path("annotations", block), filesystem=target.filesystem, compression="zstd")
+        with atomic.opened(target.path("annotations", block), target.filesystem) as out:
+            pq.write_table(rows, out, compression="zstd")
         commit = target.path("checkpoint", f"{block.rpartition('-')[0]}.parquet")
-        pq.write_table(rows.select(["problem_id"]), commit, filesystem=target.filesystem)
+        with atomic.opened(commit, target.filesystem) as out:
+            pq.write_table(rows.select(["problem_id"]), out)
+    atomic.sync(target.root, target.filesystem)
     held = {key: value for key, value in store.read_json("ledger.json").items() if not key.startswith("rollout.")}
     made = {key: value for key, value in ledger_view(config).items() if key == "name" or key.startswith("rollout.")}
     target.write_json("ledger.json", held | made)

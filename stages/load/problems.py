@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -208,8 +209,7 @@ class _ProblemWriter:
         if not self._held:
             return
         rows = sorted(self._held, key=itemgetter("problem_id"))
-        self._store.filesystem.create_dir(self._store.path("problems"), recursive=True)
-        self._write(self._store.path("problems", f"part-{self._parts:05d}.parquet"), records.table(rows, self._schema))
+        self._write(f"part-{self._parts:05d}.parquet", records.table(rows, self._schema))
         self._held, self._bytes, self._parts = [], 0, self._parts + 1
 
     def withdraw(self, problem_ids: set[str]) -> list[Rejected]:
@@ -225,8 +225,9 @@ class _ProblemWriter:
             if len(names) == len(table):
                 self._store.filesystem.delete_file(path)
             elif names:
-                self._write(path, table.filter(pc.invert(gone)))
+                self._write(posixpath.basename(path), table.filter(pc.invert(gone)))
         return withdrawn
 
-    def _write(self, path: str, table: pa.Table) -> None:
-        pq.write_table(table, path, filesystem=self._store.filesystem, row_group_size=32, compression="zstd")
+    def _write(self, name: str, table: pa.Table) -> None:
+        with self._store.new_file(f"problems/{name}") as out:
+            pq.write_table(table, out, row_group_size=32, compression="zstd")

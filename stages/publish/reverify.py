@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import records
+from pipeline import atomic, records
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.records import LEDGER_SCHEMA, FinishReason, Problem, Solution, Verdict
@@ -176,6 +176,7 @@ def _rejudge(
                 row["solutions"] = [records.solution_row(_slim(solution)) for solution in kept]
             paths.append(store.path(FOLDER, posixpath.basename(path)))
             _write(rows, paths[-1], store)
+    atomic.sync(store.path(FOLDER), store.filesystem)
     return paths
 
 
@@ -215,8 +216,8 @@ def _slim(solution: Solution) -> Solution:
 
 def _write(rows: list[dict[str, Any]], path: str, store: Store) -> None:
     table: pa.Table = records.table(rows, LEDGER_SCHEMA)
-    with one_line_io_errors(path):
-        pq.write_table(table, path, filesystem=store.filesystem, compression="zstd")
+    with one_line_io_errors(path), atomic.opened(path, store.filesystem) as out:
+        pq.write_table(table, out, compression="zstd")
 
 
 def _prompt_text(store: Store, name: str) -> str:

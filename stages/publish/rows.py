@@ -24,11 +24,12 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from pipeline import atomic
 from pipeline.config import PublishConfig
 from pipeline.errors import UserError
 from pipeline.records import VERDICT_STATUSES, Draw, Rejected, Solution, Step, Verdict, VerdictStatus, asked
 from pipeline.store import one_line_io_errors
-from stages.publish.shards import ShardWriter, check_output, place, replacing
+from stages.publish.shards import DOCUMENTS, ShardWriter, check_output
 from stages.publish.stats import Stats, count
 
 Labeller = Callable[[Solution], Sequence[tuple[Step, str | None]]]
@@ -89,13 +90,13 @@ def publish(
         UserError: the folder can't be written, is full or holds other files; a ledger doesn't belong to
             the problems, or problems aren't sorted.
     """
-    out_dir = place(out_dir, filesystem)
+    out_dir = atomic.place(out_dir, filesystem)
     check_output(out_dir, filesystem)
     stats = Stats()
     for (source, reason), number in _left_out(runs).items():
         stats.sources[source][f"quarantined.{reason}"] += number
     ledger = _read_ledgers(runs)
-    with one_line_io_errors(out_dir), replacing(out_dir, filesystem) as folder:
+    with one_line_io_errors(out_dir), atomic.new_folder(out_dir, filesystem, DOCUMENTS) as folder:
         with closing(ShardWriter(folder, filesystem, config)) as shards:
             for problem in _merged_problems(runs):
                 shards.add(_problem_rows(problem, ledger.pop(problem["problem_id"], []), label, stats))
@@ -106,7 +107,7 @@ def publish(
                 "publish a run's ledger with the problems of the same run"
             )
         for name, text in describe(stats, folder).items():
-            with filesystem.open_output_stream(f"{folder}/{name}") as file:
+            with atomic.opened(f"{folder}/{name}", filesystem) as file:
                 file.write(text.encode())
     return stats
 

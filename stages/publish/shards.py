@@ -1,4 +1,4 @@
-"""The published files: rows become shards of bounded size, and a finished folder takes the old one's place.
+"""The published files: rows become shards of bounded size.
 
 The K solutions of a problem share its images. They lie side by side in one row group, whose image bytes
 are dictionary-encoded, so that each image is stored once and still belongs to every row.
@@ -6,10 +6,8 @@ are dictionary-encoded, so that each image is stored once and still belongs to e
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from pipeline import atomic
 from pipeline.config import PublishConfig
 from pipeline.errors import UserError
 from pipeline.records import PUBLISHED_SCHEMA
@@ -66,16 +65,15 @@ def check_output(out_dir: str, filesystem: pafs.FileSystem) -> None:
     Raises:
         UserError: one line that names the folder and the mend.
     """
-    out_dir = place(out_dir, filesystem)
+    out_dir = atomic.place(out_dir, filesystem)
     with one_line_io_errors(out_dir):
-        for name in _names(out_dir, filesystem):
+        found = filesystem.get_file_info(pafs.FileSelector(out_dir, allow_not_found=True))
+        for name in sorted(info.base_name for info in found):
             if name not in DOCUMENTS and not _SHARD.fullmatch(name):
                 raise UserError(
                     f"output_dir={out_dir}: publish would remove {name!r}: choose another folder or move it"
                 )
-        _delete(f"{out_dir}.tmp-new", filesystem)
-        filesystem.create_dir(f"{out_dir}.tmp-new")
-        _delete(f"{out_dir}.tmp-new", filesystem)
+        atomic.check_folder(out_dir, filesystem)
 
 
 class ShardWriter:
@@ -130,7 +128,7 @@ class ShardWriter:
         self._group, self._group_bytes = [], 0
 
     def _next_shard(self) -> None:
-        self._sink = self._filesystem.open_output_stream(f"{self._folder}/{len(self._rows)}")
+        self._sink = atomic.opened(f"{self._folder}/{len(self._rows)}", self._filesystem)
         self._writer = pq.ParquetWriter(self._sink, self._schema, **WRITER_OPTIONS)
         self._rows.append(0)
 
@@ -138,60 +136,3 @@ class ShardWriter:
         name = f"train-{index:05d}-of-{len(self._rows):05d}.parquet"
         self._filesystem.move(f"{self._folder}/{index}", f"{self._folder}/{name}")
         return Shard(name, rows, self._filesystem.get_file_info(f"{self._folder}/{name}").size)
-
-
-@contextmanager
-def replacing(out_dir: str, filesystem: pafs.FileSystem) -> Iterator[str]:
-    """A new folder beside `out_dir` that takes its place when it is complete."""
-    staging = f"{out_dir}.tmp-new"
-    try:
-        _delete(staging, filesystem)
-        filesystem.create_dir(staging)
-        yield staging
-        if isinstance(filesystem, pafs.LocalFileSystem):
-            _swap(staging, out_dir, filesystem)
-        else:
-            _move_files(staging, out_dir, filesystem)
-    finally:
-        with suppress(OSError):
-            _delete(staging, filesystem)
-
-
-def _swap(staging: str, out_dir: str, filesystem: pafs.FileSystem) -> None:
-    """Two renames: a reader finds the old dataset, for an instant none, then the new one."""
-    old = f"{out_dir}.tmp-old"
-    _delete(old, filesystem)
-    if _exists(out_dir, filesystem):
-        filesystem.move(out_dir, old)
-    filesystem.move(staging, out_dir)
-    _delete(old, filesystem)
-
-
-def _move_files(staging: str, out_dir: str, filesystem: pafs.FileSystem) -> None:
-    """File by file, since an object store can't rename folders: no last document, no dataset."""
-    for name in reversed(_names(out_dir, filesystem)):
-        filesystem.delete_file(f"{out_dir}/{name}")
-    filesystem.create_dir(out_dir)
-    for name in _names(staging, filesystem):
-        filesystem.move(f"{staging}/{name}", f"{out_dir}/{name}")
-
-
-def _names(folder: str, filesystem: pafs.FileSystem) -> list[str]:
-    """What is in a folder, in the order in which it is written: shards, then the documents in theirs."""
-    found = filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
-    names = sorted(info.base_name for info in found)
-    return sorted(names, key=lambda name: DOCUMENTS.index(name) if name in DOCUMENTS else -1)
-
-
-def place(out_dir: str, filesystem: pafs.FileSystem) -> str:
-    """The folder to replace: on a local disk what a link points to, not the link."""
-    return os.path.realpath(out_dir) if isinstance(filesystem, pafs.LocalFileSystem) else out_dir.rstrip("/")
-
-
-def _exists(path: str, filesystem: pafs.FileSystem) -> bool:
-    return bool(filesystem.get_file_info(path).type != pafs.FileType.NotFound)
-
-
-def _delete(folder: str, filesystem: pafs.FileSystem) -> None:
-    if _exists(folder, filesystem):
-        filesystem.delete_dir(folder)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from pipeline import atomic
 from pipeline.errors import UserError
 from pipeline.model_files import model_file
 from pipeline.settings import Strict
@@ -68,7 +69,7 @@ class PrmConfig(Strict):
 
     def save(self, folder: Path) -> None:
         document = {**self.model_dump(mode="json"), "prompt_sha": self.prompt_sha}
-        (folder / FILE).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        atomic.write(folder / FILE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
     def find(cls, model: str) -> PrmConfig | None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import atomic
 from pipeline.errors import RowError, UserError
 from pipeline.records import asked
 from stages.load.sources.fields import read_options
@@ -104,14 +105,16 @@ def score_file(
     parts = chunks(file)
     failures: Counter[str] = Counter()
     total = steps = 0
-    temporary = out.with_name(f".{out.name}.part")
-    with closing(_rows(parts, options, replicas, address)) as rows, _Writer(temporary, out.suffix) as writer:
+    with (
+        closing(_rows(parts, options, replicas, address)) as rows,
+        atomic.new_file(out) as file,
+        _Writer(file, out.suffix) as writer,
+    ):
         for row in _progress(rows, sum(part.rows for part in parts)):
             total += 1
             steps += len(row["step_scores"] or ())
             failures.update([row["error"].split(":")[0]] if row["error"] else [])
             writer.add(row)
-    temporary.replace(out)
     left = "".join(f"\n  without a score: {count} × {reason}" for reason, count in failures.most_common())
     return f"{total - failures.total():,} of {total:,} solutions, {steps:,} steps scored: {out}{left}"
 
@@ -288,24 +291,22 @@ def _score_with_ray(
 class _Writer:
     """Rows of `SCHEMA` to JSONL or Parquet."""
 
-    def __init__(self, path: Path, suffix: str) -> None:
+    def __init__(self, file: pa.NativeFile, suffix: str) -> None:
         self._rows: list[dict[str, Any]] = []
-        self._text = path.open("w", encoding="utf-8") if suffix == ".jsonl" else None
-        self._table = pq.ParquetWriter(path, SCHEMA) if suffix == ".parquet" else None
+        self._text = file if suffix == ".jsonl" else None
+        self._table = pq.ParquetWriter(file, SCHEMA) if suffix == ".parquet" else None
 
     def __enter__(self) -> _Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._text:
-            self._text.close()
         if self._table:
             self._flush()
             self._table.close()
 
     def add(self, row: dict[str, Any]) -> None:
         if self._text:
-            self._text.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._text.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
             return
         self._rows.append(row)
         if len(self._rows) == 1024:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import itertools
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from pipeline import atomic
 from pipeline.errors import RowError, UserError
 from pipeline.records import IMPORTED_SCHEMA
 from stages.label import biased_strategies
@@ -123,11 +123,9 @@ def prepare(config: TrainConfig, processor: Any, layout: Layout) -> Prepared:
     data = fingerprint(shards)
     folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout)}"
     if not folder.exists():
-        staging = folder.with_suffix(".tmp")
-        shutil.rmtree(staging, ignore_errors=True)
-        facts = {"fingerprint": data, **_write(config, shards, processor, layout, staging)}
-        (staging / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        staging.rename(folder)
+        with atomic.new_folder(folder) as staging:
+            facts = {"fingerprint": data, **_write(config, shards, processor, layout, Path(staging))}
+            atomic.write(f"{staging}/facts.json", json.dumps(facts, indent=1))
     return load_prepared(folder)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from pipeline import atomic
 from pipeline.cluster import joining, own_modules
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
@@ -59,7 +60,7 @@ def train(config: TrainConfig) -> None:
     label_ids(processor, layout)
     prepared = prepare(config, processor, layout)
     _check_origin(prepared, base, run_dir)
-    (run_dir / "train.yaml").write_text(dump_settings(config), encoding="utf-8")
+    atomic.write(run_dir / "train.yaml", dump_settings(config))
     print(_data_summary(prepared), flush=True)
     if config.ray.workers > 1:
         _fit_on_ray(config, prepared)
@@ -274,7 +275,7 @@ def _ray_worker(settings: Mapping[str, Any]) -> None:
     try:
         fit(config, load_prepared(Path(settings["samples"])), stated)
     except UserError as error:
-        failed.write_text(str(error), encoding="utf-8")
+        atomic.write(failed, str(error))
         raise RuntimeError(str(error)) from error
 
 
@@ -309,7 +310,7 @@ def _check_origin(prepared: Prepared, base: str, run_dir: Path) -> None:
                     f"{what.format(run_dir=run_dir)} ({before[name]}, now {now[name]}): "
                     "restore what it was, set run_dir to another folder, or remove this one"
                 )
-    path.write_text(json.dumps(now), encoding="utf-8")
+    atomic.write(path, json.dumps(now))
 
 
 def _last_checkpoint(run_dir: Path) -> str | None:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline import atomic
+
 _ROWS = pa.schema(
     [
         ("id", pa.string()),
@@ -73,10 +75,9 @@ def merged(samples: Sequence[Sample]) -> list[Sample]:
 
 
 class SampleWriter:
-    """Writes samples into a new folder; equal images of all parts are stored once."""
+    """Writes samples into an empty folder; equal images of all parts are stored once."""
 
     def __init__(self, folder: Path, parts: Sequence[str]) -> None:
-        folder.mkdir(parents=True)
         self._stack = ExitStack()
         self._parts = {part: self._open(folder / f"{part}.arrow", _ROWS) for part in parts}
         self._images = self._open(folder / "images.arrow", _IMAGES)
@@ -95,7 +96,7 @@ class SampleWriter:
         self._stack.close()
 
     def _open(self, path: Path, schema: pa.Schema) -> pa.RecordBatchWriter:
-        return self._stack.enter_context(pa.ipc.new_file(self._stack.enter_context(path.open("wb")), schema))
+        return self._stack.enter_context(pa.ipc.new_file(self._stack.enter_context(atomic.opened(str(path))), schema))
 
     def _image(self, data: bytes) -> int:
         digest = hashlib.sha256(data).digest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from pipeline import atomic
 from pipeline.errors import UserError
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.render import Layout
@@ -81,19 +81,11 @@ def check_place(output_dir: str) -> None:
 
 def write_artefact(output_dir: str, config: PrmConfig, processor: Any, save_weights: Callable[[Path], None]) -> None:
     """Writes a new folder, which then takes the place of an old one."""
-    folder = Path(output_dir)
-    staging, old = folder.with_name(folder.name + ".tmp-new"), folder.with_name(folder.name + ".tmp-old")
-    for leftover in (staging, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    staging.mkdir(parents=True)
-    save_weights(staging)
-    processor.save_pretrained(staging)
-    config.save(staging)
-    (staging / "README.md").write_text(model_card(config, folder), encoding="utf-8")
-    if folder.exists():
-        folder.rename(old)
-    staging.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with atomic.new_folder(output_dir) as staging:
+        save_weights(Path(staging))
+        processor.save_pretrained(staging)
+        config.save(Path(staging))
+        atomic.write(f"{staging}/README.md", model_card(config, Path(output_dir)))
 
 
 def model_card(config: PrmConfig, folder: Path) -> str:
