@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pipeline.records import Mode, OverlapKind
-from pipeline.settings import Strict, load_settings, parse_settings
+from pipeline.settings import Strict, flat, load_settings, parse_settings
 from pipeline.source_groups import expand_sources
 
 LEDGER_FREE = (
@@ -347,23 +347,10 @@ def parse_config(data: dict[str, Any], overrides: Sequence[str] = (), origin: st
 def ledger_view(config: RunConfig) -> dict[str, Any]:
     """The configuration as flat dotted keys, without those that don't touch the ledger."""
     unheeded = set().union(*STRATEGY_PARAMETERS.values()) - config.rollout.parameters.keys()
-    flat: dict[str, Any] = {}
     engine = config.engine.model_copy(update={"args": config.engine.drawing_args})
     made = config.model_copy(update={"engine": engine})
-    _flatten(made.model_dump(mode="json", exclude={"rollout": unheeded}), "", flat)
     return {
         key: value
-        for key, value in flat.items()
+        for key, value in flat(made.model_dump(mode="json", exclude={"rollout": unheeded})).items()
         if not any(key == free or key.startswith(free + ".") for free in LEDGER_FREE)
     }
-
-
-def _flatten(value: Any, prefix: str, out: dict[str, Any]) -> None:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            _flatten(item, f"{prefix}.{key}" if prefix else key, out)
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for index, item in enumerate(value):
-            _flatten(item, f"{prefix}[{item.get('name', index)}]", out)
-    else:
-        out[prefix] = value

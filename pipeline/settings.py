@@ -55,6 +55,17 @@ def dump_settings(settings: Strict) -> str:
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Groups of settings as dotted keys, items of a list of groups by their `name` or number: `sources[a].limit`."""
+    if isinstance(value, dict) and value:
+        parts = [(f"{prefix}.{key}" if prefix else key, item) for key, item in value.items()]
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        parts = [(f"{prefix}[{item.get('name', index)}]", item) for index, item in enumerate(value)]
+    else:
+        return {prefix: value}
+    return {key: leaf for name, item in parts for key, leaf in flat(item, name).items()}
+
+
 def _read(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The keys of a file over those of the file that it extends."""
     if path.resolve() in extended_by:

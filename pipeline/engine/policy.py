@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 from pathlib import Path
 
+from pipeline import origin
 from pipeline.config import EngineConfig, RunConfig
 from pipeline.errors import UserError
 from pipeline.model_files import context_length, is_hub_id, model_config
@@ -75,4 +75,4 @@ def policy_key(model: str, prompt_sha: str, config: RunConfig) -> str:
         del sampling["greedy_first"]
     engine = config.engine.model_dump(include={"dtype", "max_model_len"}) | {"args": config.engine.drawing_args}
     parts = [model, prompt_sha, engine, sampling]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    return origin.digest(parts)[:12]

@@ -11,7 +11,7 @@ from pipeline.store import Store, one_line_io_errors
 from stages.annotate.earlier_run import take_over
 from stages.annotate.graph import annotate_problems
 from stages.annotate.progress import progress_bar
-from stages.annotate.settings_lock import claim
+from stages.annotate.settings_lock import lock_settings
 from stages.load.problems import load_problems
 
 
@@ -25,7 +25,7 @@ def complete_ledger(
     Raises:
         UserError: the directory belongs to other settings, no row is usable, or problems are left over.
     """
-    claim(store, config, templates, model)
+    lock_settings(store, config, templates, model)
     if not store.exists("problems.json"):
         take_over(store, earlier) if earlier else load_problems(store, config)
     store.drop_orphans()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pipeline import origin
 from pipeline.config import RunConfig, ledger_view, parse_config
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
@@ -31,18 +30,19 @@ def read_templates(config: RunConfig) -> dict[str, str]:
     return templates
 
 
-def claim(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
+def lock_settings(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
     """Writes the settings into a new run directory, or compares them with an old one's.
 
     Raises:
         UserError: the directory holds a ledger made with other settings; names the keys that differ.
     """
     wanted = _ledger_keys(config, templates, model)
-    if store.exists("ledger.json") and (changes := _changes(_held(store), wanted)):
-        raise UserError(f"{store.uri}: made with other settings: {changes}: restore them or give the run another name")
+    known = store.exists("ledger.json")
+    if known:
+        origin.check(store.uri, _held(store), wanted, "restore them or give the run another name")
     # `publish` may be called from another folder, and must find the same place.
     store.write_text("config.yaml", dump_settings(config.model_copy(update={"output_dir": full(config.output_dir)})))
-    if not store.exists("ledger.json"):
+    if not known:
         store.write_json("ledger.json", wanted)
 
 
@@ -54,12 +54,9 @@ def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], 
     """
     if not (earlier.exists("ledger.json") and earlier.exists("problems.json")):
         raise UserError(f"input.ledger: {earlier.uri}: no run with loaded problems is here; name a run directory")
-    wanted = _ledger_keys(config, templates, model)
-    if changes := _changes(_without_strategy(_held(earlier)), _without_strategy(wanted)):
-        raise UserError(
-            f"input.ledger: {earlier.uri} was made with other settings: {changes}: use its own, "
-            "only the strategy and its parameters may change"
-        )
+    held, wanted = _without_strategy(_held(earlier)), _without_strategy(_ledger_keys(config, templates, model))
+    mend = "use its own, only the strategy and its parameters may change"
+    origin.check(f"input.ledger: {earlier.uri}", held, wanted, mend)
 
 
 def _ledger_keys(config: RunConfig, templates: dict[str, str], model: str) -> dict[str, Any]:
@@ -69,8 +66,9 @@ def _ledger_keys(config: RunConfig, templates: dict[str, str], model: str) -> di
 
 def _held(store: Store) -> dict[str, Any]:
     """What a run was made with. Where the run recorded no value for a setting (it is newer than the run), its default holds."""
-    view = ledger_view(parse_config(yaml.safe_load(store.read_text("config.yaml")), origin=store.uri))
-    return {**view, **store.read_json("ledger.json")}
+    mend = "restore this file, or give the run another name"
+    settings = parse_config(origin.noted(store, "config.yaml", mend) or {}, origin=store.uri)
+    return {**ledger_view(settings), **(origin.noted(store, "ledger.json", mend) or {})}
 
 
 def _without_strategy(keys: dict[str, Any]) -> dict[str, Any]:
@@ -81,13 +79,3 @@ def _without_strategy(keys: dict[str, Any]) -> dict[str, Any]:
         for key, value in keys.items()
         if key in alike or not (key == "name" or key.startswith(("rollout.", "input.")))
     }
-
-
-def _changes(held: dict[str, Any], wanted: dict[str, Any]) -> str:
-    differing = [key for key in sorted(held.keys() | wanted.keys()) if held.get(key) != wanted.get(key)]
-    return ", ".join(f"{key} ({_short(held.get(key))}, now {_short(wanted.get(key))})" for key in differing)
-
-
-def _short(value: Any) -> str:
-    text = str(value).replace("\n", " ")
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from pipeline import origin
 from pipeline.config import InputConfig, RunConfig
 from pipeline.engine.policy import check_engine, model_fingerprint
 from pipeline.errors import UserError
@@ -70,7 +71,7 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     store.make()
     with store.lock():
         complete_ledger(store, config, templates, model)
-        made = {"run": config.name, "made_from": _origin(store)}
+        made = {"run": config.name, "made_from": _digest_of(store)}
         if Store(folder).exists("pool.json"):
             pool = Pool(folder)
             _refuse_other(pool, made)
@@ -81,11 +82,11 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
 
 
 def _refuse_other(pool: Pool, made: Mapping[str, str]) -> None:
-    if any(pool.about.get(key) != value for key, value in made.items()):
-        raise UserError(f"{pool.store.uri}: holds another frozen pool ({pool.hash[:12]}): name another folder by --out")
+    held = {key: pool.about.get(key) for key in made}
+    origin.check(pool.store.uri, held, made, "name another folder by --out", "holds another frozen pool")
 
 
-def _origin(store: Store) -> str:
+def _digest_of(store: Store) -> str:
     """A hash over the settings and problems of a run: another one gives another pool."""
     parts = [store.read_text("ledger.json"), *sorted(store.problem_ids())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

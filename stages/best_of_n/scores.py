@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from tqdm import tqdm
 
+from pipeline import origin
 from pipeline.errors import RowError, UserError
 from pipeline.store import Store, full
 from stages.best_of_n.critics import Critic, find_critic, load_scorer
@@ -62,14 +63,14 @@ def score_pool(
         store = Store(pool.store.address("scores", critic.name))
         store.make()
         with store.lock():
-            _claim(store, pool, critic)
+            _begin(store, pool, critic)
             done = done_problems(store)
             if left := pool.num_problems - len(done):
                 _score_rest(store, pool, critic, load(critic), done, left)
             print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
 
 
-def _claim(store: Store, pool: Pool, critic: Critic) -> None:
+def _begin(store: Store, pool: Pool, critic: Critic) -> None:
     """Ties a critic's folder to the pool and the model, or compares it with them.
 
     Where the same folder now holds another model, trained again, the old one's scores are of a model that is gone:
@@ -78,15 +79,12 @@ def _claim(store: Store, pool: Pool, critic: Critic) -> None:
     Raises:
         UserError: it belongs to another pool, or to a model from another place.
     """
-    if store.exists("critic.json"):
-        held = _about(store, pool)
+    if held := _about(store, pool):
         if held["model"] == critic.fingerprint:
             return
-        if held["path"] != full(critic.path):
-            raise UserError(
-                f"{store.uri}: scored by {held['path']}, not by {critic.path}: give it another name by NAME=PATH, "
-                "or remove that folder"
-            )
+        mend = "give it another name by NAME=PATH, or remove that folder"
+        wanted = {"path": full(critic.path)}
+        origin.check(store.uri, {"path": held["path"]}, wanted, mend, "holds scores of another model")
         print(
             f"{critic.name}: {critic.path} has changed since ({held['model']}, now {critic.fingerprint}): scored anew",
             file=sys.stderr,
@@ -104,19 +102,18 @@ def _claim(store: Store, pool: Pool, critic: Critic) -> None:
     store.write_json("critic.json", about)
 
 
-def _about(store: Store, pool: Pool) -> dict[str, Any]:
-    """critic.json.
+def _about(store: Store, pool: Pool) -> dict[str, Any] | None:
+    """critic.json, or None where there is none.
 
     Raises:
         UserError: another pool was scored, or by a version that kept less.
     """
-    held: dict[str, Any] = store.read_json("critic.json")
-    if missing := {"pool", "model", "path", "outcome", "bounds"} - held.keys():
-        raise UserError(f"{store.uri}/critic.json: has no {min(missing)}: remove that folder and score again")
-    if held["pool"] != pool.hash:
-        raise UserError(
-            f"{store.uri}: scores of pool {held['pool'][:12]}, but this pool is {pool.hash[:12]}: remove that folder"
-        )
+    mend = "remove that folder and score again"
+    held = origin.noted(store, "critic.json", mend)
+    if held is not None:
+        if missing := {"pool", "model", "path", "outcome", "bounds"} - held.keys():
+            raise UserError(f"{store.uri}/critic.json: has no {min(missing)}: {mend}")
+        origin.check(store.uri, {"pool": held["pool"]}, {"pool": pool.hash}, mend, "holds scores of another pool")
     return held
 
 
@@ -198,7 +195,7 @@ def read_scores(pool: Pool) -> list[CriticScores]:
 
 
 def _read(store: Store, pool: Pool, name: str) -> CriticScores:
-    held = _about(store, pool)
+    held = _about(store, pool) or {}
     rows: dict[str, dict[int, list[float] | None]] = {}
     errors: Counter[str] = Counter()
     for row in read_parts(store):

@@ -7,8 +7,6 @@ command goes on after a stop.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import math
 import os
 from collections import Counter
@@ -19,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from pipeline import origin
 from pipeline.config import RunConfig, ledger_view
 from pipeline.engine import Engine, make_engine
 from pipeline.engine.policy import check_engine, model_fingerprint, policy_key
@@ -88,20 +87,22 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
     store = Store(out or beside(config.output_dir, "-search"))
     store.make()
     with store.lock():
-        _claim(store, config, model, found, settings)
+        _begin(store, config, model, found, settings)
         done = done_problems(store)
         if pending := [problem for problem in _load(store, config) if problem.problem_id not in done]:
             asyncio.run(_search_all(store, pending, templates, model, found, config, settings))
         print(_summary(store, settings))
 
 
-def _claim(store: Store, config: RunConfig, model: str, critic: Critic, settings: SearchSettings) -> None:
+def _begin(store: Store, config: RunConfig, model: str, critic: Critic, settings: SearchSettings) -> None:
     parts = [ledger_view(config), model, critic.fingerprint, settings.model_dump()]
-    wanted = {"made_from": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()}
-    if not store.exists("search.json"):
+    wanted = {"made_from": origin.digest(parts)}
+    mend = "name another folder by --out"
+    held = origin.noted(store, "search.json", mend)
+    if held is None:
         store.write_json("search.json", wanted)
-    elif store.read_json("search.json") != wanted:
-        raise UserError(f"{store.uri}: holds a search with other settings or models: name another folder by --out")
+    else:
+        origin.check(store.uri, held, wanted, mend, "holds a search with other settings or models")
 
 
 def _load(store: Store, config: RunConfig) -> list[Problem]:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from stages.annotate.complete import complete_ledger
-
-import sys
 import time
 
-from stages.annotate.settings_lock import check_earlier, claim, read_templates
 from pipeline.config import RunConfig
-from pipeline.errors import UserError
-from stages.annotate.earlier_run import take_over
-from pipeline.cluster import ray_session
-from stages.annotate.graph import annotate_problems
-from stages.verify.of_run import check_reference
-from stages.load.problems import load_problems
 from pipeline.engine.policy import check_engine, model_fingerprint
-from stages.annotate.progress import clock, current_rate, progress_bar
-from stages.publish.dataset import check_sections, publish_run
+from pipeline.store import Store, open_uri
+from stages.annotate.complete import complete_ledger
+from stages.annotate.progress import clock, current_rate
+from stages.annotate.settings_lock import check_earlier, read_templates
 from stages.load.given_responses import fingerprint
+from stages.publish.dataset import check_sections, publish_run
 from stages.publish.shards import check_output
-from pipeline.store import Store, one_line_io_errors, open_uri
+from stages.verify.of_run import check_reference
 
 
 def run_dataset(config: RunConfig) -> None:

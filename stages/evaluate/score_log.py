@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import atomic
+from pipeline import atomic, origin
 from pipeline.errors import UserError
-from pipeline.store import one_line_io_errors
+from pipeline.store import Store, one_line_io_errors
 from stages.evaluate.critic import Judged
 
 
@@ -27,15 +27,15 @@ class ScoreLog:
         """
         self._path, self._made_from = path, made_from
         self.judged: list[Judged] = []
-        if not path.exists():
+        mend = "remove it to begin anew"
+        held = origin.noted(Store(str(path.parent)), path.name, mend)
+        if held is None:
             return
         try:
-            held = json.loads(path.read_text(encoding="utf-8"))
             judged = [Judged(scores, Counter(failures)) for scores, failures in held["judged"]]
-            known = held["made_from"] == made_from
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path}: can't be read ({error}): remove it to begin anew") from error
-        if known:
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: can't be read ({error}): {mend}") from error
+        if held.get("made_from") == made_from:
             self.judged = judged
         else:
             print(

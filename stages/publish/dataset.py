@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 import yaml
 
+from pipeline import origin
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.functions import named_function
@@ -41,7 +42,7 @@ def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig 
         UserError: the labels asked for don't follow from this ledger, or the disk refuses.
     """
     key = _key(store, config, reverify=stored is not None)
-    published = store.read_json("published.json") if store.exists("published.json") else None
+    published = origin.noted(store, "published.json", "remove this file, and the dataset is published again")
     if not force and published == {"key": key, "stats": _stats_hash(config)}:
         return False
     stats = _publish([(store, config)], [stored] if stored else None)
@@ -209,7 +210,7 @@ def _key(store: Store, config: RunConfig, reverify: bool) -> str:
         store.ledger_files(),
         *([verifier_version()] if _mixed([store]) else []),
     ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return origin.digest(parts)
 
 
 def _stats_hash(config: RunConfig) -> str | None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from pipeline import atomic
+from pipeline import atomic, origin
 from pipeline.errors import RowError, UserError
 from pipeline.records import IMPORTED_SCHEMA
 from stages.label import biased_strategies
@@ -157,7 +157,7 @@ def _key(config: TrainConfig, data: str, processor: Any, layout: Layout) -> str:
         _FORMAT, data, repr(layout), tokenizer, processor.chat_template, processor.image_processor.to_json_string(),
         config.data.model_dump(exclude={"path"}), config.target.model_dump(), config.loss.model_dump(), config.seed,
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    return origin.digest(parts)[:12]
 
 
 def _write(config: TrainConfig, shards: Sequence[Path], processor: Any, layout: Layout, folder: Path) -> dict[str, Any]:

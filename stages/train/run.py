@@ -14,12 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pipeline import atomic
+from pipeline import atomic, origin
 from pipeline.cluster import joining, own_modules
 from pipeline.errors import UserError
-from pipeline.settings import dump_settings
+from pipeline.settings import dump_settings, flat, parse_settings
+from pipeline.store import Store
 from stages.reward.config import PrmConfig
 from stages.reward.render import Layout, label_ids
 from stages.train import base_model
@@ -34,14 +33,17 @@ FREE = (
 )  # fmt: skip
 """Dotted keys that may change between two calls on one run directory. With other `ray.workers` an optimiser step
 would be of another number of samples, and what a checkpoint has seen could not be told from its step."""
-_ORIGIN = {
-    "fingerprint": "data.path: {run_dir} holds checkpoints of other data",
-    "base": "model.base: {run_dir} holds checkpoints of a training of other weights",
-    "samples": "model.system: {run_dir} holds checkpoints of conversations that were written otherwise, with another "
-    "system text or by another template or processor of the model",
+_MADE_FROM = {
+    "fingerprint": ("other data", "data.path"),
+    "base": ("a training of other weights", "model.base"),
+    "samples": (
+        "conversations that were written otherwise, with another system text or by another template or processor",
+        "model.system",
+    ),
 }
-"""What `data.json` says of the checkpoints, and how a refusal begins if it is another now. The first to differ is
-named: other data and another base make other samples, too."""
+"""What `data.json` says of the checkpoints; what they are of if it is another now, and the setting for it. The first to
+differ is named: other data and another base make other samples, too."""
+_MEND = "restore what it was, set run_dir to another folder, or remove this one"
 _FAILED = "failed.txt"
 
 
@@ -280,36 +282,38 @@ def _ray_worker(settings: Mapping[str, Any]) -> None:
 
 
 def _check_settings(config: TrainConfig, run_dir: Path) -> None:
-    path = run_dir / "train.yaml"
-    if not path.exists() or _last_checkpoint(run_dir) is None:
-        return
-    before, now = _flat(yaml.safe_load(path.read_text(encoding="utf-8"))), _flat(config.model_dump(mode="json"))
-    for key in sorted(now.keys() | before.keys()):
-        free = any(key == name or key.startswith(name + ".") for name in FREE)
-        if not free and before.get(key) != now.get(key):
-            raise UserError(
-                f"{key}: {run_dir} holds checkpoints of a training with {before.get(key)}, not {now.get(key)}: "
-                "set run_dir to another folder, or remove this one"
-            )
+    """Those that a checkpoint depends on. A setting that an older `train.yaml` lacks has its default."""
+    held = origin.noted(Store(str(run_dir)), "train.yaml", _MEND)
+    if held is not None and _last_checkpoint(run_dir) is not None:
+        before = parse_settings(TrainConfig, held, origin=f"{run_dir}/train.yaml")
+        what = "holds checkpoints of a training with other settings"
+        origin.check(str(run_dir), _bound(before), _bound(config), _MEND, what)
+
+
+def _bound(config: TrainConfig) -> dict[str, Any]:
+    """The settings that may not change between two calls."""
+    return {
+        key: value
+        for key, value in flat(config.model_dump(mode="json")).items()
+        if not any(key == name or key.startswith(name + ".") for name in FREE)
+    }
 
 
 def _check_origin(prepared: Prepared, base: str, run_dir: Path) -> None:
     """A checkpoint belongs to the data and conversations that it has seen, and to the weights that it began with."""
     path = run_dir / "data.json"
     now = {"fingerprint": prepared.fingerprint, "base": base, "samples": prepared.folder.name}
-    if path.exists() and _last_checkpoint(run_dir) is not None:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        for name, what in _ORIGIN.items():
-            if name not in before:
+    held = origin.noted(Store(str(run_dir)), path.name, _MEND)
+    if held is not None and _last_checkpoint(run_dir) is not None:
+        for name, (what, setting) in _MADE_FROM.items():
+            if name not in held:
                 raise UserError(
                     f"{path}: was written before base weights and system text were noted there: if these have not "
                     "changed since, remove this file to go on; else set run_dir to another folder"
                 )
-            if before[name] != now[name]:
-                raise UserError(
-                    f"{what.format(run_dir=run_dir)} ({before[name]}, now {now[name]}): "
-                    "restore what it was, set run_dir to another folder, or remove this one"
-                )
+            origin.check(
+                str(run_dir), {setting: held[name]}, {setting: now[name]}, _MEND, f"holds checkpoints of {what}"
+            )
     atomic.write(path, json.dumps(now))
 
 
@@ -352,11 +356,3 @@ def _plain(metrics: Mapping[str, float]) -> dict[str, float]:
     timing = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
     found = {name.removeprefix("eval_"): float(value) for name, value in metrics.items() if name.startswith("eval_")}
     return {name: value for name, value in found.items() if name not in timing}
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix: node}
-    return {
-        key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}.{name}".strip(".")).items()
-    }

@@ -176,10 +176,11 @@ def test_other_data_or_settings_are_refused(tmp_path: Path, tiny: str) -> None:
     train(config(tmp_path, tiny, rows, check__save_every=1))
     train(config(tmp_path, tiny, rows, check__save_every=1))
     with pytest.raises(
-        UserError, match=r"optim\.learning_rate: .* holds checkpoints of a training with 0\.003, not 0\.1"
+        UserError,
+        match=r"run: holds checkpoints of .* other settings: optim\.learning_rate \(0\.003, now 0\.1\): restore",
     ):
         train(config(tmp_path, tiny, rows, optim__learning_rate=0.1))
-    with pytest.raises(UserError, match=r"data\.path: .* holds checkpoints of other data"):
+    with pytest.raises(UserError, match=r"run: holds checkpoints of other data: data\.path \(\w+, now \w+\): restore"):
         train(config(tmp_path, tiny, rows[1:]))
 
 

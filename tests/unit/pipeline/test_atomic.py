@@ -88,7 +88,7 @@ def test_where_folders_have_no_rename_what_completes_one_is_the_first_to_go_and_
 ) -> None:
     seen: list[str] = []
 
-    class Store(fs.SubTreeFileSystem):  # type: ignore[misc]
+    class Store(fs.SubTreeFileSystem):
         def delete_file(self, path: str) -> None:
             seen.append(f"delete {path}")
             super().delete_file(path)
@@ -118,9 +118,12 @@ def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(
         events.append(f"sync {kind}")
         sync(descriptor)
 
+    def renamed() -> None:
+        events.append("rename")
+
     monkeypatch.setattr(os, "fsync", noted)
-    monkeypatch.setattr(os, "replace", lambda *paths: (events.append("rename"), replace(*paths))[1])
-    monkeypatch.setattr(os, "rename", lambda *paths: (events.append("rename"), rename(*paths))[1])
+    monkeypatch.setattr(os, "replace", lambda *paths: [renamed(), replace(*paths)])
+    monkeypatch.setattr(os, "rename", lambda *paths: [renamed(), rename(*paths)])
     atomic.write(tmp_path / "x", "1234")
     assert events == ["sync 4 bytes", "rename", "sync folder"]
     events.clear()

@@ -16,7 +16,7 @@ from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, S
 from pipeline.store import Store
 from stages.annotate.counters import Meter
 from stages.annotate.earlier_run import Given, read_given, take_over
-from stages.annotate.settings_lock import check_earlier, claim
+from stages.annotate.settings_lock import check_earlier, lock_settings
 
 
 def problem(key: str) -> Problem:
@@ -92,7 +92,7 @@ def config(*overrides: str) -> RunConfig:
     ],
 )
 def test_only_the_strategy_may_differ(earlier: Store, overrides: tuple[str, ...], named: str | None) -> None:
-    claim(earlier, config(), {"p": "{question}"}, "model@1")
+    lock_settings(earlier, config(), {"p": "{question}"}, "model@1")
     after = config("input.ledger=there", *overrides)
     if named is None:
         check_earlier(earlier, after, {"p": "{question}"}, "model@1")

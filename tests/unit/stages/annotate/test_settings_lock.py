@@ -10,7 +10,7 @@ from pipeline.engine.policy import check_model, model_fingerprint, policy_key
 from pipeline.errors import UserError
 from pipeline.seeds import base_seed
 from pipeline.store import Store
-from stages.annotate.settings_lock import claim, read_templates
+from stages.annotate.settings_lock import lock_settings, read_templates
 
 
 def config(*overrides: str) -> RunConfig:
@@ -29,12 +29,12 @@ def config(*overrides: str) -> RunConfig:
 )
 def test_only_what_changes_the_ledger_is_refused(tmp_path: Path, overrides: tuple[str, ...], named: str | None) -> None:
     store = Store(str(tmp_path))
-    claim(store, config(), {"p": "{question}"}, "model@1")
+    lock_settings(store, config(), {"p": "{question}"}, "model@1")
     if named is None:
-        claim(store, config(*overrides), {"p": "{question}"}, "model@1")
+        lock_settings(store, config(*overrides), {"p": "{question}"}, "model@1")
     else:
         with pytest.raises(UserError) as caught:
-            claim(store, config(*overrides), {"p": "{question}"}, "model@1")
+            lock_settings(store, config(*overrides), {"p": "{question}"}, "model@1")
         assert named in str(caught.value)
 
 
@@ -43,35 +43,35 @@ def test_an_engine_may_be_fitted_to_its_machine_between_calls(tmp_path: Path) ->
     smaller = ("engine.args.gpu_memory_utilization=0.85", "engine.args.enforce_eager=true")
     store = Store(str(tmp_path))
     for overrides in (fits, smaller, (), fits):
-        claim(store, config(*overrides), {"p": "{question}"}, "model@1")
+        lock_settings(store, config(*overrides), {"p": "{question}"}, "model@1")
         assert policy_key("m", "p", config(*overrides)) == policy_key("m", "p", config())
     other = config(*fits, "engine.args.quantization=fp8")
     with pytest.raises(UserError, match=r"engine\.args\.quantization"):
-        claim(store, other, {"p": "{question}"}, "model@1")
+        lock_settings(store, other, {"p": "{question}"}, "model@1")
     assert policy_key("m", "p", other) != policy_key("m", "p", config())
 
 
 def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    claim(store, config(), {"p": "{question}"}, "model@1")
+    lock_settings(store, config(), {"p": "{question}"}, "model@1")
     held = store.read_json("ledger.json")
     assert held.pop("sampling.greedy_first") is False
     store.write_json("ledger.json", held)
     old = yaml.safe_load(store.read_text("config.yaml"))
     del old["sampling"]["greedy_first"]
     store.write_text("config.yaml", yaml.safe_dump(old))
-    claim(store, config(), {"p": "{question}"}, "model@1")
+    lock_settings(store, config(), {"p": "{question}"}, "model@1")
     with pytest.raises(UserError, match=r"sampling.greedy_first \(False, now True\)"):
-        claim(store, config("sampling.greedy_first=true"), {"p": "{question}"}, "model@1")
+        lock_settings(store, config("sampling.greedy_first=true"), {"p": "{question}"}, "model@1")
 
 
 def test_another_prompt_text_or_model_is_refused(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    claim(store, config(), {"p": "{question}"}, "model@1")
+    lock_settings(store, config(), {"p": "{question}"}, "model@1")
     with pytest.raises(UserError, match=r"prompt text of p"):
-        claim(store, config(), {"p": "Now: {question}"}, "model@1")
+        lock_settings(store, config(), {"p": "Now: {question}"}, "model@1")
     with pytest.raises(UserError, match="model@1, now model@2"):
-        claim(store, config(), {"p": "{question}"}, "model@2")
+        lock_settings(store, config(), {"p": "{question}"}, "model@2")
 
 
 def test_a_prompt_without_a_question_is_refused(tmp_path: Path) -> None:

@@ -198,7 +198,9 @@ def test_another_pool_or_model_under_the_same_name_is_refused(tmp_path: Path) ->
     (folder / "scores").rename(other / "scores")
     for refused in (lambda: report_pool(str(other), ReportSettings()),
                     lambda: score_pool(str(other), [prm], judge_of)):  # fmt: skip
-        with pytest.raises(UserError, match=r"scores of pool \w+, but this pool is") as caught:
+        with pytest.raises(
+            UserError, match=r"holds scores of another pool: pool \(\w+\.{0,3}, now \w+\.{0,3}\): remove"
+        ) as caught:
             refused()
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="holds no model"):

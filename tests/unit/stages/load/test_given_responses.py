@@ -21,7 +21,7 @@ from pipeline.records import LEDGER_SCHEMA, AnnotatedProblem, Image, Problem, le
 from pipeline.store import Store
 from stages.annotate.annotator import Annotator, annotate
 from stages.annotate.sample import Template
-from stages.annotate.settings_lock import check_earlier, claim
+from stages.annotate.settings_lock import check_earlier, lock_settings
 from stages.load.given_responses import Responses, fingerprint
 from stages.load.problems import load_problems
 from stages.verify.pool import VerifierPool
@@ -140,20 +140,20 @@ def test_a_run_over_responses_can_be_topped_up(tmp_path: Path) -> None:
     given = config(input={"responses": write(tmp_path, {"id": 7, "response": "one"}), "responses_policy": "gpt"},
                    rollout={"num_draws": 3, "strategy": "first_success"})  # fmt: skip
     earlier = Store(str(tmp_path / "earlier"))
-    claim(earlier, given, {"p": "{question}"}, "model@1" + fingerprint(given))
+    lock_settings(earlier, given, {"p": "{question}"}, "model@1" + fingerprint(given))
     earlier.write_json("problems.json", {"rejected": {}})
     whole = config(input={"ledger": earlier.uri, "responses_policy": "gpt"})
     assert fingerprint(whole) == fingerprint(given) != ""
     check_earlier(earlier, whole, {"p": "{question}"}, "model@1" + fingerprint(whole))
     # And that one in its turn.
     topped = Store(str(tmp_path / "topped"))
-    claim(topped, whole, {"p": "{question}"}, "model@1" + fingerprint(whole))
+    lock_settings(topped, whole, {"p": "{question}"}, "model@1" + fingerprint(whole))
     assert fingerprint(config(input={"ledger": topped.uri})) == fingerprint(given)
     with pytest.raises(UserError, match=r"input\.responses_policy \(gpt, now None\)"):
         check_earlier(
             earlier, config(input={"ledger": earlier.uri}), {"p": "{question}"}, "model@1" + fingerprint(whole)
         )
-    claim(Store(str(tmp_path / "sampled")), config(), {"p": "{question}"}, "model@1")
+    lock_settings(Store(str(tmp_path / "sampled")), config(), {"p": "{question}"}, "model@1")
     assert fingerprint(config(input={"ledger": str(tmp_path / "sampled")})) == ""
     assert fingerprint(config(input={"ledger": str(tmp_path / "nowhere")})) == ""
 

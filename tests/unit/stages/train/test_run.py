@@ -43,7 +43,9 @@ def test_what_a_step_is_made_of_stays_between_two_calls(tmp_path: Path) -> None:
     (Path(before.run_dir) / "train.yaml").write_text(dump_settings(before))
     where = {"ray__address": "auto", "ray__failures": 9, "ray__gpu": True}
     _check_settings(config(tmp_path, "data", ray__workers=2, **where), Path(before.run_dir))
-    with pytest.raises(UserError, match=r"ray\.workers: .* holds checkpoints of a training with 2, not 3"):
+    with pytest.raises(
+        UserError, match=r"run: holds checkpoints .* other settings: ray\.workers \(2, now 3\): restore"
+    ):
         _check_settings(config(tmp_path, "data", ray__workers=3, ray__gpu=False), Path(before.run_dir))
 
 
@@ -67,13 +69,13 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainConfig:
 def test_a_checkpoint_of_another_base_is_refused(begun: TrainConfig) -> None:
     with (Path(begun.model.base) / "model.safetensors").open("ab") as file:
         file.write(b"trained again")
-    with pytest.raises(UserError, match=r"model\.base: .*run holds checkpoints .* other weights \(base@\w+, now base@"):
+    with pytest.raises(UserError, match=r"run: holds checkpoints .* other weights: model\.base \(base@\w+, now base@"):
         train(begun)
 
 
 def test_a_checkpoint_of_another_system_text_is_refused(begun: TrainConfig, tmp_path: Path) -> None:
     (tmp_path / "system.txt").write_text("Be kind.")
-    with pytest.raises(UserError, match=r"model\.system: .*run holds checkpoints .* system text .* \(samples-\w+, now"):
+    with pytest.raises(UserError, match=r"run: holds checkpoints .* system text .*: model\.system \(samples-\w+, now"):
         train(begun)
     (tmp_path / "system.txt").write_text("Judge.")
     train(begun)
