@@ -118,12 +118,16 @@ def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(
         events.append(f"sync {kind}")
         sync(descriptor)
 
-    def renamed() -> None:
-        events.append("rename")
+    def renaming(how: Callable[..., None]) -> Callable[..., None]:
+        def rename(*paths: str) -> None:
+            events.append("rename")
+            how(*paths)
+
+        return rename
 
     monkeypatch.setattr(os, "fsync", noted)
-    monkeypatch.setattr(os, "replace", lambda *paths: [renamed(), replace(*paths)])
-    monkeypatch.setattr(os, "rename", lambda *paths: [renamed(), rename(*paths)])
+    monkeypatch.setattr(os, "replace", renaming(replace))
+    monkeypatch.setattr(os, "rename", renaming(rename))
     atomic.write(tmp_path / "x", "1234")
     assert events == ["sync 4 bytes", "rename", "sync folder"]
     events.clear()
