@@ -31,6 +31,7 @@ from pipeline.records import (
     Image,
     Problem,
     Solution,
+    SolutionId,
     Step,
     Verdict,
     ledger_row,
@@ -123,7 +124,7 @@ def annotate(problem: Problem, num_solutions: int) -> AnnotatedProblem:
     for index in range(num_solutions):
         texts = [" ".join(rng.choices(WORDS, k=28)) + ".\n\n" for _ in range(rng.randint(3, 8))]
         steps = tuple(Step(text, 0, 1, True, draws=draws(), origin="measured") for text in texts)
-        name = f"{problem.problem_id}/policy/s{index}"
+        name = str(SolutionId(problem.problem_id, "policy", index))
         solutions.append(Solution(name, "".join(texts), (), "stop", 0, Verdict("correct", "7"), steps))
     return AnnotatedProblem(problem, tuple(solutions), "noise", "policy", problem.question, "", "fixed")
 

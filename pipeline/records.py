@@ -143,8 +143,36 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class SolutionId:
+    """Names a solution in ledgers, pools and datasets; as text `<problem_id>/<policy key>/s<index>`."""
+
+    problem_id: str
+    policy_key: str
+    index: int
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        return self.problem_id, self.policy_key, f"s{self.index}"
+
+    def __str__(self) -> str:
+        return "/".join(self.parts)
+
+    @classmethod
+    def parse(cls, text: str) -> SolutionId:
+        """Raises ValueError if the text is not such an id."""
+        if not (found := re.fullmatch(r"([^/]+)/([^/]+)/s(0|[1-9]\d*)", text, re.ASCII)):
+            raise ValueError(f"{text!r} is not <problem_id>/<policy key>/s<index>")
+        return cls(found[1], found[2], int(found[3]))
+
+
+def problem_of(solution_id: str) -> str:
+    """The id of the problem that a row's id begins with, whoever wrote the rest."""
+    return solution_id.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Solution:
-    """A chain of reasoning. `solution_id` is `<problem_id>/<policy key>/s<index>`, `seed` null if it was given."""
+    """A chain of reasoning. `solution_id` is a `SolutionId`'s text, `seed` null if it was given."""
 
     solution_id: str
     text: str

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from demo.checks.report import oracle
 from pipeline.errors import RowError
+from pipeline.records import problem_of
 from pipeline.store import Store
 from stages.metrics import Steps, auc, cells, macro_f1
 from stages.reward.model import Candidate, ProcessRewardModel
@@ -41,12 +42,12 @@ def held_out(data: str, run: str, share: float, seed: int) -> Solutions:
     candidates, truths = [], []
     for shard in sorted(Path(data).glob("*.parquet")):
         ids = pq.read_table(shard, columns=["id"])["id"].to_pylist()
-        kept = [is_held_out(name.split("/")[0], share, seed) for name in ids]
+        kept = [is_held_out(problem_of(name), share, seed) for name in ids]
         for row in pq.read_table(shard, columns=COLUMNS).filter(kept).to_pylist():
             steps = tuple(step["step"] for step in row["steps_with_score"])
             images = tuple(image["bytes"] for image in row["images"])
             candidates.append(Candidate(row["question"], images, steps))
-            truths.append(judge(row["id"].split("/")[0], steps))
+            truths.append(judge(problem_of(row["id"]), steps))
     return Solutions(candidates, truths)
 
 

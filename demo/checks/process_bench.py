@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from demo.checks.report import Confusion, Judged, problem_names
 from demo.oracle import judge_steps
+from pipeline.records import problem_of
 from pipeline.store import Store
 
 COLUMNS = ["id", "source", "images", "question", "answer", "steps_with_score", "policy_model"]
@@ -53,7 +54,7 @@ def published(folder: str | Path, names: Mapping[str, str]) -> Iterator[Candidat
         for row in batch.to_pylist():
             yield Candidate(
                 row["id"],
-                names[row["id"].split("/")[0]],
+                names[problem_of(row["id"])],
                 row["source"],
                 row["question"],
                 row["answer"],

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from demo.oracle import judge_steps
 from demo.reasoning import STEP_SEPARATOR
-from pipeline.records import Solution, solution_from_row
+from pipeline.records import Solution, problem_of, solution_from_row
 from pipeline.store import Store
 
 THRESHOLDS = {"0": 0.0, "1/16": 1 / 16, "1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2}
@@ -61,7 +61,7 @@ class Confusion:
 def judged_steps(rows: Iterable[Mapping], names: Mapping[str, str]) -> Iterator[Judged]:
     """Every published step with a score; `names` maps a problem's id to the benchmark's own."""
     for row in rows:
-        name = names[row["id"].split("/")[0]]
+        name = names[problem_of(row["id"])]
         truths = judge_steps(name, [step["step"] for step in row["steps_with_score"]])
         for step, truth in zip(row["steps_with_score"], truths, strict=True):
             if step["score"] is not None:

@@ -17,7 +17,7 @@ from pipeline.config import RunConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
 from pipeline.engine.policy import policy_key
 from pipeline.errors import EngineDead, RowError, UserError
-from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, Step, Verdict
+from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, SolutionId, Step, Verdict
 from pipeline.seeds import base_seed
 from pipeline.store import Store
 from stages import split as splitting
@@ -67,7 +67,9 @@ async def annotate(
         return judge(problem, response, finish_reason, template.text, pool, config)
 
     async def one(index: int, completion: Completion) -> Solution:
-        solution = await _solution(f"{problem.problem_id}/{key}/s{index}", completion, prompt, engine, verify, config)
+        solution = await _solution(
+            SolutionId(problem.problem_id, key, index), completion, prompt, engine, verify, config
+        )
         return await _roll_out(solution, prompt, engine, verify, config)
 
     try:
@@ -136,7 +138,7 @@ def _tokenised(text: str, engine: Engine, config: RunConfig) -> Completion:
 
 
 async def _solution(
-    solution_id: str, completion: Completion, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig
+    name: SolutionId, completion: Completion, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig
 ) -> Solution:
     """A sampled response, cut into steps and judged."""
     steps = splitting.split(completion.text, config.split.max_steps)
@@ -145,7 +147,7 @@ async def _solution(
         raise RowError("token_offsets", f"the tokens give {ends[-1]} characters, the text has {len(completion.text)}")
     spans = splitting.spans(steps, ends)
     return Solution(
-        solution_id,
+        str(name),
         completion.text,
         completion.token_ids,
         completion.finish_reason,
@@ -161,8 +163,8 @@ async def _roll_out(solution: Solution, prompt: Prompt, engine: Engine, verify: 
     prefixes = [
         _prefix(solution, step, offset, ends, engine) for step, offset in zip(solution.steps, offsets, strict=True)
     ]
-    place = solution.solution_id.split("/")
-    seeds = [base_seed(config.seed, *place, step) for step in range(len(solution.steps))]
+    name = SolutionId.parse(solution.solution_id)
+    seeds = [base_seed(config.seed, *name.parts, step) for step in range(len(solution.steps))]
     return await roll_out(solution, prompt, prefixes, seeds, engine, verify, config.sampling, config.rollout)
 
 

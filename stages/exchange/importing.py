@@ -24,7 +24,7 @@ from tqdm import tqdm
 from pipeline import atomic
 from pipeline.config import PublishConfig
 from pipeline.errors import RowError, UserError
-from pipeline.records import IMPORTED_SCHEMA, Image, Problem
+from pipeline.records import IMPORTED_SCHEMA, Image, Problem, SolutionId
 from pipeline.store import one_line_io_errors, open_uri
 from stages.exchange import conversations, raw
 from stages.exchange.corpus import AnnotationFile, annotation_files, image_place
@@ -260,7 +260,7 @@ def _problems(
             for _, row in rows:
                 refused.add(row.source, row.kept.file, row.kept.row, error)
             continue
-        yield [_published(row, f"{problem_id}/{POLICY}/s{k}", images) for k, (_, row) in enumerate(rows)]
+        yield [_published(row, str(SolutionId(problem_id, POLICY, k)), images) for k, (_, row) in enumerate(rows)]
 
 
 def _images(row: _Row, layout: Layout, root: ImageRoot | None) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import PIL.Image
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
+from pipeline.records import problem_of
 from pipeline.store import Store
 from stages.publish.reading import shard_paths
 
@@ -74,8 +75,8 @@ def find_problem(dataset: str, id_prefix: str) -> list[dict[str, Any]]:
             for group in range(file.num_row_groups):
                 ids = file.read_row_group(group, columns=["id"])["id"].to_pylist()
                 if matching := [index for index, key in enumerate(ids) if key.startswith(id_prefix)]:
-                    problem = _problem_of(ids[matching[0]])
-                    chosen = [index for index in matching if _problem_of(ids[index]) == problem]
+                    problem = problem_of(ids[matching[0]])
+                    chosen = [index for index in matching if problem_of(ids[index]) == problem]
                     rows: list[dict[str, Any]] = file.read_row_group(group).take(chosen).to_pylist()
                     return rows
     reason = f"no id begins with {id_prefix!r}" if id_prefix else "the dataset is empty"
@@ -88,7 +89,7 @@ def find_draws(run: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[dict
     Raises:
         UserError: the run directory's ledger doesn't hold the problem.
     """
-    store, problem = Store(run), _problem_of(rows[0]["id"])
+    store, problem = Store(run), problem_of(rows[0]["id"])
     for path in store.ledger_files():
         item = pq.read_table(path, filesystem=store.filesystem, filters=[("problem_id", "=", problem)])
         if item.num_rows:
@@ -103,7 +104,7 @@ def find_draws(run: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[dict
 def problem_lines(rows: Sequence[Row], draws: Draws, paint: Paint) -> Iterator[str]:
     """The printed lines of one problem and its solutions."""
     first = rows[0]
-    yield paint(f"{_problem_of(first['id'])} · {_clean(first['source'])}", _BOLD)
+    yield paint(f"{problem_of(first['id'])} · {_clean(first['source'])}", _BOLD)
     yield from _wrap("question  ", first["question"])
     yield from _wrap("answer    ", first["answer"])
     yield f"images    {', '.join(_image_text(image['bytes']) for image in first['images']) or 'none'}"
@@ -122,7 +123,7 @@ def score_bar(score: float | None, paint: Paint, cells: int = BAR) -> str:
 
 
 def _solution_lines(row: Row, draws: Draws, paint: Paint) -> Iterator[str]:
-    name = paint(row["id"].split("/", 1)[1], _BOLD)
+    name = paint(row["id"].removeprefix(f"{problem_of(row['id'])}/"), _BOLD)
     word, code = _WORDS[row["response_correct"]]
     answer = _clean(row["response_answer"] or "–")
     yield f"{name} · {paint(word, code)} · answer {answer} · {row['policy_model']}"
@@ -160,10 +161,6 @@ def _wrap(head: str, text: str) -> Iterator[str]:
 def _image_text(data: bytes) -> str:
     with PIL.Image.open(io.BytesIO(data)) as image:
         return f"{image.width}×{image.height} {image.format}"
-
-
-def _problem_of(solution_id: str) -> str:
-    return solution_id.split("/", 1)[0]
 
 
 def _clean(text: str) -> str:

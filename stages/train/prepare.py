@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from pipeline import atomic, origin
 from pipeline.errors import RowError, UserError
-from pipeline.records import IMPORTED_SCHEMA
+from pipeline.records import IMPORTED_SCHEMA, problem_of
 from stages.label import biased_strategies
 from stages.publish.kept import kept_of
 from stages.reward.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
@@ -359,7 +359,7 @@ def _rows(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[dict[str, 
 
 
 def _problem_id(row: Mapping[str, Any]) -> str:
-    return str(row["id"]).split("/")[0]
+    return problem_of(row["id"])
 
 
 def _uniform(text: str) -> float:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pipeline.records import (
     LEDGER_SCHEMA,
     AnnotatedProblem,
@@ -11,10 +15,12 @@ from pipeline.records import (
     Problem,
     Rejected,
     Solution,
+    SolutionId,
     Step,
     Verdict,
     asked,
     ledger_row,
+    problem_of,
     solution_from_row,
     solution_row,
     table,
@@ -49,3 +55,31 @@ def test_a_rejected_row_comes_back_from_the_quarantine() -> None:
 
 def test_every_letter_is_given_to_an_option() -> None:
     assert asked("Which?", [f"option {number}" for number in range(26)]).endswith("\nZ. option 25")
+
+
+def test_a_solutions_id_is_written_as_ever() -> None:
+    assert str(SolutionId("0f", "1a2b", 3)) == "0f/1a2b/s3"
+    assert SolutionId.parse("0f/1a2b/s3").parts == ("0f", "1a2b", "s3")
+
+
+NAME = st.text(min_size=1).filter(lambda text: "/" not in text)
+
+
+@given(NAME, NAME, st.integers(min_value=0))
+def test_a_solutions_id_reads_as_it_was_made(problem_id: str, policy_key: str, index: int) -> None:
+    made = SolutionId(problem_id, policy_key, index)
+    assert SolutionId.parse(str(made)) == made
+    assert problem_of(str(made)) == problem_id
+
+
+@pytest.mark.parametrize(
+    "text", ["", "p", "p/k", "p/k/3", "p/k/s", "p/k/s-1", "p/k/s03", "p/k/s1/x", "/k/s1", "p/k/s1\n"]
+)
+def test_what_is_no_solutions_id_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not <problem_id>/<policy key>/s<index>"):
+        SolutionId.parse(text)
+
+
+@pytest.mark.parametrize(("text", "problem"), [("p", "p"), ("p/k/s1", "p"), ("p/other", "p"), ("", "")])
+def test_a_row_of_any_maker_names_its_problem_first(text: str, problem: str) -> None:
+    assert problem_of(text) == problem
