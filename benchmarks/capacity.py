@@ -102,7 +102,7 @@ def rows(count: int, image_bytes: int) -> Iterator[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Reading:
     """The run at one moment: problems committed, CPU seconds and memory (bytes, without what is shared) by role."""
 
     time: float
@@ -123,7 +123,7 @@ class Watch:
         self._cpu: dict[int, float] = {}
         self._roles: dict[int, str] = {}
 
-    def sample(self) -> Sample:
+    def sample(self) -> Reading:
         memory: Counter[str] = Counter()
         driver_rss = object_store = 0
         for process in (self._driver, *self._driver.children(recursive=True)):
@@ -140,7 +140,7 @@ class Watch:
             cpu[self._roles[pid]] += seconds
         for path in set(self._store.checkpoint_files()) - self._committed.keys():
             self._committed[path] = pq.read_metadata(path).num_rows
-        return Sample(time.time(), sum(self._committed.values()), cpu, memory, driver_rss, object_store)
+        return Reading(time.time(), sum(self._committed.values()), cpu, memory, driver_rss, object_store)
 
     def _role(self, process: psutil.Process) -> str:
         # A worker is named after what it does at the moment, and not yet when it starts; an actor keeps its process.
@@ -172,7 +172,7 @@ def measure_in(folder: Path, settings: Settings) -> dict[str, float]:
     config = load_config(path)
     store = Store(config.run_dir)
     command = [sys.executable, "-m", "pipeline.cli", "dataset", str(path)]
-    samples: list[Sample] = []
+    samples: list[Reading] = []
     loaded = 0.0
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -187,7 +187,7 @@ def measure_in(folder: Path, settings: Settings) -> dict[str, float]:
     return _result(samples, loaded, store, config)
 
 
-def _result(samples: Sequence[Sample], loaded: float, store: Store, config: RunConfig) -> dict[str, float]:
+def _result(samples: Sequence[Reading], loaded: float, store: Store, config: RunConfig) -> dict[str, float]:
     problems = samples[-1].committed
     first = next(sample for sample in samples if sample.committed >= SETTLED * problems)
     last = next(sample for sample in samples if sample.committed == problems)

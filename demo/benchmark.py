@@ -25,7 +25,7 @@ OPTION_LETTERS = "ABCDE"
 
 
 @dataclass(frozen=True)
-class Problem:
+class DemoProblem:
     """One problem: its text, its answer, the plan that solves it and the way to draw it."""
 
     id: str
@@ -76,7 +76,7 @@ def _plan(nodes: list[Node], last: str, template: str, picture: Mapping[str, Val
     return Plan(tuple(nodes), lambda beliefs: template.replace("#", show(beliefs[last])), picture)
 
 
-def _bars(id: str, rng: random.Random) -> Problem:
+def _bars(id: str, rng: random.Random) -> DemoProblem:
     heights = _digits(rng, rng.sample(list(COLORS), 4))
     a, b, c = rng.sample(list(heights), 3)
     nodes: list[Node] = [
@@ -88,10 +88,10 @@ def _bars(id: str, rng: random.Random) -> Problem:
     ]
     question = rng.choice([f"What is {a} × {b} + {c}?", f"Multiply {a} by {b} and add {c}."])
     plan = _plan(nodes, "sum", "#", heights)
-    return Problem(id, question, plan, ("number",), lambda canvas: drawing.bars(canvas, heights))
+    return DemoProblem(id, question, plan, ("number",), lambda canvas: drawing.bars(canvas, heights))
 
 
-def _shapes(id: str, rng: random.Random) -> Problem:
+def _shapes(id: str, rng: random.Random) -> DemoProblem:
     kinds = ["square", "circle", "triangle", "nothing"]
     rows = [[rng.choices(kinds, [5, 2, 2, 1])[0] for _ in range(4)] for _ in range(3)]
     for row in rng.sample(rows, rng.randint(0, 2)):
@@ -109,10 +109,10 @@ def _shapes(id: str, rng: random.Random) -> Problem:
     ]
     plan = _plan(nodes, "cost", "#", squares)
     question = f"A square costs {price}. What do all squares cost?"
-    return Problem(id, question, plan, ("number",), lambda canvas: drawing.shapes(canvas, rows))
+    return DemoProblem(id, question, plan, ("number",), lambda canvas: drawing.shapes(canvas, rows))
 
 
-def _table(id: str, rng: random.Random) -> Problem:
+def _table(id: str, rng: random.Random) -> DemoProblem:
     cells = _digits(rng, [row + column for row in "ABC" for column in "123"])
     a, b = rng.sample(list(cells), 2)
     factor = rng.randint(2, 5)
@@ -124,10 +124,10 @@ def _table(id: str, rng: random.Random) -> Problem:
     ]
     plan = _plan(nodes, "product", "#", cells)
     question = f"Add {a} and {b}, then multiply by {factor}."
-    return Problem(id, question, plan, ("number",), lambda canvas: drawing.table(canvas, cells))
+    return DemoProblem(id, question, plan, ("number",), lambda canvas: drawing.table(canvas, cells))
 
 
-def _triangle(id: str, rng: random.Random) -> Problem:
+def _triangle(id: str, rng: random.Random) -> DemoProblem:
     lengths = _digits(rng, ["base", "height"])
     count, unit = rng.randint(2, 3), rng.choice(["cm", "mm", "m"])
     nodes: list[Node] = [
@@ -139,10 +139,10 @@ def _triangle(id: str, rng: random.Random) -> Problem:
     ]
     question = f"Lengths are in {unit}. What is the area of {count} such triangles?"
     plan = _plan(nodes, "all", f"# {unit}^2", lengths)
-    return Problem(id, question, plan, ("exact",), lambda canvas: drawing.triangle(canvas, **lengths))
+    return DemoProblem(id, question, plan, ("exact",), lambda canvas: drawing.triangle(canvas, **lengths))
 
 
-def _ring(id: str, rng: random.Random) -> Problem:
+def _ring(id: str, rng: random.Random) -> DemoProblem:
     inner, outer = sorted(rng.sample(range(1, 10), 2))
     radii = {"R": outer, "r": inner}
     nodes: list[Node] = [
@@ -156,10 +156,10 @@ def _ring(id: str, rng: random.Random) -> Problem:
                       "Find the area of the ring", "Give the area between the circles"])  # fmt: skip
     question = f"{ask} in {rng.choice(['cm', 'mm', 'm', 'in', 'ft'])}^2?"
     plan = _plan(nodes, "ring", r"#\pi", radii)
-    return Problem(id, question, plan, ("math",), lambda canvas: drawing.ring(canvas, outer, inner))
+    return DemoProblem(id, question, plan, ("math",), lambda canvas: drawing.ring(canvas, outer, inner))
 
 
-def _fraction(id: str, rng: random.Random) -> Problem:
+def _fraction(id: str, rng: random.Random) -> DemoProblem:
     parts = _digits(rng, rng.sample(list(COLORS), 2))
     a, b = rng.sample(list(parts), 2)
     nodes: list[Node] = [
@@ -170,10 +170,10 @@ def _fraction(id: str, rng: random.Random) -> Problem:
     ]
     question = rng.choice([f"What share of the pie is {a}?", f"Which fraction is {a}?"])
     plan = _plan(nodes, "share", "#", parts)
-    return Problem(id, question, plan, ("math",), lambda canvas: drawing.pie(canvas, parts))
+    return DemoProblem(id, question, plan, ("math",), lambda canvas: drawing.pie(canvas, parts))
 
 
-def _code(id: str, rng: random.Random) -> Problem:
+def _code(id: str, rng: random.Random) -> DemoProblem:
     letters = rng.choices("ACEFHKLOPQRTVWXY", [1, 1, 2, 1, 1, 1, 1, 1, 1, 3, 2, 1, 1, 2, 1, 1], k=2)
     numbers = list(_digits(rng, ["third", "fourth"]).values())
     names = ("first", "second", "third", "fourth")
@@ -190,10 +190,10 @@ def _code(id: str, rng: random.Random) -> Problem:
                            "Give the letters and the product."])  # fmt: skip
     texts = [show(sign) for sign in signs.values()]
     plan = Plan(tuple(nodes), answer, signs)
-    return Problem(id, question, plan, ("exact",), lambda canvas: drawing.plate(canvas, texts))
+    return DemoProblem(id, question, plan, ("exact",), lambda canvas: drawing.plate(canvas, texts))
 
 
-def _compare(id: str, rng: random.Random) -> Problem:
+def _compare(id: str, rng: random.Random) -> DemoProblem:
     numbers = _digits(rng, rng.sample(list(COLORS), 4))
     a, b = rng.sample(list(numbers), 2)
     factor = rng.randint(3, 9)
@@ -216,17 +216,17 @@ def _compare(id: str, rng: random.Random) -> Problem:
     listed = "\n".join(f"{letter}. {value}" for letter, value in zip(OPTION_LETTERS, options, strict=True))
     # Solutions end with the option's text, which the verifier takes for its letter: finding the letter of a number
     # in a list is more than so small a policy learns.
-    return Problem(id, f"What is {a} × {factor} − {b}?\n{listed}", bare, ("choice",),
+    return DemoProblem(id, f"What is {a} × {factor} − {b}?\n{listed}", bare, ("choice",),
                    lambda canvas: drawing.balls(canvas, numbers), options=options)  # fmt: skip
 
 
-FAMILIES: dict[str, Callable[[str, random.Random], Problem]] = {
+FAMILIES: dict[str, Callable[[str, random.Random], DemoProblem]] = {
     "bars": _bars, "shapes": _shapes, "table": _table, "triangle": _triangle, "ring": _ring,
     "compare": _compare, "fraction": _fraction, "code": _code,
 }  # fmt: skip
 
 
-def is_sound(problem: Problem, ways: tuple[Path, ...]) -> bool:
+def is_sound(problem: DemoProblem, ways: tuple[Path, ...]) -> bool:
     """No mistake may lead to the right answer: a label that says "wrong" would be refuted by luck."""
     answer = problem.plan.answer(ways[0].beliefs)
     if ways[0].probability < LEAST_PASS_RATE:
@@ -235,7 +235,7 @@ def is_sound(problem: Problem, ways: tuple[Path, ...]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def problem(id: str) -> Problem:
+def problem(id: str) -> DemoProblem:
     """The problem with this id, always the same one."""
     family, _, seed = id.partition("-")
     if family not in FAMILIES or not seed.isdecimal():
@@ -246,13 +246,13 @@ def problem(id: str) -> Problem:
             candidate = FAMILIES[family](id, rng)
             ways = tuple(paths(candidate.plan))
             if is_sound(candidate, ways):
-                return Problem(candidate.id, candidate.question, candidate.plan, candidate.verify,
+                return DemoProblem(candidate.id, candidate.question, candidate.plan, candidate.verify,
                                candidate.draw, ways, candidate.options)  # fmt: skip
         except IllFormed:
             continue
 
 
-def stream(split: str, seed: int = 0) -> Iterator[Problem]:
+def stream(split: str, seed: int = 0) -> Iterator[DemoProblem]:
     """Problems of one split without an end, the families in turn; small families repeat themselves."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")

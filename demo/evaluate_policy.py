@@ -16,16 +16,16 @@ from pathlib import Path
 
 from PIL import Image
 
-from demo.benchmark import FAMILIES, Problem, problem, problems
+from demo.benchmark import FAMILIES, DemoProblem, problem, problems
 from demo.oracle import judge_steps
 from demo.reasoning import FINAL, STEP_SEPARATOR, sample_solution
 
 # (problem, text so far) pairs and a number of draws -> for each pair, the texts and token counts of its draws
-Sampler = Callable[[Sequence[tuple[Problem, str]], int], list[list[tuple[str, int]]]]
+Sampler = Callable[[Sequence[tuple[DemoProblem, str]], int], list[list[tuple[str, int]]]]
 MARKERS = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 
 
-def is_right(found: Problem, text: str) -> bool:
+def is_right(found: DemoProblem, text: str) -> bool:
     """Does the text end with the right answer? The policy writes an answer in one way only."""
     return text.rsplit(FINAL, 1)[-1].strip() == found.written_answer and FINAL in text
 
@@ -42,7 +42,7 @@ def vote(texts: Sequence[str]) -> str:
     return texts[answers.index(winner)]
 
 
-def wrong_prefixes(found: Problem, text: str) -> tuple[list[str], str | None]:
+def wrong_prefixes(found: DemoProblem, text: str) -> tuple[list[str], str | None]:
     """The prefixes of a solution that the oracle calls wrong, and the kind of the first wrong step."""
     steps = text.split(STEP_SEPARATOR)
     judged = judge_steps(found.id, steps)
@@ -62,7 +62,7 @@ def vllm_sampler(model: Path, prompt: str, seed: int) -> Sampler:
         max_num_batched_tokens=16384, max_model_len=4096, block_size=32, gpu_memory_utilization=0.2,
     )  # fmt: skip
 
-    def sample(begun: Sequence[tuple[Problem, str]], n: int) -> list[list[tuple[str, int]]]:
+    def sample(begun: Sequence[tuple[DemoProblem, str]], n: int) -> list[list[tuple[str, int]]]:
         requests = [
             {
                 "prompt": chat_prompt(prompt.format(question=found.question), expand=False) + text,
@@ -83,7 +83,7 @@ def ideal_sampler(seed: int) -> Sampler:
     """Draws whole solutions from the generator of the training data."""
     rng = random.Random(f"ideal {seed}")
 
-    def sample(begun: Sequence[tuple[Problem, str]], n: int) -> list[list[tuple[str, int]]]:
+    def sample(begun: Sequence[tuple[DemoProblem, str]], n: int) -> list[list[tuple[str, int]]]:
         return [[(sample_solution(found.plan, rng), 0) for _ in range(n)] for found, _ in begun]
 
     return sample
@@ -98,7 +98,7 @@ class Row:
     sample: str
 
 
-def measure(found: Sequence[Problem], sample: Sampler, wrong: int, seed: int) -> list[Row]:
+def measure(found: Sequence[DemoProblem], sample: Sampler, wrong: int, seed: int) -> list[Row]:
     """All measured rows; `wrong` is how many wrong prefixes are continued (0 for none)."""
     n = 16
     draws = sample([(p, "") for p in found], n)

@@ -20,7 +20,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
 
-from demo.benchmark import Problem, stream
+from demo.benchmark import DemoProblem, stream
 from demo.drawing import Canvas
 from demo.model import (
     END,
@@ -78,7 +78,7 @@ class Lessons(IterableDataset):
         self.tokenizer, self.prompt = tokenizer, prompt
         self.batch, self.warmup, self.seed = batch, warmup, seed
 
-    def example(self, found: Problem, rng: random.Random, *, lists: bool) -> Example:
+    def example(self, found: DemoProblem, rng: random.Random, *, lists: bool) -> Example:
         """One problem as a listing or as a solution."""
         canvas = Canvas(random.Random(rng.random()))
         found.draw(canvas)
@@ -91,7 +91,7 @@ class Lessons(IterableDataset):
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         rng = random.Random(f"lessons {self.seed}")
         source = stream("train", self.seed + 1)
-        pool: list[Problem] = []
+        pool: list[DemoProblem] = []
         made = 0
         while True:
             examples = []

@@ -33,7 +33,7 @@ SCORES, LABELS = "mc_scores.jsonl", "mc_labels.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class DemoSolution:
     """A solution of a problem of the demo. `name` is the benchmark's id; `scores` are Monte Carlo scores in [0, 1]."""
 
     id: str
@@ -47,12 +47,12 @@ class Candidate:
     scores: tuple[float | None, ...]
 
 
-def published(folder: str | Path, names: Mapping[str, str]) -> Iterator[Candidate]:
+def published(folder: str | Path, names: Mapping[str, str]) -> Iterator[DemoSolution]:
     """The solutions of a published dataset; `names` maps a problem's id to the benchmark's own."""
     shards = sorted(Path(folder).glob("*.parquet"))
     for batch in ds.dataset(shards).to_batches(columns=COLUMNS, batch_size=256):
         for row in batch.to_pylist():
-            yield Candidate(
+            yield DemoSolution(
                 row["id"],
                 names[problem_of(row["id"])],
                 row["source"],
@@ -65,7 +65,7 @@ def published(folder: str | Path, names: Mapping[str, str]) -> Iterator[Candidat
             )
 
 
-def pooled(folder: str | Path, limit: int) -> Iterator[Candidate]:
+def pooled(folder: str | Path, limit: int) -> Iterator[DemoSolution]:
     """The first `limit` candidates of each problem of a pool; they have no Monte Carlo scores."""
     place = Path(folder)
     policy = json.loads((place / "pool.json").read_text())["policy_model"]
@@ -79,7 +79,7 @@ def pooled(folder: str | Path, limit: int) -> Iterator[Candidate]:
     )
     for row in candidates.to_pylist():
         problem = problems[row["problem_id"]]
-        yield Candidate(
+        yield DemoSolution(
             row["candidate_id"],
             problem["row_id"],
             problem["source"],
@@ -92,7 +92,7 @@ def pooled(folder: str | Path, limit: int) -> Iterator[Candidate]:
         )
 
 
-def write_bench(candidates: Iterable[Candidate], out: Path) -> list[tuple[str, list[Judged]]]:
+def write_bench(candidates: Iterable[DemoSolution], out: Path) -> list[tuple[str, list[Judged]]]:
     """Writes the bench and returns, for each solution, what went wrong first and its steps that have a score."""
     (out / "images").mkdir(parents=True, exist_ok=True)
     # Of other solutions, should a bench have been here.

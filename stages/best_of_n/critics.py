@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Critic:
+class CriticSpec:
     """A model on disk that judges.
 
     `fingerprint` is a hash of its files, and for a model that is no reward model also of how it is read; `outcome`
@@ -34,7 +34,7 @@ class Critic:
     like: str | None = None
 
 
-def find_critic(argument: str, like: str | None = None) -> Critic:
+def find_critic(argument: str, like: str | None = None) -> CriticSpec:
     """What `NAME=PATH` stands for, or `PATH`, whose last part is then the name. Loads no weights.
 
     Args:
@@ -55,10 +55,10 @@ def find_critic(argument: str, like: str | None = None) -> Critic:
     fingerprint = model_fingerprint(EngineConfig(model=path))
     if config.data_fingerprint == UNTRAINED:
         fingerprint += f"+{config.kind}-{config.prompt_sha}"
-    return Critic(name, path, fingerprint, config.kind == "orm", *config.bounds, own)
+    return CriticSpec(name, path, fingerprint, config.kind == "orm", *config.bounds, own)
 
 
-def load_scorer(critic: Critic) -> Scorer:
+def load_scorer(critic: CriticSpec) -> Scorer:
     """The reward model, ready to score.
 
     Raises:

@@ -51,7 +51,7 @@ PROBLEMS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class PoolCandidate:
     """One solution of a problem. `answer_group` says which candidates agree; null without an answer.
 
     Number 0 is the greedy one if the pool has one. `num_tokens` counts generated tokens.
@@ -84,7 +84,7 @@ class PoolProblem:
     policy_prompt: str
     answer: str
     images: tuple[Image, ...]
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[PoolCandidate, ...]
 
 
 class Pool:
@@ -139,11 +139,11 @@ class Pool:
         )
         return dict(zip(table["problem_id"].to_pylist(), table["source"].to_pylist(), strict=True))
 
-    def candidates(self) -> Iterator[tuple[str, list[Candidate]]]:
+    def candidates(self) -> Iterator[tuple[str, list[PoolCandidate]]]:
         """Every problem's id with its candidates; images stay on the disk."""
         rows = read_rows(self.store.path("candidates.parquet"), self.store)
         for problem_id, same in groupby(rows, key=itemgetter("problem_id")):
-            yield problem_id, [Candidate(**{**row, "steps": tuple(row["steps"])}) for row in same]
+            yield problem_id, [PoolCandidate(**{**row, "steps": tuple(row["steps"])}) for row in same]
 
     def problems(self) -> Iterator[PoolProblem]:
         """Every problem with its images and candidates."""
@@ -177,7 +177,7 @@ class ContentHash:
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
-    def add(self, problem: Mapping[str, Any], candidates: Sequence[Candidate]) -> None:
+    def add(self, problem: Mapping[str, Any], candidates: Sequence[PoolCandidate]) -> None:
         images = [hashlib.sha256(image["data"]).hexdigest() for image in problem["images"]]
         for part in ({**problem, "images": images}, *map(dataclasses.asdict, candidates)):
             self._digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode() + b"\n")
@@ -188,7 +188,7 @@ class ContentHash:
 
 
 def write_pool(
-    folder: str, items: Iterable[tuple[Mapping[str, Any], Sequence[Candidate]]], about: Mapping[str, Any]
+    folder: str, items: Iterable[tuple[Mapping[str, Any], Sequence[PoolCandidate]]], about: Mapping[str, Any]
 ) -> None:
     """Freezes rows of problems with their candidates, which come sorted by `problem_id`.
 

@@ -22,7 +22,7 @@ from pipeline.settings import Strict
 from stages.best_of_n.expected import NO_ANSWER, Floats, sizes
 from stages.best_of_n.markdown import markdown, plot
 from stages.best_of_n.methods import Case, Curve, Method, Scoring, curves, methods
-from stages.best_of_n.pool import Candidate, Pool
+from stages.best_of_n.pool import Pool, PoolCandidate
 from stages.best_of_n.scores import CriticScores, read_scores
 from stages.best_of_n.summary import summarise
 from stages.best_of_n.weights import vote_weight
@@ -117,7 +117,7 @@ def _scorings(critics: Sequence[CriticScores]) -> list[Scoring]:
     return [(critic.name, name) for critic in critics for name in ([""] if critic.outcome else AGGREGATORS)]
 
 
-def _case(source: str, candidates: Sequence[Candidate], critics: Sequence[CriticScores], voting: str) -> Case:
+def _case(source: str, candidates: Sequence[PoolCandidate], critics: Sequence[CriticScores], voting: str) -> Case:
     scores: dict[Scoring, Floats] = {}
     weights: dict[Scoring, Floats] = {}
     for critic in critics:

@@ -25,7 +25,7 @@ from pipeline.store import Store, beside
 from stages.annotate.complete import complete_ledger
 from stages.annotate.settings_lock import read_templates
 from stages.best_of_n.answers import group_answers
-from stages.best_of_n.pool import PROBLEMS_AT_ONCE, Candidate, Pool, batched, read_rows, write_pool
+from stages.best_of_n.pool import PROBLEMS_AT_ONCE, Pool, PoolCandidate, batched, read_rows, write_pool
 from stages.verify import VerifierPool
 from stages.verify.notation import plain
 
@@ -121,7 +121,7 @@ def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any
 
 def _items(
     store: Store, verifier: VerifierPool, failed: Counter[str]
-) -> Iterator[tuple[dict[str, Any], list[Candidate]]]:
+) -> Iterator[tuple[dict[str, Any], list[PoolCandidate]]]:
     """Every problem in order of its id, with its candidates; failed ones are counted instead."""
     ledger = _Ledger(store)
     loop = asyncio.new_event_loop()
@@ -136,7 +136,7 @@ def _items(
 
 async def _with_candidates(
     found: list[tuple[dict[str, Any], dict[str, Any]]], verifier: VerifierPool
-) -> list[tuple[dict[str, Any], list[Candidate]]]:
+) -> list[tuple[dict[str, Any], list[PoolCandidate]]]:
     own = await asyncio.gather(*(_candidates(problem, row["solutions"], verifier) for problem, row in found))
     return [
         ({**problem, "policy_prompt": row["prompt"]}, candidates)
@@ -146,7 +146,7 @@ async def _with_candidates(
 
 async def _candidates(
     problem: Mapping[str, Any], solutions: list[dict[str, Any]], verifier: VerifierPool
-) -> list[Candidate]:
+) -> list[PoolCandidate]:
     async def equal(first: str, second: str) -> bool:
         verdict = await verifier.verify(
             first, f"Final answer: {second}", problem["verify"], problem["options"], problem["question"]
@@ -157,7 +157,7 @@ async def _candidates(
     voted = [s["verdict"]["answer"] if s["verdict"]["status"] != "truncated" else None for s in solutions]
     groups = await group_answers(voted, plain, equal)
     return [
-        Candidate(
+        PoolCandidate(
             problem["problem_id"],
             number,
             solution["solution_id"],

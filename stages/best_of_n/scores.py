@@ -22,9 +22,9 @@ from tqdm import tqdm
 from pipeline import origin
 from pipeline.errors import RowError, UserError
 from pipeline.store import Store, full
-from stages.best_of_n.critics import Critic, find_critic, load_scorer
+from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
 from stages.best_of_n.parts import done_problems, read_parts, write_part
-from stages.best_of_n.pool import Candidate, Pool, PoolProblem, batched
+from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, batched
 
 if TYPE_CHECKING:
     from stages.reward.model import Scorer
@@ -43,7 +43,7 @@ PROBLEMS_OF_A_PART = 16
 
 
 def score_pool(
-    folder: str, critics: Sequence[str], load: Callable[[Critic], Scorer] = load_scorer, like: str | None = None
+    folder: str, critics: Sequence[str], load: Callable[[CriticSpec], Scorer] = load_scorer, like: str | None = None
 ) -> None:
     """`visualprm bon score POOL CRITIC…`: one critic after the other, each from where it stands.
 
@@ -70,7 +70,7 @@ def score_pool(
             print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
 
 
-def _begin(store: Store, pool: Pool, critic: Critic) -> None:
+def _begin(store: Store, pool: Pool, critic: CriticSpec) -> None:
     """Ties a critic's folder to the pool and the model, or compares it with them.
 
     Where the same folder now holds another model, trained again, the old one's scores are of a model that is gone:
@@ -117,7 +117,7 @@ def _about(store: Store, pool: Pool) -> dict[str, Any] | None:
     return held
 
 
-def _score_rest(store: Store, pool: Pool, critic: Critic, scorer: Scorer, done: set[str], left: int) -> None:
+def _score_rest(store: Store, pool: Pool, critic: CriticSpec, scorer: Scorer, done: set[str], left: int) -> None:
     pending = (problem for problem in pool.problems() if problem.problem_id not in done)
     with tqdm(total=left, unit="problem", desc=critic.name, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         for chunk in batched(pending, PROBLEMS_OF_A_PART):
@@ -128,11 +128,11 @@ def _score_rest(store: Store, pool: Pool, critic: Critic, scorer: Scorer, done: 
 
 def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: bool) -> list[dict[str, Any]]:
     """A row for every distinct response of each problem. All go to the scorer at once: it knows how to batch."""
-    from stages.reward.model import Candidate as Request
+    from stages.reward.model import Candidate
 
     firsts = [(problem, first) for problem in problems for first in _distinct(problem.candidates)]
     requests = [
-        Request(problem.question, tuple(image.data for image in problem.images), first.steps)
+        Candidate(problem.question, tuple(image.data for image in problem.images), first.steps)
         for problem, first in firsts
     ]
     return [
@@ -141,7 +141,7 @@ def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: boo
     ]
 
 
-def _row(first: Candidate, found: Sequence[float] | RowError, wanted: int) -> dict[str, Any]:
+def _row(first: PoolCandidate, found: Sequence[float] | RowError, wanted: int) -> dict[str, Any]:
     row = {"problem_id": first.problem_id, "candidate": first.candidate, "scores": None, "error": None}
     if isinstance(found, RowError):
         return {**row, "error": str(found)}
@@ -153,12 +153,12 @@ def _row(first: Candidate, found: Sequence[float] | RowError, wanted: int) -> di
     return {**row, "scores": list(map(float, found))}
 
 
-def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _distinct(candidates: Sequence[PoolCandidate]) -> list[PoolCandidate]:
     """The first candidate of every response."""
     return list({_key(candidate): candidate for candidate in reversed(candidates)}.values())
 
 
-def _key(candidate: Candidate) -> tuple[str, ...]:
+def _key(candidate: PoolCandidate) -> tuple[str, ...]:
     return (candidate.text, *candidate.steps)
 
 
@@ -177,7 +177,7 @@ class CriticScores:
     errors: Counter[str]
     rows: dict[str, dict[int, list[float] | None]] = field(repr=False)
 
-    def of(self, candidates: Sequence[Candidate]) -> list[list[float] | None]:
+    def of(self, candidates: Sequence[PoolCandidate]) -> list[list[float] | None]:
         """The scores of one problem's candidates, in their order."""
         own = self.rows[candidates[0].problem_id]
         known = {_key(candidates[number]): scores for number, scores in own.items()}

@@ -30,7 +30,7 @@ from stages.annotate.sample import Template, chat_prompt
 from stages.annotate.settings_lock import read_templates
 from stages.best_of_n.beams import search
 from stages.best_of_n.compare import bootstrap
-from stages.best_of_n.critics import Critic, find_critic, load_scorer
+from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import batched
 from stages.load.problems import keep_rejected, read_sources
@@ -94,7 +94,7 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
         print(_summary(store, settings))
 
 
-def _begin(store: Store, config: RunConfig, model: str, critic: Critic, settings: SearchSettings) -> None:
+def _begin(store: Store, config: RunConfig, model: str, critic: CriticSpec, settings: SearchSettings) -> None:
     parts = [ledger_view(config), model, critic.fingerprint, settings.model_dump()]
     wanted = {"made_from": origin.digest(parts)}
     mend = "name another folder by --out"
@@ -118,7 +118,7 @@ async def _search_all(
     problems: Sequence[Problem],
     templates: dict[str, Template],
     model: str,
-    critic: Critic,
+    critic: CriticSpec,
     config: RunConfig,
     settings: SearchSettings,
 ) -> None:

@@ -30,7 +30,7 @@ ROW_FILES = (".jsonl", ".json")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class BenchSample:
     """One labelled solution. `labels`: 1 right, -1 wrong, 0 without a label. `images` are names in the bench."""
 
     sample_id: str
@@ -52,11 +52,11 @@ class Bench:
     """The samples, the rows that can't be used, and where the images are."""
 
     path: Path
-    samples: list[Sample]
+    samples: list[BenchSample]
     rejected: list[Rejected]
     images: Images
 
-    def item(self, sample: Sample) -> Item:
+    def item(self, sample: BenchSample) -> Item:
         """What a critic sees of a sample; its images as they are stored.
 
         Raises:
@@ -147,7 +147,7 @@ def read_bench(path: str | Path) -> Bench:
             f"{path}: no bench there: give a folder with test.jsonl (or ProcessBench's .json files), or a file"
         )
     images = Images(files[0].parent)
-    samples: list[Sample] = []
+    samples: list[BenchSample] = []
     rejected: list[Rejected] = []
     seen: Counter[str] = Counter()
     for file in files:
@@ -191,7 +191,7 @@ def _rows(file: Path) -> Iterator[Any]:
                 yield RowError("not_json", str(error))
 
 
-def _sample(row: Any, file: str, images: Images) -> Sample:
+def _sample(row: Any, file: str, images: Images) -> BenchSample:
     if isinstance(row, RowError):
         raise row
     if not isinstance(row, Mapping):
@@ -204,7 +204,7 @@ def _sample(row: Any, file: str, images: Images) -> Sample:
     raise RowError("unknown_layout", f"keys {', '.join(sorted(row))}")
 
 
-def _visual(row: Mapping[str, Any], response: Mapping[str, Any], images: Images) -> Sample:
+def _visual(row: Mapping[str, Any], response: Mapping[str, Any], images: Images) -> BenchSample:
     steps, labels = _texts(response.get("steps")), response.get("process_correctness")
     if not isinstance(labels, list) or len(labels) != len(steps):
         raise RowError("labels_do_not_match", f"{len(steps)} steps")
@@ -219,10 +219,10 @@ def _visual(row: Mapping[str, Any], response: Mapping[str, Any], images: Images)
     question = _text_of(row, "question")
     source, policy = str(row.get("data_source") or "all"), str(row.get("policy_model") or "unknown")
     sample_id = str(row.get("id") or _hash(source, policy, question, names, steps))
-    return Sample(sample_id, source, policy, question, names, steps, tuple(labels))
+    return BenchSample(sample_id, source, policy, question, names, steps, tuple(labels))
 
 
-def _text(row: Mapping[str, Any], source: str) -> Sample:
+def _text(row: Mapping[str, Any], source: str) -> BenchSample:
     steps, label = _texts(row["steps"]), row["label"]
     if isinstance(label, bool) or not isinstance(label, int) or not -1 <= label < len(steps):
         raise RowError("unknown_label", f"{label!r}: give -1 or the index of a step, below {len(steps)}")
@@ -230,7 +230,7 @@ def _text(row: Mapping[str, Any], source: str) -> Sample:
     labels = tuple(1 if index < first else -1 if index == first else 0 for index in range(len(steps)))
     question, policy = _text_of(row, "problem"), str(row.get("generator") or "unknown")
     sample_id = str(row.get("id") or _hash(source, policy, question, (), steps))
-    return Sample(sample_id, source, policy, question, (), steps, labels)
+    return BenchSample(sample_id, source, policy, question, (), steps, labels)
 
 
 def _texts(steps: Any) -> tuple[str, ...]:

@@ -7,14 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from stages import metrics
-from stages.evaluate.bench import Sample
+from stages.evaluate.bench import BenchSample
 from stages.evaluate.critic import Scores
 from stages.evaluate.report import Json, prepare, with_interval
 from stages.evaluate.threshold import Rule
 
 
 def compare(
-    samples: Sequence[Sample], first: Sequence[Scores], second: Sequence[Scores], rule: Rule, resamples: int, seed: int
+    samples: Sequence[BenchSample],
+    first: Sequence[Scores],
+    second: Sequence[Scores],
+    rule: Rule,
+    resamples: int,
+    seed: int,
 ) -> Json:
     """First minus second, over the steps that both scored, with paired bootstrap intervals over problems.
 

@@ -13,16 +13,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
-from stages.evaluate.bench import Sample
+from stages.evaluate.bench import BenchSample
 from stages.evaluate.critic import Scores
 
 
-def to_lines(samples: Sequence[Sample], scores: Sequence[Scores]) -> str:
+def to_lines(samples: Sequence[BenchSample], scores: Sequence[Scores]) -> str:
     rows = ({"id": sample.sample_id, "scores": of_one} for sample, of_one in zip(samples, scores, strict=True))
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def read_scores(path: Path, samples: Iterable[Sample]) -> list[Scores]:
+def read_scores(path: Path, samples: Iterable[BenchSample]) -> list[Scores]:
     """The recorded scores of each sample; a sample that the file leaves out has none.
 
     Raises:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from stages import metrics
-from stages.evaluate.bench import Sample
+from stages.evaluate.bench import BenchSample
 from stages.evaluate.critic import Scores
 from stages.evaluate.threshold import Rule, is_for_tuning
 from stages.metrics import Bools, Floats, Ints, Steps
@@ -31,13 +31,13 @@ CURVE_POINTS = 201
 class Prepared:
     """What a report is about: the samples that the threshold was not tuned on, and the threshold."""
 
-    kept: list[tuple[Sample, Scores]]
+    kept: list[tuple[BenchSample, Scores]]
     columns: Steps
     threshold: float
     tuned_on: int
 
 
-def prepare(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule) -> Prepared:
+def prepare(samples: Sequence[BenchSample], scores: Sequence[Scores], rule: Rule) -> Prepared:
     """Follows the rule for the threshold.
 
     Raises:
@@ -55,7 +55,7 @@ def prepare(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule) -> 
     return Prepared(kept, columns, _threshold(rule, columns, _columns(tuning)), len(tuning))
 
 
-def build(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule, resamples: int, seed: int) -> Json:
+def build(samples: Sequence[BenchSample], scores: Sequence[Scores], rule: Rule, resamples: int, seed: int) -> Json:
     """The report; with a tuned threshold, of the samples that it was not tuned on.
 
     Raises:
@@ -108,7 +108,7 @@ def _threshold_text(rule: Rule, threshold: float, tuned_on: int, total: int) -> 
     return f"{says}, fixed beforehand"
 
 
-def _columns(pairs: Sequence[tuple[Sample, Scores]]) -> Steps:
+def _columns(pairs: Sequence[tuple[BenchSample, Scores]]) -> Steps:
     """The steps that have a label and a score."""
     rows = [
         (index, position, label == 1, score)
@@ -125,7 +125,7 @@ def _columns(pairs: Sequence[tuple[Sample, Scores]]) -> Steps:
     )
 
 
-def _step_counts(pairs: Sequence[tuple[Sample, Scores]]) -> Json:
+def _step_counts(pairs: Sequence[tuple[BenchSample, Scores]]) -> Json:
     labels = [label for sample, _ in pairs for label in sample.labels]
     missing = sum(
         label != 0 and score is None
@@ -145,7 +145,9 @@ def _step_counts(pairs: Sequence[tuple[Sample, Scores]]) -> Json:
 class _Measured:
     """Decisions at one threshold, and the bootstrap weights that every number shares."""
 
-    def __init__(self, samples: Sequence[Sample], steps: Steps, threshold: float, resamples: int, seed: int) -> None:
+    def __init__(
+        self, samples: Sequence[BenchSample], steps: Steps, threshold: float, resamples: int, seed: int
+    ) -> None:
         self._samples, self._steps, self._threshold = samples, steps, threshold
         problems = [sample.problem for sample in samples]
         _, self._problem = np.unique(problems, return_inverse=True)

@@ -23,7 +23,7 @@ from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import RowError, UserError
 from pipeline.store import one_line_io_errors
 from stages.evaluate import plots, recorded, table
-from stages.evaluate.bench import Bench, Sample, read_bench
+from stages.evaluate.bench import Bench, BenchSample, read_bench
 from stages.evaluate.compare import compare
 from stages.evaluate.critic import Critic, Item, Judged
 from stages.evaluate.open_critic import CriticConfig, open_critic, read_prompt
@@ -135,7 +135,7 @@ def score_bench(bench: Bench, critic: Critic, log: ScoreLog) -> None:
             bar.update(len(batch))
 
 
-def _score_batch(bench: Bench, batch: Sequence[Sample], critic: Critic) -> list[Judged]:
+def _score_batch(bench: Bench, batch: Sequence[BenchSample], critic: Critic) -> list[Judged]:
     """Identical solutions are judged once."""
     items = [_item(bench, sample) for sample in batch]
     distinct = list(dict.fromkeys(item for item in items if isinstance(item, Item)))
@@ -152,7 +152,7 @@ def _score_batch(bench: Bench, batch: Sequence[Sample], critic: Critic) -> list[
     return judged
 
 
-def _item(bench: Bench, sample: Sample) -> Item | str:
+def _item(bench: Bench, sample: BenchSample) -> Item | str:
     """What the critic sees, its images as a dataset's would be; or the reason why there is nothing to see."""
     try:
         item = bench.item(sample)

@@ -83,7 +83,7 @@ class Health(Strict):
     waiting: int
 
 
-class Problem(Strict):
+class Refusal(Strict):
     """Why a request was refused: a short key that programs can match, and a sentence."""
 
     error: str
@@ -142,7 +142,7 @@ def create_app(scorer: Scorer, limits: Limits | None = None) -> FastAPI:
 
     app = FastAPI(title="visualprm", description="Scores for the steps of a solution.", lifespan=lifespan)
     app.add_middleware(BodyLimit, most=limits.body_bytes)
-    refusals: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (413, 422, 503)}
+    refusals: dict[int | str, dict[str, Any]] = {code: {"model": Refusal} for code in (413, 422, 503)}
 
     @app.exception_handler(RowError)
     async def refuse(_: Request, error: Exception) -> JSONResponse:
@@ -206,7 +206,7 @@ def serve(scorer: Scorer, host: str, port: int) -> None:
 
 
 def problem(status: int, error: str, detail: str) -> JSONResponse:
-    return JSONResponse(Problem(error=error, detail=detail).model_dump(), status_code=status)
+    return JSONResponse(Refusal(error=error, detail=detail).model_dump(), status_code=status)
 
 
 class BodyLimit:

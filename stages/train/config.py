@@ -139,7 +139,7 @@ class CheckConfig(Strict):
     """Where metrics go; null for TensorBoard, and W&B where it is installed."""
 
 
-class RayConfig(Strict):
+class RayTrainConfig(Strict):
     """Ray Train; with one worker training runs in this process, without Ray."""
 
     workers: int = Field(default=1, ge=1)
@@ -169,7 +169,7 @@ class TrainConfig(Strict):
     model: ModelConfig
     optim: OptimConfig = OptimConfig()
     check: CheckConfig = CheckConfig()
-    ray: RayConfig = RayConfig()
+    ray: RayTrainConfig = RayTrainConfig()
 
     @model_validator(mode="before")
     @classmethod

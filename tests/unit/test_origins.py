@@ -14,7 +14,7 @@ from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.store import Store
 from stages.annotate.settings_lock import lock_settings
-from stages.best_of_n.critics import Critic
+from stages.best_of_n.critics import CriticSpec
 from stages.best_of_n.scores import _begin as begin_scores
 from stages.best_of_n.search import SearchSettings
 from stages.best_of_n.search import _begin as begin_search
@@ -70,14 +70,14 @@ def test_a_training(tmp_path: Path, lacks: str | None) -> None:
 def test_scores_of_a_pool(tmp_path: Path) -> None:
     store, pool = old(tmp_path, "critic.json"), Held("abc" * 20)
     (tmp_path / "parts").mkdir()
-    begin_scores(store, pool, Critic("prm", "/m/prm", "prm@1", False, 0.0, 1.0))  # type: ignore[arg-type]
+    begin_scores(store, pool, CriticSpec("prm", "/m/prm", "prm@1", False, 0.0, 1.0))  # type: ignore[arg-type]
     assert (tmp_path / "parts").is_dir()
     with pytest.raises(
         UserError, match=r"another model: path \(/m/prm, now /m/new\): give it another name by NAME=PATH"
     ):
-        begin_scores(store, pool, Critic("prm", "/m/new", "prm@2", False, 0.0, 1.0))  # type: ignore[arg-type]
+        begin_scores(store, pool, CriticSpec("prm", "/m/new", "prm@2", False, 0.0, 1.0))  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"scores of another pool: pool \(abc\w+\.\.\., now 0\): remove that folder"):
-        begin_scores(store, Held("0"), Critic("prm", "/m/prm", "prm@1", False, 0.0, 1.0))  # type: ignore[arg-type]
+        begin_scores(store, Held("0"), CriticSpec("prm", "/m/prm", "prm@1", False, 0.0, 1.0))  # type: ignore[arg-type]
 
 
 class Held:
@@ -88,7 +88,7 @@ class Held:
 
 
 def test_a_search(tmp_path: Path) -> None:
-    store, critic = old(tmp_path, "search.json"), Critic("prm", "/m/prm", "prm@1", False, 0.0, 1.0)
+    store, critic = old(tmp_path, "search.json"), CriticSpec("prm", "/m/prm", "prm@1", False, 0.0, 1.0)
     begin_search(store, run_config(), "model@1", critic, SearchSettings())
     with pytest.raises(
         UserError, match=r"holds a search with other settings or models: .*: name another folder by --out"

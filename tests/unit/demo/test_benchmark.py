@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 from PIL import Image
 
-from demo.benchmark import FAMILIES, LEAST_PASS_RATE, SPLITS, Problem, is_sound, problem, problems, stream
+from demo.benchmark import FAMILIES, LEAST_PASS_RATE, SPLITS, DemoProblem, is_sound, problem, problems, stream
 from demo.reasoning import MISMULTIPLIED, MISREAD, Op, Plan, Read, paths, show
 from pipeline.records import asked
 
@@ -56,12 +56,12 @@ def test_no_mistake_leads_to_the_right_answer() -> None:
 def test_a_problem_whose_mistakes_cancel_is_refused() -> None:
     nodes = (Read("a", 8, (3, 0.1)), Read("b", 1, (6, 0.1)), Op("sum", "a", "+", "b"))
     plan = Plan(nodes, lambda beliefs: show(beliefs["sum"]), {"a": 8, "b": 1})
-    assert not is_sound(Problem("bars-0", "?", plan, ("number",), lambda canvas: None), tuple(paths(plan)))
+    assert not is_sound(DemoProblem("bars-0", "?", plan, ("number",), lambda canvas: None), tuple(paths(plan)))
 
 
 def test_a_problem_that_is_hardly_ever_solved_is_refused() -> None:
     plan = Plan((Read("a", 8, (3, 0.9)),), lambda beliefs: show(beliefs["a"]), {"a": 8})
-    assert not is_sound(Problem("bars-0", "?", plan, ("number",), lambda canvas: None), tuple(paths(plan)))
+    assert not is_sound(DemoProblem("bars-0", "?", plan, ("number",), lambda canvas: None), tuple(paths(plan)))
 
 
 def test_misreadings_go_one_way() -> None:

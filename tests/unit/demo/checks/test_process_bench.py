@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from demo.benchmark import problem
-from demo.checks.process_bench import Candidate, error_table, pooled, write_bench
+from demo.checks.process_bench import DemoSolution, error_table, pooled, write_bench
 from demo.reasoning import STEP_SEPARATOR, write
 from stages.evaluate.bench import read_bench
 from stages.evaluate.recorded import read_scores
@@ -16,7 +16,7 @@ from stages.evaluate.recorded import read_scores
 NAMES = ("bars-1", "shapes-2", "compare-3", "bars-2")
 
 
-def candidates() -> list[Candidate]:
+def candidates() -> list[DemoSolution]:
     """Every way of the ideal policy through a few problems, with scores that are right but for the first step."""
     found = []
     for name in NAMES:
@@ -27,7 +27,7 @@ def candidates() -> list[Candidate]:
             first = keys.index(path.mistakes[0]) if path.mistakes else len(steps)
             scores = tuple(float(k < first) if k else 0.0 for k in range(len(steps)))
             found.append(
-                Candidate(f"{name}/s{number}", name, f"demo/{one.family}", one.question, one.answer, one.image(), "demo",
+                DemoSolution(f"{name}/s{number}", name, f"demo/{one.family}", one.question, one.answer, one.image(), "demo",
                           tuple(steps), scores)
             )  # fmt: skip
     return found

@@ -14,13 +14,13 @@ import pytest
 
 from pipeline.errors import RowError, UserError
 from pipeline.records import Image, Problem, VerdictStatus, problem_row
-from stages.best_of_n.critics import Critic, find_critic
+from stages.best_of_n.critics import CriticSpec, find_critic
 from stages.best_of_n.expected import best_of, pass_at
-from stages.best_of_n.pool import Candidate, Pool, PoolProblem, write_pool
+from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, write_pool
 from stages.best_of_n.report import ReportSettings, build_report, report_pool
 from stages.best_of_n.scores import read_scores, score_pool, score_problems
 from stages.reward.config import PrmConfig
-from stages.reward.model import Candidate as Request
+from stages.reward.model import Candidate
 from tests.families import POLICY
 
 ABOUT = {
@@ -32,12 +32,12 @@ ABOUT = {
 }
 
 
-def candidate(problem: int, number: int, text: str) -> Candidate:
+def candidate(problem: int, number: int, text: str) -> PoolCandidate:
     status: VerdictStatus = "correct" if text.endswith("4") else "incorrect"
     steps = tuple(text.split("\n\n"))
     group = {"4": 0, "7": 1}.get(text[-1:])
     name = f"p{problem}"
-    return Candidate(name, number, f"{name}/k/s{number}", text, steps, text[-1:], status, group, number, "stop", 3)
+    return PoolCandidate(name, number, f"{name}/k/s{number}", text, steps, text[-1:], status, group, number, "stop", 3)
 
 
 TEXTS = ["good\n\n4", "bad\n\n7", "bad\n\n7", "good\n\nso\n\n4"]
@@ -52,14 +52,14 @@ def make(folder: Path, problems: int = 40, texts: list[str] = TEXTS) -> Path:
             )
             row = {**problem_row(problem), "policy_prompt": "Q!"}
             own = [candidate(number, k, texts[(k + number) % len(texts)]) for k in range(4)]
-            yield row, [Candidate(**{**vars_of(c), "problem_id": problem.problem_id}) for c in own]
+            yield row, [PoolCandidate(**{**vars_of(c), "problem_id": problem.problem_id}) for c in own]
 
     write_pool(str(folder), items(), ABOUT)
     return folder
 
 
-def vars_of(item: Candidate) -> dict:
-    return {name: getattr(item, name) for name in Candidate.__slots__}
+def vars_of(item: PoolCandidate) -> dict:
+    return {name: getattr(item, name) for name in PoolCandidate.__slots__}
 
 
 class Judge:
@@ -68,14 +68,14 @@ class Judge:
     name = "judge"
 
     def __init__(self, stop_after: int = 10**9, kind: Literal["prm", "orm"] = "prm") -> None:
-        self.asked: list[Request] = []
+        self.asked: list[Candidate] = []
         self.stop_after = stop_after
         self.config = config(kind)
 
-    def score_many(self, candidates: Sequence[Request]) -> list[list[float] | RowError]:
+    def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
         return list(map(self.score, candidates))
 
-    def score(self, request: Request) -> list[float] | RowError:
+    def score(self, request: Candidate) -> list[float] | RowError:
         if len(self.asked) >= self.stop_after:
             raise KeyboardInterrupt
         self.asked.append(request)
@@ -94,7 +94,7 @@ def critic(folder: Path, kind: Literal["prm", "orm"] = "prm") -> str:
     return str(folder)
 
 
-def judge_of(critic: Critic) -> Judge:
+def judge_of(critic: CriticSpec) -> Judge:
     return Judge(kind=PrmConfig.load(Path(critic.path)).kind)
 
 
@@ -174,7 +174,7 @@ def test_a_stopped_scoring_goes_on_and_equal_responses_are_scored_once(tmp_path:
     _, candidates = next(Pool(str(folder)).candidates())
     assert scores.of(candidates) == [[0.9, 0.3], [0.3, 0.3], [0.3, 0.3], [0.9, 0.3, 0.3]]
 
-    def unneeded(critic: Critic) -> Judge:
+    def unneeded(critic: CriticSpec) -> Judge:
         raise AssertionError("all is scored")
 
     score_pool(str(folder), [prm], unneeded)
@@ -245,7 +245,7 @@ def test_a_base_model_is_read_as_the_reward_model_it_is_beside(tmp_path: Path) -
 
 def test_an_advantage_critic_votes_with_weights_of_at_least_0(tmp_path: Path) -> None:
     class Advantage(Judge):
-        def score(self, request: Request) -> list[float] | RowError:
+        def score(self, request: Candidate) -> list[float] | RowError:
             return [-0.5 for _ in request.steps]
 
     texts = ["bad\n\n4", "bad\n\n4", "bad\n\n4", "bad\n\n7"]
@@ -264,7 +264,7 @@ def test_an_advantage_critic_votes_with_weights_of_at_least_0(tmp_path: Path) ->
 
 def test_what_a_critic_refuses_has_no_score_and_a_reason(tmp_path: Path) -> None:
     class Refusing(Judge):
-        def score(self, request: Request) -> list[float] | RowError:
+        def score(self, request: Candidate) -> list[float] | RowError:
             if "so" in request.steps:
                 return RowError("too_long", "9 tokens")
             return [float("nan")] * 2 if request.steps[0] == "bad" else super().score(request)

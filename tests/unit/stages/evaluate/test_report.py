@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from stages.evaluate import plots, table
-from stages.evaluate.bench import Sample
+from stages.evaluate.bench import BenchSample
 from stages.evaluate.critic import Scores
 from stages.evaluate.paper import VISUAL_PROCESS_BENCH
 from stages.evaluate.report import Json, build
@@ -30,15 +30,17 @@ PUBLISHED = {
 HALF = Rule("fixed", 0.5)
 
 
-def sample(labels: Sequence[int], source: str = "s", policy: str = "p", question: str = "q", name: str = "") -> Sample:
-    return Sample(name, source, policy, question, (), tuple("step" for _ in labels), tuple(labels))
+def sample(
+    labels: Sequence[int], source: str = "s", policy: str = "p", question: str = "q", name: str = ""
+) -> BenchSample:
+    return BenchSample(name, source, policy, question, (), tuple("step" for _ in labels), tuple(labels))
 
 
-def report(samples: Sequence[Sample], scores: Sequence[Scores], rule: Rule = HALF, resamples: int = 20) -> Json:
+def report(samples: Sequence[BenchSample], scores: Sequence[Scores], rule: Rule = HALF, resamples: int = 20) -> Json:
     return {**build(samples, scores, rule, resamples, 0), "rejected": {}, "failures": {}}
 
 
-def noisy(count: int, seed: int = 0) -> tuple[list[Sample], list[Scores]]:
+def noisy(count: int, seed: int = 0) -> tuple[list[BenchSample], list[Scores]]:
     """Samples of two sources and a critic that is right more often than not."""
     rng = np.random.default_rng(seed)
     samples = [
@@ -48,7 +50,7 @@ def noisy(count: int, seed: int = 0) -> tuple[list[Sample], list[Scores]]:
     return samples, [list(row) for row in scores]
 
 
-def published_bench() -> list[Sample]:
+def published_bench() -> list[BenchSample]:
     return [
         sample([1] * right + [-1] * wrong, source, question=source) for source, (right, wrong, _) in PUBLISHED.items()
     ]
