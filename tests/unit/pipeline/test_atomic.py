@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from pyarrow import fs
 
 from pipeline import atomic
+from tests.places import ROOT
 
 LOCAL = atomic.LOCAL
 
@@ -196,3 +198,16 @@ def test_a_relative_path_is_below_the_working_directory(tmp_path: Path, monkeypa
     with atomic.new_folder("d") as folder:
         Path(folder, "y").write_text("2")
     assert tree(tmp_path) == {"x": b"1", "d/y": b"2"}
+
+
+@pytest.mark.parametrize("top", ["pipeline", "stages"])
+def test_nobody_renames_or_opens_streams_on_his_own(top: str) -> None:
+    own = re.compile(r"os\.(replace|rename|fsync)|\.rename\(|open_output_stream")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / top).rglob("*.py"))
+        if path != Path(atomic.__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if own.search(line)
+    ]
+    assert not found, f"{found}: write through pipeline/atomic.py, which forces it to the disk first"
