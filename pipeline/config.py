@@ -6,14 +6,15 @@ ledger holds: a run directory accepts only configurations that agree on them.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.records import GoldReading, Mode, OverlapKind
-from pipeline.settings import Strict, load_settings, parse_settings
+from pipeline.settings import Strict, load_settings, only_if_set, parse_settings
 from pipeline.source_groups import expand_sources
 
 LEDGER_FREE = (
@@ -40,22 +41,66 @@ FREE_ARGS = (
 )
 """Of `engine.args`: what fits the engine to its machine and is no part of what it draws. May change likewise."""
 
+Place = str | tuple[str, ...]
+"""A place in a row, or several."""
+
 
 class Fields(Strict):
-    """The names that a source's rows use for ours."""
+    """Where a source's rows hold what we need.
+
+    Each is a column (`query`), a path (`json.question`, `turns.0.value`, `turns.role=user.content`, `choices.*.text`) or a
+    text with such places in braces (`{split}/{image_id:012d}.jpg`). Rows of objects have their key as `_key`, rows of
+    several files their file's folder and name as `_folder` and `_stem`.
+    """
 
     id: str = "id"
     """The row's name in its source; without one, the row number serves."""
-    question: str = "question"
-    """The question; every `<image>` in it stands for one image."""
+    question: Place = "question"
+    """The question; every `<image>` in it stands for one image. Of several places, those that hold text, a line each."""
     answer: str = "answer"
     """The right answer."""
-    image: str = "image"
-    """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these."""
-    options: str | None = "options"
-    """The options of a multiple choice, A first: texts or pictures; `null` if the policy is to see none."""
+    image: Place = "image"
+    """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these. Of several places, those
+    that hold something."""
+    options: Place | None = "options"
+    """The options of a multiple choice, A first: texts or pictures; several places hold one each; `null` if the policy is
+    to see none."""
     source: str | None = None
     """A name that refines the source's, for a source with parts."""
+
+    @field_validator("id", "question", "answer", "image", "options", "source")
+    @classmethod
+    def _readable(cls, value: Place | None) -> Place | None:
+        for place in (value,) if isinstance(value, str) else value or ():
+            check_place(place)
+        return value
+
+
+class JoinConfig(Strict):
+    """A second file, each row of which belongs to the row of the source that has the same key."""
+
+    path: str
+    """A file, or a pattern that fits several."""
+    by: str | dict[str, str]
+    """The column that both have (`question_id`), or both names: `{image_id: id}`, the source's first."""
+    rows: str | None = None
+    """Where the file holds its rows, as the source's `rows`."""
+    members: str | None = None
+    """Which members of an archive are read, as the source's `members`."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> JoinConfig:
+        if isinstance(self.by, dict) and len(self.by) != 1:
+            raise ValueError("`by` is one column, or one pair of columns")
+        return self
+
+    @property
+    def own_key(self) -> str:
+        return self.by if isinstance(self.by, str) else next(iter(self.by))
+
+    @property
+    def other_key(self) -> str:
+        return self.by if isinstance(self.by, str) else next(iter(self.by.values()))
 
 
 class AtLeast(Strict):
@@ -71,7 +116,8 @@ class SourceConfig(Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_./-]*$")
     """The name in the `source` column."""
     path: str | None = None
-    """A `.jsonl`, `.json`, `.parquet` or `.csv` file."""
+    """A `.jsonl`, `.json`, `.parquet`, `.csv` or `.tsv` file, a `.tar` of WebDataset samples, any of them packed (`.gz`);
+    a `.zip` of such files; or a pattern that fits several (`train/**/data.json`)."""
     function: str | None = None
     """`module:function`, which yields a dict for every problem."""
     dataset: str | None = None
@@ -86,6 +132,19 @@ class SourceConfig(Strict):
     """The folder, `.zip` or `.tar` file that image paths are relative to; the rows' own folder by default."""
     fields: Fields = Fields()
     """The field map."""
+    rows: str | None = only_if_set()
+    """Where a JSON value holds the rows: a key (`questions`), `*` for every value of an object or list, a path of these
+    (`data.*.qas`), `.` for the value itself. By default it is a list, or has one as `data`."""
+    members: str | None = only_if_set()
+    """Which members of an archive hold rows (`*/data.json`); by default all whose ending tells so."""
+    join: dict[str, JoinConfig] | None = only_if_set()
+    """Other files by name; each row gets its partner as a column of that name (`fields: {answer: gold.answer}`)."""
+    borrow_images: str | None = only_if_set()
+    """The column by which a row's image may name another row, whose picture is meant."""
+    separator: str | None = only_if_set()
+    """What stands between the items of lists that are plain text, in options and images (`cat|dog`)."""
+    booleans: tuple[str, str] | None = only_if_set()
+    """What true and false mean as answers, such as `[Yes, No]`."""
     verify: tuple[Mode, ...] = ("choice", "number", "math", "text")
     """Verification modes; a row's own `verify` field comes first."""
     gold: GoldReading | Literal["auto"] = Field(default="auto", exclude_if=lambda value: value == "auto")
@@ -118,6 +177,10 @@ class SourceConfig(Strict):
             raise ValueError(
                 f"source {self.name!r}: `anls` takes any item of a list, `references: all` needs all: remove one"
             )
+        if self.members is not None and self.path is None:
+            raise ValueError(f"source {self.name!r} has `members` but no `path`: remove it")
+        if self.borrow_images is not None and not isinstance(self.fields.image, str):
+            raise ValueError(f"source {self.name!r} has `borrow_images`, which needs one column as `fields.image`")
         return self
 
 
@@ -347,6 +410,16 @@ class RunConfig(Strict):
             raise ValueError("sources: the list is empty: name at least one")
         _check_names("sources", self.sources)
         return self
+
+
+def check_place(place: str) -> None:
+    """Raises ValueError if a text with places in braces can't be understood."""
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(place) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"{place!r}: {error}") from error
+    if "" in names:
+        raise ValueError(f"{place!r}: name a column between the braces")
 
 
 def _check_names(key: str, sources: Sequence[SourceConfig]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import UserError
 
@@ -19,6 +19,11 @@ class Strict(BaseModel):
     """A group of settings. Every field's docstring gives its unit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def only_if_set() -> Any:
+    """None by default, and then no part of what is recorded: what was made before there was the setting stays the same."""
+    return Field(default=None, exclude_if=lambda value: value is None)
 
 
 Settings = TypeVar("Settings", bound=Strict)
@@ -43,8 +48,8 @@ def parse_settings(
     Raises:
         UserError: as `load_settings`.
     """
-    for override in overrides:
-        _apply(data, override)
+    for item in overrides:
+        override(data, item)
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -92,14 +97,19 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
-    key, sign, text = override.partition("=")
+def override(data: dict[str, Any], setting: str) -> None:
+    """Puts the value of a `key.sub=value` (in YAML) into `data`.
+
+    Raises:
+        UserError: it is none.
+    """
+    key, sign, text = setting.partition("=")
     if not sign or not key:
-        raise UserError(f"override {override!r}: write it as key.sub=value")
+        raise UserError(f"override {setting!r}: write it as key.sub=value")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"override {override!r}: the value is not valid YAML") from error
+        raise UserError(f"override {setting!r}: the value is not valid YAML") from error
     node: Any = data
     *parents, last = key.split(".")
     for depth, part in enumerate(parents):

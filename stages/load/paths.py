@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import SourceConfig
 from pipeline.errors import UserError
+from stages.load.sources.data_files import is_pattern, is_there
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
@@ -22,12 +24,20 @@ def locate(sources: Sequence[SourceConfig], data_root: str | None) -> list[Sourc
     """
     root = _folder(data_root)
     located = [_located(source, root) for source in sources]
-    missing = [source for source in located if source.path is not None and not Path(source.path).exists()]
+    missing = [(source.name, *place) for source in located for place in _files(source) if not is_there(place[1])]
     if missing:
-        more = f" ({len(missing)} of {len(located)} sources' files are missing)" if len(missing) > 1 else ""
-        name, path = missing[0].name, missing[0].path
-        raise UserError(f"source {name!r}, path {path}: no such file; correct the path{more}")
+        count = len({name for name, *_ in missing})
+        more = f" ({count} of {len(located)} sources' files are missing)" if count > 1 else ""
+        name, key, path = missing[0]
+        fault = "no file fits this pattern" if is_pattern(path) else "no such file"
+        raise UserError(f"source {name!r}, {key} {path}: {fault}; correct the path{more}")
     return located
+
+
+def _files(source: SourceConfig) -> list[tuple[str, str]]:
+    """Key and path of the files of rows that a source names."""
+    joined = [(f"join.{name}.path", join.path) for name, join in (source.join or {}).items()]
+    return [("path", source.path), *joined] if source.path is not None else joined
 
 
 def _folder(data_root: str | None) -> Path:
@@ -42,9 +52,15 @@ def _folder(data_root: str | None) -> Path:
 def _located(source: SourceConfig, root: Path) -> SourceConfig:
     paths = {"path": source.path, "images": source.images}
     where = f"source {source.name!r}, "
-    return source.model_copy(
-        update={key: str(root / _filled(path, where + key)) for key, path in paths.items() if path is not None}
-    )
+    update: dict[str, Any] = {
+        key: str(root / _filled(path, where + key)) for key, path in paths.items() if path is not None
+    }
+    if source.join is not None:
+        update["join"] = {
+            name: join.model_copy(update={"path": str(root / _filled(join.path, f"{where}join.{name}.path"))})
+            for name, join in source.join.items()
+        }
+    return source.model_copy(update=update)
 
 
 def _filled(path: str, where: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -20,6 +21,8 @@ from pipeline.markdown import Row, markdown_table
 from pipeline.records import GoldReading, Problem, Rejected, Verdict, VerdictStatus
 from pipeline.store import Store, one_line_io_errors
 from stages.label import UNJUDGED
+from stages.load.add.mends import field_mends
+from stages.load.faults import Faults
 from stages.load.given_responses import AMBIGUOUS, COLUMN, Responses, open_responses
 from stages.load.parse import MAX_DETAIL, SourceSummary, VerifyGold, load, summarise, total
 from stages.load.paths import locate
@@ -31,8 +34,8 @@ PART_BYTES = 256_000_000
 """Image bytes of one problem file: what its sorting holds in memory."""
 READINGS = "gold.json"
 """Of a run directory: how the golds of sources with `gold: auto` are read."""
-MAX_BAD_ROWS = 20
-"""Bad rows that `visualprm check` shows; a run's quarantine has them all."""
+MAX_FAULTS = 20
+"""Faults that `visualprm check` tells apart; a run's quarantine has every row."""
 _COLUMN_REASONS = ("duplicate", "contaminated")
 
 
@@ -99,29 +102,48 @@ def keep_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | N
     return reasons
 
 
-def check_sources(config: RunConfig) -> str:
-    """`visualprm check`: a table of rows, bad rows by reason and kinds of answers, then some of the bad rows."""
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `visualprm check` says, and a line for the sources without a usable row, empty if there are none."""
+
+    text: str
+    unusable: str
+
+
+def check_sources(config: RunConfig) -> CheckReport:
+    """Reads every source and judges every gold answer, without an engine."""
     screen = open_screen(config)
     # What lies elsewhere is not asked for: a check needs no credentials.
     readings = {} if "://" in config.run_dir else recorded_readings(Store(config.run_dir))
-    shown: list[str] = []
-    hidden = 0
+    faults = Faults()
 
-    def bad_rows_noted() -> Iterator[Problem | Rejected]:
-        nonlocal hidden
+    def noted() -> Iterator[Problem | Rejected]:
         for item in read_sources(config, screen, readings):
             if isinstance(item, Rejected) and item.reason not in _COLUMN_REASONS:
-                if len(shown) < MAX_BAD_ROWS:
-                    shown.append(f"{item.source} {item.row_id}: {item.reason}: {item.detail}".replace("\n", " "))
-                else:
-                    hidden += 1
+                faults.add(item)
             yield item
 
-    table = _check_table(summarise(bad_rows_noted()), screened=screen is not None)
-    more = [f"… and {hidden:,} more bad rows"] if hidden else []
+    summaries = summarise(noted())
+    table = _check_table(summaries, screened=screen is not None)
+    mends = field_mends(locate(config.sources, config.data_root), faults)
     golds = [f"gold of {name}: {reading} (auto)" for name, reading in readings.items()]
-    blocks = [[table], golds, screen.summary() if screen else [], shown + more]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    blocks = [[table], golds, screen.summary() if screen else [], faults.lines(MAX_FAULTS), mends]
+    text = "\n\n".join("\n".join(block) for block in blocks if block)
+    return CheckReport(text, _unusable(config, summaries))
+
+
+def _unusable(config: RunConfig, summaries: Sequence[SourceSummary]) -> str:
+    """Rows that all are another source's, or were dropped as contaminated, are no fault of the source."""
+    settled = {item.source: item.rows - sum(_bad(item).values()) for item in summaries}
+    empty = [source.name for source in config.sources if source.fields.source is None and not settled.get(source.name)]
+    if not empty:
+        return ""
+    names = ", ".join(map(repr, empty))
+    return f"no row can be used of {names}: correct the entry as said above, or remove it"
+
+
+def _bad(summary: SourceSummary) -> dict[str, int]:
+    return {reason: count for reason, count in summary.rejected.most_common() if reason not in _COLUMN_REASONS}
 
 
 def _check_table(summaries: Sequence[SourceSummary], screened: bool) -> str:
@@ -130,7 +152,7 @@ def _check_table(summaries: Sequence[SourceSummary], screened: bool) -> str:
 
 
 def _check_row(summary: SourceSummary, screened: bool) -> Row:
-    bad = {reason: count for reason, count in summary.rejected.most_common() if reason not in _COLUMN_REASONS}
+    bad = _bad(summary)
     contaminated = summary.flagged + summary.rejected["contaminated"]
     return (
         summary.source,
@@ -162,7 +184,7 @@ def _with_readable_gold(config: RunConfig, readings: MutableMapping[str, GoldRea
     with VerifierPool(config.verify.workers, limit_s) as pool, asyncio.Runner() as runner:
 
         def verify_gold(problem: Problem) -> str | None:
-            status = runner.run(_gold_status(problem, pool))
+            status = runner.run(gold_status(problem, pool))
             if status in UNJUDGED:
                 # Accepted for now, so that the same problem further on is a duplicate, as on an idle machine.
                 late[problem.problem_id] = problem
@@ -183,7 +205,7 @@ def _checked_again(problems: Iterable[Problem], limit_s: float) -> Iterator[Prob
     # A pool of their own: the first one remembers that they were late.
     with VerifierPool(1, limit_s) as pool, asyncio.Runner() as runner:
         for problem in problems:
-            status = runner.run(_gold_status(problem, pool))
+            status = runner.run(gold_status(problem, pool))
             if status == "correct":
                 yield problem
                 continue
@@ -191,7 +213,7 @@ def _checked_again(problems: Iterable[Problem], limit_s: float) -> Iterator[Prob
             yield Rejected(problem.source, problem.row_id, reason, _complaint(problem, status)[:MAX_DETAIL])
 
 
-async def _gold_status(problem: Problem, pool: VerifierPool) -> VerdictStatus:
+async def gold_status(problem: Problem, pool: VerifierPool) -> VerdictStatus:
     response = f"Final answer: {problem.answer}"
 
     def begin(gold: str) -> Awaitable[Verdict]:

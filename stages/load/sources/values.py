@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -12,16 +11,6 @@ from pipeline.errors import RowError
 def absent(value: Any) -> bool:
     """None, or the NaN that data frames write for it."""
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def structured(value: Any) -> Any:
-    """Text that is a JSON list or object as what it says: a CSV cell can hold nothing else."""
-    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
 
 
 def scalar(field: str, value: Any) -> str:

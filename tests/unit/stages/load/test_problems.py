@@ -85,7 +85,7 @@ def test_flags_a_report_and_the_table(settings: dict[str, Any], tmp_path: Path) 
     assert report[0]["problem_id"] == rows["q1"]["problem_id"]
     assert report[0]["ngram"] in LONG.format(2014).lower()
 
-    header, _, mine, total, blank, overlaps, _, bad = check_sources(config).splitlines()
+    header, _, mine, total, blank, overlaps, _, bad = check_sources(config).text.splitlines()
     assert [cell.strip() for cell in header.strip("|").split("|")][:6] == [
         "source", "rows", "problems", "duplicates", "contaminated", "bad",
     ]  # fmt: skip
@@ -109,7 +109,7 @@ def test_what_is_dropped_is_quarantined(settings: dict[str, Any], tmp_path: Path
     )
     assert dropped["id"] == "q3"
     assert re.match(r"as in bench, q1: an image differs by \d of 64 bits and shares the words '.*'", dropped["detail"])
-    mine = [cell.strip() for cell in check_sources(config).splitlines()[2].strip("|").split("|")]
+    mine = [cell.strip() for cell in check_sources(config).text.splitlines()[2].strip("|").split("|")]
     assert mine[:6] == ["mine", "6", "3", "1", "3", "1"]  # dropped ones are counted as contaminated, too
 
 
@@ -119,7 +119,7 @@ def test_without_benchmarks_nothing_is_said_of_contamination(settings: dict[str,
     load_problems(store, config)
     assert not store.exists("contamination.jsonl")
     assert {row["contamination"] for path in store.problem_files() for row in pq.read_table(path).to_pylist()} == {None}
-    assert check_sources(config).splitlines()[2].split("|")[5].strip() == "–"
+    assert check_sources(config).text.splitlines()[2].split("|")[5].strip() == "–"
 
 
 # What the first check of an answer says, and what a later one does.
@@ -331,4 +331,4 @@ def test_the_worked_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.Monk
     assert yaml.safe_load(config)["sources"]
     program, action, file = shlex.split(command)
     assert (program, action) == ("visualprm", "check")
-    assert check_sources(load_config(file)) == printed.strip()
+    assert check_sources(load_config(file)).text == printed.strip()
