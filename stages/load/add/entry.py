@@ -27,6 +27,19 @@ _COMMON_NAMES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person has to decide: a setting as it may be, and what else it may be or why it is not known."""
+
+    key: str
+    value: str
+    why: str
+
+    def __str__(self) -> str:
+        """A line of YAML."""
+        return f"{self.key}: {self.value}  # {self.why}"
+
+
 @dataclass
 class Entry:
     """What `add` found."""
@@ -34,11 +47,12 @@ class Entry:
     settings: dict[str, Any]
     remarks: dict[str, str] = field(default_factory=dict)
     """By the setting that they stand beside; one without its setting stands alone."""
-    decisions: list[str] = field(default_factory=list)
-    """Lines for what a person has to decide: a setting, and why."""
+    decisions: list[Decision] = field(default_factory=list)
     rows: int | None = None
     """Of the source; None if that is not known without reading all of it."""
     looked_at: int = 0
+    undecided: str | None = None
+    """Why it can't be told what the golds are."""
 
     def yaml(self) -> str:
         """An item of `sources`, a setting a line; remarks and decisions are comments."""
@@ -47,7 +61,7 @@ class Entry:
             setting = f"{key}: {flow(self.settings[key])}" if key in self.settings else ""
             remark = f"# {self.remarks[key]}" if key in self.remarks else ""
             lines.append("  ".join(filter(None, (setting, remark))))
-        lines += [f"# {line}" for line in self.decisions]
+        lines += [f"# {decision}" for decision in self.decisions]
         return "\n".join(("  - " if number == 0 else "    ") + line for number, line in enumerate(lines))
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
-from stages.load.add.entry import Entry
+from stages.load.add.entry import Decision, Entry
 from stages.load.add.guesses import Guess, guess, separator_of
 from stages.load.add.layouts import Layout
 from stages.load.add.mends import as_fields
 from stages.load.add.pictures import find_pictures
 from stages.load.add.survey import Column, each, is_picture, read, survey
+from stages.load.sources.fields import row_answer, row_id, row_options
 from stages.load.sources.places import look
 from stages.load.sources.readers import count_rows, open_rows
+from stages.verify.golds import READINGS, count_golds
 
 SAMPLE = 200
 """Rows that are looked at, evenly spaced."""
@@ -55,7 +58,9 @@ def find_entry(layout: Layout, images: str | None, given: Mapping[str, Any], nam
     _options(sample, found, entry)
     _answers(sample, found, entry)
     entry.settings.update({key: value for key, value in given.items() if key != "fields"})
-    entry.decisions = [line for line in entry.decisions if line.partition(":")[0] not in given]
+    if "gold" not in given:
+        _gold(sample, entry)
+    entry.decisions = [decision for decision in entry.decisions if decision.key not in given]
     return entry
 
 
@@ -76,7 +81,7 @@ def _images(sample: _Sample, found: Guess, images: str | None, layout: Layout, e
         return
     entry.remarks["images"] = f"pictures found for {pictures.found:,} of {len(sample.rows):,} rows"
     if pictures.notes and pictures.found < max(pictures.named, 1):
-        entry.decisions += [f"images: {note}" for note in pictures.notes]
+        entry.decisions += [Decision("images", "…", note) for note in pictures.notes]
     elif pictures.notes:
         entry.remarks["images"] += "; " + "; ".join(pictures.notes)
     found.image = pictures.image
@@ -106,7 +111,9 @@ def _fields(sample: _Sample, found: Guess, entry: Entry, given: Mapping[str, Any
     for key in ("question", "answer"):
         if not places[key]:
             names = ", ".join(list(sample.columns)[:12])
-            entry.decisions.append(f"fields: {{{key}: …}}   (no column is called like one; there are {names})")
+            entry.decisions.append(
+                Decision("fields", f"{{{key}: …}}", f"no column is called like one; there are {names}")
+            )
     if (longer := _longer_conversations(sample.rows, found)) > 0:
         entry.remarks["fields"] += f"; {longer:,} rows have more turns, of which only the first two are used"
 
@@ -137,14 +144,40 @@ def _answers(sample: _Sample, found: Guess, entry: Entry) -> None:
     """What truth values and lists mean can't be seen; it is for a person to say."""
     values = [value for row in sample.rows if (value := _answer(row, found)) is not None]
     if booleans := sum(isinstance(value, bool) for value in values):
-        entry.decisions.append(f"booleans: [Yes, No]   (or what else true and false mean, in {booleans:,} rows)")
+        entry.decisions.append(
+            Decision("booleans", "[Yes, No]", f"or what else true and false mean, in {booleans:,} rows")
+        )
     several = [value for value in values if isinstance(value, (list, tuple)) and len(set(map(str, value))) > 1]
     if several:
         example = str(list(several[0]))[:80]
-        entry.decisions.append(
-            "references: any   (or all, or {at_least: 3}; "
-            f"{len(several):,} rows have several answers, such as {example})"
-        )
+        why = f"or all, or {{at_least: 3}}: {len(several):,} rows have several answers, such as {example}"
+        entry.decisions.append(Decision("references", "any", why))
+
+
+def _gold(sample: _Sample, entry: Entry) -> None:
+    """What the answers of the rows with options are, if it can be seen."""
+    source = SourceConfig(**entry.settings)
+    golds = count_golds(_with_options(sample.rows, source))
+    if not golds.rows:
+        return
+    shares = ", ".join(f"{reading} {golds.fits[reading] / golds.rows:.0%}" for reading in READINGS)
+    if (reading := golds.reading()) is not None:
+        entry.settings["gold"] = reading
+        entry.remarks["gold"] = f"of {golds.rows:,} rows with options fit: {shares}"
+    else:
+        entry.undecided = golds.complaint()
+        fitting = [reading for reading in READINGS if golds.fits[reading] == golds.rows] or list(READINGS)
+        entry.decisions.append(Decision("gold", fitting[0], f"or {' or '.join(fitting[1:])}: {shares} of the rows fit"))
+
+
+def _with_options(
+    rows: Sequence[Mapping[str, Any]], source: SourceConfig
+) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    for number, row in enumerate(rows, 1):
+        # A row that can't be used says nothing; the check will tell.
+        with suppress(RowError):
+            if options := row_options(row, source).texts:
+                yield row_id(row, number, source), row_answer(row, source).golds, options
 
 
 def _answer(row: Mapping[str, Any], found: Guess) -> Any:

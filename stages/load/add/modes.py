@@ -21,7 +21,7 @@ MOST = 60
 def fitting_modes(problems: Sequence[Problem], whole: bool) -> tuple[list[Mode], str]:
     """The usual modes that accept some of the golds, and for a person the share of the golds that each accepts.
 
-    Where the problems are not the whole source, a mode that reads none of them may read others, and is kept.
+    Where they are not all of the source, a mode that reads none of them may read others, and is kept.
     """
     sample = problems[:: max(len(problems) // MOST, 1)]
     fits: Counter[Mode] = Counter()
@@ -30,6 +30,6 @@ def fitting_modes(problems: Sequence[Problem], whole: bool) -> tuple[list[Mode],
             for mode in TRIED:
                 alone = dataclasses.replace(problem, verify=(mode,))
                 fits[mode] += runner.run(gold_status(alone, pool)) == "correct"
-    modes = [mode for mode in USUAL if fits[mode] or (not whole and mode != "choice")]
+    modes = [mode for mode in USUAL if fits[mode] or not whole]
     shares = ", ".join(f"{mode} {fits[mode] / len(sample):.0%}" for mode in TRIED)
     return modes or list(USUAL), f"of {len(sample):,} answers, each reads: {shares}"

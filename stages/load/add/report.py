@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import RunConfig, SourceConfig, load_config
+from pipeline.config import SourceConfig, load_config
 from pipeline.errors import UserError
 from pipeline.records import Problem, asked
 from stages.load.add.entry import Entry, default_name
@@ -48,12 +48,12 @@ def add_source(
     _say(_described(layout, entry))
     problems = _problems(entry)
     if "verify" not in entry.settings and problems:
-        entry.settings["verify"], entry.remarks["verify"] = fitting_modes(problems, whole=entry.rows == entry.looked_at)
+        entry.settings["verify"], entry.remarks["verify"] = fitting_modes(problems, whole=len(problems) == entry.rows)
     path.write_text(_config(name, layout, entry), encoding="utf-8")
     _say(f"\nwritten to {path}:\n\n{entry.yaml()}\n")
     _show(problems[:SHOWN], path.with_suffix(".png"))
     if entry.decisions:
-        _say("to decide, in " + str(path) + ":\n" + "\n".join(f"  {line}" for line in entry.decisions) + "\n")
+        _say("\n".join([f"to decide, in {path}:", *(f"  {decision}" for decision in entry.decisions), ""]))
     _check(path, entry)
 
 
@@ -72,14 +72,17 @@ def _described(layout: Layout, entry: Entry) -> str:
 
 
 def _problems(entry: Entry) -> list[Problem]:
-    """Some of the source's problems as the entry reads them, not yet judged."""
-    source = SourceConfig(**entry.settings)
-    source = source.model_copy(update={"limit": source.limit or SAMPLE})
-    try:
-        return [item for item in load(source, lambda problem: None) if isinstance(item, Problem)]
-    except UserError as error:
-        entry.decisions.append(str(error))
+    """Some of the source's problems as the entry reads them, not yet judged; none where their golds can't be told."""
+    if entry.undecided:
         return []
+    source = SourceConfig(**entry.settings)
+    source = source.model_copy(update={"limit": source.limit or SAMPLE, "gold": _settled(source)})
+    return [item for item in load(source, lambda problem: None) if isinstance(item, Problem)]
+
+
+def _settled(source: SourceConfig) -> Any:
+    """What a source's golds are; letters where no row that was looked at has options. To find out would read all rows."""
+    return "letter" if source.gold == "auto" else source.gold
 
 
 def _config(name: str, layout: Layout, entry: Entry) -> str:
@@ -112,16 +115,13 @@ def _show(problems: Sequence[Problem], sheet: Path) -> None:
 
 def _check(path: Path, entry: Entry) -> None:
     config = load_config(path)
-    sampled = "limit" not in entry.settings and (entry.rows is None or entry.rows > MAX_CHECKED)
-    if sampled:
+    if entry.undecided:
+        raise UserError(f"{path}: source {entry.settings['name']!r}: gold: {entry.undecided}")
+    if "limit" not in entry.settings and (entry.rows is None or entry.rows > MAX_CHECKED):
         _say(f"checked: {SAMPLE:,} of the rows; `visualprm check {path}` reads all")
-        config = _limited(config)
+        sources = (source.model_copy(update={"limit": SAMPLE, "gold": _settled(source)}) for source in config.sources)
+        config = config.model_copy(update={"sources": tuple(sources)})
     report = check_sources(config)
     _say(report.text)
     if report.unusable:
         raise UserError(f"{path}: {report.unusable}")
-
-
-def _limited(config: RunConfig) -> RunConfig:
-    sources = tuple(source.model_copy(update={"limit": SAMPLE}) for source in config.sources)
-    return config.model_copy(update={"sources": sources})

@@ -224,7 +224,7 @@ def test_separated_options_and_truth_values(tmp_path: Path) -> None:
 
 
 def test_option_columns(tmp_path: Path) -> None:
-    rows = [row(1, A="cat", B="owl", C=""), row(2, A="cat", B=None, C="owl")]
+    rows = [row(1, A="cat", B="owl", C="", answer="B"), row(2, A="cat", B=None, C="owl", answer="A")]
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = run(path=str(tmp_path / "x.jsonl"), fields={"options": ["A", "B", "C"]})
     assert [found[0].options, found[1].detail] == [("cat", "owl"), "option B is empty, but a later one is not"]
