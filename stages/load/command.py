@@ -53,7 +53,7 @@ def _add(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from pipeline.config import load_config
-    from stages.load.problems import check_sources
+    from stages.load.check import check_sources
 
     report = check_sources(load_config(options.config, options.overrides))
     print(report.text)

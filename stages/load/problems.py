@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -17,14 +16,11 @@ import pyarrow.parquet as pq
 from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.errors import RowError
-from pipeline.markdown import Row, markdown_table
 from pipeline.records import GoldReading, Problem, Rejected, Verdict, VerdictStatus
 from pipeline.store import Store, one_line_io_errors
 from stages.label import UNJUDGED
-from stages.load.add.mends import field_mends
-from stages.load.faults import Faults
 from stages.load.given_responses import AMBIGUOUS, COLUMN, Responses, open_responses
-from stages.load.parse import MAX_DETAIL, SourceSummary, VerifyGold, load, summarise, total
+from stages.load.parse import MAX_DETAIL, VerifyGold, load
 from stages.load.paths import locate
 from stages.load.screen import REPORT, Screen, open_screen
 from stages.verify.pool import VerifierPool
@@ -34,9 +30,6 @@ PART_BYTES = 256_000_000
 """Image bytes of one problem file: what its sorting holds in memory."""
 READINGS = "gold.json"
 """Of a run directory: how the golds of sources with `gold: auto` are read."""
-MAX_FAULTS = 20
-"""Faults that `visualprm check` tells apart; a run's quarantine has every row."""
-_COLUMN_REASONS = ("duplicate", "contaminated")
 
 
 def read_sources(
@@ -100,70 +93,6 @@ def keep_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | N
     for reason, count in sorted(reasons.items()):
         print(f"quarantined {count} rows: {reason}", file=sys.stderr)
     return reasons
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What `visualprm check` says, and a line for the sources without a usable row, empty if there are none."""
-
-    text: str
-    unusable: str
-
-
-def check_sources(config: RunConfig) -> CheckReport:
-    """Reads every source and judges every gold answer, without an engine."""
-    screen = open_screen(config)
-    # What lies elsewhere is not asked for: a check needs no credentials.
-    readings = {} if "://" in config.run_dir else recorded_readings(Store(config.run_dir))
-    faults = Faults()
-
-    def noted() -> Iterator[Problem | Rejected]:
-        for item in read_sources(config, screen, readings):
-            if isinstance(item, Rejected) and item.reason not in _COLUMN_REASONS:
-                faults.add(item)
-            yield item
-
-    summaries = summarise(noted())
-    table = _check_table(summaries, screened=screen is not None)
-    mends = field_mends(locate(config.sources, config.data_root), faults)
-    golds = [f"gold of {name}: {reading} (auto)" for name, reading in readings.items()]
-    blocks = [[table], golds, screen.summary() if screen else [], faults.lines(MAX_FAULTS), mends]
-    text = "\n\n".join("\n".join(block) for block in blocks if block)
-    return CheckReport(text, _unusable(config, summaries))
-
-
-def _unusable(config: RunConfig, summaries: Sequence[SourceSummary]) -> str:
-    """Rows that all are another source's, or were dropped as contaminated, are no fault of the source."""
-    settled = {item.source: item.rows - sum(_bad(item).values()) for item in summaries}
-    empty = [source.name for source in config.sources if source.fields.source is None and not settled.get(source.name)]
-    if not empty:
-        return ""
-    names = ", ".join(map(repr, empty))
-    return f"no row can be used of {names}: correct the entry as said above, or remove it"
-
-
-def _bad(summary: SourceSummary) -> dict[str, int]:
-    return {reason: count for reason, count in summary.rejected.most_common() if reason not in _COLUMN_REASONS}
-
-
-def _check_table(summaries: Sequence[SourceSummary], screened: bool) -> str:
-    rows = [_check_row(summary, screened) for summary in (*summaries, total(summaries))]
-    return markdown_table(("source", "rows", "problems", "duplicates", "contaminated", "bad", "why", "answers"), rows)
-
-
-def _check_row(summary: SourceSummary, screened: bool) -> Row:
-    bad = _bad(summary)
-    contaminated = summary.flagged + summary.rejected["contaminated"]
-    return (
-        summary.source,
-        f"{summary.rows:,}",
-        f"{summary.rows - summary.rejected.total():,}",
-        f"{summary.rejected['duplicate']:,}",
-        f"{contaminated:,}" if screened else "–",
-        f"{sum(bad.values()):,}",
-        ", ".join(f"{reason} {count:,}" for reason, count in bad.items()),
-        ", ".join(f"{kind} {count:,}" for kind, count in summary.answers.most_common()),
-    )
 
 
 def _load(

@@ -12,7 +12,7 @@ from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from stages.load.add.entry import Decision, Entry
 from stages.load.add.guesses import Guess, guess, separator_of
-from stages.load.add.layouts import Layout
+from stages.load.add.layout import Layout
 from stages.load.add.mends import as_fields
 from stages.load.add.pictures import find_pictures
 from stages.load.add.survey import Column, each, is_picture, read, survey

@@ -11,11 +11,12 @@ from pipeline.errors import UserError
 from pipeline.records import Problem, asked
 from stages.load.add.entry import Entry, default_name
 from stages.load.add.finding import SAMPLE, find_entry
-from stages.load.add.layouts import Layout, find_layout
+from stages.load.add.layout import Layout
+from stages.load.add.layouts import find_layout
 from stages.load.add.modes import fitting_modes
 from stages.load.add.sheet import write_sheet
+from stages.load.check import check_sources
 from stages.load.parse import load
-from stages.load.problems import check_sources
 
 SHOWN = 3
 """Problems that are shown."""

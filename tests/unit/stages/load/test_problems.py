@@ -20,7 +20,8 @@ from pipeline.errors import UserError
 from pipeline.records import Problem, References, Rejected, Verdict, VerdictStatus, problem_from_row
 from pipeline.store import Store
 from stages.load import problems as loading
-from stages.load.problems import check_sources, load_problems, read_sources
+from stages.load.check import check_sources
+from stages.load.problems import load_problems, read_sources
 from tests.places import ROOT
 
 LONG = "How many of the bars in the left chart are taller than the one that stands for Spain in {}?"

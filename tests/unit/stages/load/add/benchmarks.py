@@ -97,8 +97,10 @@ PETS = ("cat", "owl", "newt")
 
 def numbered_columns(folder: Path) -> list[str]:
     rows = [
-        {"id": "a", "question": "Sort <image 1> and <image 2>.", "options": "['up', \"Ann's\"]", "answer": "B", "image_1": _struct(1), "image_2": _struct(2)},
-        {"id": "b", "question": "What does <image 1> show?", "options": "[]", "answer": "7.5", "image_1": _struct(3), "image_2": None},
+        {"id": "a", "question": "Sort <image 1> and <image 2>.", "options": "['up', \"Ann's\"]", "answer": "B",
+         "image_1": _struct(1), "image_2": _struct(2)},
+        {"id": "b", "question": "What does <image 1> show?", "options": "[]", "answer": "7.5",
+         "image_1": _struct(3), "image_2": None},
     ]  # fmt: skip
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     text = pa.string()
@@ -156,9 +158,9 @@ def pictures_listed_apart(folder: Path) -> list[str]:
 
 def questions_inside_pictures(folder: Path) -> list[str]:
     _pictures(folder, "x.png", "y.png")
-    value = {"version": "1", "data": [{"image": "x.png", "qas": [{"id": "p", "question": HATS.question, "answer": "3"}]},
-                                      {"image": "y.png", "qas": [{"id": "q", "question": DOTS.question, "answer": "5"}]}]}  # fmt: skip
-    return [_json(folder / "all.json", value)]
+    hats, dots = ({"question": row.question, "answer": row.answer} for row in (HATS, DOTS))
+    value = [{"image": "x.png", "qas": [{"id": "p", **hats}]}, {"image": "y.png", "qas": [{"id": "q", **dots}]}]
+    return [_json(folder / "all.json", {"version": "1", "data": value})]
 
 
 def share_gpt(folder: Path) -> list[str]:
@@ -167,8 +169,9 @@ def share_gpt(folder: Path) -> list[str]:
     def turns(question: str, answer: str) -> list[dict[str, str]]:
         return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
 
+    system = {"from": "system", "value": "Be brief."}
     rows = [{"id": "a", "image": "x.png", "conversations": turns("<image>\nHow many hats?", "3")},
-            {"id": "b", "image": "y.png", "conversations": [{"from": "system", "value": "Be brief."}, *turns("How many dots?", "5")]}]  # fmt: skip
+            {"id": "b", "image": "y.png", "conversations": [system, *turns("How many dots?", "5")]}]  # fmt: skip
     return [_json(folder / "train.json", rows)]
 
 
@@ -206,9 +209,30 @@ def samples_of_text(folder: Path) -> list[str]:
 
 
 def coded_pictures(folder: Path) -> list[str]:
-    rows = [{"index": 4, "image": b64(1), "question": "Who?", "hint": "", "A": "cat", "B": "owl", "C": "newt", "answer": "B"},
-            {"index": 1004, "image": "4", "question": "Who?", "hint": "Look up.", "A": "owl", "B": "cat", "C": "", "answer": "A"},
-            {"index": 5, "image": str([b64(2), b64(3)]), "question": "Both?", "hint": "", "A": "yes", "B": "no", "C": "", "answer": "A"}]  # fmt: skip
+    pets = {"A": "cat", "B": "owl", "C": "newt"}
+    rows = [
+        {"index": 4, "image": b64(1), "question": "Who?", "hint": "", **pets, "answer": "B"},
+        {
+            "index": 1004,
+            "image": "4",
+            "question": "Who?",
+            "hint": "Look up.",
+            "A": "owl",
+            "B": "cat",
+            "C": "",
+            "answer": "A",
+        },
+        {
+            "index": 5,
+            "image": str([b64(2), b64(3)]),
+            "question": "Both?",
+            "hint": "",
+            "A": "yes",
+            "B": "no",
+            "C": "",
+            "answer": "A",
+        },
+    ]
     return [_table(folder / "set.tsv", rows, "\t")]
 
 

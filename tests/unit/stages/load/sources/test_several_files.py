@@ -202,7 +202,8 @@ def test_a_join(tmp_path: Path) -> None:
 def test_a_borrowed_picture(tmp_path: Path) -> None:
     rows = [
         row(1, index=7, image=b64(1)), row(2, index=1007, image="7"), row(3, index=1008, image=7),
-        row(4, index=1009, image="1007"), row(5, index=1010, image="55"), row(6, index=9, image="x.png"), row(7, index=1011, image="9"),
+        row(4, index=1009, image="1007"), row(5, index=1010, image="55"),
+        row(6, index=9, image="x.png"), row(7, index=1011, image="9"),
     ]  # fmt: skip
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "x.png").write_bytes(png(2))
