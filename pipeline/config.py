@@ -144,7 +144,7 @@ class SourceConfig(Strict):
     separator: str | None = only_if_set()
     """What stands between the items of lists that are plain text, in options and images (`cat|dog`)."""
     booleans: tuple[str, str] | None = only_if_set()
-    """What true and false mean as answers, such as `[Yes, No]`."""
+    """What true and false mean as answers, such as `[Yes, No]`; also where they are texts."""
     verify: tuple[Mode, ...] = ("choice", "number", "math", "text")
     """Verification modes; a row's own `verify` field comes first."""
     gold: GoldReading | Literal["auto"] = Field(default="auto", exclude_if=lambda value: value == "auto")

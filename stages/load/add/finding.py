@@ -15,7 +15,7 @@ from stages.load.add.guesses import Guess, guess, separator_of
 from stages.load.add.layout import Layout
 from stages.load.add.mends import as_fields
 from stages.load.add.pictures import find_pictures
-from stages.load.add.survey import Column, each, is_picture, read, survey
+from stages.load.add.survey import Column, each, is_picture, is_truth_value, read, survey
 from stages.load.sources.fields import row_answer, row_id, row_options
 from stages.load.sources.places import look
 from stages.load.sources.readers import count_rows, open_rows
@@ -143,7 +143,7 @@ def _options(sample: _Sample, found: Guess, entry: Entry) -> None:
 def _answers(sample: _Sample, found: Guess, entry: Entry) -> None:
     """What truth values and lists mean can't be seen; it is for a person to say."""
     values = [value for row in sample.rows if (value := _answer(row, found)) is not None]
-    if booleans := sum(isinstance(value, bool) for value in values):
+    if booleans := sum(is_truth_value(value) for value in values):
         entry.decisions.append(
             Decision("booleans", "[Yes, No]", f"or what else true and false mean, in {booleans:,} rows")
         )

@@ -57,7 +57,11 @@ def joined_within(layout: Layout, content: Any) -> Layout:
     found = guess(survey(rows[:PEEK]))
     for name, value in content.items():
         others = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-        if name == layout.entry.get("rows", "data") or not others or not _adds(found, guess(survey(others[:PEEK]))):
+        if (
+            str(name) == layout.entry.get("rows", "data").partition(".")[0]
+            or not others
+            or not _adds(found, guess(survey(others[:PEEK])))
+        ):
             continue
         if (key := _common_key(rows, others)) is not None:
             join = {"path": layout.entry["path"], "rows": name, "by": _by(key)}

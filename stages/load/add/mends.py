@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -54,5 +55,7 @@ def as_fields(found: Guess) -> dict[str, Any]:
 
 def flow(value: Any) -> str:
     """A value in YAML's short form."""
+    if isinstance(value, str) and "\n" in value:
+        return json.dumps(value)
     text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000)
     return text.strip().removesuffix("\n...")

@@ -12,7 +12,7 @@ from pipeline.errors import RowError
 from stages.load.sources.images import is_image
 from stages.load.sources.literals import structured
 from stages.load.sources.turns import is_parts
-from stages.load.sources.values import absent
+from stages.load.sources.values import absent, truth_value
 
 MAX_DEPTH = 4
 _ROLE_KEYS = ("role", "from", "speaker")
@@ -127,6 +127,11 @@ def names_picture(value: Any) -> bool:
 def is_lettered(value: Any) -> bool:
     """Whether a value is an object with a text for each letter: A, B, …"""
     return isinstance(value, Mapping) and len(value) > 1 and sorted(value) == list(ascii_uppercase[: len(value)])
+
+
+def is_truth_value(value: Any) -> bool:
+    """Whether a value is true or false, maybe as the text that a table has for it."""
+    return isinstance(value, bool) or (isinstance(value, str) and truth_value(value) is not None)
 
 
 def each(value: Any) -> Iterable[Any]:

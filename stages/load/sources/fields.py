@@ -19,7 +19,7 @@ from stages.load.sources.options import Options, check_shown, place_images, read
 from stages.load.sources.places import columns_of, look, look_all
 from stages.load.sources.roots import ImageRoot
 from stages.load.sources.turns import is_parts, pictures_of, text_of
-from stages.load.sources.values import absent
+from stages.load.sources.values import absent, truth_value
 from stages.load.sources.values import text as _text
 from stages.verify.options import lettered
 
@@ -106,6 +106,8 @@ def row_answer(row: Mapping[str, Any], source: SourceConfig) -> Given:
     value = text_of(look(row, source.fields.answer))
     if absent(value):
         raise RowError("missing_answer", _missing("answer", row, source.fields.answer))
+    if source.booleans is not None and isinstance(value, str):
+        value = value if (truth := truth_value(value)) is None else truth
     if isinstance(value, bool):
         if source.booleans is None:
             raise RowError("wrong_type", f"the answer is {value}: say what that means, `booleans: [Yes, No]`")

@@ -13,6 +13,11 @@ def absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def truth_value(text: str) -> bool | None:
+    """What a table's text for a truth value says, None of any other text."""
+    return {"true": True, "false": False}.get(text.strip().lower())
+
+
 def scalar(field: str, value: Any) -> str:
     """A text or number as text without outer blanks.
 
