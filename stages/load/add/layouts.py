@@ -69,8 +69,7 @@ def _format(path: Path) -> str:
 def _with_rows(entry: dict[str, Any], base: Path, kind: str) -> Layout:
     """The layout of files whose rows are yet to be found in their values."""
     found = documents(entry)
-    is_json = kind == "JSON" or (kind.startswith("files of rows") and found.whole)
-    if not is_json:
+    if not found.whole:
         inner = inner_place(found.values)
         return Layout(
             kind + (f", rows inside its rows ({inner})" if inner else ""),

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import RowError, UserError
 from stages.load.sources.data_files import DataFile
-from stages.load.sources.nesting import document_rows
+from stages.load.sources.nesting import document_rows, inner_rows
 from stages.load.sources.rows import Row, Rows
 from stages.load.sources.samples import open_samples
 
@@ -68,12 +68,27 @@ def open_json(file: DataFile, rows: str | None) -> Rows:
         raise UserError(f"{file.where}: byte {error.start + 1} is not UTF-8; save the file as UTF-8") from error
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and _is_object(data.lstrip().partition(b"\n")[0]):
-            return open_jsonl(file)
+            return rows_inside(open_jsonl(file), rows)
         raise UserError(f"{file.where}: not valid JSON at line {error.lineno}: {error.msg}; correct it") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file.where}: not valid JSON: {error}; correct it") from error
     found = list(document_rows(content, rows, file.where))
     return Rows(enumerate(found, 1), lambda: len(found))
+
+
+def rows_inside(rows: Rows, path: str | None) -> Rows:
+    """The rows inside rows; how many there are is not known beforehand."""
+    if path is None:
+        return rows
+
+    def each() -> Iterator[Row]:
+        numbers = count(1)
+        for _, row in rows.take(None):
+            yield from (
+                (next(numbers), inner) for inner in ([row] if isinstance(row, RowError) else inner_rows(row, path))
+            )
+
+    return Rows(each(), lambda: None)
 
 
 def _is_object(line: bytes) -> bool:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import count
 from typing import Any
 
 from pipeline.config import JoinConfig, SourceConfig
 from pipeline.errors import RowError, UserError
 from stages.load.sources.data_files import DataFile, find_data_files, is_pattern
-from stages.load.sources.files import FORMATS
+from stages.load.sources.files import FORMATS, rows_inside
 from stages.load.sources.functions import open_function
 from stages.load.sources.hub import open_dataset
 from stages.load.sources.joins import with_borrowed_pictures, with_partners
-from stages.load.sources.nesting import WHOLE, inner_rows
+from stages.load.sources.nesting import WHOLE
 from stages.load.sources.rows import Row, Rows
 
 FOLDER = "_folder"
@@ -53,10 +52,10 @@ def _open(source: SourceConfig) -> Rows:
 
 def _open_door(source: SourceConfig) -> Rows:
     if source.function is not None:
-        return _inner(open_function(source.name, source.function, source.kwargs), source.rows)
+        return rows_inside(open_function(source.name, source.function, source.kwargs), source.rows)
     if source.dataset is not None:
         dataset = open_dataset(source.name, source.dataset, source.dataset_config, source.split)
-        return _inner(dataset, source.rows)
+        return rows_inside(dataset, source.rows)
     assert source.path is not None  # the configuration has exactly one door
     return _open_files(source.path, source.members, source.rows, f"source {source.name!r}, path {source.path}")
 
@@ -80,22 +79,7 @@ def _open_files(path: str, members: str | None, rows: str | None, where: str) ->
 
 def _open_file(file: DataFile, rows: str | None) -> Rows:
     found = FORMATS[file.suffix](file, rows)
-    return found if file.suffix == ".json" else _inner(found, rows)
-
-
-def _inner(rows: Rows, path: str | None) -> Rows:
-    """The rows inside rows; how many there are is not known beforehand."""
-    if path is None:
-        return rows
-
-    def each() -> Iterator[Row]:
-        numbers = count(1)
-        for _, row in rows.take(None):
-            yield from (
-                (next(numbers), inner) for inner in ([row] if isinstance(row, RowError) else inner_rows(row, path))
-            )
-
-    return Rows(each(), lambda: None)
+    return found if file.suffix == ".json" else rows_inside(found, rows)
 
 
 def _open_several(files: Sequence[DataFile], rows: str | None) -> Rows:
