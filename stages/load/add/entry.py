@@ -46,7 +46,7 @@ class Entry:
 
     settings: dict[str, Any]
     remarks: dict[str, str] = field(default_factory=dict)
-    """By the setting that they stand beside; one without its setting stands alone."""
+    """By the setting that they stand above; one without its setting stands alone."""
     decisions: list[Decision] = field(default_factory=list)
     rows: int | None = None
     """Of the source; None if that is not known without reading all of it."""
@@ -58,9 +58,10 @@ class Entry:
         """An item of `sources`, a setting a line; remarks and decisions are comments."""
         lines = []
         for key in ("name", *(key for key in _KEYS if key in self.settings or key in self.remarks)):
-            setting = f"{key}: {flow(self.settings[key])}" if key in self.settings else ""
-            remark = f"# {self.remarks[key]}" if key in self.remarks else ""
-            lines.append("  ".join(filter(None, (setting, remark))))
+            if key in self.remarks:
+                lines.append(f"# {self.remarks[key]}")
+            if key in self.settings:
+                lines.append(f"{key}: {flow(self.settings[key])}")
         lines += [f"# {decision}" for decision in self.decisions]
         return "\n".join(("  - " if number == 0 else "    ") + line for number, line in enumerate(lines))
 

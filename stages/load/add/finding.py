@@ -163,7 +163,7 @@ def _gold(sample: _Sample, entry: Entry) -> None:
     shares = ", ".join(f"{reading} {golds.fits[reading] / golds.rows:.0%}" for reading in READINGS)
     if (reading := golds.reading()) is not None:
         entry.settings["gold"] = reading
-        entry.remarks["gold"] = f"of {golds.rows:,} rows with options fit: {shares}"
+        entry.remarks["gold"] = f"of the {golds.rows:,} rows with options fit: {shares}"
     else:
         entry.undecided = golds.complaint()
         fitting = [reading for reading in READINGS if golds.fits[reading] == golds.rows] or list(READINGS)

@@ -347,6 +347,20 @@ def one_item_lists(folder: Path) -> list[str]:
     return [str(folder / "test.parquet")]
 
 
+def indices(folder: Path) -> list[str]:
+    _pictures(folder, "x.png", "y.png")
+    rows = [{"image": "x.png", "question": "Which?", "choices": PETS, "correct_choice_idx": 1},
+            {"image": "y.png", "question": "Which?", "choices": PETS, "correct_choice_idx": 2}]  # fmt: skip
+    return [_lines(folder / "set.jsonl", rows)]
+
+
+def several_answers(folder: Path) -> list[str]:
+    _pictures(folder, "x.png", "y.png")
+    rows = [{"image": "x.png", "question": HATS.question, "answers": ["3", "three"]},
+            {"image": "y.png", "question": DOTS.question, "answers": ["5"]}]  # fmt: skip
+    return [_json(folder / "set.json", {"set": "made up", "data": rows})]
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "numbered columns": Benchmark(
         numbered_columns,
@@ -390,4 +404,6 @@ BENCHMARKS: dict[str, Benchmark] = {
         truth_values, (Row("Is it red?", "Yes", (1,)), Row("Is it blue?", "No", (2,))), {"booleans": ("Yes", "No")}
     ),
     "lists of one": Benchmark(one_item_lists, (HATS, DOTS)),
+    "indices": Benchmark(indices, (Row("Which?", "B", (1,), PETS), Row("Which?", "C", (2,), PETS)), {"gold": "index0"}),
+    "several answers": Benchmark(several_answers, (HATS, DOTS), {"references": "any"}),
 }

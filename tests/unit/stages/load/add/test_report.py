@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,24 @@ def test_the_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "| pets   |    3 |        3 |" in said
     source = load_config("pets.yaml").sources[0]
     assert (source.borrow_images, source.gold, source.fields.options) == ("index", "letter", ("A", "B", "C"))
-    assert "# of 3 rows with options fit: letter 100%" in Path("pets.yaml").read_text()
+    assert "# of the 3 rows with options fit: letter 100%" in Path("pets.yaml").read_text()
     with PIL.Image.open("pets.png") as sheet:
         assert {(40 * number % 256, 90, 200 - 9 * number) for number in (1, 2, 3)} <= {
             color for _, color in sheet.getcolors(1 << 20) or []
         }
+
+
+def test_the_example_of_the_docs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """docs/adding_a_source.md, as a reader would type it."""
+    text = (Path(__file__).parents[5] / "docs/adding_a_source.md").read_text()
+    _, rows, command, printed = re.findall(r"```\n(.*?)```", text, re.DOTALL)[:4]
+    Path("pets/pictures").mkdir(parents=True)
+    Path("pets/rows.csv").write_text(rows)
+    Path("pets/pictures/x.png").write_bytes(png(1))
+    program, action, *words = command.split()
+    assert (program, action) == ("visualprm", "add")
+    assert add(*words) == 0
+    assert capsys.readouterr().out.strip() == printed.strip()
 
 
 def test_a_config_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
