@@ -144,7 +144,7 @@ class SourceConfig(Strict):
     separator: str | None = only_if_set()
     """What stands between the items of lists that are plain text, in options and images (`cat|dog`)."""
     booleans: tuple[str, str] | None = only_if_set()
-    """What true and false mean as answers, such as `[Yes, No]`; also where they are texts."""
+    """What true and false mean as answers, such as `["Yes", "No"]`; also where they are texts."""
     verify: tuple[Mode, ...] = ("choice", "number", "math", "text")
     """Verification modes; a row's own `verify` field comes first."""
     gold: GoldReading | Literal["auto"] = Field(default="auto", exclude_if=lambda value: value == "auto")
@@ -162,6 +162,17 @@ class SourceConfig(Strict):
     """The most rows to take, evenly spaced."""
     cut_endings: tuple[str, ...] = ()
     """Texts that are cut from the end of a question: a source's wish for a short answer contradicts our prompt."""
+
+    @field_validator("booleans", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        """YAML reads `[Yes, No]` as `[true, false]`."""
+        listed = isinstance(value, (list, tuple))
+        return (
+            [{True: "Yes", False: "No"}[item] if isinstance(item, bool) else item for item in value]
+            if listed
+            else value
+        )
 
     @model_validator(mode="after")
     def _one_door(self) -> SourceConfig:

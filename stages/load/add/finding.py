@@ -13,7 +13,7 @@ from pipeline.errors import RowError
 from stages.load.add.entry import Decision, Entry
 from stages.load.add.guesses import Guess, guess, separator_of
 from stages.load.add.layout import Layout
-from stages.load.add.mends import as_fields
+from stages.load.add.mends import as_fields, flow
 from stages.load.add.pictures import find_pictures
 from stages.load.add.survey import Column, each, is_picture, is_truth_value, read, survey
 from stages.load.sources.fields import row_answer, row_id, row_options
@@ -97,7 +97,8 @@ def _borrowed(image: Column, columns: Sequence[Column]) -> str | None:
 
 
 def _fields(sample: _Sample, found: Guess, entry: Entry, given: Mapping[str, Any]) -> None:
-    if settings := {**as_fields(found), **given.get("fields", {})}:
+    settings = {**as_fields(found), **given.get("fields", {})}
+    if settings:
         entry.settings["fields"] = settings
     answer = [found.answer] if found.answer else []
     places = {"question": found.question, "answer": answer, "options": found.options, "image": found.image}
@@ -108,12 +109,10 @@ def _fields(sample: _Sample, found: Guess, entry: Entry, given: Mapping[str, Any
     parts = [f"{key} in {share:.0%}" for key, share in shares.items() if share is not None]
     others = [f"{key} may also be {' or '.join(named)}" for key, named in found.others.items() if named]
     entry.remarks["fields"] = "; ".join([f"of the rows: {', '.join(parts)}", *others])
-    for key in ("question", "answer"):
-        if not places[key]:
-            names = ", ".join(list(sample.columns)[:12])
-            entry.decisions.append(
-                Decision("fields", f"{{{key}: …}}", f"no column is called like one; there are {names}")
-            )
+    if missing := [key for key in ("question", "answer") if not places[key]]:
+        names = ", ".join(list(sample.columns)[:12])
+        mapped = flow({**settings, **dict.fromkeys(missing, "…")})
+        entry.decisions.append(Decision("fields", mapped, f"no column is called like one; there are {names}"))
     if (longer := _longer_conversations(sample.rows, found)) > 0:
         entry.remarks["fields"] += f"; {longer:,} rows have more turns, of which only the first two are used"
 
@@ -145,7 +144,7 @@ def _answers(sample: _Sample, found: Guess, entry: Entry) -> None:
     values = [value for row in sample.rows if (value := _answer(row, found)) is not None]
     if booleans := sum(is_truth_value(value) for value in values):
         entry.decisions.append(
-            Decision("booleans", "[Yes, No]", f"or what else true and false mean, in {booleans:,} rows")
+            Decision("booleans", '["Yes", "No"]', f"or what else true and false mean, in {booleans:,} rows")
         )
     several = [value for value in values if isinstance(value, (list, tuple)) and len(set(map(str, value))) > 1]
     if several:

@@ -110,7 +110,7 @@ def row_answer(row: Mapping[str, Any], source: SourceConfig) -> Given:
         value = value if (truth := truth_value(value)) is None else truth
     if isinstance(value, bool):
         if source.booleans is None:
-            raise RowError("wrong_type", f"the answer is {value}: say what that means, `booleans: [Yes, No]`")
+            raise RowError("wrong_type", f'the answer is {value}: say what that means, `booleans: ["Yes", "No"]`')
         value = source.booleans[0 if value else 1]
     return read_answer(value, source)
 

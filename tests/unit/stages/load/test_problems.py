@@ -224,7 +224,7 @@ def test_golds_that_no_reading_fits_refuse_the_source_in_one_line(tmp_path: Path
     with pytest.raises(UserError, match=r"no reading fits all 5 rows .*\(letter 2, text 1, index0 0, index1 0\)"):
         check_sources(parse_config(settings))
     settings["sources"][0]["gold"] = "letter"
-    report = check_sources(parse_config(settings))
+    report = check_sources(parse_config(settings)).text
     assert "gold_not_an_option 3" in report
     assert "mine q2: gold_not_an_option: 'nut' is none of the 3 options (gold: letter)" in report
 
@@ -269,7 +269,7 @@ def test_the_reading_is_recorded_and_later_rows_do_not_change_it(tmp_path: Path)
     store = Store(str(tmp_path / "run"))
     assert sorted(problem.answer for problem in loaded(tmp_path, settings).values()) == ["1", "A", "B"]
     assert store.read_json("gold.json") == {"mine": "index0"}
-    assert "gold of mine: index0 (auto)" in check_sources(parse_config(settings))
+    assert "gold of mine: index0 (auto)" in check_sources(parse_config(settings)).text
     # Alone, these would be indices from 1, or letters.
     write_choices(tmp_path / "mine", {"answer": 1}, {"answer": 3}, {"answer": "B"})
     found = loaded(tmp_path, settings)
@@ -294,7 +294,7 @@ def test_several_references_are_loaded_checked_and_kept(tmp_path: Path) -> None:
         {"answer": ["same", "same"]},
     ]
     settings = choices(tmp_path, *({**row, "options": None} for row in rows), verify=["number", "text"])
-    assert "several_references 3" in check_sources(parse_config(settings))
+    assert "several_references 3" in check_sources(parse_config(settings)).text
     settings["sources"][0]["references"] = {"at_least": 2}
     found = loaded(tmp_path, settings)
     assert {key: (problem.answer, problem.references) for key, problem in found.items()} == {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.config import RunConfig, SourceConfig, ledger_view, parse_config
 from pipeline.errors import UserError
@@ -221,7 +222,9 @@ def test_separated_options_and_truth_values(tmp_path: Path) -> None:
     assert found[0].options == ("cat", "owl")
     unset = run(path=str(tmp_path / "x.jsonl"))
     assert told(unset) == ["wrong_type", "wrong_type", "wrong_type"]
-    assert unset[1].detail == "the answer is True: say what that means, `booleans: [Yes, No]`"
+    assert unset[1].detail == 'the answer is True: say what that means, `booleans: ["Yes", "No"]`'
+    read = yaml.safe_load("{name: s, path: x, booleans: [Yes, No]}")  # as YAML has it: [true, false]
+    assert SourceConfig.model_validate(read).booleans == ("Yes", "No")
 
 
 def test_option_columns(tmp_path: Path) -> None:
