@@ -226,7 +226,7 @@ def test_golds_that_no_reading_fits_refuse_the_source_in_one_line(tmp_path: Path
     settings["sources"][0]["gold"] = "letter"
     report = check_sources(parse_config(settings)).text
     assert "gold_not_an_option 3" in report
-    assert "mine q2: gold_not_an_option: 'nut' is none of the 3 options (gold: letter)" in report
+    assert "mine 3 rows (q1, q2, q3): gold_not_an_option: such as 'plum' is none of the 3 options (gold: letter)" in report
 
 
 def test_whole_numbers_beside_options_in_the_question_may_be_indices(tmp_path: Path) -> None:
