@@ -25,6 +25,8 @@ SAMPLE = 200
 """Rows that are looked at, evenly spaced."""
 _READING = ("rows", "members", "join", "split", "separator")
 _MAX_KEY = 64
+_LONG_ANSWER = 80
+"""Characters: longer ones may be whole solutions."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,9 @@ def _fields(sample: _Sample, found: Guess, entry: Entry, given: Mapping[str, Any
         names = ", ".join(list(sample.columns)[:12])
         mapped = flow({**settings, **dict.fromkeys(missing, "…")})
         entry.decisions.append(Decision("fields", mapped, f"no column is called like one; there are {names}"))
+    texts = [value for place in answer if place in sample.columns for value in sample.columns[place].filled]
+    if texts and (mean := sum(len(str(text)) for text in texts) / len(texts)) > _LONG_ANSWER:
+        entry.remarks["fields"] += f"; the answers have {mean:,.0f} characters on average: are they answers alone?"
     if (longer := _longer_conversations(sample.rows, found)) > 0:
         entry.remarks["fields"] += f"; {longer:,} rows have more turns, of which only the first two are used"
 

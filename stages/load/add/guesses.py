@@ -26,7 +26,7 @@ ANSWERS = (
 )  # fmt: skip
 OPTIONS = (
     "options", "choices", "candidates", "option", "choice", "multiplechoices", "answeroptions", "answerchoices", "choicelist",
-    "optionlist", "alternatives", "mcoptions", "choicestext", "optionstext", "endings",
+    "optionlist", "opt", "op", "alternatives", "mcoptions", "choicestext", "optionstext", "endings",
 )  # fmt: skip
 IMAGES = (
     "image", "images", "img", "imgs", "imagepath", "imagepaths", "imgpath", "imagefile", "imagename", "filename", "picture",

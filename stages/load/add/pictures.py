@@ -47,15 +47,15 @@ def find_pictures(
     """
     by_place = {column.place: column for column in columns}
     held = [place for place in image if place in by_place]
+    where = root or (str(base) if base is not None else None)
+    opened = open_root(where, "add, --images") if where is not None else None
     if held and any(is_picture(item) for place in held for value in by_place[place].filled for item in each(value)):
-        return Pictures(image, root, *_count(rows, image, None))
+        return Pictures(image, root, *_count(rows, image, opened))
     if not image and any(pictures_of(value) for column in columns for value in column.filled):
         by_row = zip(*(column.values for column in columns), strict=True)
         return Pictures([], root, sum(any(map(pictures_of, values)) for values in by_row), len(rows))
-    where = root or (str(base) if base is not None else None)
-    if where is None:
+    if where is None or opened is None:
         return Pictures(image, None, 0, len(rows), ["the pictures are named, but there is no folder: give --images"])
-    opened = open_root(where, "add, --images")
     found, named = _count(rows, image, opened)
     if found and found == named:
         return Pictures(image, root, found, named)
@@ -100,8 +100,12 @@ def _count(rows: Sequence[Mapping[str, Any]], image: Sequence[str], root: ImageR
     for row in rows:
         values = [item for place in image for item in each(value_at(row, place)) if not is_empty(item)]
         named += bool(values)
-        found += bool(values) and all(is_picture(value) or _is_there(root, value) for value in values)
+        found += bool(values) and all(_is_held(value) or _is_there(root, value) for value in values)
     return found, named
+
+
+def _is_held(value: Any) -> bool:
+    return is_picture(value) and not (isinstance(value, Mapping) and value["bytes"] is None)
 
 
 def _is_there(root: ImageRoot | None, value: Any) -> bool:
