@@ -6,6 +6,7 @@ ledger holds: a run directory accepts only configurations that agree on them.
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Sequence
 from pathlib import Path
@@ -143,6 +144,8 @@ class SourceConfig(Strict):
     """The column by which a row's image may name another row, whose picture is meant."""
     separator: str | None = only_if_set()
     """What stands between the items of lists that are plain text, in options and images (`cat|dog`)."""
+    answer_pattern: str | None = only_if_set()
+    """A regular expression; its first group, where it fits last in the answer's text, is the answer (`#### (.+)`)."""
     booleans: tuple[str, str] | None = only_if_set()
     """What true and false mean as answers, such as `["Yes", "No"]`; also where they are texts."""
     verify: tuple[Mode, ...] = ("choice", "number", "math", "text")
@@ -162,6 +165,17 @@ class SourceConfig(Strict):
     """The most rows to take, evenly spaced."""
     cut_endings: tuple[str, ...] = ()
     """Texts that are cut from the end of a question: a source's wish for a short answer contradicts our prompt."""
+
+    @field_validator("answer_pattern")
+    @classmethod
+    def _has_a_group(cls, value: str | None) -> str | None:
+        try:
+            groups = re.compile(value).groups if value is not None else 1
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+        if groups < 1:
+            raise ValueError(f"{value!r} has no group: put the answer's part in brackets")
+        return value
 
     @field_validator("booleans", mode="before")
     @classmethod

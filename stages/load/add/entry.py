@@ -11,7 +11,7 @@ from typing import Any
 from stages.load.add.mends import flow
 
 _KEYS = ("path", "dataset", "dataset_config", "split", "members", "rows", "join", "images", "borrow_images", "separator",
-         "booleans", "fields", "gold", "references", "verify", "limit")  # fmt: skip
+         "fields", "answer_pattern", "booleans", "gold", "references", "verify", "limit")  # fmt: skip
 _COMMON_NAMES = (
     "train",
     "test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ SAMPLE = 200
 """Rows that are looked at, evenly spaced."""
 _READING = ("rows", "members", "join", "split", "separator")
 _MAX_KEY = 64
+_MARKED = (r"<answer>(.*?)</answer>", r"####([^\n]+)", r"\b[Aa]nswer: ([^\n]+)")
 _LONG_ANSWER = 80
 """Characters: longer ones may be whole solutions."""
 
@@ -147,6 +149,9 @@ def _options(sample: _Sample, found: Guess, entry: Entry) -> None:
 def _answers(sample: _Sample, found: Guess, entry: Entry) -> None:
     """What truth values and lists mean can't be seen; it is for a person to say."""
     values = [value for row in sample.rows if (value := _answer(row, found)) is not None]
+    if (pattern := _common_pattern(values)) is not None:
+        entry.settings["answer_pattern"] = pattern
+        entry.remarks["answer_pattern"] = "the answers are texts that end in an answer, which alone is compared"
     if booleans := sum(is_truth_value(value) for value in values):
         entry.decisions.append(
             Decision("booleans", '["Yes", "No"]', f"or what else true and false mean, in {booleans:,} rows")
@@ -182,6 +187,13 @@ def _with_options(
         with suppress(RowError):
             if options := row_options(row, source).texts:
                 yield row_id(row, number, source), row_answer(row, source).golds, options
+
+
+def _common_pattern(values: Sequence[Any]) -> str | None:
+    """How nearly all answers mark the answer proper inside their text."""
+    texts = [value for value in values if isinstance(value, str)]
+    fits = (pattern for pattern in _MARKED if sum(bool(re.search(pattern, text)) for text in texts) > 0.9 * len(values))
+    return next(fits, None) if texts else None
 
 
 def _answer(row: Mapping[str, Any], found: Guess) -> Any:

@@ -39,7 +39,7 @@ IDS = (
 )  # fmt: skip
 ASKING = ("human", "user")
 ANSWERING = ("gpt", "assistant", "model")
-_SERIES = re.compile(r"(?P<stem>.*?)[_ .-]?(?P<end>[A-Za-z]|\d{1,2})$")
+_SERIES = re.compile(r"(?P<stem>.*?)[_ .-]?(?P<end>[A-Za-z]|\d{1,2})(?P<ending>\.(?:png|jpe?g|webp|gif|bmp|tiff?))?$")
 
 
 @dataclass
@@ -164,7 +164,7 @@ def _series(columns: Sequence[Column]) -> Iterator[list[Column]]:
 
 def _stem(place: str) -> str:
     match = _SERIES.fullmatch(place)
-    return match["stem"].rstrip("_ .-").lower() if match else place.lower()
+    return match["stem"].rstrip("_ .-").lower() + (match["ending"] or "") if match else place.lower()
 
 
 def _number(column: Column) -> int:

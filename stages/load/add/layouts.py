@@ -89,7 +89,9 @@ def _with_rows(entry: dict[str, Any], base: Path, kind: str) -> Layout:
 
 def _of_folder(folder: Path, given: Mapping[str, Any]) -> Layout:
     if any((folder / name).is_file() for name in _SAVED):
-        return Layout("a dataset that `save_to_disk` wrote", {"dataset": str(folder), **_split(given)}, folder)
+        return Layout(
+            "a dataset that `save_to_disk` wrote", {"dataset": str(folder), **_saved_split(folder, given)}, folder
+        )
     files = [file for file in islice(folder.rglob("*"), MAX_FILES) if _may_hold_rows(file, folder)]
     groups: dict[str, list[Path]] = {}
     for file in sorted(files):
@@ -171,5 +173,10 @@ def _of_hub(name: str, given: Mapping[str, Any]) -> Layout:
     return Layout(f"a dataset of the hub, split {splits[0]}", entry)
 
 
-def _split(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"split": given["split"]} if "split" in given else {}
+def _saved_split(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    if "split" in given or not (folder / "dataset_dict.json").is_file():
+        return {"split": given["split"]} if "split" in given else {}
+    splits = json.loads((folder / "dataset_dict.json").read_text())["splits"]
+    if len(splits) > 1:
+        raise UserError(f"{folder}: has the splits {', '.join(splits)}: add split=…")
+    return {"split": splits[0]}

@@ -62,7 +62,7 @@ def find_pictures(
     names = list(_names(opened))
     best = best_template(rows, columns, image, names, set(apart)) or _by_some_key(rows, columns, names, set(apart))
     if best is None or best[1] <= found:
-        return Pictures(image, root, found, named or len(rows), [_told_missing(rows, image, where, len(names))])
+        return Pictures(image, root, found, named or len(rows), [_told_missing(rows, image, opened, where, len(names))])
     template, count, others = best
     notes = [f"other pictures of a row: {', '.join(others)}"] if others else []
     return Pictures(
@@ -81,8 +81,11 @@ def _by_some_key(
     return None
 
 
-def _told_missing(rows: Sequence[Mapping[str, Any]], image: list[str], where: str, pictures: int) -> str:
-    example = next((value for row in rows for place in image if not is_empty(value := value_at(row, place))), None)
+def _told_missing(
+    rows: Sequence[Mapping[str, Any]], image: list[str], opened: ImageRoot, where: str, pictures: int
+) -> str:
+    named_there = (item for row in rows for place in image for item in each(value_at(row, place)) if not is_empty(item))
+    example = next((item for item in named_there if not (_is_held(item) or _is_there(opened, item))), None)
     named = (
         f"no picture {str(example)[:80]!r}"
         if example is not None

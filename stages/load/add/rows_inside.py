@@ -50,15 +50,18 @@ def rows_place(content: Any) -> str | None:
     Raises:
         UserError: nothing in the value looks like a row.
     """
-    best: tuple[int, str | None] = (0, None)
+    scored: list[tuple[int, tuple[str, ...]]] = []
     for place, items in _places(content, ()):
         found = guess(survey(items))
-        score = 4 * bool(found.question) + 2 * bool(found.answer) + bool(found.image)
-        if score > best[0]:
-            best = (score, ".".join(place) if place else None)
-    if best[0] == 0:
+        scored.append((4 * bool(found.question) + 2 * bool(found.answer) + bool(found.image), place))
+    most = max((score for score, _ in scored), default=0)
+    if most == 0:
         raise UserError("nothing in the file looks like a row with a question or an answer: name the place as rows=…")
-    return best[1]
+    best, *others = [place for score, place in scored if score == most]
+    # Splits of one benchmark beside each other: to take the first would leave out the others.
+    if apart := [".".join(place) for place in others if best and place[: len(best)] != best and place != (WHOLE,)]:
+        raise UserError(f"rows at {', '.join(['.'.join(best), *apart][:6])}: name one as rows=…, or rows='*' for all")
+    return ".".join(best) if best else None
 
 
 def inner_place(rows: Sequence[Mapping[str, Any]]) -> str | None:

@@ -80,7 +80,9 @@ def _candidates(row: Mapping[str, Any], image: Sequence[str], names: Sequence[st
         return []
     text = str(value).strip("/")
     whole = [name for name in names if name == text or name.endswith("/" + text)]
-    return (whole or [name for name in names if _is_called(name, text)])[:8]
+    base = PurePosixPath(text).name
+    by_base = [name for name in names if base != text and (name == base or name.endswith("/" + base))]
+    return (whole or by_base or [name for name in names if _is_called(name, text)])[:8]
 
 
 def _is_called(name: str, text: str) -> bool:
@@ -102,6 +104,8 @@ def _explanations(row: Mapping[str, Any], name: str, image: Sequence[str], place
         if name.endswith(text):
             depth = text.count("/") + 1
             own, parts = ["{" + place + "}"], parts[:-depth]
+        elif PurePosixPath(text).name == parts[-1]:
+            own, parts = ["{" + place + ":name}"], parts[:-1]
         else:
             own, parts = [_numbered(parts[-1], text, place)], parts[:-1]
     first: list[str] = []

@@ -106,6 +106,11 @@ def row_answer(row: Mapping[str, Any], source: SourceConfig) -> Given:
     value = text_of(look(row, source.fields.answer))
     if absent(value):
         raise RowError("missing_answer", _missing("answer", row, source.fields.answer))
+    if source.answer_pattern is not None and isinstance(value, str):
+        found = list(re.finditer(source.answer_pattern, value, re.DOTALL))
+        if not found:
+            raise RowError("missing_answer", f"`answer_pattern` fits nowhere in the answer {value[-80:]!r}")
+        value = found[-1][1] or ""
     if source.booleans is not None and isinstance(value, str):
         value = value if (truth := truth_value(value)) is None else truth
     if isinstance(value, bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ def look(row: Mapping[str, Any], place: str) -> Any:
 
     A place is a column (`answer`), a path (`json.question`, `turns.0.value`, `turns.role=user.content`: the first item
     whose `role` is `user`; `choices.*.text`: of every item), or a text with such places in braces
-    (`{split}/{image_id:012d}.jpg`), which is absent where one of them is.
+    (`{split}/{image_id:012d}.jpg`; `{path:name}` is the last part of a path), which is absent where one of them is.
 
     Raises:
         RowError: a value does not fit its place in the text, or has two readings.
@@ -63,6 +64,8 @@ def _filled(template: str, row: Mapping[str, Any]) -> str | list[Any] | None:
 
 
 def _formatted(value: Any, form: str, where: str) -> str:
+    if form == "name":
+        return posixpath.basename(str(value))
     try:
         # An id of a CSV file is text.
         return format(int(value) if form.endswith("d") else value, form)
