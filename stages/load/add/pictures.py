@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stages.load.add.survey import Column, each, is_empty, is_picture, names_picture
-from stages.load.add.templates import best_template, value_at
+from stages.load.add.templates import Template, best_template, value_at
 from stages.load.sources.roots import ImageRoot, open_root
 from stages.load.sources.turns import pictures_of
 
@@ -61,18 +61,20 @@ def find_pictures(
         return Pictures(image, root, found, named)
     names = list(_names(opened))
     best = best_template(rows, columns, image, names, set(apart)) or _by_some_key(rows, columns, names, set(apart))
-    if best is None or best[1] <= found:
-        return Pictures(image, root, found, named or len(rows), [_told_missing(rows, image, opened, where, len(names))])
-    template, count, others = best
-    notes = [f"other pictures of a row: {', '.join(others)}"] if others else []
-    return Pictures(
-        [template], root, count, sum(not is_empty(value_at(row, template)) for row in rows) or len(rows), notes
-    )
+    if best is None or best.rows <= found:
+        told = _told_missing(rows, image, opened, where, len(names))
+        return Pictures(image, root, found, named or len(rows), [told])
+    if best.others and image:
+        told = f"the rows' pictures lie in several places, such as {best.text} and {best.others[0]}: give --images"
+        return Pictures(image, root, found, named, [told])
+    notes = [f"other pictures of a row: {', '.join(best.others)}"] if best.others else []
+    named = sum(not is_empty(value_at(row, best.text)) for row in rows)
+    return Pictures([best.text], root, best.rows, named or len(rows), notes)
 
 
 def _by_some_key(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], names: Sequence[str], apart: set[str]
-) -> tuple[str, int, list[str]] | None:
+) -> Template | None:
     """A column that is not called like one of pictures, but whose values are the names of files in every row."""
     stems = {PurePosixPath(name).stem for name in names}
     for column in columns:

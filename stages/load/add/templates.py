@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,14 +19,23 @@ _TRIED_ROWS = 8
 _NUMBER = re.compile(r"(?P<before>.*?)(?P<digits>\d+)(?P<after>\D*)$")
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with places, the rows whose pictures it names, and other texts that name other pictures of as many."""
+
+    text: str
+    rows: int
+    others: list[str]
+
+
 def best_template(
     rows: Sequence[Mapping[str, Any]],
     columns: Sequence[Column],
     image: Sequence[str],
     names: Sequence[str],
     apart: set[str],
-) -> tuple[str, int, list[str]] | None:
-    """The text with places that gives the path of the most rows' pictures, how many, and others that give as many."""
+) -> Template | None:
+    """The text with places that gives the paths of the most pictures, None if none gives any."""
     there = set(names)
     places = _short_places(columns, apart)
     templates: dict[str, None] = {}
@@ -35,22 +45,23 @@ def best_template(
                 templates.setdefault(template)
                 if len(templates) >= MAX_TEMPLATES:
                     break
-    # Rows that don't name their pictures must not share them: one file would fit all.
-    counted = [(_hits(rows, template, there, apart=not image), template) for template in templates]
-    if not counted or (most := max(hits for hits, _ in counted)) == 0:
+    found = {template: _paths(rows, template, there) for template in templates}
+    # More different pictures before more rows: with one folder too few, the same file would fit every row.
+    worth = {template: (len(set(paths.values())), len(paths)) for template, paths in found.items()}
+    most = max(worth.values(), default=(0, 0))
+    if most == (0, 0):
         return None
-    best = [template for hits, template in counted if hits == most]
+    best = [template for template in templates if worth[template] == most]
     best.sort(key=lambda template: (-template.count("{"), len(template)))
-    files = {template.rpartition("/")[2] for template in best}
-    others = [name for name in sorted(files) if name != best[0].rpartition("/")[2] and "{" not in name]
-    return best[0], most, others
+    equal = [template for template in best if template.count("{") == best[0].count("{")]
+    differ = list({tuple(found[template].items()): template for template in reversed(equal)}.values())
+    return Template(best[0], len(found[best[0]]), [template for template in differ if template != best[0]])
 
 
-def _hits(rows: Sequence[Mapping[str, Any]], template: str, there: set[str], apart: bool) -> int:
-    """Rows whose pictures are there; different ones if they are to be `apart`."""
-    paths = [tuple(each(value_at(row, template))) for row in rows]
-    found = [path for path in paths if path and all(name in there for name in path)]
-    return len(set(found) if apart else found)
+def _paths(rows: Sequence[Mapping[str, Any]], template: str, there: set[str]) -> dict[int, tuple[str, ...]]:
+    """The paths of each row's pictures, of the rows whose pictures are there."""
+    paths = {number: tuple(each(value_at(row, template))) for number, row in enumerate(rows)}
+    return {number: path for number, path in paths.items() if path and all(name in there for name in path)}
 
 
 def _short_places(columns: Sequence[Column], apart: set[str]) -> list[str]:

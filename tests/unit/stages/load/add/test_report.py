@@ -131,6 +131,8 @@ def test_a_large_source_is_sampled_and_that_is_said(
         ({"d/a.json": [{"question": "Q?"}], "d/b.json": [{"answer": "1"}]}, ["d/a.json", "d/b.json"],
          "no column of d/a.json names the rows of d/b.json: join them by hand"),
         ({"a.json": {"config": {"seed": 1}}}, ["a.json"], "nothing in the file looks like a row with a question or an answer"),
+        ({"a.json": {"train": [{"question": "Q?", "answer": "1"}], "test": [{"question": "P?", "answer": "2"}]}}, ["a.json"],
+         "rows at train, test: name one as rows=…, or rows='*' for all"),
         ({"a.xlsx": ""}, ["a.xlsx"], "unknown file type '.xlsx'; use one of .jsonl"),
         ({}, ["gold=letter"], "add: name a file, folder or dataset before the settings"),
     ],

@@ -27,6 +27,7 @@ ROW: dict[str, Any] = {
     "number": "31",
     "names": ["1.png", "2.png"],
     "nothing": None,
+    "file": "old/place/1.png",
     "blank": "",
 }
 
@@ -49,6 +50,7 @@ ROW: dict[str, Any] = {
         ("absent.deeper", None),
         ("{split}/{number:06d}.jpg", "val/000031.jpg"),
         ("im/{names}", ["im/1.png", "im/2.png"]),
+        ("im/{file:name}", "im/1.png"),
         ("{split}/{nothing}", None),
         ("{split}/{blank}", None),
         ("{{{split}}}", "{val}"),

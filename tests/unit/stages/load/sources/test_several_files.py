@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from pipeline.config import RunConfig, SourceConfig, ledger_view, parse_config
 from pipeline.errors import UserError
@@ -227,6 +228,16 @@ def test_separated_options_and_truth_values(tmp_path: Path) -> None:
     assert SourceConfig.model_validate(read).booleans == ("Yes", "No")
 
 
+def test_answers_that_are_marked_inside_a_text(tmp_path: Path) -> None:
+    texts = ["2 + 2 = 4\n#### 4.", "#### 3.\nNo:\n#### 5.", "no mark"]
+    rows = [row(number, answer=text) for number, text in enumerate(texts)]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert told(run(path=str(tmp_path / "x.jsonl"), answer_pattern=r"####([^\n]+)")) == ["4.", "5.", "missing_answer"]
+    for pattern, message in (("####", "has no group"), ("(", "is no regular expression")):
+        with pytest.raises(ValidationError, match=message):
+            SourceConfig(name="s", path="x", answer_pattern=pattern)
+
+
 def test_option_columns(tmp_path: Path) -> None:
     rows = [row(1, A="cat", B="owl", C="", answer="B"), row(2, A="cat", B=None, C="owl", answer="A")]
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -248,7 +259,7 @@ def test_parts_of_a_turn_and_their_places(tmp_path: Path) -> None:
 
 def test_settings_that_are_not_set_leave_no_trace() -> None:
     plain: dict[str, Any] = {"name": "x", "sources": [{"name": "s", "path": "x.csv"}]}
-    new = {"rows", "members", "join", "borrow_images", "separator", "booleans"}
+    new = {"rows", "members", "join", "borrow_images", "separator", "booleans", "answer_pattern"}
     config = parse_config(plain)
     assert not new & set(config.model_dump(mode="json")["sources"][0])
     assert not [key for key in ledger_view(config) if key.rpartition(".")[2] in new]
