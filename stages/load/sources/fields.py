@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
-from pipeline.config import Mode, Place, SourceConfig
 from pipeline.errors import RowError
-from pipeline.records import IMAGE, Image, Problem
+from pipeline.records import IMAGE, Image, Mode, Problem
+from pipeline.source_config import Place, SourceConfig
 from stages.load.sources.answers import NO_RULES, Given, GoldRules, read_answer, settle
 from stages.load.sources.images import read_images
 from stages.load.sources.literals import structured

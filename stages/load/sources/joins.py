@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.config import JoinConfig, SourceConfig
 from pipeline.errors import RowError
+from pipeline.source_config import JoinConfig, SourceConfig
 from stages.load.sources.places import look
 from stages.load.sources.rows import Rows
 from stages.load.sources.values import absent

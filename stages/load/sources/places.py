@@ -7,8 +7,8 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.config import Place
 from pipeline.errors import RowError
+from pipeline.source_config import Place
 from stages.load.sources.literals import structured
 from stages.load.sources.values import absent
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pipeline.config import JoinConfig, SourceConfig
 from pipeline.errors import RowError, UserError
+from pipeline.source_config import JoinConfig, SourceConfig
 from stages.load.sources.data_files import DataFile, find_data_files, is_pattern
 from stages.load.sources.files import FORMATS, rows_inside
 from stages.load.sources.functions import open_function

@@ -155,7 +155,7 @@ def test_columns_that_are_called_like_nothing_are_left_to_the_user(
     pq.write_table(pa.Table.from_pylist([{"p": png(1), "words": "How many?", "z9": "3"}]), tmp_path / "x.parquet")
     assert add(tmp_path / "x.parquet") == 2
     said = capsys.readouterr()
-    assert "fields: {answer: …}  # no column is called like one; there are p, words, z9" in said.out
+    assert "answer: …}  # no column is called like one; there are p, words, z9" in said.out
     assert "no row can be used of 'x'" in said.err
 
 
