@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.records import GoldReading, OverlapKind
+from pipeline.records import OverlapKind
 from pipeline.registry import Registry
 from pipeline.settings import Strict, flat, load_settings, parse_settings
+from pipeline.source_config import SourceConfig
 from pipeline.source_groups import expand_sources
 
 LEDGER_FREE = (
@@ -49,90 +50,8 @@ class _Heeding(Protocol):
     def parameters(self) -> tuple[str, ...]: ...
 
 
-_MODES: Registry[Any] = Registry("stages.verify.modes:MODES")
 _STRATEGIES: Registry[_Heeding] = Registry("stages.rollout.strategies:STRATEGIES")
-ModeName = Annotated[str, BeforeValidator(_MODES.check)]
 StrategyName = Annotated[str, BeforeValidator(_STRATEGIES.check)]
-
-
-class Fields(Strict):
-    """The names that a source's rows use for ours."""
-
-    id: str = "id"
-    """The row's name in its source; without one, the row number serves."""
-    question: str = "question"
-    """The question; every `<image>` in it stands for one image."""
-    answer: str = "answer"
-    """The right answer."""
-    image: str = "image"
-    """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these."""
-    options: str | None = "options"
-    """The options of a multiple choice, A first: texts or pictures; `null` if the policy is to see none."""
-    source: str | None = None
-    """A name that refines the source's, for a source with parts."""
-
-
-class AtLeast(Strict):
-    """How many of a row's references an answer must equal."""
-
-    at_least: int = Field(ge=1)
-    """Of VQAv2's ten answers: 3."""
-
-
-class SourceConfig(Strict):
-    """One benchmark: a file of rows, a Hugging Face dataset, or a Python function that yields rows."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_./-]*$")
-    """The name in the `source` column."""
-    path: str | None = None
-    """A `.jsonl`, `.json`, `.parquet` or `.csv` file."""
-    function: str | None = None
-    """`module:function`, which yields a dict for every problem."""
-    dataset: str | None = None
-    """A Hugging Face dataset: a local folder, or a hub id, which is streamed."""
-    dataset_config: str | None = None
-    """The configuration (subset) of `dataset`."""
-    split: str = "train"
-    """The split of `dataset`."""
-    kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Keyword arguments of `function`."""
-    images: str | None = None
-    """The folder, `.zip` or `.tar` file that image paths are relative to; the rows' own folder by default."""
-    fields: Fields = Fields()
-    """The field map."""
-    verify: tuple[ModeName, ...] = ("choice", "number", "math", "text")
-    """Verification modes; a row's own `verify` field comes first."""
-    gold: GoldReading | Literal["auto"] = Field(default="auto", exclude_if=lambda value: value == "auto")
-    """What the answer of a multiple choice is: a `letter`, the `text` of an option, or its index from 0 or 1
-    (`index0`, `index1`); `auto` takes the one reading that fits all rows with options, and refuses the source if
-    there is none or more than one."""
-    references: Literal["any", "all"] | AtLeast | None = Field(default=None, exclude_if=lambda value: value is None)
-    """What a list of answers means: `any` of them is right, `all` are needed, or an answer is right that equals
-    `{at_least: n}` of them; without it, rows with lists are refused."""
-    max_tiles: int = Field(default=6, ge=1)
-    """The most tiles that an image is cut into, for models that tile."""
-    prompt: str | None = None
-    """A prompt file for this source alone."""
-    limit: int | None = Field(default=None, ge=1)
-    """The most rows to take, evenly spaced."""
-    cut_endings: tuple[str, ...] = ()
-    """Texts that are cut from the end of a question: a source's wish for a short answer contradicts our prompt."""
-
-    @model_validator(mode="after")
-    def _one_door(self) -> SourceConfig:
-        if [self.path, self.function, self.dataset].count(None) != 2:
-            raise ValueError(f"source {self.name!r} needs `path`, `function` or `dataset`: give exactly one")
-        if self.kwargs and self.function is None:
-            raise ValueError(f"source {self.name!r} has `kwargs` but no `function`: remove them")
-        if self.dataset_config is not None and self.dataset is None:
-            raise ValueError(f"source {self.name!r} has `dataset_config` but no `dataset`: remove it")
-        if self.references == "all" and not {"list", "choice"} & set(self.verify):
-            raise ValueError(f"source {self.name!r}: `references: all` needs `list` or `choice` in `verify`: add it")
-        if self.references == "all" and "anls" in self.verify:
-            raise ValueError(
-                f"source {self.name!r}: `anls` takes any item of a list, `references: all` needs all: remove one"
-            )
-        return self
 
 
 class ContaminationConfig(Strict):

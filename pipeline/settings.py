@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import UserError
@@ -36,6 +36,11 @@ class Strict(BaseModel):
     def __eq__(self, other: object) -> bool:
         # Where a config lies is no setting.
         return type(self) is type(other) and self.__dict__ == other.__dict__
+
+
+def only_if_set() -> Any:
+    """None by default, and then no part of what is recorded: what was made before there was the setting stays the same."""
+    return Field(default=None, exclude_if=lambda value: value is None)
 
 
 Settings = TypeVar("Settings", bound=Strict)
@@ -67,8 +72,8 @@ def parse_settings(
     Raises:
         UserError: as `load_settings`.
     """
-    for override in overrides:
-        _apply(data, override)
+    for item in overrides:
+        override(data, item)
     try:
         return model.model_validate(data, context={"folders": folders})
     except ValidationError as error:
@@ -135,14 +140,19 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
-    key, sign, text = override.partition("=")
+def override(data: dict[str, Any], setting: str) -> None:
+    """Puts the value of a `key.sub=value` (in YAML) into `data`.
+
+    Raises:
+        UserError: it is none.
+    """
+    key, sign, text = setting.partition("=")
     if not sign or not key:
-        raise UserError(f"override {override!r}: write it as key.sub=value")
+        raise UserError(f"override {setting!r}: write it as key.sub=value")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"override {override!r}: the value is not valid YAML") from error
+        raise UserError(f"override {setting!r}: the value is not valid YAML") from error
     node: Any = data
     *parents, last = key.split(".")
     for depth, part in enumerate(parents):

@@ -1,11 +1,15 @@
-"""Reading sources without an engine: `check`."""
+"""Reading sources without an engine: `check`, and `add` for a new one."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from pipeline.arguments import takes_config
+from pipeline.errors import UserError
+
+_SETTING = re.compile(r"[A-Za-z_][\w.]*=")
 
 
 def add(commands: Any) -> None:
@@ -13,9 +17,45 @@ def add(commands: Any) -> None:
     takes_config(check)
     check.set_defaults(command=_check)
 
+    new = commands.add_parser(
+        "add",
+        help="look at a benchmark's files and write the config that reads them",
+        usage="%(prog)s [-h] [--images PLACE] [--name NAME] [--out FILE] PATH|HUB_ID [PATH] [key.sub=value ...]",
+    )
+    new.add_argument(
+        "words",
+        nargs="+",
+        metavar="PATH",
+        help="a file, folder, pattern or hub dataset; or two files that belong together",
+    )
+    new.add_argument(
+        "--images", metavar="PLACE", help="the folder, .zip or .tar of the pictures, if not beside the rows"
+    )
+    new.add_argument("--name", help="the source's name; its file's by default")
+    new.add_argument("--out", metavar="FILE", help="the config to write; NAME.yaml by default")
+    new.epilog = "Settings such as fields.answer=label or split=test are taken as they are; the others are found."
+    new.set_defaults(command=_add)
+
+
+def _add(options: argparse.Namespace) -> None:
+    from pipeline.settings import override
+    from stages.load.add.report import add_source
+
+    settings = [word for word in options.words if _SETTING.match(word)]
+    paths = [word for word in options.words if word not in settings]
+    if not paths:
+        raise UserError("add: name a file, folder or dataset before the settings")
+    given: dict[str, Any] = {}
+    for setting in settings:
+        override(given, setting)
+    add_source(paths, options.images, options.name, options.out, given)
+
 
 def _check(options: argparse.Namespace) -> None:
     from pipeline.config import load_config
-    from stages.load.problems import check_sources
+    from stages.load.check import check_sources
 
-    print(check_sources(load_config(options.config, options.overrides)))
+    report = check_sources(load_config(options.config, options.overrides))
+    print(report.text)
+    if report.unusable:
+        raise UserError(report.unusable)

@@ -17,6 +17,7 @@ from pipeline.errors import RowError
 from pipeline.inputs import searched
 from pipeline.records import GoldReading, Problem, Rejected
 from stages.load.golds import gold_rules
+from stages.load.sources.data_files import is_pattern, pattern_folder
 from stages.load.sources.fields import (
     parse_row,
     read_question,
@@ -61,7 +62,7 @@ def load(
     known = set() if seen is None else seen
     rules = gold_rules(source, {} if readings is None else readings, demand_options)
 
-    def load_row(number: int, row: Any) -> Problem | Rejected:
+    def load_row(number: int | str, row: Any) -> Problem | Rejected:
         name = row_id(row, number, source)
         try:
             problem = parse_row(row, name, source, root, source.prompt or prompt, rules)
@@ -90,7 +91,7 @@ def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
     """
     rows, root = open_rows(source), image_root(source)
 
-    def load_row(number: int, row: Any) -> BenchmarkRow | Rejected:
+    def load_row(number: int | str, row: Any) -> BenchmarkRow | Rejected:
         name = row_id(row, number, source)
         try:
             if isinstance(row, RowError):
@@ -128,7 +129,8 @@ def image_root(source: SourceConfig) -> ImageRoot | None:
         places = searched(source.images, source.folders)
         return open_root(source.images, f"source {source.name!r}, images {source.images}", places)
     if source.path is not None:
-        return open_root(Path(source.path).parent, f"source {source.name!r}")
+        folder = pattern_folder(source.path) if is_pattern(source.path) else Path(source.path).parent
+        return open_root(folder, f"source {source.name!r}")
     if source.dataset is not None and Path(source.dataset).is_dir():
         return open_root(source.dataset, f"source {source.name!r}")
     return None

@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import SourceConfig
 from pipeline.errors import UserError
 from pipeline.inputs import located, searched
+from stages.load.sources.data_files import is_pattern, is_there
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
@@ -22,27 +24,48 @@ def locate(sources: Sequence[SourceConfig], data_root: str | None) -> list[Sourc
             any source is read, since reading them all takes hours.
     """
     found = [_located(source, data_root) for source in sources]
-    missing = [source for source in found if source.path is not None and not Path(source.path).exists()]
+    missing = [(source, *place) for source in found for place in _files(source) if not is_there(place[1])]
     if missing:
-        more = f" ({len(missing)} of {len(found)} sources' files are missing)" if len(missing) > 1 else ""
-        name, path, places = missing[0].name, missing[0].path, searched(str(missing[0].path), missing[0].folders)
-        raise UserError(f"source {name!r}, path {path}: no such file{places}; correct the path{more}")
+        count = len({source.name for source, *_ in missing})
+        more = f" ({count} of {len(found)} sources' files are missing)" if count > 1 else ""
+        source, key, path = missing[0]
+        fault = "no file fits this pattern" if is_pattern(path) else "no such file"
+        places = searched(path, source.folders)
+        raise UserError(f"source {source.name!r}, {key} {path}: {fault}{places}; correct the path{more}")
     return found
 
 
-def _located(source: SourceConfig, data_root: str | None) -> SourceConfig:
-    folders = source.folders
-    root = None if data_root is None else _root(data_root, folders)
+def _files(source: SourceConfig) -> list[tuple[str, str]]:
+    """Key and path of the files of rows that a source names."""
+    joined = [(f"join.{name}.path", join.path) for name, join in (source.join or {}).items()]
+    return [("path", source.path), *joined] if source.path is not None else joined
 
-    def place(path: str) -> str:
-        return located(path, folders) if root is None else str(root / path)
+
+def _located(source: SourceConfig, data_root: str | None) -> SourceConfig:
+    root = None if data_root is None else _root(data_root, source.folders)
+
+    def place(path: str, key: str) -> str:
+        filled = _filled(path, f"source {source.name!r}, {key}")
+        return _beside(filled, source.folders) if root is None else str(root / filled)
 
     paths = {"path": source.path, "images": source.images}
-    where = f"source {source.name!r}, "
-    update = {key: place(_filled(path, where + key)) for key, path in paths.items() if path is not None}
+    update: dict[str, Any] = {key: place(path, key) for key, path in paths.items() if path is not None}
+    if source.join is not None:
+        update["join"] = {
+            name: join.model_copy(update={"path": place(join.path, f"join.{name}.path")})
+            for name, join in source.join.items()
+        }
     if source.dataset is not None:
-        update["dataset"] = located(source.dataset, folders)
+        update["dataset"] = located(source.dataset, source.folders)
     return source.model_copy(update=update)
+
+
+def _beside(path: str, folders: Sequence[Path]) -> str:
+    """The path or pattern where something is: where the command runs, beside the config, in the package."""
+    if not is_pattern(path):
+        return located(path, folders)
+    places = (path, *(str(folder / path) for folder in folders))
+    return next(filter(is_there, places), path)
 
 
 def _root(data_root: str, folders: Sequence[Path]) -> Path:

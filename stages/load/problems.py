@@ -17,12 +17,11 @@ import pyarrow.parquet as pq
 from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.errors import RowError
-from pipeline.markdown import Row, markdown_table
 from pipeline.records import GoldReading, Problem, Rejected, Verdict, VerdictStatus
 from pipeline.store import Store, one_line_io_errors
 from stages.label import UNJUDGED
 from stages.load.given_responses import AMBIGUOUS, COLUMN, Responses, open_responses
-from stages.load.parse import MAX_DETAIL, SourceSummary, VerifyGold, load, summarise, total
+from stages.load.parse import MAX_DETAIL, VerifyGold, load
 from stages.load.paths import locate
 from stages.load.screen import REPORT, Screen, open_screen
 from stages.verify.pool import VerifierPool
@@ -32,9 +31,6 @@ PART_BYTES = 256_000_000
 """Image bytes of one problem file: what its sorting holds in memory."""
 READINGS = "gold.json"
 """Of a run directory: how the golds of sources with `gold: auto` are read."""
-MAX_BAD_ROWS = 20
-"""Bad rows that `visualprm check` shows; a run's quarantine has them all."""
-_COLUMN_REASONS = ("duplicate", "contaminated")
 
 
 def read_sources(
@@ -100,51 +96,6 @@ def keep_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | N
     return reasons
 
 
-def check_sources(config: RunConfig) -> str:
-    """`visualprm check`: a table of rows, bad rows by reason and kinds of answers, then some of the bad rows."""
-    screen = open_screen(config)
-    # What lies elsewhere is not asked for: a check needs no credentials.
-    readings = {} if "://" in config.run_dir else recorded_readings(Store(config.run_dir))
-    shown: list[str] = []
-    hidden = 0
-
-    def bad_rows_noted() -> Iterator[Problem | Rejected]:
-        nonlocal hidden
-        for item in read_sources(config, screen, readings):
-            if isinstance(item, Rejected) and item.reason not in _COLUMN_REASONS:
-                if len(shown) < MAX_BAD_ROWS:
-                    shown.append(f"{item.source} {item.row_id}: {item.reason}: {item.detail}".replace("\n", " "))
-                else:
-                    hidden += 1
-            yield item
-
-    table = _check_table(summarise(bad_rows_noted()), screened=screen is not None)
-    more = [f"… and {hidden:,} more bad rows"] if hidden else []
-    golds = [f"gold of {name}: {reading} (auto)" for name, reading in readings.items()]
-    blocks = [[table], golds, screen.summary() if screen else [], shown + more]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
-
-
-def _check_table(summaries: Sequence[SourceSummary], screened: bool) -> str:
-    rows = [_check_row(summary, screened) for summary in (*summaries, total(summaries))]
-    return markdown_table(("source", "rows", "problems", "duplicates", "contaminated", "bad", "why", "answers"), rows)
-
-
-def _check_row(summary: SourceSummary, screened: bool) -> Row:
-    bad = {reason: count for reason, count in summary.rejected.most_common() if reason not in _COLUMN_REASONS}
-    contaminated = summary.flagged + summary.rejected["contaminated"]
-    return (
-        summary.source,
-        f"{summary.rows:,}",
-        f"{summary.rows - summary.rejected.total():,}",
-        f"{summary.rejected['duplicate']:,}",
-        f"{contaminated:,}" if screened else "–",
-        f"{sum(bad.values()):,}",
-        ", ".join(f"{reason} {count:,}" for reason, count in bad.items()),
-        ", ".join(f"{kind} {count:,}" for kind, count in summary.answers.most_common()),
-    )
-
-
 def _load(
     config: RunConfig, verify_gold: VerifyGold, readings: MutableMapping[str, GoldReading], demand_options: bool
 ) -> Iterator[Problem | Rejected]:
@@ -163,7 +114,7 @@ def _with_readable_gold(config: RunConfig, readings: MutableMapping[str, GoldRea
     with VerifierPool(config.verify.workers, limit_s) as pool, asyncio.Runner() as runner:
 
         def verify_gold(problem: Problem) -> str | None:
-            status = runner.run(_gold_status(problem, pool))
+            status = runner.run(gold_status(problem, pool))
             if status in UNJUDGED:
                 # Accepted for now, so that the same problem further on is a duplicate, as on an idle machine.
                 late[problem.problem_id] = problem
@@ -184,7 +135,7 @@ def _checked_again(problems: Iterable[Problem], limit_s: float) -> Iterator[Prob
     # A pool of their own: the first one remembers that they were late.
     with VerifierPool(1, limit_s) as pool, asyncio.Runner() as runner:
         for problem in problems:
-            status = runner.run(_gold_status(problem, pool))
+            status = runner.run(gold_status(problem, pool))
             if status == "correct":
                 yield problem
                 continue
@@ -192,7 +143,7 @@ def _checked_again(problems: Iterable[Problem], limit_s: float) -> Iterator[Prob
             yield Rejected(problem.source, problem.row_id, reason, _complaint(problem, status)[:MAX_DETAIL])
 
 
-async def _gold_status(problem: Problem, pool: VerifierPool) -> VerdictStatus:
+async def gold_status(problem: Problem, pool: VerifierPool) -> VerdictStatus:
     response = f"Final answer: {problem.answer}"
 
     def begin(gold: str) -> Awaitable[Verdict]:

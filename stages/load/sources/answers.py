@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config import AtLeast, SourceConfig
 from pipeline.errors import RowError
 from pipeline.records import GoldReading, References
-from stages.load.sources.values import absent, scalar, structured
+from pipeline.source_config import AtLeast, SourceConfig
+from stages.load.sources.literals import structured
+from stages.load.sources.values import absent, scalar
 from stages.verify.golds import is_index, is_named, read_gold, spelled
 from stages.verify.listed import options_in
 from stages.verify.notation import plain

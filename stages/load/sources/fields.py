@@ -8,19 +8,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from pipeline.records import IMAGE, Image, Problem
+from pipeline.source_config import Place, SourceConfig
 from stages.load.sources.answers import NO_RULES, Given, GoldRules, read_answer, settle
 from stages.load.sources.images import read_images
+from stages.load.sources.literals import structured
+from stages.load.sources.nesting import KEY
 from stages.load.sources.options import Options, check_shown, place_images, read_options
+from stages.load.sources.places import columns_of, look, look_all
 from stages.load.sources.roots import ImageRoot
-from stages.load.sources.values import absent, structured
+from stages.load.sources.turns import is_parts, pictures_of, text_of
+from stages.load.sources.values import absent, truth_value
 from stages.load.sources.values import text as _text
 from stages.verify.modes import MODES
 from stages.verify.options import lettered
 
 VERIFY = "verify"
+_MAX_NAMES = 12
 
 # A tokenizer turns these texts into control tokens: an image that isn't there, or the end of the user's turn.
 # Longer names than one letter, because `<|x|>` is mathematics.
@@ -31,13 +36,21 @@ _RESERVED = re.compile(
 )
 
 
-def row_id(row: Any, number: int, source: SourceConfig) -> str:
-    """The source's own name for a row, or `row <number>`."""
-    value = row.get(source.fields.id) if isinstance(row, Mapping) else None
-    if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
-        # Names only serve to find the row, so one with half a character is mended.
-        return str(value).encode(errors="replace").decode()
+def row_id(row: Any, number: int | str, source: SourceConfig) -> str:
+    """The source's own name for a row, or its key, or `row <number>`."""
+    for place in (source.fields.id, KEY):
+        value = _name(row, place) if isinstance(row, Mapping) else None
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
+            # Names only serve to find the row, so one with half a character is mended.
+            return str(value).encode(errors="replace").decode()
     return f"row {number}"
+
+
+def _name(row: Mapping[str, Any], place: str) -> Any:
+    try:
+        return look(row, place)
+    except RowError:
+        return None  # the number will do
 
 
 def parse_row(
@@ -91,17 +104,61 @@ def parse_row(
 
 def row_answer(row: Mapping[str, Any], source: SourceConfig) -> Given:
     """See `read_answer`."""
-    return read_answer(row.get(source.fields.answer), source)
+    value = text_of(look(row, source.fields.answer))
+    if absent(value):
+        raise RowError("missing_answer", _missing("answer", row, source.fields.answer))
+    if source.answer_pattern is not None and isinstance(value, str):
+        found = list(re.finditer(source.answer_pattern, value, re.DOTALL))
+        if not found:
+            raise RowError("missing_answer", f"`answer_pattern` fits nowhere in the answer {value[-80:]!r}")
+        value = found[-1][1] or ""
+    if source.booleans is not None and isinstance(value, str):
+        value = value if (truth := truth_value(value)) is None else truth
+    if isinstance(value, bool):
+        if source.booleans is None:
+            raise RowError("wrong_type", f'the answer is {value}: say what that means, `booleans: ["Yes", "No"]`')
+        value = source.booleans[0 if value else 1]
+    return read_answer(value, source)
 
 
 def row_options(row: Mapping[str, Any], source: SourceConfig) -> Options:
     """See `read_options`."""
-    return Options() if source.fields.options is None else read_options(row.get(source.fields.options))
+    place = source.fields.options
+    if place is None:
+        return Options()
+    if isinstance(place, str):
+        return read_options(_list_of_text(structured(look(row, place)), source))
+    values = look_all(row, place)
+    # Tables give every row all columns, the unused ones empty.
+    while values and _empty(values[-1]):
+        values.pop()
+    if gaps := [name for name, value in zip(place, values, strict=False) if _empty(value)]:
+        raise RowError("wrong_type", f"option {gaps[0]} is empty, but a later one is not")
+    return read_options(values)
 
 
 def row_images(row: Mapping[str, Any], source: SourceConfig) -> Any:
     """The row's image, list of images or None: not opened yet, and without those of its options."""
-    return structured(row.get(source.fields.image))
+    place = source.fields.image
+    if isinstance(place, str):
+        found = _list_of_text(structured(look(row, place)), source)
+    else:
+        there = [value for value in map(structured, look_all(row, place)) if not _empty(value)]
+        found = [item for value in there for item in (value if isinstance(value, (list, tuple)) else [value])] or None
+    if _empty(found):
+        of_parts = [picture for value in look_all(row, source.fields.question) for picture in pictures_of(value)]
+        return of_parts or found
+    return found
+
+
+def _list_of_text(value: Any, source: SourceConfig) -> Any:
+    if source.separator is None or not isinstance(value, str) or source.separator not in value:
+        return value
+    return [item.strip() for item in value.split(source.separator)]
+
+
+def _empty(value: Any) -> bool:
+    return absent(value) or (isinstance(value, (str, list, tuple)) and len(value) == 0)
 
 
 def _images(
@@ -115,9 +172,16 @@ def _images(
 
 
 def _unused(row: Mapping[str, Any], source: SourceConfig) -> dict[str, Any]:
-    """What no setting names."""
+    """What no setting names. A column that holds pictures is used, even if only a place inside it is named."""
     fields = source.fields
-    used = {fields.source, fields.id, fields.question, fields.answer, fields.image, fields.options, VERIFY}
+    used = {VERIFY, *(place for place in (fields.source, fields.id, fields.answer) if place)}
+    for places in (fields.question, fields.options):
+        used.update([places] if isinstance(places, str) else places or ())
+    used.update(columns_of(fields.image))
+    if isinstance(fields.options, str):
+        used.add(fields.options.partition(".")[0])
+    if any(is_parts(value) for value in look_all(row, fields.question)):
+        used.update(columns_of(fields.question))
     return {key: value for key, value in row.items() if key not in used}
 
 
@@ -127,10 +191,10 @@ def read_question(row: Mapping[str, Any], source: SourceConfig) -> str:
     Raises:
         RowError: there is none.
     """
-    question = _question(row.get(source.fields.question))
+    question = _question(row, source)
     for ending in source.cut_endings:
         if question.rstrip().endswith(ending):
-            question = _question(question.rstrip().removesuffix(ending).rstrip())
+            question = _with_text(question.rstrip().removesuffix(ending).rstrip())
     return question
 
 
@@ -140,17 +204,32 @@ def read_row_images(row: Mapping[str, Any], source: SourceConfig, root: ImageRoo
 
 
 def _source(row: Mapping[str, Any], source: SourceConfig) -> str:
-    refined = row.get(source.fields.source) if source.fields.source else None
+    refined = look(row, source.fields.source) if source.fields.source else None
     return source.name if absent(refined) else _text("source", refined)
 
 
-def _question(value: Any) -> str:
-    if absent(value):
-        raise RowError("missing_question", "the row has no question")
-    question = _text("question", value)
+def _question(row: Mapping[str, Any], source: SourceConfig) -> str:
+    place = source.fields.question
+    values = [text_of(value) for value in look_all(row, place)]
+    texts = [_text("question", value) for value in values if not absent(value)]
+    if not texts:
+        raise RowError("missing_question", _missing("question", row, place))
+    return _with_text(texts[0] if isinstance(place, str) else "\n".join(filter(None, map(str.strip, texts))))
+
+
+def _with_text(question: str) -> str:
     if not question.replace(IMAGE, "").strip():
         raise RowError("empty_question", "there is no text in the question")
     return question
+
+
+def _missing(field: str, row: Mapping[str, Any], place: Place) -> str:
+    places = [place] if isinstance(place, str) else place
+    if any(each in row for each in places):
+        return f"the row has no {field}: {' and '.join(places)} is empty"
+    names = [str(key) for key in row]
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"the row has no {field}: there is no {' or '.join(places)}; its columns are {', '.join(names[:_MAX_NAMES])}{more}"
 
 
 def _verify(value: Any) -> tuple[str, ...]:

@@ -108,7 +108,8 @@ def _find(value: Any, root: ImageRoot | None) -> bytes | PIL.Image.Image:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if not isinstance(value, str):
-        raise RowError("wrong_type", f"an image is {type(value).__name__}, not a path, bytes or base64 text")
+        mend = "; if its file has that number for a name, set `image: '{…:012d}.jpg'`" if isinstance(value, int) else ""
+        raise RowError("wrong_type", f"an image is {type(value).__name__}, not a path, bytes or base64 text{mend}")
     if uri := _DATA_URI.match(value):
         return _decode_base64(value[uri.end() :])
     if _BASE64.match(value):

@@ -11,7 +11,8 @@ from typing import Any
 from pipeline.errors import RowError
 from pipeline.records import IMAGE, asked
 from stages.load.sources.images import is_image
-from stages.load.sources.values import absent, scalar, structured
+from stages.load.sources.literals import structured
+from stages.load.sources.values import absent, scalar
 
 _IMAGE_FILE = re.compile(r"[^\s|]{1,300}\.(?:png|jpe?g|webp|gif|bmp|tiff?)", re.IGNORECASE)
 _UNUSUAL_NAMES = frozenset({"options", "choices", "option", "candidates", "answer_choices", "multiple_choices"})

@@ -5,10 +5,11 @@ A root gives the bytes that a name stands for, and never anything from outside i
 
 from __future__ import annotations
 
+import os
 import posixpath
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -23,6 +24,12 @@ class ImageRoot(Protocol):
 
     def read(self, name: str) -> bytes:
         """Raises RowError if there is no such file in the root or it can't be read."""
+
+    def holds(self, name: str) -> bool:
+        """Whether there is such a file; nothing is read."""
+
+    def names(self) -> Iterator[str]:
+        """The names of all files."""
 
 
 def open_root(path: str | Path, where: str, places: str = "") -> ImageRoot:
@@ -69,6 +76,20 @@ class Folder:
         except OSError as error:
             raise RowError("unreadable_image", f"{name!r}: {error.strerror}") from error
 
+    def holds(self, name: str) -> bool:
+        """See `ImageRoot.holds`."""
+        try:
+            file = (self._folder / name).resolve()
+            return file.is_relative_to(self._folder) and file.is_file()
+        except (OSError, RuntimeError, ValueError):
+            return False
+
+    def names(self) -> Iterator[str]:
+        """See `ImageRoot.names`."""
+        for folder, folders, files in os.walk(self._folder):
+            folders.sort()
+            yield from ((Path(folder) / file).relative_to(self._folder).as_posix() for file in sorted(files))
+
 
 class Archive:
     """Files inside an open archive, by their normalised names."""
@@ -89,6 +110,14 @@ class Archive:
             return self._read(normal)
         except Exception as error:  # a damaged member raises whatever its compression does
             raise RowError("unreadable_image", f"{name!r}: {error}") from error
+
+    def holds(self, name: str) -> bool:
+        """See `ImageRoot.holds`."""
+        return posixpath.normpath(name) in self._sizes
+
+    def names(self) -> Iterator[str]:
+        """See `ImageRoot.names`."""
+        return iter(self._sizes)
 
 
 def _open_parts(path: Path) -> Archive:

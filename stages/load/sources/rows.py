@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-Row = tuple[int, Any]
-"""The number by which a person finds the row (the line in a JSONL file, else the row, from 1), and the row:
-the source's dict, or a `RowError` where it can't be read."""
+Row = tuple[int | str, Any]
+"""The number by which a person finds the row (the line in a JSONL file, else the row, from 1; where there are several
+files, a text that names the file, too), and the row: the source's dict, or a `RowError` where it can't be read."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Rows:
 
     rows: Iterator[Row]
     count: Callable[[], int | None]
-    parse: Callable[[Any, int], Any] = lambda row, _: row
+    parse: Callable[[Any, int | str], Any] = lambda row, _: row
 
     def take(self, limit: int | None) -> Iterator[Row]:
         """At most `limit` rows, evenly spaced; the first ones where they can't be counted."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -14,14 +13,9 @@ def absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def structured(value: Any) -> Any:
-    """Text that is a JSON list or object as what it says: a CSV cell can hold nothing else."""
-    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
+def truth_value(text: str) -> bool | None:
+    """What a table's text for a truth value says, None of any other text."""
+    return {"true": True, "false": False}.get(text.strip().lower())
 
 
 def scalar(field: str, value: Any) -> str:

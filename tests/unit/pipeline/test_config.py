@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import AtLeast, ledger_view, load_config, parse_config
+from pipeline.config import ledger_view, load_config, parse_config
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
+from pipeline.source_config import AtLeast
 from tests.places import ROOT
 
 SMALL = {"name": "x", "sources": [{"name": "a", "path": "rows.jsonl"}]}

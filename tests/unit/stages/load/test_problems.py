@@ -20,7 +20,8 @@ from pipeline.errors import UserError
 from pipeline.records import Problem, References, Rejected, Verdict, VerdictStatus, problem_from_row
 from pipeline.store import Store
 from stages.load import problems as loading
-from stages.load.problems import check_sources, load_problems, read_sources
+from stages.load.check import check_sources
+from stages.load.problems import load_problems, read_sources
 from tests.places import ROOT
 
 pytestmark = pytest.mark.usefixtures("shared_verifiers")
@@ -87,7 +88,7 @@ def test_flags_a_report_and_the_table(settings: dict[str, Any], tmp_path: Path) 
     assert report[0]["problem_id"] == rows["q1"]["problem_id"]
     assert report[0]["ngram"] in LONG.format(2014).lower()
 
-    header, _, mine, total, blank, overlaps, _, bad = check_sources(config).splitlines()
+    header, _, mine, total, blank, overlaps, _, bad = check_sources(config).text.splitlines()
     assert [cell.strip() for cell in header.strip("|").split("|")][:6] == [
         "source", "rows", "problems", "duplicates", "contaminated", "bad",
     ]  # fmt: skip
@@ -111,7 +112,7 @@ def test_what_is_dropped_is_quarantined(settings: dict[str, Any], tmp_path: Path
     )
     assert dropped["id"] == "q3"
     assert re.match(r"as in bench, q1: an image differs by \d of 64 bits and shares the words '.*'", dropped["detail"])
-    mine = [cell.strip() for cell in check_sources(config).splitlines()[2].strip("|").split("|")]
+    mine = [cell.strip() for cell in check_sources(config).text.splitlines()[2].strip("|").split("|")]
     assert mine[:6] == ["mine", "6", "3", "1", "3", "1"]  # dropped ones are counted as contaminated, too
 
 
@@ -121,7 +122,7 @@ def test_without_benchmarks_nothing_is_said_of_contamination(settings: dict[str,
     load_problems(store, config)
     assert not store.exists("contamination.jsonl")
     assert {row["contamination"] for path in store.problem_files() for row in pq.read_table(path).to_pylist()} == {None}
-    assert check_sources(config).splitlines()[2].split("|")[5].strip() == "–"
+    assert check_sources(config).text.splitlines()[2].split("|")[5].strip() == "–"
 
 
 # What the first check of an answer says, and what a later one does.
@@ -225,9 +226,11 @@ def test_golds_that_no_reading_fits_refuse_the_source_in_one_line(tmp_path: Path
     with pytest.raises(UserError, match=r"no reading fits all 5 rows .*\(letter 2, text 1, index0 0, index1 0\)"):
         check_sources(parse_config(settings))
     settings["sources"][0]["gold"] = "letter"
-    report = check_sources(parse_config(settings))
+    report = check_sources(parse_config(settings)).text
     assert "gold_not_an_option 3" in report
-    assert "mine q2: gold_not_an_option: 'nut' is none of the 3 options (gold: letter)" in report
+    assert (
+        "mine 3 rows (q1, q2, q3): gold_not_an_option: such as 'plum' is none of the 3 options (gold: letter)" in report
+    )
 
 
 def test_whole_numbers_beside_options_in_the_question_may_be_indices(tmp_path: Path) -> None:
@@ -270,7 +273,7 @@ def test_the_reading_is_recorded_and_later_rows_do_not_change_it(tmp_path: Path)
     store = Store(str(tmp_path / "run"))
     assert sorted(problem.answer for problem in loaded(tmp_path, settings).values()) == ["1", "A", "B"]
     assert store.read_json("gold.json") == {"mine": "index0"}
-    assert "gold of mine: index0 (auto)" in check_sources(parse_config(settings))
+    assert "gold of mine: index0 (auto)" in check_sources(parse_config(settings)).text
     # Alone, these would be indices from 1, or letters.
     write_choices(tmp_path / "mine", {"answer": 1}, {"answer": 3}, {"answer": "B"})
     found = loaded(tmp_path, settings)
@@ -295,7 +298,7 @@ def test_several_references_are_loaded_checked_and_kept(tmp_path: Path) -> None:
         {"answer": ["same", "same"]},
     ]
     settings = choices(tmp_path, *({**row, "options": None} for row in rows), verify=["number", "text"])
-    assert "several_references 3" in check_sources(parse_config(settings))
+    assert "several_references 3" in check_sources(parse_config(settings)).text
     settings["sources"][0]["references"] = {"at_least": 2}
     found = loaded(tmp_path, settings)
     assert {key: (problem.answer, problem.references) for key, problem in found.items()} == {
@@ -333,4 +336,4 @@ def test_the_worked_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.Monk
     assert yaml.safe_load(config)["sources"]
     program, action, file = shlex.split(command)
     assert (program, action) == ("visualprm", "check")
-    assert check_sources(load_config(file)) == printed.strip()
+    assert check_sources(load_config(file)).text == printed.strip()

@@ -1,0 +1,191 @@
+"""The settings of one source: where its rows are, what their columns mean and how their answers are judged."""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from pipeline.records import GoldReading
+from pipeline.registry import Registry
+from pipeline.settings import Strict, only_if_set
+
+_MODES: Registry[Any] = Registry("stages.verify.modes:MODES")
+ModeName = Annotated[str, BeforeValidator(_MODES.check)]
+Place = str | tuple[str, ...]
+"""A place in a row, or several."""
+
+
+class Fields(Strict):
+    """Where a source's rows hold what we need.
+
+    Each is a column (`query`), a path (`json.question`, `turns.0.value`, `turns.role=user.content`, `choices.*.text`) or a
+    text with such places in braces (`{split}/{image_id:012d}.jpg`). Rows of objects have their key as `_key`, rows of
+    several files their file's folder and name as `_folder` and `_stem`.
+    """
+
+    id: str = "id"
+    """The row's name in its source; without one, the row number serves."""
+    question: Place = "question"
+    """The question; every `<image>` in it stands for one image. Of several places, those that hold text, a line each."""
+    answer: str = "answer"
+    """The right answer."""
+    image: Place = "image"
+    """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these. Of several places, those
+    that hold something."""
+    options: Place | None = "options"
+    """The options of a multiple choice, A first: texts or pictures; several places hold one each; `null` if the policy is
+    to see none."""
+    source: str | None = None
+    """A name that refines the source's, for a source with parts."""
+
+    @field_validator("id", "question", "answer", "image", "options", "source")
+    @classmethod
+    def _readable(cls, value: Place | None) -> Place | None:
+        for place in (value,) if isinstance(value, str) else value or ():
+            check_place(place)
+        return value
+
+
+class JoinConfig(Strict):
+    """A second file, each row of which belongs to the row of the source that has the same key."""
+
+    path: str
+    """A file, or a pattern that fits several."""
+    by: str | dict[str, str]
+    """The column that both have (`question_id`), or both names: `{image_id: id}`, the source's first."""
+    rows: str | None = None
+    """Where the file holds its rows, as the source's `rows`."""
+    members: str | None = None
+    """Which members of an archive are read, as the source's `members`."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> JoinConfig:
+        if isinstance(self.by, dict) and len(self.by) != 1:
+            raise ValueError("`by` is one column, or one pair of columns")
+        return self
+
+    @property
+    def own_key(self) -> str:
+        return self.by if isinstance(self.by, str) else next(iter(self.by))
+
+    @property
+    def other_key(self) -> str:
+        return self.by if isinstance(self.by, str) else next(iter(self.by.values()))
+
+
+class AtLeast(Strict):
+    """How many of a row's references an answer must equal."""
+
+    at_least: int = Field(ge=1)
+    """Of VQAv2's ten answers: 3."""
+
+
+class SourceConfig(Strict):
+    """One benchmark: a file of rows, a Hugging Face dataset, or a Python function that yields rows."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_./-]*$")
+    """The name in the `source` column."""
+    path: str | None = None
+    """A `.jsonl`, `.json`, `.parquet`, `.csv` or `.tsv` file, a `.tar` of WebDataset samples, any of them packed (`.gz`);
+    a `.zip` of such files; or a pattern that fits several (`train/**/data.json`)."""
+    function: str | None = None
+    """`module:function`, which yields a dict for every problem."""
+    dataset: str | None = None
+    """A Hugging Face dataset: a local folder, or a hub id, which is streamed."""
+    dataset_config: str | None = None
+    """The configuration (subset) of `dataset`."""
+    split: str = "train"
+    """The split of `dataset`."""
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of `function`."""
+    images: str | None = None
+    """The folder, `.zip` or `.tar` file that image paths are relative to; the rows' own folder by default."""
+    fields: Fields = Fields()
+    """The field map."""
+    rows: str | None = only_if_set()
+    """Where a JSON value holds the rows: a key (`questions`), `*` for every value of an object or list, a path of these
+    (`data.*.qas`), `.` for the value itself. By default it is a list, or has one as `data`."""
+    members: str | None = only_if_set()
+    """Which members of an archive hold rows (`*/data.json`); by default all whose ending tells so."""
+    join: dict[str, JoinConfig] | None = only_if_set()
+    """Other files by name; each row gets its partner as a column of that name (`fields: {answer: gold.answer}`)."""
+    borrow_images: str | None = only_if_set()
+    """The column by which a row's image may name another row, whose picture is meant."""
+    separator: str | None = only_if_set()
+    """What stands between the items of lists that are plain text, in options and images (`cat|dog`)."""
+    answer_pattern: str | None = only_if_set()
+    """A regular expression; its first group, where it fits last in the answer's text, is the answer (`#### (.+)`)."""
+    booleans: tuple[str, str] | None = only_if_set()
+    """What true and false mean as answers, such as `["Yes", "No"]`; also where they are texts."""
+    verify: tuple[ModeName, ...] = ("choice", "number", "math", "text")
+    """Verification modes; a row's own `verify` field comes first."""
+    gold: GoldReading | Literal["auto"] = Field(default="auto", exclude_if=lambda value: value == "auto")
+    """What the answer of a multiple choice is: a `letter`, the `text` of an option, or its index from 0 or 1
+    (`index0`, `index1`); `auto` takes the one reading that fits all rows with options, and refuses the source if
+    there is none or more than one."""
+    references: Literal["any", "all"] | AtLeast | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What a list of answers means: `any` of them is right, `all` are needed, or an answer is right that equals
+    `{at_least: n}` of them; without it, rows with lists are refused."""
+    max_tiles: int = Field(default=6, ge=1)
+    """The most tiles that an image is cut into, for models that tile."""
+    prompt: str | None = None
+    """A prompt file for this source alone."""
+    limit: int | None = Field(default=None, ge=1)
+    """The most rows to take, evenly spaced."""
+    cut_endings: tuple[str, ...] = ()
+    """Texts that are cut from the end of a question: a source's wish for a short answer contradicts our prompt."""
+
+    @field_validator("answer_pattern")
+    @classmethod
+    def _has_a_group(cls, value: str | None) -> str | None:
+        try:
+            groups = re.compile(value).groups if value is not None else 1
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+        if groups < 1:
+            raise ValueError(f"{value!r} has no group: put the answer's part in brackets")
+        return value
+
+    @field_validator("booleans", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        """YAML reads `[Yes, No]` as `[true, false]`."""
+        listed = isinstance(value, (list, tuple))
+        return (
+            [{True: "Yes", False: "No"}[item] if isinstance(item, bool) else item for item in value]
+            if listed
+            else value
+        )
+
+    @model_validator(mode="after")
+    def _one_door(self) -> SourceConfig:
+        if [self.path, self.function, self.dataset].count(None) != 2:
+            raise ValueError(f"source {self.name!r} needs `path`, `function` or `dataset`: give exactly one")
+        if self.kwargs and self.function is None:
+            raise ValueError(f"source {self.name!r} has `kwargs` but no `function`: remove them")
+        if self.dataset_config is not None and self.dataset is None:
+            raise ValueError(f"source {self.name!r} has `dataset_config` but no `dataset`: remove it")
+        if self.references == "all" and not {"list", "choice"} & set(self.verify):
+            raise ValueError(f"source {self.name!r}: `references: all` needs `list` or `choice` in `verify`: add it")
+        if self.references == "all" and "anls" in self.verify:
+            raise ValueError(
+                f"source {self.name!r}: `anls` takes any item of a list, `references: all` needs all: remove one"
+            )
+        if self.members is not None and self.path is None:
+            raise ValueError(f"source {self.name!r} has `members` but no `path`: remove it")
+        if self.borrow_images is not None and not isinstance(self.fields.image, str):
+            raise ValueError(f"source {self.name!r} has `borrow_images`, which needs one column as `fields.image`")
+        return self
+
+
+def check_place(place: str) -> None:
+    """Raises ValueError if a text with places in braces can't be understood."""
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(place) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"{place!r}: {error}") from error
+    if "" in names:
+        raise ValueError(f"{place!r}: name a column between the braces")

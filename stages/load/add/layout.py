@@ -1,0 +1,19 @@
+"""What `add` knows of a benchmark before it looks at its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Layout:
+    """What was found: a description for a person, the keys of the entry that say where the rows are, the folder of all."""
+
+    kind: str
+    entry: dict[str, Any]
+    base: Path | None = None
+    archive: Path | None = None
+    """The archive that holds the rows, and may hold the pictures."""
+    notes: list[str] = field(default_factory=list)
