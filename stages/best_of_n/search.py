@@ -110,7 +110,8 @@ def _load(store: Store, config: RunConfig) -> list[Problem]:
     screen = open_screen(config)
     readings = recorded_readings(store)
     items = list(read_sources(config, screen, readings))
-    store.write_json(READINGS, readings)
+    if readings:
+        store.write_json(READINGS, readings)
     keep_rejected(store, [item for item in items if isinstance(item, Rejected)], screen)
     return [item for item in items if isinstance(item, Problem)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from string import ascii_uppercase
 
 from stages.verify.hedges import hedge
 from stages.verify.listed import options_in
@@ -31,6 +32,9 @@ _PICTURE = re.compile(
 """Texts that say no more than that there is a picture."""
 
 
+_OWN_LETTER = re.compile(r"\s*(?:[(（]([A-Z])[)）]\s*[.:：]?|([A-Z])\s*[.):、．：])(?!\w\.)\s*")
+
+
 @lru_cache(maxsize=4096)
 def real_texts(options: tuple[str, ...]) -> tuple[str, ...]:
     """The options' texts without wrappers; empty for an option without one that is its own.
@@ -38,13 +42,22 @@ def real_texts(options: tuple[str, ...]) -> tuple[str, ...]:
     That is a picture, nothing, or a text that only points at a picture: `image` beside `image`, what all options or
     three of them say alike, words beside a picture that stand beside another one too.
     """
-    texts = [plain(_MARKUP.sub(" ", option)) for option in options]
+    texts = [plain(_MARKUP.sub(" ", option)) for option in _without_letters(options)]
     pictured = [_MARKUP.search(option) is not None for option in options]
     all_alike = len(options) > 1 and len(set(texts)) == 1
     return tuple(
         "" if texts.count(text) > 1 + (not (all_alike or picture or _PICTURE.fullmatch(text))) else text
         for text, picture in zip(texts, pictured, strict=True)
     )
+
+
+def _without_letters(options: tuple[str, ...]) -> list[str]:
+    """`3` and `4` of `A. 3` and `(B) 4`, if each begins with its own letter."""
+    marks = [_OWN_LETTER.match(option) for option in options]
+    letters = [mark and (mark[1] or mark[2]) for mark in marks]
+    if letters != list(ascii_uppercase[: len(options)]):
+        return list(options)
+    return [option[mark.end() :] for option, mark in zip(options, marks, strict=True) if mark]
 
 
 @lru_cache(maxsize=1024)

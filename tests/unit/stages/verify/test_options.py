@@ -132,6 +132,10 @@ def test_a_choice_that_refutes_the_others(answer: str) -> None:
         (("![](a.png)", '<img src="b.png">'), ("", "")),
         (("picture", "sculpture"), ("picture", "sculpture")),
         (("<", ">", "="), ("<", ">", "=")),
+        (("A. 3", "B. 4"), ("3", "4")),
+        (("(A) <image>", "(B) <image>"), ("", "")),
+        (("A. 3", "C. 4"), ("A. 3", "C. 4")),
+        (("A", "B", "C"), ("A", "B", "C")),
     ],
 )
 def test_what_tells_options_apart(options: tuple[str, ...], texts: tuple[str, ...]) -> None:
@@ -219,3 +223,8 @@ def test_a_wrong_letter_is_wrong_for_options_without_texts(options: tuple[str, .
 def test_the_words_for_a_picture_choose_none(options: tuple[str, ...], named: bool) -> None:
     response = f"Final answer: {options[0] if named and options[0].strip() else 'the picture'}"
     assert judge("A", response, ("choice", "text"), options).status in ("incorrect", "no_answer")
+
+
+@pytest.mark.parametrize("answer", ["4", "B", "B. 4", "(B) 4", "four"])
+def test_options_that_begin_with_their_letters(answer: str) -> None:
+    assert chosen(answer, ("A. 3", "B. 4")) == frozenset({1})
