@@ -72,10 +72,10 @@ def _images(sample: _Sample, found: Guess, images: str | None, layout: Layout, e
     apart = {*found.question, *found.options, *([found.answer] if found.answer else [])}
     columns = list(sample.columns.values())
     pictures = find_pictures(sample.rows, columns, found.image, images, layout.base, apart)
-    if layout.archive is not None and images is None and not pictures.found:
-        inside = find_pictures(sample.rows, columns, found.image, str(layout.archive), None, apart)
-        if inside.found:
-            pictures, images = inside, str(layout.archive)
+    if layout.pictures not in (None, layout.base) and images is None and not pictures.found:
+        elsewhere = find_pictures(sample.rows, columns, found.image, str(layout.pictures), None, apart)
+        if elsewhere.found:
+            pictures, images = elsewhere, str(layout.pictures)
     column = sample.columns.get(found.image[0]) if len(found.image) == 1 else None
     if images is not None:
         entry.settings["images"] = images

@@ -14,6 +14,6 @@ class Layout:
     kind: str
     entry: dict[str, Any]
     base: Path | None = None
-    archive: Path | None = None
-    """The archive that holds the rows, and may hold the pictures."""
+    pictures: Path | None = None
+    """Where the pictures may be if they are not below `base`: the archive that holds the rows, or the folder named."""
     notes: list[str] = field(default_factory=list)

@@ -7,18 +7,21 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.errors import UserError
 from stages.load.add.joining import joined, joined_within
 from stages.load.add.layout import Layout
-from stages.load.add.rows_inside import documents, inner_place, rows_place
+from stages.load.add.rows_inside import NO_ROWS, documents, inner_place, rows_place
 from stages.load.sources.data_files import is_pattern, pattern_folder
 from stages.load.sources.files import FORMATS
 from stages.load.sources.nesting import WHOLE
 
 MAX_FILES = 200_000
 """Files of a folder that are looked at."""
+MAX_SMALL = 2**20
+"""Bytes of a JSON file that may be one row."""
+MAX_NAMED = 6
 _DIGITS = re.compile(r"\d+")
 _SAVED = ("state.json", "dataset_dict.json")
 _NO_ROWS = ("dataset_info.json", "dataset_infos.json", "package.json", "license.json")
@@ -47,16 +50,22 @@ def _of_path(path: str, given: Mapping[str, Any]) -> Layout:
     if place.is_dir():
         return _of_folder(place, given)
     base = pattern_folder(path) if is_pattern(path) else place.parent
-    if place.suffix.lower() == ".zip":
-        layout = _with_rows(
-            {"path": path, **{key: given[key] for key in ("members",) if key in given}}, base, _format(place)
-        )
-        layout.archive = place
-        return layout
     entry = {"path": path, **{key: given[key] for key in ("rows", "members") if key in given}}
-    if "rows" in entry:
-        return Layout(f"{_format(place)}, rows at {entry['rows']!r}", entry, base)
-    return _with_rows(entry, base, _format(place))
+    kind = _format(place)
+    if place.suffix.lower() == ".tar" and "members" not in entry and (members := _files_of_rows(entry)) is not None:
+        entry["members"], kind = members, "files of rows in a tar"
+    layout = (
+        Layout(f"{kind}, rows at {entry['rows']!r}", entry, base) if "rows" in entry else _with_rows(entry, base, kind)
+    )
+    if place.suffix.lower() == ".zip" or "members" in entry:
+        layout.pictures = place
+    return layout
+
+
+def _files_of_rows(entry: Mapping[str, Any]) -> str | None:
+    """The members of a tar that hold rows, if it is no tar of samples."""
+    endings = {key for row in documents(entry).values for key in row}
+    return next((f"*.{ending}" for ending in ("jsonl", "csv", "tsv", "parquet") if ending in endings), None)
 
 
 def _format(path: Path) -> str:
@@ -92,20 +101,27 @@ def _of_folder(folder: Path, given: Mapping[str, Any]) -> Layout:
         return Layout(
             "a dataset that `save_to_disk` wrote", {"dataset": str(folder), **_saved_split(folder, given)}, folder
         )
-    files = [file for file in islice(folder.rglob("*"), MAX_FILES) if _may_hold_rows(file, folder)]
     groups: dict[str, list[Path]] = {}
-    for file in sorted(files):
-        groups.setdefault(_group(file, folder), []).append(file)
+    others = 0
+    for file in sorted(file for file in islice(folder.rglob("*"), MAX_FILES) if _may_hold_rows(file, folder)):
+        if (holds := _holds(file)) == "nothing":
+            others += 1
+        else:
+            groups.setdefault(_group(file, folder, holds), []).append(file)
     if not groups:
         raise UserError(f"{folder}: no file of rows in this folder ({', '.join(FORMATS)}); name another")
     if len(groups) == 1:
-        return _of_group(folder, *groups.popitem(), given)
+        layout = _of_group(folder, *groups.popitem(), given)
+        layout.pictures = layout.pictures or folder
+        if others:
+            layout.notes.append(f"{others:,} other JSON files in the folder hold no questions or answers")
+        return layout
     if len(groups) == 2:
         try:
             return joined([_of_group(folder, pattern, found, given) for pattern, found in groups.items()])
         except UserError:
             pass  # two benchmarks, or two splits of one
-    names = ", ".join(str(folder / pattern) for pattern in list(groups)[:6])
+    names = ", ".join(str(folder / pattern) for pattern in list(groups)[:MAX_NAMED])
     raise UserError(f"{folder}: {len(groups)} files of rows: name one, or two that belong together: {names}")
 
 
@@ -116,36 +132,41 @@ def _may_hold_rows(file: Path, folder: Path) -> bool:
     return suffix in FORMATS and name not in _NO_ROWS and not hidden and file.is_file()
 
 
-def _group(file: Path, folder: Path) -> str:
-    """The pattern of the files that are like this one: numbers may differ, and the folders of small JSON files."""
-    parts = file.relative_to(folder).parts
-    if file.suffix.lower() == ".json" and len(parts) > 1 and _is_one_row(file):
-        name = "*.json" if _DIGITS.search(parts[-1]) else parts[-1]
-        return "/".join(["**", name])
-    if file.suffix.lower() == ".json" and _DIGITS.search(parts[-1]) and _is_one_row(file):
-        return "*.json"
-    return "/".join((*parts[:-1], _DIGITS.sub("*", parts[-1]) if _DIGITS.search(parts[-1]) else parts[-1]))
+_Holds = Literal["a row", "rows", "nothing"]
 
 
-def _is_one_row(file: Path) -> bool:
-    if file.stat().st_size > 2**20:
-        return False
+def _holds(file: Path) -> _Holds:
+    """What a file is, as far as its name and, of a small JSON file, its content tell."""
+    if file.suffix.lower() != ".json" or file.stat().st_size > MAX_SMALL:
+        return "rows"
     try:
-        return rows_place(json.loads(file.read_text(encoding="utf-8-sig"))) == WHOLE
-    except (ValueError, OSError, UserError):
-        return False
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (ValueError, OSError):
+        return "rows"  # JSON lines, or a fault that reading will tell
+    try:
+        return "a row" if rows_place(content) == WHOLE else "rows"
+    except UserError as error:
+        return "nothing" if NO_ROWS in str(error) else "rows"
+
+
+def _group(file: Path, folder: Path, holds: _Holds) -> str:
+    """The pattern of the files that are like this one: numbers may differ, and the folders of files of one row."""
+    parts = file.relative_to(folder).parts
+    numbered = _DIGITS.search(parts[-1]) is not None
+    if holds == "a row" and (numbered or len(parts) > 1):
+        return ("**/" if len(parts) > 1 else "") + ("*.json" if numbered else parts[-1])
+    return "/".join((*parts[:-1], _DIGITS.sub("*", parts[-1])))
 
 
 def _of_group(folder: Path, pattern: str, files: Sequence[Path], given: Mapping[str, Any]) -> Layout:
     path = str(folder / pattern)
     if len(files) == 1 and "**" not in pattern:
         return _of_path(str(files[0]), given)
-    if "*.json" in pattern or "**" in pattern:
-        return Layout(
-            f"{len(files):,} JSON file{'s' * (len(files) != 1)}, each one row",
-            {"path": path, "rows": WHOLE},
-            pattern_folder(path),
-        )
+    if "**" in pattern or _holds(files[0]) == "a row":
+        tops = sorted({file.relative_to(folder).parts[0] for file in files if "**" in pattern})
+        within = f", in {', '.join(tops)}" if 1 < len(tops) <= MAX_NAMED else ""
+        kind = f"{len(files):,} JSON file{'s' * (len(files) != 1)}, each one row{within}"
+        return Layout(kind, {"path": path, "rows": WHOLE}, pattern_folder(path))
     layout = _of_path(path, given)
     layout.kind = f"{len(files):,} files, {layout.kind}"
     return layout

@@ -17,6 +17,7 @@ from stages.load.sources.files import FORMATS
 from stages.load.sources.nesting import WHOLE
 from stages.load.sources.readers import open_rows
 
+NO_ROWS = "nothing in the file looks like a row with a question or an answer"
 PEEK = 20
 """Rows that are read to see what a file holds."""
 
@@ -56,7 +57,7 @@ def rows_place(content: Any) -> str | None:
         scored.append((4 * bool(found.question) + 2 * bool(found.answer) + bool(found.image), place))
     most = max((score for score, _ in scored), default=0)
     if most == 0:
-        raise UserError("nothing in the file looks like a row with a question or an answer: name the place as rows=…")
+        raise UserError(f"{NO_ROWS}: name the place as rows=…")
     best, *others = [place for score, place in scored if score == most]
     # Splits of one benchmark beside each other: to take the first would leave out the others.
     if apart := [".".join(place) for place in others if best and place[: len(best)] != best and place != (WHOLE,)]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +18,7 @@ from stages.load.sources.options import Options, check_shown, place_images, read
 from stages.load.sources.places import columns_of, look, look_all
 from stages.load.sources.roots import ImageRoot
 from stages.load.sources.turns import is_parts, pictures_of, text_of
-from stages.load.sources.values import absent, truth_value
+from stages.load.sources.values import absent, as_json, truth_value
 from stages.load.sources.values import text as _text
 from stages.verify.modes import MODES
 from stages.verify.options import lettered
@@ -97,7 +96,7 @@ def parse_row(
         verify=verify,
         max_tiles=source.max_tiles,
         prompt=prompt,
-        extra=_extra(rest),
+        extra=as_json(rest),
         references=references,
     )
 
@@ -241,16 +240,3 @@ def _verify(value: Any) -> tuple[str, ...]:
         if not isinstance(mode, str) or mode not in MODES:
             raise RowError("wrong_type", f"verify names {mode!r}; the modes are {', '.join(MODES)}")
     return tuple(value)
-
-
-def _extra(rest: Mapping[str, Any]) -> str:
-    kept = {key: value for key, value in rest.items() if isinstance(key, str) and _is_json(key, value)}
-    return json.dumps(kept, ensure_ascii=False, sort_keys=True)
-
-
-def _is_json(key: str, value: Any) -> bool:
-    try:
-        json.dumps({key: value}, ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import RowError
@@ -42,3 +44,17 @@ def text(field: str, value: Any) -> str:
     except UnicodeEncodeError as error:
         raise RowError("not_utf8", f"{field} holds half a character (a lone surrogate)") from error
     return value
+
+
+def as_json(rest: Mapping[str, Any]) -> str:
+    """The columns that JSON can hold, as an object."""
+    kept = {key: value for key, value in rest.items() if isinstance(key, str) and _is_json(key, value)}
+    return json.dumps(kept, ensure_ascii=False, sort_keys=True)
+
+
+def _is_json(key: str, value: Any) -> bool:
+    try:
+        json.dumps({key: value}, ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

@@ -310,6 +310,21 @@ def zipped(folder: Path) -> list[str]:
     return [str(folder / "all.zip")]
 
 
+def rows_in_a_tar(folder: Path) -> list[str]:
+    rows = json.dumps({"image": "im/x.png", "question": HATS.question, "answer": "3"}).encode()
+    return [_tar(folder / "all.tar", {"rows.jsonl": rows, "im/x.png": png(1)})]
+
+
+def pictures_in_another_folder(folder: Path) -> list[str]:
+    _pictures(folder / "im", "x.png", "y.png")
+    rows = [
+        {"image": "x.png", "question": HATS.question, "answer": "3"},
+        {"image": "y.png", "question": DOTS.question, "answer": "5"},
+    ]
+    _json(folder / "annotations/set.json", rows)
+    return [str(folder)]
+
+
 def packed_lines(folder: Path) -> list[str]:
     _pictures(folder, "x.png", "y.png")
     rows = [
@@ -398,6 +413,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "named options": Benchmark(named_options, (Row("Which?", "C", (1,), PETS),)),
     "lists of pictures": Benchmark(lists_of_pictures, (Row("<image><image>Which hat?", "left", (1, 2)),)),
     "a zip": Benchmark(zipped, (HATS,)),
+    "rows in a tar": Benchmark(rows_in_a_tar, (HATS,)),
+    "pictures in another folder": Benchmark(pictures_in_another_folder, (HATS, DOTS)),
     "packed lines": Benchmark(packed_lines, (HATS, DOTS)),
     "lines called json": Benchmark(lines_called_json, (HATS, DOTS)),
     "truth values": Benchmark(
