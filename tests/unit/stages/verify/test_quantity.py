@@ -125,7 +125,8 @@ def test_prefixes_and_sizes(small: str, large: str, times: float) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("12K", 12_000), ("$3.5M", 3_500_000), ("2bn", 2 * 10**9), ("10 000", 10_000), ("1'234'567", 1_234_567),
-     ("1 234 567", 1_234_567), ("2 hours 30 minutes", Fraction(5, 2)), ("5 ft 6 in", Fraction(11, 2)), ("three eighths", Fraction(3, 8)), ("minus 5", -5),
+     ("1 234 567", 1_234_567), ("2 hours 30 minutes", Fraction(5, 2)), ("5 ft 6 in", Fraction(11, 2)),
+     ("three eighths", Fraction(3, 8)), ("minus 5", -5),
      ("x = 3, since x > 0", 3), ("seven (7)", 7)],
 )  # fmt: skip
 def test_reads_the_value(text: str, value: Fraction | int) -> None:
