@@ -70,7 +70,7 @@ def same_substance(gold: str, answer: str) -> bool:
 def _compare(gold: str, answer: str, depth: int) -> bool | None:
     if not gold or not answer or depth > MAX_DEPTH:
         return None
-    if _squeezed(gold) == _squeezed(answer):
+    if _squeezed(gold) == _squeezed(answer) and _is_formula(gold):
         return True
     gold, answer = _unnamed_points(_unwrapped(gold), _unwrapped(answer))
     for kind in (_empty, _based, _clock, _equations, _infinite, _region, _matrix, _ratio, _items):

@@ -177,7 +177,7 @@ def _prefixed(name: str, unit: Unit, prefixes: dict[str, float]) -> dict[str, Un
 
 
 _UNITS = _read_table()
-_POWER = re.compile(r"\s?\^\s?\{?\s?(-?\d)\s?\}?")
+_POWER = re.compile(r"\s?\^\s?(?:\{\s?(-?\d)\s?\}|(-?\d))")
 _PER = re.compile(r"\s?/\s?|\s+per\s+|每")
 _TIMES = re.compile(r"\s*(?:\\cdot|\\times|[·⋅*×])\s*|\s+")
 _MICRO = re.compile(r"\\mu\s?|\\micro\s?|µ")
@@ -202,7 +202,7 @@ def parse_unit(text: str, spaced: bool = True) -> Unit | None:
         text = name
     if (known := _named(text)) is not None:
         return known
-    return _product(_POWER.sub(r"^\1", text))
+    return _product(_POWER.sub(lambda power: f"^{power[1] or power[2]}", text))
 
 
 def _product(text: str) -> Unit | None:

@@ -291,13 +291,13 @@ COVERED = {
     "tests/unit/stages/reward/test_model": "stages/reward: config",
     "tests/unit/stages/train/test_labels": "stages/publish: reading",
     "tests/unit/stages/train/test_prepare": "stages/train: samples",
-    "tests/unit/stages/verify/modes/test_math": "stages/verify: algebra forms formula tokens",
+    "tests/unit/stages/verify/modes/test_math": "stages/verify: formula tokens",
     "tests/unit/stages/verify/test_extract": "stages/verify: markers regions",
     "tests/unit/stages/verify/test_golden": "stages/verify: conclude hedges modes/date modes/number",
     "tests/unit/stages/verify/test_judge": "stages/verify: notation",
     "tests/unit/stages/verify/test_modes": "stages/verify: brackets modes/list modes/text",
     "tests/unit/stages/verify/test_pool": "stages/verify: worker",
-    "tests/unit/stages/verify/test_quantity": "stages/verify: units words",
+    "tests/unit/stages/verify/test_quantity": "stages/verify: units",
     "tests/unit/stages/verify/test_report": "stages/verify: rows",
 }
 """Tests of several modules: the test's file, then the folder of the modules and their names in it."""

@@ -95,3 +95,48 @@ def test_a_written_decimal_is_read_as_written(digits: int, places: int, after: s
     )
     assert found is not None
     assert found.value.exact == value
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("kJ", "N m"), ("V/m", "N/C"), ("kg m^2 s^{-2}", "J"), ("μF", "\\mu F"), ("mph", "miles per hour"), ("L", "dm^3"),
+     ("Pa", "N/m^2"), ("千米", "km"), ("sq ft", "square feet"), ("J/kg·K", "J/(kg K)"), ("mm Hg", "torr")],
+)  # fmt: skip
+def test_units_of_one_dimension(one: str, other: str) -> None:
+    first, second = parse_unit(one), parse_unit(other)
+    assert first is not None
+    assert second is not None
+    assert first.dimension == second.dimension
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "times"),
+    [("mV", "V", 1e3), ("W", "MW", 1e6), ("mW", "MW", 1e9), ("nm", "m", 1e9), ("Hz", "GHz", 1e9), ("mmol", "mol", 1e3),
+     ("m^2", "ha", 1e4), ("g", "kg", 1e3), ("ml", "L", 1e3), ("cents", "dollars", 100)],
+)  # fmt: skip
+def test_prefixes_and_sizes(small: str, large: str, times: float) -> None:
+    first, second = parse_unit(small), parse_unit(large)
+    assert first is not None
+    assert second is not None
+    assert second.size / first.size == pytest.approx(times)
+    assert first.dimension == second.dimension
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12K", 12_000), ("$3.5M", 3_500_000), ("2bn", 2 * 10**9), ("10 000", 10_000), ("1'234'567", 1_234_567),
+     ("1 234 567", 1_234_567), ("2 hours 30 minutes", Fraction(5, 2)), ("5 ft 6 in", Fraction(11, 2)),
+     ("three eighths", Fraction(3, 8)), ("minus 5", -5),
+     ("x = 3, since x > 0", 3), ("seven (7)", 7)],
+)  # fmt: skip
+def test_reads_the_value(text: str, value: Fraction | int) -> None:
+    found = read_quantity(text)
+    assert found is not None
+    assert found.value.exact == value
+
+
+@pytest.mark.parametrize(
+    "text", ["6 of 10", "two times three", "3-fold", "three and above", "5B6", "two five", "3 and 4 hundredths"]
+)
+def test_what_another_number_is_left_over_of(text: str) -> None:
+    assert read_quantity(text) is None

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.cli import main
 from pipeline.errors import UserError
-from stages.verify.report import agreement, table, verify_file
+from stages.verify.report import agreement, disagreements, record, table, verify_file
 
 pytestmark = pytest.mark.usefixtures("shared_verifiers")
 
@@ -89,3 +93,65 @@ def test_a_missing_file_is_a_user_error(tmp_path: Path) -> None:
 def test_an_unknown_mode_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown mode 'maths'; known are exact"):
         list(verify_file(tmp_path / "none.jsonl", ["maths"]))
+
+
+def test_csv_and_parquet_are_read_as_json_lines(tmp_path: Path) -> None:
+    rows = [{**row, "id": str(number)} for number, row in enumerate(ROWS)]
+    lines = write(tmp_path / "rows.jsonl", *map(json.dumps, rows))
+    with (tmp_path / "rows.csv").open("w", newline="", encoding="utf-8") as file:
+        names = ["id", "answer", "response", "choices", "verify", "correct", "source"]
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        for row in rows:
+            lists = {key: json.dumps(row[key]) for key in ("choices", "verify") if key in row}
+            writer.writerow({key: value for key, value in (row | lists).items() if value is not None})
+    table_ = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
+    pq.write_table(table_, tmp_path / "rows.parquet")
+    verdicts = [
+        [(record(row)["id"], row.verdict, row.agrees) for row in verify_file(path, ("choice", "number", "text"))]
+        for path in (lines, tmp_path / "rows.csv", tmp_path / "rows.parquet")
+    ]
+    assert verdicts[0] == verdicts[1] == verdicts[2]
+
+
+def test_a_bad_cell_and_a_bad_file_are_user_errors(tmp_path: Path) -> None:
+    bad = write(tmp_path / "rows.csv", "answer,response,options", '5,5,"[1"')
+    with pytest.raises(UserError, match=r"rows\.csv, row 1: `options` must be a list in JSON"):
+        list(verify_file(bad, ("number",)))
+    with pytest.raises(UserError, match="not a readable Parquet file"):
+        list(verify_file(write(tmp_path / "rows.parquet", "no table"), ("number",)))
+
+
+def test_what_is_written_and_shown_of_a_row(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "answer": "59", "response": "\x1b[31m red\nFinal answer: 58", "correct": True},
+        {"id": "b", "answer": "59", "response": "Final answer: 59", "correct": True},
+    ]
+    found = list(verify_file(write(tmp_path / "rows.jsonl", *map(json.dumps, rows)), ("number",)))
+    assert record(found[0]) == {
+        "file": str(tmp_path / "rows.jsonl"),
+        "row": 1,
+        "id": "a",
+        "status": "incorrect",
+        "answer": "58",
+        "mode": "number",
+        "reason": "different numbers",
+        "correct": True,
+        "agrees": False,
+    }
+    (shown,) = disagreements(found)
+    assert "row 1 (a): judged incorrect by number (different numbers), said to be right; gold '59', found '58'" in shown
+    assert r"… \x1b[31m red\nFinal answer: 58" in shown
+    assert "\x1b" not in shown
+
+
+def test_the_command_writes_its_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "rows.jsonl", *map(json.dumps, ROWS))
+    main(["verify", str(file), "--out", str(tmp_path / "out.jsonl"), "--disagreements"])
+    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["row"] for row in written] == list(range(1, len(ROWS) + 1))
+    printed = capsys.readouterr().out
+    assert printed.count("said to be") == sum(row["agrees"] is False for row in written) == 2
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", str(file), "--out", str(tmp_path / "none" / "out.jsonl")])
+    assert ended.value.code == 2
