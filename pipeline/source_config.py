@@ -144,7 +144,7 @@ class SourceConfig(Strict):
         try:
             groups = re.compile(value).groups if value is not None else 1
         except re.error as error:
-            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
         if groups < 1:
             raise ValueError(f"{value!r} has no group: put the answer's part in brackets")
         return value

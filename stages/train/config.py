@@ -198,7 +198,7 @@ class TrainConfig(Strict):
             return
         if unknown := sorted(given.keys() - set(labels)):
             raise ValueError(
-                f"loss.class_weights: {unknown[0]!r} is no label of target.kind={self.target.kind}: "
+                f"loss.class_weights: {unknown[0]!r} is not a label of target.kind={self.target.kind}: "
                 f"use {', '.join(map(repr, labels))}"
             )
         if wrong := [name for name, weight in given.items() if not 0 < weight < math.inf]:

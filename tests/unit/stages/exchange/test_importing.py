@@ -279,7 +279,7 @@ def test_single_turns_are_told_apart(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda base: shutil.rmtree(base / "images"), "none lie beside it: give --images"),
-        (lambda base: (base / "images/a.png").unlink(), "isn't there: correct --images or --drop"),
+        (lambda base: (base / "images/a.png").unlink(), "is not there: correct --images or --drop"),
         (lambda base: (base / "annotations/s.jsonl").write_text("{}\n"), "no row could be used"),
         (lambda base: (base / "annotations/s.jsonl").unlink(), "holds no .jsonl file"),
     ],
