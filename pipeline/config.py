@@ -196,7 +196,7 @@ class InputConfig(Strict):
     ledger: str | None = None
     """An earlier run's directory: this run takes over its problems, solutions and draws, and draws what is missing."""
     responses: str | None = None
-    """A `.jsonl` file of solutions from any policy, which are annotated instead of sampled ones (docs/given_responses.md)."""
+    """A `.jsonl` file of solutions to annotate instead of sampled ones (docs/given_responses.md)."""
     responses_policy: str | None = None
     """The name of the policy that wrote `responses`; `given` by default."""
 

@@ -29,15 +29,15 @@ class Fields(Strict):
     id: str = "id"
     """The row's name in its source; without one, the row number serves."""
     question: Place = "question"
-    """The question; every `<image>` in it stands for one image. Several places give one line each, if they hold text."""
+    """The question; every `<image>` in it stands for one image. Several places give a line each, if they hold text."""
     answer: str = "answer"
     """The right answer."""
     image: Place = "image"
     """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these. Several
     places give the images that are present."""
     options: Place | None = "options"
-    """The options of a multiple-choice question, A first: texts or pictures; several places hold one each; `null` if the
-    policy must not see any."""
+    """The options of a multiple-choice question, A first: texts or pictures; several places hold one each; `null` if
+    the policy must not see any."""
     source: str | None = None
     """The place of a name that refines the source's, for a source with parts."""
 
