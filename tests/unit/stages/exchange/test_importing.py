@@ -299,5 +299,5 @@ def test_a_corpus_that_cannot_be_used_is_one_line(tmp_path: Path, change: Any, m
 
 
 def test_a_threshold_for_labels_without_scores_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--threshold 0\.5: conversations come with labels"):
+    with pytest.raises(UserError, match=r"--threshold 0\.5: conversations have labels"):
         import_corpus("conversations", str(tmp_path), str(tmp_path / "out"), ImportOptions(threshold=0.5))
