@@ -38,13 +38,13 @@ help: ## these lines
 
 install: $(RUNTIME) ## .venv with all that a run needs, nothing more
 
-dataset: $(RUNTIME) ## build the dataset of CONFIG=configs/demo.yaml, or go on with it; ARGS='key.sub=value'
+dataset: $(RUNTIME) ## build the dataset of CONFIG=configs/demo.yaml, or resume it; ARGS='key.sub=value'
 	@$(BIN)/visualprm dataset $(CONFIG) $(ARGS)
 
 status: $(RUNTIME) ## how far RUN=runs/demo is
 	@$(BIN)/visualprm status $(RUN)
 
-frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, its labels' worth, and a PRM's trained on them
+frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, and how good its labels and a PRM trained on them are
 	@$(BIN)/python -m demo.checks.frontier $(RUN) $(ARGS)
 
 # One thread: a second one gains little on models so small, and waits for whatever else has the core.
@@ -66,7 +66,7 @@ evaluate: $(RUNTIME) ## what both are worth on other problems: wrong steps found
 	@$(BIN)/visualprm bon report data/demo-pool >/dev/null
 	@$(BIN)/python -m demo.checks.tables outputs/evaluate/prm outputs/evaluate/base --pool data/demo-pool
 
-reproduce: $(RUNTIME) ## the paper's claims tried on the demo, written to docs/reproduction.md (2 hours); goes on after a stop
+reproduce: $(RUNTIME) ## the paper's claims tried on the demo, written to docs/reproduction.md (2 hours); resumes after a stop
 	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.reproduction $(ARGS)
 
 demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)

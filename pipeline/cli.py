@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _then(options: argparse.Namespace) -> str:
-    return "goes on from here" if getattr(options, "goes_on", False) else "starts over"
+    return "resumes from here" if getattr(options, "goes_on", False) else "starts over"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -81,7 +81,9 @@ class _Version(argparse.Action):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="visualprm", description="Process supervision for multimodal reasoning.")
-    parser.add_argument("--version", action=_Version, nargs=0, help="version, commit where it is known, Ray and vLLM")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="versions of this program (with its commit if known), Ray and vLLM"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(name).add(commands)

@@ -40,7 +40,7 @@ FREE_ARGS = (
     "swap_space",
     "scheduling_policy",
 )
-"""Of `engine.args`: what fits the engine to its machine and is no part of what it draws. May change likewise."""
+"""Keys of `engine.args` that fit the engine to its machine and do not change its draws. They may change, too."""
 
 
 class _Heeding(Protocol):
@@ -55,14 +55,14 @@ StrategyName = Annotated[str, BeforeValidator(_STRATEGIES.check)]
 
 
 class ContaminationConfig(Strict):
-    """Benchmarks that the problems must not be part of, and what counts as being part of one."""
+    """Benchmarks that the problems must not overlap with, and what counts as an overlap."""
 
     against: tuple[SourceConfig, ...] = Field(min_length=1)
-    """The benchmarks, as sources are written; their answers are not read."""
+    """The benchmarks, written like sources; their answers are not read."""
     ngram: int = Field(default=13, ge=2)
-    """Words (Chinese: characters) in a row that two questions share; shorter questions must be equal."""
+    """Consecutive words (Chinese: characters) that two questions must share; shorter questions must be equal."""
     max_common: int = Field(default=10, ge=1)
-    """Words in a row that more questions of a benchmark than this have are its form, not its content."""
+    """Consecutive words that more questions of a benchmark than this share are boilerplate, and are ignored."""
     max_distance: int = Field(default=4, ge=0, le=16)
     """Bits, of 64, by which the perceptual hashes of the same image may differ."""
     drop: tuple[OverlapKind, ...] = ()
@@ -84,7 +84,7 @@ class EngineConfig(Strict):
     replicas: int = Field(default=1, ge=1)
     """Engines that run at once, each in its own Ray actor."""
     tensor_parallel_size: int = Field(default=1, ge=1)
-    """GPUs of one engine."""
+    """GPUs per engine."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
     """Number type of the weights."""
     max_model_len: int = Field(default=4096, ge=16)
@@ -98,7 +98,7 @@ class EngineConfig(Strict):
 
     @property
     def drawing_args(self) -> dict[str, Any]:
-        """The `args` that what is drawn may depend on."""
+        """The `args` that draws may depend on."""
         return {key: value for key, value in self.args.items() if key not in FREE_ARGS}
 
 
@@ -106,17 +106,17 @@ class SamplingConfig(Strict):
     """How solutions and continuations are drawn from the policy."""
 
     num_solutions: int = Field(default=4, ge=1)
-    """Solutions a problem (paper: 4)."""
+    """Solutions per problem (paper: 4)."""
     temperature: float = Field(default=1.0, gt=0)
     """Softmax temperature."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus share."""
     top_k: int = Field(default=0, ge=0)
-    """The most likely tokens to draw from; 0 for all."""
+    """The number of likeliest tokens to draw from; 0 for all."""
     max_tokens: int = Field(default=1024, ge=1)
-    """The most tokens of a whole response; a continuation may use what its prefix left."""
+    """The most tokens in a whole response; a continuation may use what its prefix left."""
     greedy_first: bool = False
-    """Solution 0 takes the likeliest token each time, as VLMEvalKit's candidate 0; the others are drawn."""
+    """Solution 0 takes the likeliest token each time, like VLMEvalKit's candidate 0; the others are drawn."""
 
 
 class SplitConfig(Strict):
@@ -130,15 +130,15 @@ class RolloutConfig(Strict):
     """How many continuations each step prefix gets."""
 
     strategy: StrategyName = "fixed"
-    """Which prefixes get how many draws (docs/strategies.md); `fixed` gives every prefix all of them."""
+    """How many draws each prefix gets (docs/strategies.md); `fixed` gives every prefix `num_draws`."""
     num_draws: int = Field(default=16, ge=0)
-    """Continuations a prefix (paper: 16); the most of them for a strategy that stops earlier; 0 for solutions alone."""
+    """Continuations per prefix (paper: 16), or the most of them if a strategy stops earlier; 0 for solutions only."""
     rounds: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(4, 4, 8), min_length=1)
-    """Draws of each round until the first success; the last size repeats. Not for `fixed`, `sequential_ci`."""
+    """Draws in each round until the first success; the last size repeats. Not for `fixed`, `sequential_ci`."""
     ci_round: int = Field(default=4, ge=1)
-    """Draws of a round of `sequential_ci`."""
+    """Draws in a round of `sequential_ci`."""
     ci_half_width: float = Field(default=0.2, gt=0, lt=0.5)
-    """`sequential_ci` stops where mc is known to ± this (90 % Jeffreys interval)."""
+    """`sequential_ci` stops when it knows mc to ± this (90 % Jeffreys interval)."""
     audit_fraction: float = Field(default=0.03, ge=0, le=1)
     """Share of the solutions that get every draw under `right_to_left` and `binary_search`."""
     complete_prefix: Literal["own_answer", "sample"] = "own_answer"
@@ -162,9 +162,9 @@ class VerifyConfig(Strict):
     """How answers are judged."""
 
     time_limit_s: float = Field(default=5.0, gt=0)
-    """CPU seconds for one answer; wall clock has six times as much."""
+    """CPU seconds for one answer; the limit on wall-clock time is six times as long."""
     workers: int = Field(default=1, ge=1)
-    """Verifier processes of one engine."""
+    """Verifier processes per engine."""
     compat: Literal["internvl"] | None = None
     """`internvl` decides as the reference code does, its defects included, to compare with released data."""
 
@@ -184,21 +184,21 @@ class PublishConfig(Strict):
     max_shard_bytes: int = Field(default=500_000_000, ge=1)
     """Bytes after which a new shard begins."""
     row_group_rows: int = Field(default=256, ge=1)
-    """Rows of a row group; one problem never lies in two."""
+    """Rows in a row group; a problem is never split between two."""
     card_sections: tuple[str, ...] = ()
-    """`module:function`s that write more Markdown into the card, given the run's store, the shards' folder and the
-    ledger files that the shards were made from: the store's own, or copies of these with other verdicts and no texts."""
+    """`module:function`s that add Markdown to the card. Each gets the run's store, the shards' folder and the ledger
+    files that the shards were made from: the store's own, or copies of these with other verdicts and no texts."""
 
 
 class InputConfig(Strict):
-    """What a run starts from, beside its sources."""
+    """What a run starts from, besides its sources."""
 
     ledger: str | None = None
-    """An earlier run's directory: its problems, solutions and draws are taken over, and the strategy goes on."""
+    """An earlier run's directory: this run takes over its problems, solutions and draws, and draws what is missing."""
     responses: str | None = None
-    """A `.jsonl` file of solutions from any policy, which are annotated instead of sampled ones (docs/given_responses.md)."""
+    """A `.jsonl` file of solutions to annotate instead of sampled ones (docs/given_responses.md)."""
     responses_policy: str | None = None
-    """Names the policy that wrote `responses`; `given` without one."""
+    """The name of the policy that wrote `responses`; `given` by default."""
 
     @model_validator(mode="after")
     def _one_start(self) -> InputConfig:
@@ -213,7 +213,7 @@ class RayConfig(Strict):
     address: str | None = None
     """A running cluster (`auto`, `host:port`); without one, Ray starts on this machine."""
     rows_per_block: int = Field(default=4, ge=1)
-    """Problems that are committed together: what a crash redoes, against Ray's cost for a block."""
+    """Problems that are committed together: what a crash repeats, against Ray's cost per block (docs/scaling.md)."""
 
 
 class RunConfig(Strict):
@@ -228,11 +228,11 @@ class RunConfig(Strict):
     output_dir: str = ""
     """Where the dataset is published; `data/<name>` by default."""
     prompt: str = "prompts/final_answer_v1.txt"
-    """The prompt file of all sources that name none."""
+    """The prompt file for all sources that name none."""
     data_root: str | None = None
     """The folder that relative `path`s and `images` of sources start from; `$NAME` is an environment variable."""
     sources: tuple[SourceConfig, ...]
-    """The benchmarks. `source_defaults` holds keys for all of them, `names` in place of `name` stands for several."""
+    """The benchmarks. `source_defaults` holds keys for all of them; an entry with `names` stands for several."""
     contamination: ContaminationConfig | None = None
     """What the problems are compared with; nothing by default."""
     input: InputConfig = InputConfig()
@@ -286,7 +286,7 @@ def parse_config(data: dict[str, Any], overrides: Sequence[str] = (), origin: st
 
 
 def ledger_view(config: RunConfig) -> dict[str, Any]:
-    """The configuration as flat dotted keys, without those that don't touch the ledger."""
+    """The configuration as flat dotted keys, without those that don't affect the ledger."""
     of_strategies = {name for strategy in _STRATEGIES.entries().values() for name in strategy.parameters}
     unheeded = of_strategies - config.rollout.parameters.keys()
     engine = config.engine.model_copy(update={"args": config.engine.drawing_args})

@@ -52,13 +52,13 @@ def model_file(model: str, name: str, fetch: bool = False) -> Path | None:
         held = try_to_load_from_cache(model, "config.json")
         mend = f"give its folder, {Path(held).parent}" if isinstance(held, str) else "download it and give its folder"
         raise UserError(
-            f"{model}: the hub can't be reached and {name} is not in the cache, so it isn't known whether the model "
+            f"{model}: the hub can't be reached and {name} is not in the cache, so it is not known whether the model "
             f"has one: {mend}"
         ) from None
     except EntryNotFoundError:
         return None
     except HFValidationError as error:
-        raise UserError(f"{model}: neither a folder nor a model of the hub (owner/name): correct it") from error
+        raise UserError(f"{model}: neither a folder nor a model on the hub (owner/name): correct it") from error
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise UserError(f"{model}: {str(error).strip().splitlines()[0]}") from error
 

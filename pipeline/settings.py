@@ -175,7 +175,7 @@ def _child(node: Any, part: str, where: str) -> Any:
 def _index(node: list[Any], part: str, where: str) -> int:
     if part.isdecimal() and int(part) < len(node):
         return int(part)
-    raise UserError(f"override {where}: {part!r} is no index below {len(node)}")
+    raise UserError(f"override {where}: {part!r} is not an index below {len(node)}")
 
 
 def _first_line(error: ValidationError, model: type[Strict]) -> str:

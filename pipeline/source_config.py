@@ -29,17 +29,17 @@ class Fields(Strict):
     id: str = "id"
     """The row's name in its source; without one, the row number serves."""
     question: Place = "question"
-    """The question; every `<image>` in it stands for one image. Of several places, those that hold text, a line each."""
+    """The question; every `<image>` in it stands for one image. Several places give a line each, if they hold text."""
     answer: str = "answer"
     """The right answer."""
     image: Place = "image"
-    """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these. Of several places, those
-    that hold something."""
+    """A path, bytes, base64 text, a `{"bytes": …}` or `{"path": …}` object, or a list of these. Several
+    places give the images that are present."""
     options: Place | None = "options"
-    """The options of a multiple choice, A first: texts or pictures; several places hold one each; `null` if the policy is
-    to see none."""
+    """The options of a multiple-choice question, A first: texts or pictures; several places hold one each; `null` if
+    the policy must not see any."""
     source: str | None = None
-    """A name that refines the source's, for a source with parts."""
+    """The place of a name that refines the source's, for a source with parts."""
 
     @field_validator("id", "question", "answer", "image", "options", "source")
     @classmethod
@@ -89,8 +89,8 @@ class SourceConfig(Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_./-]*$")
     """The name in the `source` column."""
     path: str | None = None
-    """A `.jsonl`, `.json`, `.parquet`, `.csv` or `.tsv` file, a `.tar` of WebDataset samples, any of them packed (`.gz`);
-    a `.zip` of such files; or a pattern that fits several (`train/**/data.json`)."""
+    """A `.jsonl`, `.json`, `.parquet`, `.csv` or `.tsv` file, a `.tar` of WebDataset samples, any of them compressed
+    (`.gz`); a `.zip` of such files; or a pattern that matches several (`train/**/data.json`)."""
     function: str | None = None
     """`module:function`, which yields a dict for every problem."""
     dataset: str | None = None
@@ -109,26 +109,26 @@ class SourceConfig(Strict):
     """Where a JSON value holds the rows: a key (`questions`), `*` for every value of an object or list, a path of these
     (`data.*.qas`), `.` for the value itself. By default it is a list, or has one as `data`."""
     members: str | None = only_if_set()
-    """Which members of an archive hold rows (`*/data.json`); by default all whose ending tells so."""
+    """Which members of an archive hold rows (`*/data.json`); by default all with the ending of such a file."""
     join: dict[str, JoinConfig] | None = only_if_set()
     """Other files by name; each row gets its partner as a column of that name (`fields: {answer: gold.answer}`)."""
     borrow_images: str | None = only_if_set()
-    """The column by which a row's image may name another row, whose picture is meant."""
+    """A key column: a row whose image is another row's key gets that row's picture."""
     separator: str | None = only_if_set()
-    """What stands between the items of lists that are plain text, in options and images (`cat|dog`)."""
+    """What separates the items of lists that are plain text, in options and images (`cat|dog`)."""
     answer_pattern: str | None = only_if_set()
-    """A regular expression; its first group, where it fits last in the answer's text, is the answer (`#### (.+)`)."""
+    """A regular expression; the first group of its last match in the answer's text is the answer (`#### (.+)`)."""
     booleans: tuple[str, str] | None = only_if_set()
-    """What true and false mean as answers, such as `["Yes", "No"]`; also where they are texts."""
+    """What true and false mean as answers, such as `["Yes", "No"]`, also if they are texts."""
     verify: tuple[ModeName, ...] = ("choice", "number", "math", "text")
     """Verification modes; a row's own `verify` field comes first."""
     gold: GoldReading | Literal["auto"] = Field(default="auto", exclude_if=lambda value: value == "auto")
-    """What the answer of a multiple choice is: a `letter`, the `text` of an option, or its index from 0 or 1
+    """What the answer of a multiple-choice question is: a `letter`, the `text` of an option, or its index from 0 or 1
     (`index0`, `index1`); `auto` takes the one reading that fits all rows with options, and refuses the source if
     there is none or more than one."""
     references: Literal["any", "all"] | AtLeast | None = Field(default=None, exclude_if=lambda value: value is None)
-    """What a list of answers means: `any` of them is right, `all` are needed, or an answer is right that equals
-    `{at_least: n}` of them; without it, rows with lists are refused."""
+    """What a list of answers means: a response is right if it equals `any` of them, `all` of them, or at least n of
+    them (`{at_least: n}`); without this setting, rows with lists are refused."""
     max_tiles: int = Field(default=6, ge=1)
     """The most tiles that an image is cut into, for models that tile."""
     prompt: str | None = None
@@ -136,7 +136,7 @@ class SourceConfig(Strict):
     limit: int | None = Field(default=None, ge=1)
     """The most rows to take, evenly spaced."""
     cut_endings: tuple[str, ...] = ()
-    """Texts that are cut from the end of a question: a source's wish for a short answer contradicts our prompt."""
+    """Texts to cut from the end of a question, such as a wish for a short answer, which contradicts our prompt."""
 
     @field_validator("answer_pattern")
     @classmethod
@@ -144,7 +144,7 @@ class SourceConfig(Strict):
         try:
             groups = re.compile(value).groups if value is not None else 1
         except re.error as error:
-            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
         if groups < 1:
             raise ValueError(f"{value!r} has no group: put the answer's part in brackets")
         return value

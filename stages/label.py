@@ -120,7 +120,7 @@ def check_threshold(strategy: str, stops_at_success: bool, config: LabelConfig) 
     if config.threshold > 0 and stops_at_success:
         raise UserError(
             f"label.threshold={config.threshold:g} with rollout.strategy={strategy}: the strategy stops at a "
-            "success, which biases scores; set label.threshold=0 or top the ledger up with strategy=fixed"
+            "success, which biases scores; set label.threshold=0 or top the run up with rollout.strategy=fixed"
         )
 
 

@@ -71,7 +71,7 @@ def trained(data: Path, settings: Sequence[str], home: Path) -> Path:
         places = (f"name=frontier-{key}", f"run_dir={home / 'training' / key}", f"output_dir={model}")
         command = (sys.executable, "-m", "pipeline.cli", "train", str(CONFIG), *places, f"data.path={data}", *settings)
         if status := subprocess.run(command).returncode:
-            raise UserError(f"{data.name}: training ended with status {status}; the same command goes on")
+            raise UserError(f"{data.name}: training ended with status {status}; the same command resumes")
     return model
 
 

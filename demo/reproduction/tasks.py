@@ -52,7 +52,7 @@ class Task:
         print(f"{time.strftime('%H:%M:%S')} {self.name}", flush=True)
         started = time.monotonic()
         if status := subprocess.run(self.command).returncode:
-            sys.exit(f"{self.name} ended with status {status}; the same command goes on: {shlex.join(self.command)}")
+            sys.exit(f"{self.name} ended with status {status}; the same command resumes: {shlex.join(self.command)}")
         seconds = time.monotonic() - started
         notes.mkdir(parents=True, exist_ok=True)
         note.write_text(json.dumps({"key": self.key, "seconds": seconds, "command": self.command}, indent=1) + "\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def add(commands: Any) -> None:
-    status = commands.add_parser("status", help="how far a run is")
+    status = commands.add_parser("status", help="show how far a run is")
     status.add_argument("run", help="a run directory")
     status.set_defaults(command=_status)
 

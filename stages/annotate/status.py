@@ -60,7 +60,7 @@ def _speed(rate: Rate, pending: int) -> list[Line]:
 def _last_speed(store: Store, pending: int) -> list[Line]:
     """Of the engines that ran last, if they got anywhere."""
     rate, end = last_rate(store)
-    lines = [("rate", "no engine is running; the same dataset command goes on")]
+    lines = [("rate", "no engine is running; the same dataset command resumes")]
     if rate.tokens_per_s:
         lines.append(("last rate", f"{rate.tokens_per_s:,.0f} tokens/s, until {clock(time.time() - end)} ago"))
     if (left := rate.eta_s(pending)) is not None:

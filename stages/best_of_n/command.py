@@ -12,9 +12,9 @@ def add(commands: Any) -> None:
     bon = commands.add_parser("bon", help="Best-of-N: sample a pool of candidates, score it, report")
     parts = bon.add_subparsers(required=True, metavar="PART")
 
-    sample = parts.add_parser("sample", help="make a frozen pool of N candidates a problem, or resume one")
+    sample = parts.add_parser("sample", help="make a frozen pool of N candidates per problem, or resume one")
     takes_config(sample)
-    sample.add_argument("--n", type=int, default=64, help="candidates of every problem (64)")
+    sample.add_argument("--n", type=int, default=64, help="candidates per problem (64)")
     sample.add_argument("--greedy-first", action="store_true", help="candidate 0 is greedy, as in VLMEvalKit")
     sample.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-bonN by default")
     sample.set_defaults(command=_sample, goes_on=True)
@@ -27,11 +27,11 @@ def add(commands: Any) -> None:
     score.add_argument(
         "--like",
         metavar="PRM",
-        help="show critics that are no reward models what this reward model is shown: baselines",
+        help="give critics that are not reward models the same input as this reward model: baselines",
     )
     score.set_defaults(command=_score, goes_on=True)
 
-    report = parts.add_parser("report", help="accuracy over N of every way of choosing, with intervals and tests")
+    report = parts.add_parser("report", help="report the accuracy of every way of choosing, by N, with intervals")
     report.add_argument("pool", help="a pool's folder")
     report.add_argument("overrides", nargs="*", metavar="key=value", help="aggregate, subsets, resamples, seed")
     report.set_defaults(command=_report)
@@ -39,9 +39,9 @@ def add(commands: Any) -> None:
     search = parts.add_parser("search", help="solve each problem step by step, guided by a process reward model")
     takes_config(search)
     search.add_argument("--critic", required=True, help="the folder of a process reward model")
-    search.add_argument("--beams", type=int, default=4, help="beginnings that stay after every step (4)")
-    search.add_argument("--expand", type=int, default=4, help="next steps that each of them gets (4)")
-    search.add_argument("--aggregate", default="mean", help="what makes one score of the steps' scores (mean)")
+    search.add_argument("--beams", type=int, default=4, help="beginnings that are kept after every step (4)")
+    search.add_argument("--expand", type=int, default=4, help="next steps that are sampled for each beginning (4)")
+    search.add_argument("--aggregate", default="mean", help="how the steps' scores become one score (mean)")
     search.add_argument("--out", metavar="FOLDER", help="where results go; <output_dir>-search by default")
     search.set_defaults(command=_search, goes_on=True)
 

@@ -197,7 +197,7 @@ def write_pool(
     """
     target = Store(folder)
     if target.files("", ""):
-        raise UserError(f"{folder}: holds files that are no pool: choose another folder by --out, or move them")
+        raise UserError(f"{folder}: holds files that are not a pool: choose another folder by --out, or move them")
     digest, problems, candidates = ContentHash(), 0, 0
     with one_line_io_errors(folder), atomic.new_folder(target.root, target.filesystem, ("pool.json",)) as staging:
         files = {"problems": POOL_PROBLEM_SCHEMA, "candidates": CANDIDATE_SCHEMA}

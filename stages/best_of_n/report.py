@@ -107,7 +107,7 @@ def _complete(pool: Pool) -> list[CriticScores]:
         if critic.problems < pool.num_problems:
             print(
                 f"left out {critic.name}: it has scored {critic.problems} of {pool.num_problems} problems; "
-                "the same `bon score` goes on",
+                "the same `bon score` resumes",
                 file=sys.stderr,
             )
     return [critic for critic in critics if critic.problems == pool.num_problems]

@@ -43,7 +43,7 @@ def pool_config(config: RunConfig, n: int, greedy_first: bool) -> RunConfig:
     if config.input != InputConfig():
         raise UserError("input: a pool draws its own solutions: remove input.ledger and input.responses")
     if not 1 <= n <= MAX_CANDIDATES:
-        raise UserError(f"--n {n}: a pool holds 1 to {MAX_CANDIDATES} candidates a problem")
+        raise UserError(f"--n {n}: a pool holds 1 to {MAX_CANDIDATES} candidates per problem")
     kind = f"bon{n}-greedy" if greedy_first else f"bon{n}"
     return config.model_copy(
         update={

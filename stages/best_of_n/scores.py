@@ -56,7 +56,7 @@ def score_pool(
     pool = Pool(folder)
     wanted = [find_critic(critic, like) for critic in critics]
     if like is not None and all(critic.like is None for critic in wanted):
-        raise UserError(f"--like {like}: every critic here is a reward model with a layout of its own: leave it out")
+        raise UserError(f"--like {like}: every critic here is a reward model with its own layout: leave it out")
     if twice := [name for name, count in Counter(critic.name for critic in wanted).items() if count > 1]:
         raise UserError(f"critics share the name {twice[0]!r}: write them as NAME=PATH")
     for critic in wanted:
@@ -86,7 +86,7 @@ def _begin(store: Store, pool: Pool, critic: CriticSpec) -> None:
         wanted = {"path": full(critic.path)}
         origin.check(store.uri, {"path": held["path"]}, wanted, mend, "holds scores of another model")
         print(
-            f"{critic.name}: {critic.path} has changed since ({held['model']}, now {critic.fingerprint}): scored anew",
+            f"{critic.name}: {critic.path} has changed since ({held['model']}, now {critic.fingerprint}): scored again",
             file=sys.stderr,
         )
         # Should this stop half-way, what is left is not taken for the new model's.

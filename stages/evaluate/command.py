@@ -17,7 +17,9 @@ def add(commands: Any) -> None:
         "--threshold", help="a number, 'tuned', 'tuned:SHARE' or 'swept'; the middle of the model's scores by default"
     )
     evaluate.add_argument(
-        "--like", metavar="PRM", help="show a model that is no reward model what this reward model is shown: a baseline"
+        "--like",
+        metavar="PRM",
+        help="give a model that is not a reward model the same input as this reward model: a baseline",
     )
     evaluate.add_argument(
         "--against", metavar="SCORES", help="another critic's scores.jsonl, to report the difference; needs --threshold"

@@ -29,7 +29,7 @@ def _calibration(axes: Any, calibration: Mapping[str, Any]) -> None:
     bins = calibration["bins"]
     axes.set(xlabel="score", ylabel="share of steps that are right", xlim=EDGES, ylim=EDGES)
     if not bins:
-        axes.text(0.5, 0.5, "scores are no probabilities", ha="center")
+        axes.text(0.5, 0.5, "scores are not probabilities", ha="center")
         return
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--")
     most = max(one["steps"] for one in bins)

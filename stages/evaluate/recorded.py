@@ -49,7 +49,7 @@ def read_scores(path: Path, samples: Iterable[BenchSample]) -> list[Scores]:
         values = found.get(sample.sample_id, [None] * len(sample.steps))
         if len(values) != len(sample.steps):
             raise UserError(
-                f"{path}: sample {sample.sample_id}: {len(values)} scores for {len(sample.steps)} steps: give one a step"
+                f"{path}: sample {sample.sample_id}: {len(values)} scores for {len(sample.steps)} steps: give one per step"
             )
         scores.append(values)
     if not any(sample_id in found for sample_id in (sample.sample_id for sample in samples)):

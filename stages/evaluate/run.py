@@ -62,7 +62,7 @@ def evaluate(
     """
     if against and rule is None:
         raise UserError(
-            "--against: two critics' scores may lie on two scales: add --threshold tuned, by which each has its own, "
+            "--against: two critics' scores may lie on two scales: add --threshold tuned, which gives each its own, "
             "or a number for both"
         )
     bench = read_bench(bench_path)

@@ -27,7 +27,7 @@ class ScoreLog:
         """
         self._path, self._made_from = path, made_from
         self.judged: list[Judged] = []
-        mend = "remove it to begin anew"
+        mend = "remove it to start again"
         held = origin.noted(Store(str(path.parent)), path.name, mend)
         if held is None:
             return
@@ -39,7 +39,7 @@ class ScoreLog:
             self.judged = judged
         else:
             print(
-                f"{path}: {len(judged)} samples scored by another model, or asked otherwise: begun anew",
+                f"{path}: {len(judged)} samples scored by another model, or asked otherwise: started again",
                 file=sys.stderr,
             )
 

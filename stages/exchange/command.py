@@ -11,22 +11,24 @@ from stages.exchange.formats import exports, readers
 
 
 def add(commands: Any) -> None:
-    reading = commands.add_parser("import", help="a released corpus as a published dataset")
+    reading = commands.add_parser("import", help="convert a released corpus into a published dataset")
     kinds = "; ".join(f"{name}: {reader.holds}" for name, reader in readers().items())
     reading.add_argument("format", choices=readers(), help=kinds)
     reading.add_argument("path", help="a .jsonl file, a folder or zip of them, or the folder of a release")
     reading.add_argument("out", help="the dataset's folder")
-    reading.add_argument("--images", help="the image folder, zip or first part of one; found beside the rows otherwise")
+    reading.add_argument("--images", help="the image folder, zip or its first part; by default found beside the rows")
     reading.add_argument("--drop", type=int, metavar="N", help="leading components of image paths to drop")
-    reading.add_argument("--single-turn", action="store_true", help="take conversations with a single label too")
-    reading.add_argument("--threshold", type=_threshold, default=0.0, help="a step is + if its score is above (0)")
+    reading.add_argument("--single-turn", action="store_true", help="also take conversations with a single label")
+    reading.add_argument(
+        "--threshold", type=_threshold, default=0.0, help="label a step + if its score is above this (0)"
+    )
     reading.set_defaults(command=_import)
 
-    writing = commands.add_parser("export", help="a published dataset in another format")
+    writing = commands.add_parser("export", help="write a published dataset in another format")
     writing.add_argument("dataset", help="a published dataset's folder")
     writing.add_argument("format", choices=exports(), help="see docs/formats.md")
     writing.add_argument("out", help="a new folder")
-    writing.add_argument("--threshold", type=_threshold, help="label anew: + if the score is above")
+    writing.add_argument("--threshold", type=_threshold, help="label again: + if the score is above this")
     writing.add_argument("--cut-after-error", action="store_true", help="end each conversation after its first -")
     writing.add_argument("--system", metavar="FILE", help="the system turn of rows that have none")
     writing.add_argument("--push-to-hub", metavar="REPO", help="upload the export to this dataset repository")

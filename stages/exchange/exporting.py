@@ -46,8 +46,8 @@ def check_options(format: str, given: Iterable[str]) -> None:
             continue
         if FORMATS[format].copies and option == "--threshold":
             raise UserError(
-                f"--threshold: {format} copies the dataset as it is: `visualprm publish RUN label.threshold=…` or, of an "
-                "imported one, `visualprm import … --threshold …` labels it anew"
+                f"--threshold: {format} copies the dataset as it is: label it again with `visualprm publish RUN "
+                "label.threshold=…`, or an imported one with `visualprm import … --threshold …`"
             )
         raise UserError(f"{option}: {format} {_UNHEEDED[option]}: leave it out, or export as one of {', '.join(heed)}")
 

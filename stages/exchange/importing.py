@@ -86,9 +86,7 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
         UserError: there are no annotations or images, no row could be used, or the disk refuses.
     """
     if format == "conversations" and options.threshold:
-        raise UserError(
-            f"--threshold {options.threshold:g}: conversations come with labels, whose scores were not released: leave it out"
-        )
+        raise UserError(f"--threshold {options.threshold:g}: conversations have labels but no scores: leave it out")
     files = annotation_files(path)
     filesystem, out_dir = open_uri(out)
     out_dir = atomic.place(out_dir, filesystem)
@@ -191,7 +189,7 @@ def _check_layouts(layouts: Sequence[_FileLayout | None], files: Sequence[Annota
     for example, name in missing:
         print(f"{name}: none of its first images is there ({example!r})", file=sys.stderr)
     if missing and len(missing) == len(with_images):
-        raise UserError(f"{missing[0][1]}: image {missing[0][0]!r} isn't there: correct --images or --drop")
+        raise UserError(f"{missing[0][1]}: image {missing[0][0]!r} is not there: correct --images or --drop")
 
 
 def _parse(format: str, file: str, number: int, line: bytes, options: ImportOptions) -> _Row:

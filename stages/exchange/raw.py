@@ -62,7 +62,7 @@ def write(row: Mapping[str, Any], image: Any, early_stop: bool = False, lenient:
         if (stopped and index > zero) or ((lenient or index > zero) and _is_left_out(step)):
             steps.append({"step": step["step"], "score": 0.0, "num_mc_correct": 0, "num_mc_total": 0})
         elif step["score"] is None:
-            raise RowError("unmeasured_step", f"step {index + 1} has no score, which this format can't say")
+            raise RowError("unmeasured_step", f"step {index + 1} has no score, which this format can't express")
         else:
             steps.append({"step": step["step"], "score": step["score"], **{key: step[key] for key in COUNTS}})
     return {

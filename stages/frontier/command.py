@@ -7,13 +7,15 @@ from typing import Any
 
 
 def add(commands: Any) -> None:
-    frontier = commands.add_parser("frontier", help="what each rollout strategy would have cost a run, and given")
+    frontier = commands.add_parser("frontier", help="compare what rollout strategies would have cost a run, and given")
     frontier.add_argument("run", help="a run directory with a `fixed` ledger")
-    frontier.add_argument("--truth", metavar="RUN", help="the same problems with more draws: the truth about mc")
+    frontier.add_argument("--truth", metavar="RUN", help="a run of the same problems with more draws, as the true mc")
     frontier.add_argument(
-        "--oracle", metavar="MODULE:FUNCTION", help="says which steps are right (demo.checks.report:oracle)"
+        "--oracle", metavar="MODULE:FUNCTION", help="what says which steps are right (demo.checks.report:oracle)"
     )
-    frontier.add_argument("--out", metavar="FOLDER", help="for table, figures and plot; by default in the run")
+    frontier.add_argument(
+        "--out", metavar="FOLDER", help="the folder for table, figures and plot; by default in the run"
+    )
     frontier.add_argument(
         "--runs", metavar="FOLDER", help="write the run that each strategy would have left, to publish"
     )

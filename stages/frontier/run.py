@@ -47,7 +47,9 @@ def replayed(run: str, truth: str | None = None, oracle: str | None = None) -> d
     judge: Oracle | None = named_function(oracle, "--oracle")(store) if oracle else None
     truths = _truths(truth, rollout) if truth else None
     if truths is not None and not any((item.solution_id, item.seed) in truths for item in recorded(store)):
-        raise UserError(f"--truth {truth}: shares no solution with {run}: it must have its problems, policy and seed")
+        raise UserError(
+            f"--truth {truth}: shares no solution with {run}: it must have the same problems, policy and seed"
+        )
     result = compare(_complete(recorded(store), rollout, run), rollout, truths, judge)
     if not result["ledger"].get("solutions"):
         raise UserError(f"{run}: the ledger holds no solution yet; `visualprm dataset CONFIG` resumes it")
@@ -95,7 +97,7 @@ def _complete(solutions: Iterator[Recorded], rollout: RolloutConfig, run: str) -
     for solution in solutions:
         open_steps = solution.hits if rollout.complete_prefix == "sample" else solution.hits[:-1]
         if any(len(step) < rollout.num_draws for step in open_steps):
-            raise UserError(f"{run}: {solution.solution_id} lacks draws of its {rollout.num_draws} a prefix")
+            raise UserError(f"{run}: {solution.solution_id} lacks some of its {rollout.num_draws} draws per prefix")
         yield solution
 
 
@@ -105,8 +107,8 @@ def _truths(run: str, rollout: RolloutConfig) -> Truths:
     first = rollout.num_draws
     if theirs.num_draws < first + 2:
         raise UserError(
-            f"--truth {run}: rollout.num_draws={theirs.num_draws}: only draws beyond {first} tell the truth, "
-            "make it 64 or so"
+            f"--truth {run}: rollout.num_draws={theirs.num_draws}: only draws beyond {first} tell the truth: "
+            "set it to 64 or so"
         )
 
     def counted(hits: list[bool]) -> tuple[int, int] | None:

@@ -33,7 +33,9 @@ def add(commands: Any) -> None:
     )
     new.add_argument("--name", help="the source's name; its file's by default")
     new.add_argument("--out", metavar="FILE", help="the config to write; NAME.yaml by default")
-    new.epilog = "Settings such as fields.answer=label or split=test are taken as they are; the others are found."
+    new.epilog = (
+        "Settings such as fields.answer=label or split=test are taken as they are; the command finds the others."
+    )
     new.set_defaults(command=_add)
 
 

@@ -23,7 +23,7 @@ COLUMN = "responses"
 MARK = "+responses@"
 """Parts a policy's name from the name of the responses that it was given."""
 NAME = "input.responses"
-AMBIGUOUS = "a line fits several problems: name the problem by `problem_id`"
+AMBIGUOUS = "a line matches several problems: name the problem by `problem_id`"
 
 _Key = tuple[str, ...]
 
@@ -98,7 +98,7 @@ class Responses:
         if not isinstance(row, dict):
             raise RowError("not_an_object", f"{type(row).__name__}, not a JSON object")
         if not isinstance(row.get("response"), str) or not row["response"].strip():
-            raise RowError("no_response", "`response` is no text")
+            raise RowError("no_response", "`response` is not a text")
         if "problem_id" in row:
             return "problem_id", str(row["problem_id"])
         if "id" in row and "source" in row:

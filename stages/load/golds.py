@@ -41,7 +41,7 @@ def gold_rules(
         if golds.are_indices():
             raise UserError(
                 f"source {source.name!r}: gold: whole numbers beside options in the question: {golds.complaint()}, or "
-                "`gold: letter` if they are no options"
+                "`gold: letter` if they are not options"
             )
 
     return GoldRules(reading, check_listed, demand_options)

@@ -29,7 +29,7 @@ def locate(sources: Sequence[SourceConfig], data_root: str | None) -> list[Sourc
         count = len({source.name for source, *_ in missing})
         more = f" ({count} of {len(found)} sources' files are missing)" if count > 1 else ""
         source, key, path = missing[0]
-        fault = "no file fits this pattern" if is_pattern(path) else "no such file"
+        fault = "no file matches this pattern" if is_pattern(path) else "no such file"
         places = searched(path, source.folders)
         raise UserError(f"source {source.name!r}, {key} {path}: {fault}{places}; correct the path{more}")
     return found
@@ -72,7 +72,7 @@ def _root(data_root: str, folders: Sequence[Path]) -> Path:
     folder = located(_filled(data_root, "data_root"), folders)
     if not Path(folder).is_dir():
         places = searched(folder, folders)
-        raise UserError(f"data_root: {folder} is no folder{places}: name the one that holds the sources' files")
+        raise UserError(f"data_root: {folder} is not a folder{places}: name the one that holds the sources' files")
     return Path(folder).absolute()
 
 

@@ -10,17 +10,17 @@ from pipeline.arguments import takes_config
 
 def add(commands: Any) -> None:
     plan = commands.add_parser(
-        "plan", help="what a run will need and cost, and what stands in its way, without an engine"
+        "plan", help="say what a run will need and cost, and check for faults, without an engine"
     )
     takes_config(plan)
     plan.add_argument("--pilot", metavar="RUN", help="take steps, tokens and chances of success from this run's ledger")
     plan.add_argument(
-        "--gpu", metavar="NAME", help="the speed of this GPU from its peak rate: a100, l40s, h100, h200, b200"
+        "--gpu", metavar="NAME", help="take the speed from the peak rate of this GPU: a100, l40s, h100, h200, b200"
     )
     plan.add_argument(
         "--tokens-per-second", type=float, metavar="X", help="generated tokens/s of one engine, as measured"
     )
-    plan.add_argument("--gpu-hour-price", type=float, metavar="X", help="what an hour of one GPU costs")
+    plan.add_argument("--gpu-hour-price", type=float, metavar="X", help="the price of one GPU for an hour")
     plan.set_defaults(command=_plan)
 
 

@@ -88,7 +88,7 @@ def make_plan(
     assumed, model = load_assumptions(), read_model(config.engine)
     if gpu is not None and gpu not in assumed.gpus.tflops:
         raise UserError(
-            f"--gpu: {gpu!r} is not known; known are {', '.join(assumed.gpus.tflops)}; or --tokens-per-second"
+            f"--gpu: {gpu!r} is not known; use one of {', '.join(assumed.gpus.tflops)}; or --tokens-per-second"
         )
     pilot = read_pilot(pilot_run) if pilot_run else None
     found, problems_found = _read_sources(config)

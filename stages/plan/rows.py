@@ -60,7 +60,7 @@ def _measure(row: Any, source: SourceConfig, root: Any) -> tuple[str, list[tuple
     if isinstance(row, RowError):
         raise row
     if not isinstance(row, Mapping):
-        raise RowError("wrong_type", "the row is no object")
+        raise RowError("wrong_type", "the row is not an object")
     question, options = read_question(row, source), row_options(row, source)
     own = row_images(row, source)
     sizes = [] if options.pictures and own in (None, "", []) else image_sizes(own, root)

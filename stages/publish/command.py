@@ -15,19 +15,19 @@ _SETTING = re.compile(r"[A-Za-z_][\w.]*=")
 def add(commands: Any) -> None:
     publish = commands.add_parser(
         "publish",
-        help="write the dataset of a run again, with other labels or shards, or one of several runs",
+        help="write a run's dataset again, with other labels or shards, or one dataset from several runs",
         usage="%(prog)s [-h] [--reverify] RUN [RUN ...] [key.sub=value ...]",
     )
     publish.add_argument("words", nargs="+", metavar="RUN", help="run directories")
-    publish.epilog = "Settings that can be given anew: label.*, publish.*, output_dir; several runs need output_dir."
+    publish.epilog = "Settings that you can change: label.*, publish.*, output_dir; several runs need output_dir."
     publish.add_argument(
         "--reverify",
         action="store_true",
-        help="judge all stored draws anew, with verify.* and sources.N.verify as given, and say which labels flip",
+        help="judge all stored draws again, with verify.* and sources.N.verify as given, and count the labels that change",
     )
     publish.set_defaults(command=_publish)
 
-    show = commands.add_parser("show", help="one problem of a dataset, with its steps and scores")
+    show = commands.add_parser("show", help="show one problem of a dataset, with its steps and scores")
     show.add_argument("dataset", help="a published dataset's folder")
     show.add_argument("--id", help="the beginning of a solution's or problem's id")
     show.add_argument("--draws", metavar="RUN", help="also show the draws, from this run directory")

@@ -82,7 +82,7 @@ def _ledger(store: Store, config: RunConfig, stored: RunConfig | None, mixed: bo
     paths, changed = rejudge_needed(store, config, mixed)
     if changed is not None:
         print(
-            f"{store.uri}: verdicts of an earlier verifier stand beside newer ones, so they are given anew;",
+            f"{store.uri}: verdicts of an earlier verifier are mixed with newer ones, so all are judged again;",
             changed.text(),
         )
     return paths

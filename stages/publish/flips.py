@@ -60,7 +60,7 @@ class Flips:
         total = self.verdicts.total()
         changed = Counter({key: n for key, n in self.verdicts.items() if key[2] != key[3]})
         lines = [
-            f"judged anew: {total:,} verdicts, {changed.total():,} changed; "
+            f"judged again: {total:,} verdicts, {changed.total():,} changed; "
             f"{sum(self.labelled.values()):,} steps, {self.steps.total():,} labels flipped"
         ]
         lines += [

@@ -141,8 +141,8 @@ def _with_modes(problems: Mapping[str, Problem], config: RunConfig, stored: RunC
         found = {new.verify: new.name for old, new in named if old.verify == problem.verify}
         if len(found) > 1:
             raise UserError(
-                f"sources.N.verify: a problem of {problem.source!r} can be of {' or of '.join(found.values())}, whose "
-                "rows are named by their parts (fields.source): give these sources the same modes"
+                f"sources.N.verify: a problem of {problem.source!r} can be of {' or of '.join(found.values())}, because "
+                "rows have the names of their parts (fields.source): give these sources the same modes"
             )
         return dataclasses.replace(problem, verify=next(iter(found), problem.verify))
 

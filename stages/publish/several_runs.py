@@ -15,7 +15,7 @@ Runs = Sequence[tuple[Store, RunConfig]]
 _MEND = {
     "label": "give `label.…=…` to `publish`",
     "publish": "give `publish.…=…` to `publish`",
-    "contamination": "they were compared with other benchmarks; publish them apart",
+    "contamination": "they were compared with different benchmarks; publish them separately",
 }
 SHARED = tuple(_MEND)
 """Settings that hold for a dataset as a whole."""
@@ -31,7 +31,7 @@ def check_together(runs: Runs) -> None:
     for store, other in others:
         for key in SHARED:
             if getattr(other, key) != getattr(config, key):
-                raise UserError(f"{key}: {first.uri} and {store.uri} have other settings: {_MEND[key]}")
+                raise UserError(f"{key}: {first.uri} and {store.uri} have different settings: {_MEND[key]}")
         _check_modes(first, config, store, other)
         _check_scores(first, config, store, other)
     _check_policies(runs)
@@ -44,7 +44,7 @@ def _check_modes(first: Store, config: RunConfig, store: Store, other: RunConfig
         if source.verify != modes.get(source.name, source.verify):
             raise UserError(
                 f"source {source.name!r}: answers are judged by {', '.join(modes[source.name])} in {first.uri} and by "
-                f"{', '.join(source.verify)} in {store.uri}: their scores don't compare; publish them apart"
+                f"{', '.join(source.verify)} in {store.uri}: their scores can't be compared; publish them separately"
             )
 
 
@@ -55,13 +55,13 @@ def _check_scores(first: Store, config: RunConfig, store: Store, other: RunConfi
             "verify.compat",
             config.verify.compat,
             other.verify.compat,
-            "judge both alike with `--reverify verify.compat=…`, or publish them apart",
+            "judge both alike with `--reverify verify.compat=…`, or publish them separately",
         ),
         (
             "rollout.complete_prefix",
             config.rollout.complete_prefix,
             other.rollout.complete_prefix,
-            "their last steps' scores don't compare; publish them apart",
+            "their last steps' scores can't be compared; publish them separately",
         ),
     ):
         if one != two:

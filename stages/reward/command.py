@@ -15,11 +15,13 @@ def add(commands: Any) -> None:
     score.add_argument(
         "--out",
         type=Path,
-        help="a .jsonl or .parquet file; by default <FILE's stem>.scores.jsonl beside FILE, of a shard in the working directory",
+        help="a .jsonl or .parquet file; by default <FILE's stem>.scores.jsonl beside FILE (of a shard: in the working directory)",
     )
-    score.add_argument("--images", metavar="FOLDER", help="what image paths are below; FILE's folder by default")
-    score.add_argument("--max-steps", type=int, default=12, help="into how many steps a response is split at most")
-    score.add_argument("--replicas", type=int, help="that many models side by side, in Ray; without, one here")
+    score.add_argument(
+        "--images", metavar="FOLDER", help="the folder that image paths start from; FILE's folder by default"
+    )
+    score.add_argument("--max-steps", type=int, default=12, help="the most steps that a response is split into (12)")
+    score.add_argument("--replicas", type=int, help="run this many models in Ray; by default one in this process")
     score.add_argument("--ray-address", help="a Ray cluster to join, for --replicas")
     score.set_defaults(command=_score)
 
@@ -31,9 +33,9 @@ def add(commands: Any) -> None:
 
 
 def _takes_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("prm", help="a reward model's folder; any policy's, as an untrained critic")
+    command.add_argument("prm", help="a reward model's folder, or any policy's, as an untrained critic")
     command.add_argument("--backend", choices=["hf", "vllm"], default="hf")
-    command.add_argument("--dtype", choices=["float32", "bfloat16"], help="bfloat16 on a GPU, else float32 by default")
+    command.add_argument("--dtype", choices=["float32", "bfloat16"], help="by default bfloat16 on a GPU, else float32")
 
 
 def _score(options: argparse.Namespace) -> None:

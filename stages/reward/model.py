@@ -108,7 +108,9 @@ class Reader:
         scores: list[float] = (logits.float().softmax(dim=-1) @ weights).tolist()
         if all(map(math.isfinite, scores)):
             return scores
-        return RowError("not_finite", "the model gives no number: its weights or its number type don't hold up")
+        return RowError(
+            "not_finite", "the model's output is not a finite number: check its weights and its number type"
+        )
 
 
 class ProcessRewardModel:

@@ -121,9 +121,7 @@ def render(processor: Any, question: str, num_images: int, steps: Sequence[str],
     labels_at = [(start, start + len(layout.placeholder)) for start in starts]
     slots = tuple(offsets.index(place) if places[place] == 1 else -1 for place in labels_at)
     if -1 in slots:
-        raise UserError(
-            f"label {layout.placeholder!r} is not one token of this tokenizer where it stands: choose another"
-        )
+        raise UserError(f"label {layout.placeholder!r} is not one token of this tokenizer in its slot: choose another")
     return _checked(Rendering(ids, slots, num_images), processor)
 
 
@@ -167,7 +165,7 @@ def _encode(tokenizer: Any, text: str) -> tuple[tuple[int, ...], list[tuple[int,
     The bytes of one character, where they are several tokens, all have that character's place.
     """
     if not tokenizer.is_fast:
-        raise UserError("the model's tokenizer gives no offsets, which slots are found by: use its fast version")
+        raise UserError("the model's tokenizer gives no offsets, and slots are found by these: use its fast version")
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     return tuple(encoded["input_ids"]), [tuple(offset) for offset in encoded["offset_mapping"]]
 

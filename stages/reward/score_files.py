@@ -223,7 +223,7 @@ def _read(chunk: Chunk) -> Iterator[dict[str, Any] | RowError]:
         for _ in range(chunk.rows):
             try:
                 row = json.loads(next(lines))
-                yield row if isinstance(row, dict) else RowError("bad_json", "the line is no object")
+                yield row if isinstance(row, dict) else RowError("bad_json", "the line is not an object")
             except ValueError as error:
                 yield RowError("bad_json", str(error))
 

@@ -105,7 +105,7 @@ def _freeze(model: Any, name: str) -> None:
     parts = [module for path, module in model.named_modules() if path == name or path.endswith("." + name)]
     if not parts:
         known = sorted({path.split(".")[-1] for path, _ in model.named_modules() if path.count(".") == 1})
-        raise UserError(f"model.frozen: {name!r} is no part of this model: it has {', '.join(known)}")
+        raise UserError(f"model.frozen: {name!r} is not a part of this model: it has {', '.join(known)}")
     for part in parts:
         part.requires_grad_(False)
 

@@ -15,22 +15,22 @@ from stages.train.targets import LABELS
 
 
 class DataConfig(Strict):
-    """The published shards, and what of them is used."""
+    """The published shards, and which part of them is used."""
 
     path: str
     """The folder with a published dataset's `.parquet` shards."""
     held_out: float = Field(default=0.1, ge=0, lt=1)
     """The share of problems that is kept for evaluation; a problem is held out with all of its solutions."""
     max_tokens: int = Field(default=8192, ge=16)
-    """The most tokens of a conversation, images expanded: trailing steps are left out, then the sample."""
+    """The most tokens in a conversation, images expanded; beyond it, trailing steps go first, then the sample."""
     drop_all_right: bool = False
     """Leave out training problems in which no step of any solution is wrong."""
     keep: float = Field(default=1.0, gt=0, le=1)
-    """The share of training solutions that is kept; without `select`, drawn by a hash of the problem."""
+    """The share of training solutions that is kept; without `select`, chosen by a hash of the problem."""
     select: Literal["random", "informative"] = "random"
     """`informative` keeps the solutions of each source with the highest [p(1 − p) + α] · R (arXiv 2602.04145)."""
     select_alpha: float = Field(default=0.05, ge=0)
-    """The α of `select: informative`: above 0, solutions with steps of one kind alone have a score as well."""
+    """The α of `select: informative`: above 0, solutions with steps of only one kind get a score, too."""
 
 
 class TargetConfig(Strict):
@@ -41,9 +41,9 @@ class TargetConfig(Strict):
     threshold: float | None = Field(default=None, ge=0, lt=1)
     """A step is right if its mc is above this; null takes the dataset's labels as they were published."""
     tolerance: float = Field(default=0.0, ge=0, lt=1)
-    """Of `advantage`: differences of mc up to this are ties."""
+    """For `advantage`: differences of mc up to this are ties."""
     stop_at_first_error: bool = False
-    """Train on the steps up to the first wrong one alone (the paper's "early stop")."""
+    """Train only on the steps up to the first wrong one (the paper's "early stop")."""
 
 
 class LossConfig(Strict):
@@ -52,7 +52,7 @@ class LossConfig(Strict):
     softmax: Literal["labels", "vocabulary"] = "labels"
     """What competes with a label: the other labels, as when scoring, or every token, as in the reference."""
     class_weights: Literal["none", "balanced"] | dict[str, float] = "none"
-    """Weights of steps by hard label: `balanced` gives each label the same weight in all, or `{"-": 2.0}`."""
+    """Weights of steps by hard label: `balanced` gives each label the same total weight, or `{"-": 2.0}`."""
     reduction: Literal["step", "solution", "square"] = "step"
     """Every step counts the same, or every solution, or each step 1/√(steps of its solution)."""
 
@@ -76,17 +76,17 @@ class ModelConfig(Strict):
     base: str
     """A local folder or a hub id of a model for images and text with a chat template."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Number type of the weights as they are trained; `optim.bf16` computes in bf16 either way."""
+    """Number type of the weights while they are trained; `optim.bf16` computes in bf16 either way."""
     output_dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """Number type of the weights as they are written."""
     attention: Literal["eager", "sdpa", "flash_attention_2"] = "sdpa"
     """The implementation of attention."""
     system: str | None = None
-    """A file with the system turn of samples that brought none along; null for the template's own."""
+    """A file with the system turn for samples without one of their own; null for the template's."""
     first_turn: str = FIRST_TURN
-    """The first user turn, with `{question}` and `{step}`; with `{question}` alone steps are judged where they stand."""
+    """The first user turn, with `{question}` and `{step}`; with `{question}` alone, a step is judged at its end."""
     frozen: tuple[str, ...] = ()
-    """Parts whose weights stay: modules by the end of their name, `vision_tower` for example."""
+    """Parts whose weights do not change: modules by the end of their name, `vision_tower` for example."""
     new_layers: int = Field(default=0, ge=0)
     """Put this many layers on top of the text model and train them alone (arXiv 2401.02415)."""
     lora: LoraSettings | None = None
@@ -105,13 +105,13 @@ class OptimConfig(Strict):
     warmup: float = Field(default=0.05, ge=0, lt=1)
     """The share of steps in which the rate rises."""
     weight_decay: float = Field(default=0.05, ge=0)
-    """Of AdamW."""
+    """AdamW's weight decay."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Of AdamW."""
+    """AdamW's β₁ and β₂."""
     batch_size: int = Field(default=8, ge=1)
-    """Solutions of a worker's batch."""
+    """Solutions in a worker's batch."""
     accumulate: int = Field(default=1, ge=1)
-    """Batches of a worker for an optimiser step."""
+    """Batches per worker for one optimiser step."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm."""
     bf16: bool = False
@@ -119,13 +119,13 @@ class OptimConfig(Strict):
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them."""
     loader_workers: int = Field(default=1, ge=0)
-    """Processes that decode images for a worker."""
+    """Processes per worker that decode images."""
     args: dict[str, Any] = Field(default_factory=dict)
     """More arguments of `transformers.TrainingArguments`: `fsdp`, `optim`, `torch_compile`, `max_steps`, …"""
 
 
 class CheckConfig(Strict):
-    """What is done now and then while training."""
+    """What happens at intervals during training."""
 
     log_every: int = Field(default=10, ge=1)
     """Optimiser steps between two log lines."""
@@ -143,7 +143,7 @@ class RayTrainConfig(Strict):
     """Ray Train; with one worker training runs in this process, without Ray."""
 
     workers: int = Field(default=1, ge=1)
-    """Processes that train together, each on a device of its own."""
+    """Processes that train together, each on its own device."""
     gpu: bool = True
     """Give each worker a GPU; false trains on CPUs."""
     address: str | None = None
@@ -158,7 +158,7 @@ class TrainConfig(Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Names the run and output directories."""
     seed: int = 0
-    """Decides the held-out problems, the order of samples and all else that is drawn."""
+    """Decides the held-out problems, the order of samples and everything else that is random."""
     run_dir: str = ""
     """Checkpoints, logs and the prepared samples; `runs/<name>` by default."""
     output_dir: str = ""
@@ -198,7 +198,7 @@ class TrainConfig(Strict):
             return
         if unknown := sorted(given.keys() - set(labels)):
             raise ValueError(
-                f"loss.class_weights: {unknown[0]!r} is no label of target.kind={self.target.kind}: "
+                f"loss.class_weights: {unknown[0]!r} is not a label of target.kind={self.target.kind}: "
                 f"use {', '.join(map(repr, labels))}"
             )
         if wrong := [name for name, weight in given.items() if not 0 < weight < math.inf]:

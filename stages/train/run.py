@@ -320,7 +320,7 @@ def _check_origin(prepared: Prepared, base: str, run_dir: Path) -> None:
             if name not in held:
                 raise UserError(
                     f"{path}: was written before base weights and system text were noted there: if these have not "
-                    "changed since, remove this file to go on; else set run_dir to another folder"
+                    "changed since, remove this file to resume; else set run_dir to another folder"
                 )
             origin.check(
                 str(run_dir), {setting: held[name]}, {setting: now[name]}, _MEND, f"holds checkpoints of {what}"

@@ -74,7 +74,7 @@ def check_place(output_dir: str) -> None:
     folder = Path(output_dir)
     if folder.exists() and not (folder / FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(
-            f"output_dir: {folder} holds something else than a reward model: choose another folder or move it"
+            f"output_dir: {folder} holds something other than a reward model: choose another folder or move it"
         )
 
 

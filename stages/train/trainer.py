@@ -117,7 +117,7 @@ class PrmTrainer(Trainer):
         tied = set(getattr(self.model, "all_tied_weights_keys", None) or ())
         wrong = [*load_result.unexpected_keys, *(name for name in load_result.missing_keys if name not in tied)]
         if wrong:
-            raise UserError(f"{self.args.output_dir}: a checkpoint there isn't of this model ({wrong[0]}): remove it")
+            raise UserError(f"{self.args.output_dir}: a checkpoint there is not of this model ({wrong[0]}): remove it")
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         lengths = (self.train_dataset if train_dataset is None else train_dataset).lengths

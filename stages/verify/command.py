@@ -16,11 +16,11 @@ def add(commands: Any) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="JSON lines, CSV or Parquet with `answer`, `response` and maybe `question`, `options`, `verify`, `finish_reason`,"
+        help="JSON lines, CSV or Parquet with `answer`, `response` and optionally `question`, `options`, `verify`, `finish_reason`,"
         " `id`, `source`, `correct`, `suspect`, `reviewed_correct`",
     )
     usual = ",".join(SourceConfig.model_fields["verify"].default)
-    verify.add_argument("--modes", default=usual, help=f"modes of rows that name none ({usual})")
+    verify.add_argument("--modes", default=usual, help=f"modes for rows that name none ({usual})")
     verify.add_argument(
         "--compat",
         choices=("internvl",),

@@ -52,7 +52,8 @@ def check_reference(config: RunConfig) -> None:
     if len(modes) > 1:
         raise UserError(
             f"verify.compat=internvl: a problem of {', '.join(source.name for source in parted)} is named by its part "
-            "(fields.source) alone, and the reference judges these sources' files differently: run them apart"
+            "(fields.source), not by its source, and the reference judges these sources' files differently: put them in "
+            "separate runs"
         )
 
 

@@ -50,4 +50,4 @@ def test_sample_freeze_and_report(visualprm: Command, tmp_path: Path) -> None:
 def test_a_pool_of_too_many_is_refused(visualprm: Command, tmp_path: Path) -> None:
     wide = visualprm("bon", "sample", scripted(tmp_path), "--n", 129)
     assert wide.returncode == 2
-    assert "--n 129: a pool holds 1 to 128 candidates a problem" in wide.stderr
+    assert "--n 129: a pool holds 1 to 128 candidates per problem" in wide.stderr

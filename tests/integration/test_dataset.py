@@ -106,7 +106,7 @@ def test_a_stop_is_clean_and_the_run_goes_on(start: Start, visualprm: Command, t
         status = process.wait(300)
         log = (tmp_path / "output.log").read_text()
         assert status == 130, log[-3000:]
-        assert "the same command goes on" in log
+        assert "the same command resumes" in log
         assert "Traceback" not in log
         assert "pending" in visualprm("status", tmp_path / "run").stdout
     done = visualprm("dataset", config)

@@ -55,4 +55,4 @@ def test_a_top_up_equals_a_fixed_run_and_draws_only_what_is_missing(
 
     high = visualprm("publish", tmp_path / "cheap", "label.threshold=0.5")
     assert high.returncode == 2
-    assert "top the ledger up" in high.stderr
+    assert "top the run up" in high.stderr

@@ -207,7 +207,7 @@ def test_adapters_a_frozen_tower_and_checkpointed_activations(tmp_path: Path, ti
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert any("language_model" in name and "_proj" in name for name in changed)
     assert not any("vision_tower" in name for name in changed)
-    with pytest.raises(UserError, match=r"model\.frozen: 'eyes' is no part of this model"):
+    with pytest.raises(UserError, match=r"model\.frozen: 'eyes' is not a part of this model"):
         fit(config(tmp_path, tiny, shards.solutions(4), model__frozen=["eyes"]), prepared(settings))
 
 

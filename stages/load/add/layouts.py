@@ -184,7 +184,7 @@ def _of_hub(name: str, given: Mapping[str, Any]) -> Layout:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{name}: no such file or folder, and no dataset of the hub: {type(error).__name__}: {error}"
+        raise UserError(f"{name}: no such file or folder, and no dataset on the hub: {type(error).__name__}: {error}"
                         .partition("\n")[0]) from error  # fmt: skip
     if len(splits) > 1:
         raise UserError(f"{name}: has the splits {', '.join(splits)}: add split=…")

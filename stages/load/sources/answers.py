@@ -127,7 +127,7 @@ def _check_listed(golds: tuple[str, ...], listed: tuple[str, ...], rules: GoldRu
             raise RowError(
                 "gold_not_an_option",
                 f"{gold!r} is none of the {len(listed)} options in the question: correct one of them, or set "
-                "`gold: letter` if golds that are no letters are no options",
+                "`gold: letter` if only letters stand for options",
             )
 
 

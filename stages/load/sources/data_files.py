@@ -80,7 +80,7 @@ def find_data_files(path: str, members: str | None, where: str, suffixes: Collec
         base = pattern_folder(path)
         found = sorted(Path(name) for name in glob.iglob(path, recursive=True) if Path(name).is_file())
         if not found:
-            raise UserError(f"{where}: no file fits this pattern; correct the path")
+            raise UserError(f"{where}: no file matches this pattern; correct the path")
         return [_plain(file, file.relative_to(base).as_posix(), f"{where}, file {file}") for file in found]
     file = Path(path)
     if file.is_dir():
@@ -95,7 +95,7 @@ def find_data_files(path: str, members: str | None, where: str, suffixes: Collec
     if file.suffix.lower() == ".zip" or (members is not None and file.suffix.lower() == ".tar"):
         return _members(file, members, where, suffixes)
     if members is not None:
-        raise UserError(f"{where}: has `members` but is no .zip or .tar file; remove `members`")
+        raise UserError(f"{where}: has `members` but is not a .zip or .tar file; remove `members`")
     return [_plain(file, file.name, where)]
 
 

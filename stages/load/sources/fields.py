@@ -109,13 +109,13 @@ def row_answer(row: Mapping[str, Any], source: SourceConfig) -> Given:
     if source.answer_pattern is not None and isinstance(value, str):
         found = list(re.finditer(source.answer_pattern, value, re.DOTALL))
         if not found:
-            raise RowError("missing_answer", f"`answer_pattern` fits nowhere in the answer {value[-80:]!r}")
+            raise RowError("missing_answer", f"`answer_pattern` matches nothing in the answer {value[-80:]!r}")
         value = found[-1][1] or ""
     if source.booleans is not None and isinstance(value, str):
         value = value if (truth := truth_value(value)) is None else truth
     if isinstance(value, bool):
         if source.booleans is None:
-            raise RowError("wrong_type", f'the answer is {value}: say what that means, `booleans: ["Yes", "No"]`')
+            raise RowError("wrong_type", f'the answer is {value}: say what that means with `booleans: ["Yes", "No"]`')
         value = source.booleans[0 if value else 1]
     return read_answer(value, source)
 

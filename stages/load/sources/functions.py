@@ -22,7 +22,7 @@ def open_function(name: str, function: str, kwargs: Mapping[str, Any]) -> Rows:
     try:
         rows = call(**kwargs)
     except Exception as error:
-        raise UserError(f"{where}: raised {told(error)}; mend the function or its `kwargs`") from error
+        raise UserError(f"{where}: raised {told(error)}; fix the function or its `kwargs`") from error
     if not isinstance(rows, Iterable):
         raise UserError(f"{where}: gave a {type(rows).__name__}; it must yield or return rows")
     return Rows(_rows(rows, where), lambda: None)
@@ -34,4 +34,4 @@ def _rows(rows: Iterable[Any], where: str) -> Iterator[Row]:
         for number, row in enumerate(rows, 1):
             yield number, row
     except Exception as error:
-        raise UserError(f"{where}: raised {told(error)} after {number} rows; mend the function") from error
+        raise UserError(f"{where}: raised {told(error)} after {number} rows; fix the function") from error

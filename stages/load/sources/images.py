@@ -159,7 +159,7 @@ def _png(image: PIL.Image.Image) -> bytes:
         # Pillow's own conversion clips everything above 255 to white.
         upright = PIL.Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     if upright.mode in ("I", "F"):
-        raise RowError("bad_image", f"mode {upright.mode}: which value is white is unknown; use 8 or 16 bits")
+        raise RowError("bad_image", f"mode {upright.mode}: the value of white is unknown; use 8 or 16 bits")
     # A fresh canvas carries none of the file's metadata, such as a colour profile for CMYK.
     canvas = PIL.Image.new("RGB", upright.size, "white")
     if upright.has_transparency_data:

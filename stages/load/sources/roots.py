@@ -46,7 +46,7 @@ def open_root(path: str | Path, where: str, places: str = "") -> ImageRoot:
     if is_part(path):
         opener = _open_parts
     if opener is None:
-        raise UserError(f"{where}: is no folder, .zip, .zip_aa or .tar file; correct `images`")
+        raise UserError(f"{where}: is not a folder, .zip, .zip_aa or .tar file; correct `images`")
     try:
         return opener(path)
     except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:

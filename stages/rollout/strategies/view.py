@@ -57,7 +57,7 @@ class Strategy:
     parameters with which `visualprm frontier` compares it, each in place of the run's own.
 
     Raises:
-        ValueError: a parameter is no setting of strategies.
+        ValueError: a parameter is not a setting of strategies.
     """
 
     asks: Asks
@@ -69,7 +69,7 @@ class Strategy:
     def __post_init__(self) -> None:
         named = {*self.parameters, *(key for trial in self.trials for key in trial)}
         if wrong := sorted(named - OWN):
-            raise ValueError(f"{wrong[0]!r} is no setting of strategies: make it a field of RolloutConfig")
+            raise ValueError(f"{wrong[0]!r} is not a setting of strategies: make it a field of RolloutConfig")
 
     @property
     def stops_at_success(self) -> bool:

@@ -24,11 +24,11 @@ def test_what_no_command_knows_is_refused(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["dataset", "x.yaml"], "goes on from here"),
-        (["train", "x.yaml"], "goes on from here"),
-        (["bon", "score", "pool", "prm"], "goes on from here"),
+        (["dataset", "x.yaml"], "resumes from here"),
+        (["train", "x.yaml"], "resumes from here"),
+        (["bon", "score", "pool", "prm"], "resumes from here"),
         (["score", "prm", "x.jsonl"], "starts over"),
-        (["evaluate", "prm", "bench"], "goes on from here"),
+        (["evaluate", "prm", "bench"], "resumes from here"),
     ],
 )
 def test_a_stop_says_what_the_same_command_does(

@@ -58,7 +58,7 @@ def test_overrides_reach_nested_keys_and_list_items() -> None:
         ("engine.kind=vlm", "engine.kind: Input should be 'vllm' or 'scripted' (got \"vlm\"; did you mean 'vllm'?)"),
         ("sampling.max_tokens=9999", "sampling.max_tokens=9999 leaves no room"),
         ("sources.0.function=a:b", "give exactly one"),
-        ("sources.7.limit=1", "'7' is no index below 1"),
+        ("sources.7.limit=1", "'7' is not an index below 1"),
         ("noequals", "write it as key.sub=value"),
         ("name.deeper=1", "'name' holds a value, not keys"),
     ],

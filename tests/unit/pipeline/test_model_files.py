@@ -47,7 +47,7 @@ def test_a_hub_model_has_what_is_in_the_cache(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fetch", [False, True])
 def test_a_name_that_the_hub_cannot_have_is_one_line(fetch: bool) -> None:
-    with pytest.raises(UserError, match=r"^some one/model: neither a folder nor a model of the hub"):
+    with pytest.raises(UserError, match=r"^some one/model: neither a folder nor a model on the hub"):
         model_file("some one/model", "config.json", fetch)
 
 

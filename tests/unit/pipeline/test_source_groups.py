@@ -126,7 +126,7 @@ def test_relative_paths_start_at_the_data_root(tmp_path: Path, monkeypatch: pyte
     ("data_root", "words"),
     [
         ("$NO_SUCH_PLACE", "data_root: $NO_SUCH_PLACE is not set: `export NO_SUCH_PLACE=…`"),
-        ("/no/such/folder", "data_root: /no/such/folder is no folder"),
+        ("/no/such/folder", "data_root: /no/such/folder is not a folder"),
     ],
 )
 def test_a_wrong_data_root_is_one_line(data_root: str, words: str) -> None:

@@ -151,7 +151,7 @@ def test_a_changed_pool_is_refused(tmp_path: Path, harm: Callable[[Path], Any], 
 
 def test_other_files_are_not_replaced_and_an_empty_pool_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(UserError, match="holds files that are no pool"):
+    with pytest.raises(UserError, match="holds files that are not a pool"):
         make(tmp_path)
     assert (tmp_path / "mine.txt").exists()
     with pytest.raises(UserError, match="nothing to freeze"):

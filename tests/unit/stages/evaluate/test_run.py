@@ -115,7 +115,7 @@ def test_an_engine_that_dies_costs_the_batch_under_way(
     with pytest.raises(SystemExit) as stop:
         main(words)
     assert stop.value.code == 1
-    assert "the engine died (out of memory); the same command goes on from here" in capsys.readouterr().err
+    assert "the engine died (out of memory); the same command resumes from here" in capsys.readouterr().err
     # A call that can't even begin costs nothing.
     with pytest.raises(SystemExit):
         main([*words, "--against", "/nope.jsonl", "--threshold", "0.5"])
@@ -134,12 +134,12 @@ def test_a_log_of_other_scores_is_begun_anew_once_there_are_some(
     assert ScoreLog(path, "this").judged == [Judged([0.5, None], Counter(why=1))]
     other = ScoreLog(path, "other")
     assert other.judged == []
-    assert "1 samples scored by another model, or asked otherwise: begun anew" in capsys.readouterr().err
+    assert "1 samples scored by another model, or asked otherwise: started again" in capsys.readouterr().err
     assert len(ScoreLog(path, "this").judged) == 1
     other.add([Judged([0.1])])
     assert ScoreLog(path, "other").judged == [Judged([0.1])]
     path.write_text('{"made_from"')
-    with pytest.raises(UserError, match="remove it to begin anew"):
+    with pytest.raises(UserError, match="remove it to start again"):
         ScoreLog(path, "this")
 
 

@@ -250,7 +250,7 @@ def test_parquet_is_the_dataset_itself(dataset: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("format", "option", "words"),
     [
-        ("parquet", "--threshold=0.25", "copies the dataset as it is: `visualprm publish RUN label.threshold=…`"),
+        ("parquet", "--threshold=0.25", "copies the dataset as it is: label it again with `visualprm publish RUN"),
         ("parquet", "--cut-after-error", "keeps every step: leave it out, or export as one of conversations, messages"),
         ("parquet", "--system={}", "has no place for a system turn"),
         ("raw", "--threshold=0", "holds scores and no labels of its own"),

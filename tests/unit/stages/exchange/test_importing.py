@@ -279,7 +279,7 @@ def test_single_turns_are_told_apart(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda base: shutil.rmtree(base / "images"), "none lie beside it: give --images"),
-        (lambda base: (base / "images/a.png").unlink(), "isn't there: correct --images or --drop"),
+        (lambda base: (base / "images/a.png").unlink(), "is not there: correct --images or --drop"),
         (lambda base: (base / "annotations/s.jsonl").write_text("{}\n"), "no row could be used"),
         (lambda base: (base / "annotations/s.jsonl").unlink(), "holds no .jsonl file"),
     ],
@@ -299,5 +299,5 @@ def test_a_corpus_that_cannot_be_used_is_one_line(tmp_path: Path, change: Any, m
 
 
 def test_a_threshold_for_labels_without_scores_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--threshold 0\.5: conversations come with labels"):
+    with pytest.raises(UserError, match=r"--threshold 0\.5: conversations have labels"):
         import_corpus("conversations", str(tmp_path), str(tmp_path / "out"), ImportOptions(threshold=0.5))

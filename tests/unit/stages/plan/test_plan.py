@@ -149,7 +149,7 @@ def test_a_pilot_replaces_the_statistics(tmp_path: Path) -> None:
 
 
 def test_user_errors(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'tpu' is not known; known are a100"):
+    with pytest.raises(UserError, match="'tpu' is not known; use one of a100"):
         make_plan(config(tmp_path), gpu="tpu")
 
 

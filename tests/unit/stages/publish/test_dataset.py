@@ -88,7 +88,7 @@ def test_other_problems_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
             "p2",
             ["contamination={against: [{name: a, path: b}]}"],
             ["output_dir={}/both"],
-            "they were compared with other benchmarks",
+            "they were compared with different benchmarks",
         ),
         (
             "p2",

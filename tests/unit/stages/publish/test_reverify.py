@@ -107,7 +107,7 @@ def test_new_verdicts_flip_labels_and_are_reported(tmp_path: Path, capsys: pytes
         ("+", 1, 1),
     ]
     told = capsys.readouterr().out
-    assert "judged anew: 3 verdicts, 1 changed; 2 steps, 1 labels flipped" in told
+    assert "judged again: 3 verdicts, 1 changed; 2 steps, 1 labels flipped" in told
     assert "mine, choice: 1 verdicts correct → incorrect" in told
     assert "mine, choice: 1 of 2 steps + → -" in told
     assert store.read_json("reverified/flips.json")["flipped_steps"] == [
@@ -184,7 +184,7 @@ def test_verdicts_of_two_verifiers_are_not_mixed(
     # The newer one's verdict stands, whatever it is: today's verifier gave it.
     assert sorted(map(str, first)) == (["+", "-"] if again else ["+", "+"])
     told = capsys.readouterr().out
-    assert ("verdicts of an earlier verifier stand beside newer ones" in told) == again
+    assert ("verdicts of an earlier verifier are mixed with newer ones" in told) == again
     assert ("mine, choice: 1 verdicts correct → incorrect" in told) == again
     assert digest(store) == before
 

@@ -191,7 +191,7 @@ def test_a_reward_model_on_the_hub_is_one(tmp_path: Path, monkeypatch: pytest.Mo
         read_config("someone/prm", like="someone/prm")
     with pytest.raises(UserError, match=r"--like someone/base: holds no prm_config\.json"):
         read_config("someone/base", like="someone/base")
-    with pytest.raises(UserError, match=r"someone/unclear: .* it isn't known whether the model has one"):
+    with pytest.raises(UserError, match=r"someone/unclear: .* it is not known whether the model has one"):
         read_config("someone/unclear")
 
 

@@ -170,7 +170,7 @@ def test_a_strategy_without_a_class_or_with_a_setting_that_is_not_there_is_no_st
     with pytest.raises(TypeError, match="implies_labels"):
         Strategy(asks=first_success, stops_at="success")  # type: ignore[call-arg]
     for parameter in ("round", "num_draws"):
-        with pytest.raises(ValueError, match=f"'{parameter}' is no setting of strategies"):
+        with pytest.raises(ValueError, match=f"'{parameter}' is not a setting of strategies"):
             Strategy(asks=first_success, stops_at="success", implies_labels=False, parameters=(parameter,))
 
 

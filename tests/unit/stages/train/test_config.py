@@ -39,7 +39,10 @@ def test_the_published_recipe_is_the_published_one() -> None:
         ("optim.learning_rte=1", "optim.learning_rte: unknown key (did you mean 'learning_rate'?)"),
         ("data.held_out=1.5", "data.held_out: "),
         ("target.tolerance=0.1", "target.tolerance is for target.kind=advantage, not value"),
-        ("loss.class_weights={bad: 2.0}", "loss.class_weights: 'bad' is no label of target.kind=value: use '+', '-'"),
+        (
+            "loss.class_weights={bad: 2.0}",
+            "loss.class_weights: 'bad' is not a label of target.kind=value: use '+', '-'",
+        ),
         ("loss.class_weights={'-': 0}", "loss.class_weights: the weight of '-' is 0.0: give one above 0"),
         ("loss.class_weights={'-': .inf}", "loss.class_weights: the weight of '-' is inf: give one above 0"),
         ("output_dir=runs/demo_prm", "run_dir and output_dir are the same folder"),
@@ -60,5 +63,5 @@ def test_an_outcome_model_takes_no_early_stop() -> None:
 def test_each_target_has_labels_of_its_own_to_weigh() -> None:
     words = ["target.kind=advantage", "loss.class_weights={'=': 0.5, '-': 2.0}"]
     assert load_train_config("configs/train_demo.yaml", words).loss.class_weights == {"=": 0.5, "-": 2.0}
-    with pytest.raises(UserError, match=r"'=' is no label of target\.kind=soft"):
+    with pytest.raises(UserError, match=r"'=' is not a label of target\.kind=soft"):
         load_train_config("configs/train_demo.yaml", ["target.kind=soft", words[1]])

@@ -88,7 +88,7 @@ def test_a_checkpoint_of_which_less_was_noted_goes_on_when_the_user_says_so(begu
     noted = json.loads(path.read_text())
     path.write_text(json.dumps({"fingerprint": noted["fingerprint"]}))
     with pytest.raises(
-        UserError, match=r"data\.json: was written before .*, remove this file to go on; else set run_dir"
+        UserError, match=r"data\.json: was written before .*, remove this file to resume; else set run_dir"
     ):
         train(begun)
     path.unlink()

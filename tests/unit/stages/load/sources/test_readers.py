@@ -302,7 +302,7 @@ USER_ERRORS = {
     "JSON without rows": ({"path": "empty.json"}, "holds no list of rows"),
     "no Parquet": ({"path": "bad.parquet"}, "not a readable Parquet file"),
     "no image folder": ({"path": "x.jsonl", "images": "no"}, "no such folder or file"),
-    "image file": ({"path": "x.jsonl", "images": "a.png"}, "no folder, .zip, .zip_aa or .tar"),
+    "image file": ({"path": "x.jsonl", "images": "a.png"}, "not a folder, .zip, .zip_aa or .tar"),
     "broken zip": ({"path": "x.jsonl", "images": "bad.zip"}, "can't be read as .zip"),
     "broken tar": ({"path": "x.jsonl", "images": "bad.tar"}, "can't be read as .tar"),
     "no colon": ({"function": "bench"}, "write it as module:function"),

@@ -76,7 +76,7 @@ def test_a_pattern_that_nothing_fits_is_told_before_the_first_row(tmp_path: Path
         if key == "path"
         else {"path": str(tmp_path / "x.jsonl"), "join": {"gold": {"path": nothing, "by": "id"}}}
     )
-    with pytest.raises(UserError, match=rf"source 's', {key} .*no file fits this pattern; correct the path"):
+    with pytest.raises(UserError, match=rf"source 's', {key} .*no file matches this pattern; correct the path"):
         locate([SourceConfig.model_validate({"name": "s", **config})], None)
 
 
@@ -223,7 +223,7 @@ def test_separated_options_and_truth_values(tmp_path: Path) -> None:
     assert found[0].options == ("cat", "owl")
     unset = run(path=str(tmp_path / "x.jsonl"))
     assert told(unset) == ["wrong_type", "wrong_type", "wrong_type"]
-    assert unset[1].detail == 'the answer is True: say what that means, `booleans: ["Yes", "No"]`'
+    assert unset[1].detail == 'the answer is True: say what that means with `booleans: ["Yes", "No"]`'
     read = yaml.safe_load("{name: s, path: x, booleans: [Yes, No]}")  # as YAML has it: [true, false]
     assert SourceConfig.model_validate(read).booleans == ("Yes", "No")
 
@@ -233,7 +233,7 @@ def test_answers_that_are_marked_inside_a_text(tmp_path: Path) -> None:
     rows = [row(number, answer=text) for number, text in enumerate(texts)]
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert told(run(path=str(tmp_path / "x.jsonl"), answer_pattern=r"####([^\n]+)")) == ["4.", "5.", "missing_answer"]
-    for pattern, message in (("####", "has no group"), ("(", "is no regular expression")):
+    for pattern, message in (("####", "has no group"), ("(", "is not a regular expression")):
         with pytest.raises(ValidationError, match=message):
             SourceConfig(name="s", path="x", answer_pattern=pattern)
 
