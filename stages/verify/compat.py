@@ -54,7 +54,7 @@ def prompt_version(prompt: str) -> PromptVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceClaim:
+class ReferenceComparison:
     """All that the reference's comparison depends on."""
 
     gold: str
@@ -64,22 +64,22 @@ class ReferenceClaim:
 
 def judge_internvl(gold: str, response: str, modes: Sequence[ReferenceMode], prompt_version: PromptVersion) -> Verdict:
     """The reference's verdict; `mode` is the one that gave the deciding score."""
-    claim = find_claim(gold, response, modes, prompt_version)
-    if isinstance(claim, Verdict):
-        return claim
-    return verdict(claim, compare(claim.gold, claim.answer, claim.modes))
+    comparison = find_comparison(gold, response, modes, prompt_version)
+    if isinstance(comparison, Verdict):
+        return comparison
+    return verdict(comparison, compare(comparison.gold, comparison.answer, comparison.modes))
 
 
-def find_claim(
+def find_comparison(
     gold: str, response: str, modes: Sequence[ReferenceMode], prompt_version: PromptVersion
-) -> ReferenceClaim | Verdict:
+) -> ReferenceComparison | Verdict:
     """What is to be compared, or at once the verdict where nothing is."""
     answer = parse_answer(response, prompt_version)
     if answer is None:
         return Verdict("no_answer", None, None, "the reference finds no answer")
     if answer.lower() == gold.lower():
         return Verdict("correct", answer, "exact", "equal but for case")
-    return ReferenceClaim(gold, answer, tuple(modes))
+    return ReferenceComparison(gold, answer, tuple(modes))
 
 
 def compare(gold: str, answer: str, modes: Sequence[ReferenceMode]) -> Finding:
@@ -88,12 +88,12 @@ def compare(gold: str, answer: str, modes: Sequence[ReferenceMode]) -> Finding:
     return Finding(score > ACCEPTED, f"{decided} {score:.2f}" if decided else f"{score:.2f}")
 
 
-def verdict(claim: ReferenceClaim, found: Finding) -> Verdict:
+def verdict(comparison: ReferenceComparison, found: Finding) -> Verdict:
     """The verdict that a comparison gives."""
     mode, _, score = found.reason.rpartition(" ")
     if found.equal:
-        return Verdict("correct", claim.answer, mode, f"score {score}")
-    return Verdict("incorrect", claim.answer, None, f"score {score}")
+        return Verdict("correct", comparison.answer, mode, f"score {score}")
+    return Verdict("incorrect", comparison.answer, None, f"score {score}")
 
 
 def parse_answer(response: str, prompt_version: PromptVersion) -> str | None:

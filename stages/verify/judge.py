@@ -23,7 +23,7 @@ MAX_SHAPED = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Comparison:
     """All that a comparison depends on, and so the key of the cache. `modes` are in the order they are tried."""
 
     gold: str
@@ -45,13 +45,13 @@ def judge(
     Without `options`, those that stand in `question` are used, and letters go by its order if the two differ.
     Math-verify runs without limits here: for responses that nobody has checked, use `VerifierPool`.
     """
-    claim = find_claim(gold, response, modes, options, question, finish_reason)
-    if isinstance(claim, Verdict):
-        return claim
-    return judge_cheaply(claim) or judge_math(claim)
+    comparison = find_comparison(gold, response, modes, options, question, finish_reason)
+    if isinstance(comparison, Verdict):
+        return comparison
+    return judge_cheaply(comparison) or judge_math(comparison)
 
 
-def find_claim(
+def find_comparison(
     gold: str,
     response: str,
     modes: Sequence[str],
@@ -59,8 +59,8 @@ def find_claim(
     question: str,
     finish_reason: str,
     same_text: bool = True,
-) -> Claim | Verdict:
-    """What is claimed, or at once the verdict `no_answer` or `truncated`.
+) -> Comparison | Verdict:
+    """What is to be compared, or at once the verdict `no_answer` or `truncated`.
 
     A response that the token limit cut is judged if its final answer was complete by then, that is, if the
     answer's box or tag is closed or another line follows; else the answer might have gone on.
@@ -80,7 +80,7 @@ def find_claim(
         # The same text is right in any mode.
         wanted = tuple(mode for mode in MODES if mode in modes or (same_text and mode == "exact"))
         said = found.whole if found.whole and _is_whole(wanted_gold, found.whole, wanted) else found.text
-        return Claim(wanted_gold, said[:MAX_ANSWER], wanted, known)
+        return Comparison(wanted_gold, said[:MAX_ANSWER], wanted, known)
     except Exception as error:
         return _failed(None, None, error)
 
@@ -101,47 +101,47 @@ def _is_whole(gold: str, whole: str, modes: Sequence[str]) -> bool:
     return any(compare(gold, whole).equal for compare in compared)
 
 
-def judge_cheaply(claim: Claim) -> Verdict | None:
+def judge_cheaply(comparison: Comparison) -> Verdict | None:
     """The verdict of the bounded modes, or None if only math-verify can tell."""
     decided: str | None = None
     reason = "no mode can compare it"
     settled: frozenset[str] = frozenset()
-    for mode in claim.modes:
+    for mode in comparison.modes:
         if mode in settled or EVERY in settled:
             continue
         try:
             found = (
-                math.compare_bounded(claim.gold, claim.answer)
+                math.compare_bounded(comparison.gold, comparison.answer)
                 if mode == "math"
-                else MODES[mode].find(claim.gold, claim.answer, claim.options)
+                else MODES[mode].find(comparison.gold, comparison.answer, comparison.options)
             )
         except Exception as error:
-            return _failed(claim.answer, mode, error)
+            return _failed(comparison.answer, mode, error)
         if found is None:
             return None
         if mode == "math":
-            return math_verdict(claim, found)
+            return math_verdict(comparison, found)
         if found.equal:
-            return Verdict("correct", claim.answer, mode, found.reason)
+            return Verdict("correct", comparison.answer, mode, found.reason)
         if found.equal is False:
             decided, reason = mode, found.reason
             settled |= MODES[mode].settles
-    return Verdict("incorrect", claim.answer, decided, reason)
+    return Verdict("incorrect", comparison.answer, decided, reason)
 
 
-def judge_math(claim: Claim) -> Verdict:
-    """The verdict of math-verify on a claim that nothing else can tell."""
+def judge_math(comparison: Comparison) -> Verdict:
+    """The verdict of math-verify on a comparison that nothing else can tell."""
     try:
-        return math_verdict(claim, math.compare_by_library(claim.gold, claim.answer))
+        return math_verdict(comparison, math.compare_by_library(comparison.gold, comparison.answer))
     except Exception as error:
-        return _failed(claim.answer, "math", error)
+        return _failed(comparison.answer, "math", error)
 
 
-def math_verdict(claim: Claim, found: Finding) -> Verdict:
-    """A claim that `math` can't read, or that is refused, is a wrong answer like any other text that differs."""
+def math_verdict(comparison: Comparison, found: Finding) -> Verdict:
+    """A comparison that `math` can't read, or that is refused, is a wrong answer like any other text that differs."""
     if found.equal:
-        return Verdict("correct", claim.answer, "math", found.reason)
-    return Verdict("incorrect", claim.answer, "math", found.reason)
+        return Verdict("correct", comparison.answer, "math", found.reason)
+    return Verdict("incorrect", comparison.answer, "math", found.reason)
 
 
 def _failed(answer: str | None, mode: str | None, error: Exception) -> Verdict:

@@ -26,9 +26,9 @@ from types import TracebackType
 
 from pipeline.records import Verdict
 from stages.verify import compat
-from stages.verify.compat import PromptVersion, ReferenceClaim, ReferenceMode
+from stages.verify.compat import PromptVersion, ReferenceComparison, ReferenceMode
 from stages.verify.finding import Finding
-from stages.verify.judge import Claim, find_claim, judge_cheaply, math_verdict
+from stages.verify.judge import Comparison, find_comparison, judge_cheaply, math_verdict
 from stages.verify.worker import DIED, READY, TIMEOUT
 
 WALL_FACTOR = 6.0
@@ -58,8 +58,8 @@ class VerifierPool:
     def __init__(self, workers: int, time_limit_s: float) -> None:
         self._limit_s = time_limit_s
         self._lock = threading.Lock()
-        self._known: OrderedDict[Claim | ReferenceClaim, Verdict] = OrderedDict()
-        self._pending: dict[Claim | ReferenceClaim, Future[Verdict]] = {}
+        self._known: OrderedDict[Comparison | ReferenceComparison, Verdict] = OrderedDict()
+        self._pending: dict[Comparison | ReferenceComparison, Future[Verdict]] = {}
         self._closed = False
         self._workers = {Worker(time_limit_s) for _ in range(workers)}
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
@@ -80,7 +80,7 @@ class VerifierPool:
     ) -> Verdict:
         """As `judge`, with `timeout` for an answer that takes too long. Equal requests share one evaluation.
 
-        `same_text` is as for `find_claim`.
+        `same_text` is as for `find_comparison`.
         """
         return await self.begin(gold, response, modes, options, question, finish_reason, same_text)
 
@@ -95,14 +95,14 @@ class VerifierPool:
         same_text: bool = True,
     ) -> Awaitable[Verdict]:
         """As `verify`, which begins here and not when it is awaited: many go on at once without a task for each."""
-        claim = find_claim(gold, response, modes, options, question, finish_reason, same_text)
-        if isinstance(claim, Verdict):
-            return _Settled(claim)
-        if (verdict := self._recall(claim)) is None:
-            verdict = judge_cheaply(claim)
+        comparison = find_comparison(gold, response, modes, options, question, finish_reason, same_text)
+        if isinstance(comparison, Verdict):
+            return _Settled(comparison)
+        if (verdict := self._recall(comparison)) is None:
+            verdict = judge_cheaply(comparison)
             if verdict is None:
-                return self._evaluated(claim)
-            self._remember(claim, verdict)
+                return self._evaluated(comparison)
+            self._remember(comparison, verdict)
         return _Settled(verdict)
 
     async def verify_reference(
@@ -115,70 +115,74 @@ class VerifierPool:
         self, gold: str, response: str, modes: Sequence[ReferenceMode], prompt_version: PromptVersion
     ) -> Awaitable[Verdict]:
         """As `verify_reference`, which begins here."""
-        claim = compat.find_claim(gold, response, modes, prompt_version)
-        if isinstance(claim, Verdict):
-            return _Settled(claim)
-        verdict = self._recall(claim)
-        return self._evaluated(claim) if verdict is None else _Settled(verdict)
+        comparison = compat.find_comparison(gold, response, modes, prompt_version)
+        if isinstance(comparison, Verdict):
+            return _Settled(comparison)
+        verdict = self._recall(comparison)
+        return self._evaluated(comparison) if verdict is None else _Settled(verdict)
 
-    def _evaluated(self, claim: Claim | ReferenceClaim) -> Awaitable[Verdict]:
+    def _evaluated(self, comparison: Comparison | ReferenceComparison) -> Awaitable[Verdict]:
         # Shielded: a caller that gives up must not take the verdict from the others that wait for it.
-        return asyncio.shield(asyncio.wrap_future(self._submit(claim)))
+        return asyncio.shield(asyncio.wrap_future(self._submit(comparison)))
 
-    def _recall(self, claim: Claim | ReferenceClaim) -> Verdict | None:
+    def _recall(self, comparison: Comparison | ReferenceComparison) -> Verdict | None:
         with self._lock:
-            if (verdict := self._known.get(claim)) is not None:
-                self._known.move_to_end(claim)
+            if (verdict := self._known.get(comparison)) is not None:
+                self._known.move_to_end(comparison)
             return verdict
 
-    def _remember(self, claim: Claim | ReferenceClaim, verdict: Verdict) -> None:
+    def _remember(self, comparison: Comparison | ReferenceComparison, verdict: Verdict) -> None:
         """Errors are not kept: they may be the machine's."""
         with self._lock:
-            self._pending.pop(claim, None)
+            self._pending.pop(comparison, None)
             if verdict.status != "error":
-                self._known[claim] = verdict
+                self._known[comparison] = verdict
                 if len(self._known) > CACHE_SIZE:
                     self._known.popitem(last=False)
 
-    def _submit(self, claim: Claim | ReferenceClaim) -> Future[Verdict]:
+    def _submit(self, comparison: Comparison | ReferenceComparison) -> Future[Verdict]:
         with self._lock:
-            if (future := self._pending.get(claim)) is None:
-                future = self._pending[claim] = self._threads.submit(self._evaluate, claim)
+            if (future := self._pending.get(comparison)) is None:
+                future = self._pending[comparison] = self._threads.submit(self._evaluate, comparison)
         return future
 
-    def _evaluate(self, claim: Claim | ReferenceClaim) -> Verdict:
+    def _evaluate(self, comparison: Comparison | ReferenceComparison) -> Verdict:
         try:
-            verdict = self._ask(claim)
+            verdict = self._ask(comparison)
         except Exception as error:
-            verdict = Verdict("error", claim.answer, "math", f"{type(error).__name__}: {error}"[:200])
-        self._remember(claim, verdict)
+            verdict = Verdict("error", comparison.answer, "math", f"{type(error).__name__}: {error}"[:200])
+        self._remember(comparison, verdict)
         return verdict
 
-    def _ask(self, claim: Claim | ReferenceClaim) -> Verdict:
+    def _ask(self, comparison: Comparison | ReferenceComparison) -> Verdict:
         """A lost process says nothing about the answer: it may be the machine's memory that was short. Asked twice."""
         try:
-            found = self._ask_one(claim)
+            found = self._ask_one(comparison)
         except WorkerLost as first:
             try:
-                found = self._ask_one(claim)
+                found = self._ask_one(comparison)
             except WorkerLost as second:
                 found = f"lost twice: {first}; {second}"
         if isinstance(found, Finding):
-            return compat.verdict(claim, found) if isinstance(claim, ReferenceClaim) else math_verdict(claim, found)
+            return (
+                compat.verdict(comparison, found)
+                if isinstance(comparison, ReferenceComparison)
+                else math_verdict(comparison, found)
+            )
         if found == TIMEOUT:
-            return Verdict("timeout", claim.answer, "math", f"more than {self._limit_s:g} s of CPU time")
-        return Verdict("error", claim.answer, "math", found)
+            return Verdict("timeout", comparison.answer, "math", f"more than {self._limit_s:g} s of CPU time")
+        return Verdict("error", comparison.answer, "math", found)
 
-    def _ask_one(self, claim: Claim | ReferenceClaim) -> Finding | str:
+    def _ask_one(self, comparison: Comparison | ReferenceComparison) -> Finding | str:
         """What one worker says, `TIMEOUT` if it was silent for too long.
 
         Raises:
             WorkerLost: its process or its child died; another one is ready by then.
         """
         worker = self._idle.get()
-        modes = claim.modes if isinstance(claim, ReferenceClaim) else ()
+        modes = comparison.modes if isinstance(comparison, ReferenceComparison) else ()
         try:
-            return worker.ask(claim.gold, claim.answer, modes, self._limit_s * WALL_FACTOR)
+            return worker.ask(comparison.gold, comparison.answer, modes, self._limit_s * WALL_FACTOR)
         except WorkerLost as lost:
             if not lost.child:
                 worker = self._replace(worker)

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 REVISION = 3
 """Raised with every change that can change a verdict. Ledgers without a word of it are of revision 1 or before."""
-LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy")
+LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy", "mpmath")
 """Packages that verdicts follow from, beside our own code."""
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pipeline.records import VERDICT_STATUSES
-from stages.verify.judge import Claim, find_claim, judge_cheaply
+from stages.verify.judge import Comparison, find_comparison, judge_cheaply
 from stages.verify.modes import MODES
 from stages.verify.pool import MEMORY_BYTES, VerifierPool
 
@@ -186,9 +186,9 @@ def test_the_callers_share_of_the_work_is_bounded() -> None:
     slowest = 0.0
     for gold, response in responses(3_000):
         start = time.thread_time()
-        claim = find_claim(gold, response, EVERY_MODE, OPTIONS, "", "stop")
-        if isinstance(claim, Claim):
-            judge_cheaply(claim)
+        comparison = find_comparison(gold, response, EVERY_MODE, OPTIONS, "", "stop")
+        if isinstance(comparison, Comparison):
+            judge_cheaply(comparison)
         slowest = max(slowest, time.thread_time() - start)
     # CPU seconds, which a busy machine stretches; the quiet half of this is what an answer may take.
     assert slowest < 2 * LIMIT_S
