@@ -59,13 +59,15 @@ def compare(gold: str, answer: str) -> Finding:
 
 
 def _case_matters(gold: str, answer: str) -> bool:
-    """Whether texts that differ in case alone name different things: `m < M`, `F = Ma`, `Co` and `CO`."""
+    """Whether texts that differ in case alone name different things: `m < M`, `F = Ma`, `Co` and `CO`, `AB` and `ab`."""
     if gold == answer:
         return False
     wanted, given = _TOKEN.findall(gold), _TOKEN.findall(answer)
     differing = [(a, b) for a, b in zip(wanted, given, strict=False) if a != b and a.lower() == b.lower()]
     both_cases = any(_has_both_cases(tokens) for tokens in (wanted, given))
     if _SUBSTANCE.fullmatch(gold) and not gold.isupper():
+        return True
+    if len(gold) == 2 and gold.swapcase() == answer and gold.lower() not in _SHORT_WORDS:
         return True
     if _FORMULA.search(gold):
         return any(len(a) <= 3 for a, _ in differing)

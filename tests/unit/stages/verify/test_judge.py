@@ -56,6 +56,70 @@ def test_another_option_settles_the_matter() -> None:
     assert judge("15", "Final answer: (C) 15", DEFAULT, ("15", "12", "10")).status == "incorrect"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "A, but it could be B",
+        "A, though it might be B",
+        "A because the other one is B",
+        "(A), which is larger; the smallest is B",
+    ],
+)
+@pytest.mark.parametrize("opening", ["Final answer:", "The answer is"])
+def test_an_option_with_a_remark_is_not_the_one_that_the_remark_ends_on(opening: str, said: str) -> None:
+    options = ("red", "blue", "green")
+    assert judge("B", f"{opening} {said}", DEFAULT, options).status == "incorrect"
+    assert judge("B", f"{opening} {said}", DEFAULT).status == "incorrect"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "13, but it could be 12",
+        "13; the original was 12",
+        "13 and the other is 12",
+        "13 cm although the usual one is 12",
+        "unlikely to be 12",
+        "one that can never be 12",
+    ],
+)
+def test_a_number_with_a_remark_is_not_the_one_that_the_remark_ends_on(said: str) -> None:
+    assert judge("12", f"Final answer: {said}", DEFAULT).status == "incorrect"
+
+
+@pytest.mark.parametrize(
+    ("gold", "said"),
+    [
+        ("12", "the area of the square is 12"),
+        ("12", "since a is 3 and b is 4, the area is 12"),
+        ("12", "with 3 rows, and 4 in each, the number is 12"),
+        ("collinear", "the points A, B and C are collinear"),
+    ],
+)
+def test_a_sentence_ends_on_its_answer(gold: str, said: str) -> None:
+    assert judge(gold, f"Final answer: {said}", DEFAULT).status == "correct"
+
+
+def test_one_of_several_letters_is_left_open() -> None:
+    for options in ((), ("red", "blue", "green")):
+        for said in ("A or C", "(A) or (C)", "either A or C", "A或C"):
+            assert judge("A, C", f"Final answer: {said}", DEFAULT, options).status == "incorrect", said
+        assert judge("A, C", "Final answer: A and C", DEFAULT, options).status == "correct"
+
+
+def test_symbols_in_another_case_are_others() -> None:
+    assert judge("M", r"\boxed{m}", DEFAULT).status == "incorrect"
+    assert judge("AB", r"\boxed{ab}", DEFAULT).status == "incorrect"
+    assert judge("B", r"\boxed{b}", DEFAULT).status == "correct"
+    assert judge("M", r"\boxed{m}", DEFAULT, tuple("abcdefghijklmn")).status == "correct"
+    assert judge("TV", "Final answer: tv", DEFAULT).status == "correct"
+
+
+def test_a_range_in_words_has_an_order() -> None:
+    assert judge("1 to 2", "Final answer: 2 to 1", DEFAULT).status == "incorrect"
+    assert judge("1 to 2", "Final answer: 1 to 2", DEFAULT).status == "correct"
+
+
 GOLDS = st.one_of(
     st.integers(-(10**6), 10**6).map(str),
     st.decimals(-1000, 1000, places=2).map(str),
