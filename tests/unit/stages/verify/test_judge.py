@@ -115,6 +115,37 @@ def test_symbols_in_another_case_are_others() -> None:
     assert judge("TV", "Final answer: tv", DEFAULT).status == "correct"
 
 
+@pytest.mark.parametrize(
+    "left", ["not x", "x not", "more than x", "at least x", "it is false that x", "half of x", "-x", "x > y"]
+)
+def test_an_equation_that_denies_or_compares_states_no_value(left: str) -> None:
+    assert judge("5", rf"\boxed{{{left} = 5}}", DEFAULT).status == "incorrect"
+
+
+@pytest.mark.parametrize("left", ["x", "the area", "m + n", "x_1", "f(x)", "P(A)"])
+def test_an_equation_states_its_right_side(left: str) -> None:
+    assert judge("5", rf"\boxed{{{left} = 5}}", DEFAULT).status == "correct"
+
+
+@pytest.mark.parametrize(
+    ("gold", "other"),
+    [
+        ("x-2y+z-1=0", "x-2y+z-7=0"),
+        ("x-2y+z=1", "x-2y+z=11"),
+        ("a-3b+3c-d=2", "a-3b+3c-d=4"),
+        ("a-4b+6c-4d+e=2", "a-4b+6c-4d+e=4"),
+    ],
+)
+def test_parallel_planes_are_two(gold: str, other: str) -> None:
+    assert judge(gold, rf"\boxed{{{other}}}", DEFAULT).status == "incorrect"
+    assert judge(gold, rf"\boxed{{2({gold.split('=')[0]}) = 2({gold.split('=')[1]})}}", DEFAULT).status == "correct"
+
+
+@pytest.mark.parametrize(("gold", "other"), [("5 mg", "5 gm"), ("5 Nm", "5 mN"), ("5 mV", "5 Vm")])
+def test_units_are_no_products_of_symbols(gold: str, other: str) -> None:
+    assert judge(gold, rf"\boxed{{{other}}}", DEFAULT).status == "incorrect"
+
+
 def test_a_range_in_words_has_an_order() -> None:
     assert judge("1 to 2", "Final answer: 2 to 1", DEFAULT).status == "incorrect"
     assert judge("1 to 2", "Final answer: 1 to 2", DEFAULT).status == "correct"
