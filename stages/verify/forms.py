@@ -258,6 +258,12 @@ def _all_same(wanted: Sequence[str], given: Sequence[str], depth: int) -> bool:
 
 
 def _brackets_agree(wanted: Items, given: Items) -> bool:
+    """`x = 0 or x = 1` are two values of one unknown, and no point or interval (0, 1)."""
+    if any(
+        len(items.names) > len(set(items.names)) and other.ordered
+        for items, other in ((wanted, given), (given, wanted))
+    ):
+        return False
     return wanted.bracket == given.bracket or not wanted.bracket or not given.bracket
 
 

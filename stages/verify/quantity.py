@@ -48,8 +48,8 @@ _EQUALS = re.compile(r"(?<![<>!=\\])=(?![<>=])")
 _NAME = re.compile(r"(?!.*(?<![A-Za-z_({\d])\d)[\w\s(){}\\'∠△⊙°]{1,60}")
 """`x`, `AB`, `S_{1}`, `f(2)`, `the area`; a digit only as an index or argument, so not `2x`."""
 _NO_NAME = re.compile(
-    r"\b(?:no|not|never|cannot|false|unlikely|(?:more|less|greater|smaller|fewer|other|rather) than|at (?:least|most)|half|twice)\b",
-    re.IGNORECASE,
+    r"\b(?:[Nn]o|(?i:not|never|cannot|false|unlikely|(?:more|less|greater|smaller|fewer|other|rather) than|at (?:least|most)"
+    r"|half|twice))\b"
 )
 """What makes another statement of an equation: `not x = 5`, `more than x = 5`."""
 _LEADING = re.compile(

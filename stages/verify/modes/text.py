@@ -23,7 +23,8 @@ _CONTRACTIONS = {
 }
 _ARTICLES = frozenset({"a", "an", "the"})
 _DROPPED = re.compile(r"(?<=\d),(?=\d{3}\b)|['\"]")
-_PUNCTUATION = re.compile(r"[^\w\s.%$<>=+*/^\\-]|(?<!\d)\.|\.(?!\d)|(?<!\w)-|-(?!\w)|_")
+_PUNCTUATION = re.compile(r"[^\w\s.%$<>=+*/^\\-]|(?<!\d)\.|\.(?!\d)|-(?=[\s,.;:-]|$)|_")
+"""A minus is said, a dash is not."""
 _HAS_WORD = re.compile(r"[^\W\d_]{2}")
 """Without a word, brackets and commas are not punctuation but part of what is said."""
 _LABEL = re.compile(r"[a-z]+\d[a-z\d]*")
@@ -48,7 +49,7 @@ def compare(gold: str, answer: str) -> Finding:
     if not given or not (_HAS_WORD.search(wanted) or _LABEL.fullmatch(wanted)) or "\\" in wanted + given:
         return UNREADABLE
     if wanted == given:
-        if _case_matters(plain(gold), plain(answer)):
+        if case_matters(plain(gold), plain(answer)):
             return Finding(None, "symbols in another case")
         return Finding(True, "same text after normalisation")
     if wanted in YES_NO:
@@ -58,7 +59,7 @@ def compare(gold: str, answer: str) -> Finding:
     return Finding(None, "different text")
 
 
-def _case_matters(gold: str, answer: str) -> bool:
+def case_matters(gold: str, answer: str) -> bool:
     """Whether texts that differ in case alone name different things: `m < M`, `F = Ma`, `Co` and `CO`, `AB` and `ab`."""
     if gold == answer:
         return False

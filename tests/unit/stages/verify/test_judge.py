@@ -146,6 +146,63 @@ def test_units_are_no_products_of_symbols(gold: str, other: str) -> None:
     assert judge(gold, rf"\boxed{{{other}}}", DEFAULT).status == "incorrect"
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("1", "2", "3"), "-2"),
+        (("1", "2", "3"), "$-2$"),
+        (("y", "x", "2x"), "-x"),
+        (("1", r"\frac{1}{2}", "3"), r"-\frac{1}{2}"),
+        (("cold", "5 degrees below", "hot"), "-5 degrees below"),
+    ],
+)
+def test_an_option_with_another_sign_is_none(options: tuple[str, ...], said: str) -> None:
+    assert judge("B", f"Final answer: {said}", DEFAULT, options).status == "incorrect"
+    assert judge("B", f"So we get {said}", DEFAULT, options).status != "correct"
+    assert judge("B", f"Final answer: {said.replace('-', '', 1)}", DEFAULT, options).status == "correct"
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("x ≥ 2", "x ≤ 2"),
+        ("√2", "2"),
+        ("2", "±2"),
+        ("|x|", "x"),
+        ("p", "¬p"),
+        ("5", "5!"),
+        ("a→b", "a←b"),
+        ("f(x)", "f'(x)"),
+        ("A ∪ B", "A ∩ B"),
+        ("x ∈ A", "x ∉ A"),
+        ("(1,2)", "[1,2]"),
+        ("10 cm", "10 mm"),
+        ("2 cm", "2 cm²"),
+        ("the set A ∪ B", "the set A ∩ B"),
+        ("CO gas", "Co gas"),
+    ],
+)
+def test_an_option_with_another_sign_or_unit_is_none(option: str, said: str) -> None:
+    options = ("blue", option, "red")
+    assert judge("B", f"Final answer: {said}", DEFAULT, options).status == "incorrect"
+    if said not in ("5!", "Co gas"):  # the end of a sentence, and of a word, tells no more
+        assert judge("B", f"So we get {said}", DEFAULT, options).status != "correct"
+    for right in (option, f"${option}$"):
+        assert judge("B", f"Final answer: {right}", DEFAULT, options).status == "correct"
+    assert judge("B", f"So we get {option}.", DEFAULT, options).status == "correct"
+
+
+def test_a_sign_in_a_text_counts() -> None:
+    assert judge("about 5 degrees outside", "Final answer: about -5 degrees outside", ("text",)).status == "incorrect"
+    assert judge("red - blue", "Final answer: red blue", ("text",)).status == "correct"
+
+
+def test_values_of_one_unknown_are_no_interval() -> None:
+    assert judge("(0,1)", r"\boxed{x=0 \text{ or } x=1}", DEFAULT).status == "incorrect"
+    assert judge("0, 1", r"\boxed{x=0 \text{ or } x=1}", DEFAULT).status == "correct"
+    assert judge("(0,1)", r"\boxed{x=0, y=1}", DEFAULT).status == "correct"
+
+
 def test_a_range_in_words_has_an_order() -> None:
     assert judge("1 to 2", "Final answer: 2 to 1", DEFAULT).status == "incorrect"
     assert judge("1 to 2", "Final answer: 1 to 2", DEFAULT).status == "correct"
