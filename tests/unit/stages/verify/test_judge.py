@@ -105,6 +105,9 @@ def test_one_of_several_letters_is_left_open() -> None:
         for said in ("A or C", "(A) or (C)", "either A or C", "A或C"):
             assert judge("A, C", f"Final answer: {said}", DEFAULT, options).status == "incorrect", said
         assert judge("A, C", "Final answer: A and C", DEFAULT, options).status == "correct"
+        assert judge("A, C", r"\boxed{A} or \boxed{C}", DEFAULT, options).status == "incorrect"
+        assert judge("A, C", r"\boxed{A} and \boxed{C}", DEFAULT, options).status == "correct"
+    assert judge("1, 2", r"$x = \boxed{1}$ or $x = \boxed{2}$", DEFAULT).status == "correct"
 
 
 def test_symbols_in_another_case_are_others() -> None:
