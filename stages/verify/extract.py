@@ -87,6 +87,10 @@ _IS_CORRECT = re.compile(
     r"(?:(?:correct|right|true)\b(?!\s\w)|the\s(?:correct|right)\sone\b)"
 )
 
+_SUPPOSED = re.compile(
+    r"\b(?:if|suppose|assume|assuming|unless|whether)\s(?:that\s)?(?:(?:the|our|my|this)\s)?(?:(?:correct|right|final)\s)?$",
+    re.IGNORECASE,
+)
 _IS = re.compile(r"\s(?:is|are|equals|be|was|were)\s(?=\S)")
 _LETTERED = re.compile(
     r"(?:the\s)?(?:option|choice|image|picture|figure|diagram|graph|panel|photo|选项|图)\s?\(?([A-Z])\)?", re.IGNORECASE
@@ -193,6 +197,8 @@ def _last_tag(text: str) -> Found | None:
 
 def _last_label(text: str, label: re.Pattern[str], form: str) -> Found | None:
     for match in backwards(label, text):
+        if _SUPPOSED.search(text[max(0, match.start() - 40) : match.start()]):
+            continue
         if (found := _after(text, match.end(), form)) is not None:
             return match.start(), found
     return None

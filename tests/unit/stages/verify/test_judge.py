@@ -110,6 +110,45 @@ def test_one_of_several_letters_is_left_open() -> None:
     assert judge("1, 2", r"$x = \boxed{1}$ or $x = \boxed{2}$", DEFAULT).status == "correct"
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        "Thus (B) is wrong.",
+        "So (B) cannot be right.",
+        "So (B) can't be it.",
+        "B is the wrong answer",
+        "B is not the correct answer",
+        "The answer is B. Wait, it's actually C.",
+        "The answer is B. No, C.",
+        "If the answer is B, then x = 3. But x = 4.",
+        "We don't know whether the answer is B.",
+    ],
+)
+def test_an_option_that_is_denied_or_supposed_is_not_chosen(response: str) -> None:
+    assert judge("B", response, DEFAULT, ("red", "blue", "green")).status != "correct"
+
+
+def test_what_is_said_against_other_options_does_not_count() -> None:
+    for response in (
+        "Thus (B).",
+        "So it is (B), not C.",
+        "The answer is B. Wait, let me check: yes, B.",
+        "B is the right answer",
+    ):
+        assert judge("B", response, DEFAULT, ("red", "blue", "green")).status == "correct", response
+
+
+def test_a_bound_is_no_value() -> None:
+    assert judge("12", "So x is at least 12.", DEFAULT).status != "correct"
+    assert judge("12", "So x is more than 12.", DEFAULT).status != "correct"
+    assert (
+        judge(
+            "2", "Two of the three bars are at least 12 high.", DEFAULT, question="How many bars are at least 12 high?"
+        ).status
+        == "correct"
+    )
+
+
 def test_symbols_in_another_case_are_others() -> None:
     assert judge("M", r"\boxed{m}", DEFAULT).status == "incorrect"
     assert judge("AB", r"\boxed{ab}", DEFAULT).status == "incorrect"
