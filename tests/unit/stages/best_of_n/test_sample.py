@@ -43,7 +43,9 @@ def test_a_pool_holds_the_verdicts_of_one_verifier(tmp_path: Path, older: str, a
     store = make_run(tmp_path, (), num_draws=1, verifier=older)
     add(store, make_run(tmp_path / "later", (), num_draws=1, question="And now?", verifier=verifier_version()))
     config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
-    rows = [{"problem_id": key, "verifier": by, "solutions": solutions} for key, by, solutions in ledger_of(store)]
+    rows: list[dict[str, Any]] = [
+        {"problem_id": key, "verifier": by, "solutions": solutions} for key, by, solutions in ledger_of(store)
+    ]
     problems = {row["problem_id"]: row for path in store.problem_files() for row in read_rows(path, store)}
     for row in rows:
         row["solutions"][0]["verdict"]["status"] = "incorrect"
