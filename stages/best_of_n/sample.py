@@ -10,7 +10,8 @@ import hashlib
 import heapq
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -21,15 +22,20 @@ from pipeline import origin
 from pipeline.config import InputConfig, RunConfig
 from pipeline.engine.policy import check_engine, model_fingerprint
 from pipeline.errors import UserError
-from pipeline.records import REFERENCES
+from pipeline.records import REFERENCES, problem_from_row
 from pipeline.store import Store, beside
 from stages.annotate.complete import complete_ledger
 from stages.annotate.settings_lock import read_templates
 from stages.best_of_n.answers import group_answers
 from stages.best_of_n.pool import PROBLEMS_AT_ONCE, Pool, PoolCandidate, batched, read_rows, write_pool
+from stages.publish.reverify import verifiers
 from stages.verify import VerifierPool
 from stages.verify.notation import plain
+from stages.verify.of_run import judge
+from stages.verify.version import verifier_version
 
+Judged = Callable[[Mapping[str, Any], Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]
+"""The problem's row and its ledger row → its solutions, with verdicts that can stand side by side."""
 MAX_CANDIDATES = 128
 """As far as the paper goes (arXiv 2503.10291, table 6)."""
 
@@ -115,13 +121,31 @@ def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any
         "failed": failed,
     }
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as verifier:
-        write_pool(folder, _items(store, verifier, failed), about)
+        write_pool(folder, _items(store, _judged(store, config, verifier), verifier, failed), about)
     for reason, count in sorted(failed.items()):
         print(f"left out {count} problems: {reason}", file=sys.stderr)
 
 
+def _judged(store: Store, config: RunConfig, pool: VerifierPool) -> Judged:
+    """Gives a ledger row's solutions: where several verifiers judged the ledger, all by today's."""
+    today, mixed = verifier_version(), len(verifiers(store, store.ledger_files())) > 1
+    prompts = store.read_json("ledger.json")
+
+    async def judged(problem: Mapping[str, Any], row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        solutions: list[dict[str, Any]] = row["solutions"]
+        if not mixed or row["verifier"] == today:
+            return solutions
+        asked = problem_from_row(problem)
+        prompt = prompts[f"prompt text of {asked.prompt}"]
+        begun = (judge(asked, one["text"], one["finish_reason"], prompt, pool, config) for one in solutions)
+        verdicts = await asyncio.gather(*begun)
+        return [{**one, "verdict": asdict(found)} for one, found in zip(solutions, verdicts, strict=True)]
+
+    return judged
+
+
 def _items(
-    store: Store, verifier: VerifierPool, failed: Counter[str]
+    store: Store, judged: Judged, verifier: VerifierPool, failed: Counter[str]
 ) -> Iterator[tuple[dict[str, Any], list[PoolCandidate]]]:
     """Every problem in order of its id, with its candidates; failed ones are counted instead."""
     ledger = _Ledger(store)
@@ -131,14 +155,17 @@ def _items(
         found = [(problem, ledger[problem["problem_id"]]) for problem in chunk]
         failed.update(row["error"].partition(": ")[0] for _, row in found if row["error"])
         kept = [(problem, row) for problem, row in found if not row["error"]]
-        yield from loop.run_until_complete(_with_candidates(kept, verifier))
+        yield from loop.run_until_complete(_with_candidates(kept, judged, verifier))
     loop.close()
 
 
 async def _with_candidates(
-    found: list[tuple[dict[str, Any], dict[str, Any]]], verifier: VerifierPool
+    found: list[tuple[dict[str, Any], dict[str, Any]]], judged: Judged, verifier: VerifierPool
 ) -> list[tuple[dict[str, Any], list[PoolCandidate]]]:
-    own = await asyncio.gather(*(_candidates(problem, row["solutions"], verifier) for problem, row in found))
+    solutions = await asyncio.gather(*(judged(problem, row) for problem, row in found))
+    own = await asyncio.gather(
+        *(_candidates(problem, each, verifier) for (problem, _), each in zip(found, solutions, strict=True))
+    )
     return [
         ({**_frozen(problem), "policy_prompt": row["prompt"]}, candidates)
         for (problem, row), candidates in zip(found, own, strict=True)

@@ -67,12 +67,19 @@ def proportional(left: Node, right: Node) -> int | None:
 
 
 def _points(names: Sequence[str], sign: int = 1) -> list[dict[str, Fraction]]:
-    """Positive values, as most symbols stand for positive quantities, without a pattern that a formula may share."""
+    """Positive values, as most symbols stand for positive quantities, without a pattern that a formula may share.
+
+    Not in steps that any difference of them would make constant: `x - 2y + z` must differ from point to point.
+    """
     starts = (Fraction(7, 5), Fraction(23, 11), Fraction(5, 13))
     steps = (Fraction(3, 7), Fraction(8, 17), Fraction(10, 19))
+    factors = (37, 61, 83)
     return [
-        {name: sign * (start + step * index + Fraction(index * index, 29)) for index, name in enumerate(names)}
-        for start, step in zip(starts, steps, strict=True)
+        {
+            name: sign * (start + step * index + Fraction(factor * (index + 1) ** 3 % 101, 97))
+            for index, name in enumerate(names)
+        }
+        for start, step, factor in zip(starts, steps, factors, strict=True)
     ][: POINTS if names else 1]
 
 

@@ -40,7 +40,7 @@ class Value:
         return self.exact is not None and self.exact.denominator == 1
 
 
-_RANGE = re.compile(r"\s*\d+\s*-\s*\d+\s*$")
+_RANGE = re.compile(r"\s*\d+(?:\s*-\s*|\s*to\s*)\d+\s*$")
 _PLAIN_DECIMAL = re.compile(r"[-+]?\s*(?:\d{1,3}(?:,\d{3})+|\d*)\.(\d+)$")
 _E = Value(math.e, None)
 _CONSTANTS = {"π": Value(math.pi, None), "e": _E}
@@ -84,7 +84,7 @@ def evaluate(text: str) -> Value:
 
 
 def is_range(text: str) -> bool:
-    """`10-12` is a range of numbers, or a difference that was not worked out: in neither case -2."""
+    """`10-12`, or `10 to 12`, is a range of numbers, or a difference that was not worked out: in neither case -2."""
     return _RANGE.match(text) is not None
 
 

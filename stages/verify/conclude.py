@@ -56,6 +56,14 @@ _STOP_WORDS = (
 )
 _STOP = frozenset(_STOP_WORDS.split())
 _DENIAL = re.compile(r"\b(?:not|cannot|never|neither|nor)\b|n't\b", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"\b(?:at (?:least|most)|(?:more|less|greater|smaller|fewer|larger|higher|lower) than)\s+(?:or equal to\s+)?"
+    r"[-$\\(]{0,3}\d[\d,.]*",
+    re.IGNORECASE,
+)
+_REFUTED = re.compile(
+    r"\(([A-Z])\)[^.,;()]{0,30}?(?:\b(?:not|cannot|wrong|incorrect|false|excluded|eliminated|ruled out|impossible)\b|n't\b)"
+)
 _SENTENCE_WORDS = re.compile(r"[A-Za-z]{2,}")
 _LETTER = re.compile(r"\(([A-Z])\)")
 _OPTION_LINE = re.compile(r"(?:(?:option|choice|image|picture|figure)\s)?\(?([A-Z])[).]?", re.IGNORECASE)
@@ -136,6 +144,8 @@ def _from_sentences(sentences: list[str], options: Sequence[str], question: str)
 
 def _one_option(sentence: str, options: Sequence[str]) -> str | None:
     letters = {letter for letter in _LETTER.findall(sentence) if ord(letter) - ord("A") < len(options)}
+    if letters & set(_REFUTED.findall(sentence)):
+        return None
     if len(letters) == 1:
         return letters.pop()
     index = mentioned(sentence, options)
@@ -147,6 +157,12 @@ def one_value(sentence: str, question: str) -> str | None:
     if _DENIAL.search(sentence):
         return None
     sentence = ascii_punctuation(sentence.strip().rstrip("."))
+    found = _value_of(sentence, question)
+    # `at least 12` tells a bound, not that the value is 12.
+    return found if found is not None and found.lower() in _COMPARED.sub(" ", sentence).lower() else None
+
+
+def _value_of(sentence: str, question: str) -> str | None:
     marked = [next(filter(None, match.groups())) for match in _MARKED.finditer(sentence)]
     if len(set(marked)) == 1 and "\\" in marked[0]:
         return marked[0]

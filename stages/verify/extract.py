@@ -87,6 +87,10 @@ _IS_CORRECT = re.compile(
     r"(?:(?:correct|right|true)\b(?!\s\w)|the\s(?:correct|right)\sone\b)"
 )
 
+_SUPPOSED = re.compile(
+    r"\b(?:if|suppose|assume|assuming|unless|whether)\s(?:that\s)?(?:(?:the|our|my|this)\s)?(?:(?:correct|right|final)\s)?$",
+    re.IGNORECASE,
+)
 _IS = re.compile(r"\s(?:is|are|equals|be|was|were)\s(?=\S)")
 _LETTERED = re.compile(
     r"(?:the\s)?(?:option|choice|image|picture|figure|diagram|graph|panel|photo|选项|图)\s?\(?([A-Z])\)?", re.IGNORECASE
@@ -101,6 +105,12 @@ _COUNTED = re.compile(
 )
 _LABELLED = re.compile(r"\(?[A-Z][).:]")
 _CHINESE = re.compile(r"[\u4e00-\u9fff，、\s]{1,30}?(-?\d[\d.,/]*\s?[^\d\s，。；]{0,8})")
+_FIRST_CLAIM = re.compile(
+    r"[*_(\[]{0,3}(?:([A-Z])|-?\$?\d[\d,.]{0,20}%?(?:\s[A-Za-z]{1,20})?)[*_)\]]{0,3}"
+    r"(?:(?(1)[,;]\s(?![A-Z]\b)|;)|,?\s(?:but|however|or|though|although|because|since|while|whereas|and\sthe\sother)\b)"
+)
+"""`A, but it could be B`, `13; the original was 12`: an answer with a remark, which is not what it ends on."""
+_DOUBTED = re.compile(r"\b(?:unlikely|never|not|hardly|impossible)(?:\sto)?$", re.IGNORECASE)
 _WORDY = 3
 """Words from which on an answer is taken for a sentence that the answer stands in."""
 
@@ -187,6 +197,8 @@ def _last_tag(text: str) -> Found | None:
 
 def _last_label(text: str, label: re.Pattern[str], form: str) -> Found | None:
     for match in backwards(label, text):
+        if _SUPPOSED.search(text[max(0, match.start() - 40) : match.start()]):
+            continue
         if (found := _after(text, match.end(), form)) is not None:
             return match.start(), found
     return None
@@ -242,6 +254,18 @@ def _narrow(text: str) -> str:
         return chinese.group(1)
     if len(text.split()) > _WORDY and "\\begin" not in text and not _LABELLED.match(text):
         parts = _IS.split(text)
+        if _contradicts(parts):
+            return text
         value_first = read_quantity(parts[0]) is not None and read_quantity(parts[-1]) is None
         return parts[0] if value_first else parts[-1]
     return text
+
+
+def _contradicts(parts: Sequence[str]) -> bool:
+    """Whether a sentence, cut at its `is`, begins with another answer of the kind that it ends on, or denies its end."""
+    first, last = _FIRST_CLAIM.match(parts[0]), parts[-1]
+    if len(parts) > 1 and _DOUBTED.search(parts[-2]):
+        return True
+    if first is None:
+        return False
+    return _LETTER.fullmatch(last) is not None if first.group(1) else read_quantity(last) is not None

@@ -15,7 +15,7 @@ from stages.verify.brackets import Items, read_items, split_top
 from stages.verify.formula import Node, Unreadable, parse
 from stages.verify.modes import date, number
 from stages.verify.notation import plain
-from stages.verify.quantity import read_quantity
+from stages.verify.quantity import denies, read_quantity
 from stages.verify.regions import is_relation, looks_like_region, same_regions
 from stages.verify.signs import one_sign_each
 
@@ -208,6 +208,8 @@ def _asks(left: str) -> bool:
 
     A formula with coefficients, as in `2x + z = 5`, is an equation that is not solved.
     """
+    if left.startswith("-") or denies(left) or re.search(r"[<>≤≥≠]", left):
+        return False
     if _NAME.fullmatch(left) or _WORDS.fullmatch(left) or _OPERATOR.match(left):
         return True
     try:
@@ -256,6 +258,12 @@ def _all_same(wanted: Sequence[str], given: Sequence[str], depth: int) -> bool:
 
 
 def _brackets_agree(wanted: Items, given: Items) -> bool:
+    """`x = 0 or x = 1` are two values of one unknown, and no point or interval (0, 1)."""
+    if any(
+        len(items.names) > len(set(items.names)) and other.ordered
+        for items, other in ((wanted, given), (given, wanted))
+    ):
+        return False
     return wanted.bracket == given.bracket or not wanted.bracket or not given.bracket
 
 
@@ -276,8 +284,10 @@ def _unordered(wanted: Sequence[str], left: list[str], depth: int) -> bool:
 def _leaf(gold: str, answer: str) -> bool | None:
     if is_range(gold) or is_range(answer):
         return None
-    if (found := number.compare(gold, answer).equal) is not None:
-        return found
+    found = number.compare(gold, answer)
+    if found.equal is not None or found.reason == number.UNKNOWN_UNIT:
+        # `5 mg` and `5 gm` are no products of symbols.
+        return found.equal is True
     try:
         return same(parse(gold), parse(answer))
     except Unreadable:

@@ -21,7 +21,10 @@ _SURE_LETTER = re.compile(
     rf"|{_BESIDE}(?:[(\[]([A-Za-z])[)\]]|([A-Za-z])[.:]\s)){_REFUTED}"
 )
 """For options that aren't known, whose texts may be `points A and C`."""
-_VERDICT = r"(?:wrong|incorrect|excluded|impossible|ruled out|not\s+(?:correct|right|possible|true|it|the\s+answer))\b"
+_VERDICT = (
+    r"(?:(?:the\s+|an?\s+)?(?:wrong|incorrect|excluded|impossible|ruled out)"
+    r"|not\s+(?:the\s+|an?\s+)?(?:correct|right|possible|true|it|answer))\b"
+)
 _DENIED = re.compile(rf"(?:(?:is|was|seems|looks)\s+{_VERDICT}|(?:isn't|cannot be|can't be|not be)\b)", re.IGNORECASE)
 _DENIED_ALONE = re.compile(
     rf"(?:(?:neither|none|no|not|false|nothing)\s*(?:$|[.,;!])|(?:neither|none)\s+(?:of|is|fits)\b|{_VERDICT})",
@@ -38,10 +41,12 @@ _ADMISSION = re.compile(
     # What goes on is about something else: `C is plausible, it ignores …`, `A is right angle of …`.
     r"(?:\s+(?:too|as\s+well))?(?=$|,?\s+(?:since|because)\b)"
     rf"|(?:{_THEN})*(?:it|this|that|the\s+answer)\s+(?:could|may|might)\s+(?:(?:also|well|even)\s+)*be\s+{_NAME}$"
-    rf"|(?:{_THEN})+{_NAME}$",
+    rf"|(?:{_THEN})+{_NAME}$"
+    r"|(?:wait|actually|correction|sorry|hmm|oops|no)\b,?\s*(?:(?:it|that|this|the\s+answer)(?:'s|\s+is|\s+(?:should|must)\s+be)\s+)?"
+    rf"(?:actually\s+|rather\s+|instead\s+)*\(?([A-Z])\)?$",
     re.IGNORECASE,
 )
-"""A sentence that another answer is right too: `But C is also possible`, `It might be C`, `Or C`."""
+"""A sentence that another answer is right, too or instead: `But C is also possible`, `Or C`, `Wait, it's actually C`."""
 _LETTERS = re.compile(r"(?:(?:(?i:both|either|and|or)|[A-Z](?!\w)|[()\[\],/&])\s*)+")
 
 

@@ -35,6 +35,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox|framebox|box|Boxed)\s{0,3}\{")
 _BARE_BOX = re.compile(r"\\boxed\s{1,3}([^\s{}$\\]{1,30})")
 _OPEN_BOX = re.compile(r"^[ \t$]*\\boxed\s{0,3}\{([^{}\n]{1,60})$", re.MULTILINE)
 _JOINED = re.compile(r"(?:[\s$,;]|\\[\]\[()]|\\q?quad|\\text\{\s?(?:and|or)\s?\}|and|or){1,30}")
+_OR = re.compile(r"\bor\b")
 _NEAR = 120
 """Characters that may stand between boxes that each hold a part of the answer."""
 _TAG = re.compile(
@@ -67,17 +68,21 @@ def last_box(text: str, parts: int = 1) -> Found | None:
     Where the answer has several `parts`, as many boxes of one paragraph hold them, with words between.
     """
     boxes: list[tuple[int, int, str]] = []
+    joint = ", "
     for match in backwards(_BOX, text):
         end = group_end(text[: match.end() + MAX_ANSWER], match.end() - 1)
         if end is None or not (inner := text[match.end() : end].strip()):
             continue
-        if boxes and not _belongs(text[end + 1 : boxes[0][0]], len(boxes), parts):
-            break
+        if boxes:
+            between = text[end + 1 : boxes[0][0]]
+            if not _belongs(between, len(boxes), parts):
+                break
+            joint = " or " if _OR.search(between) else joint
         boxes.insert(0, (match.start(), end, inner))
     if not boxes:
         return _open_box(text)
     said = dict.fromkeys(box[2] for box in boxes)
-    return boxes[0][0], Extraction(", ".join(said), "boxed", True)
+    return boxes[0][0], Extraction(joint.join(said), "boxed", True)
 
 
 def _belongs(between: str, count: int, parts: int) -> bool:

@@ -9,8 +9,8 @@ from string import ascii_uppercase
 
 from stages.verify.hedges import hedge
 from stages.verify.listed import options_in
-from stages.verify.modes import number
-from stages.verify.modes.text import YES_NO, normal_text
+from stages.verify.modes import exact, number
+from stages.verify.modes.text import YES_NO, case_matters, normal_text
 from stages.verify.notation import first_sentence, plain
 from stages.verify.quantity import read_quantity
 
@@ -92,7 +92,9 @@ _BARE_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice)\s+)?([A-Z]|a(?=\s))\s+
 _ALTERNATIVE = re.compile(r"(?i:or|and|nor|vs)\b|[/&|]|[(\[]([A-Z])[)\]]|([A-Z])(?=\s?(?:[,;)]|$|(?:or|and)\b))")
 """What follows a letter that is not chosen alone."""
 _DENIALS = ("not", "no", "never", "neither", "nor", "except", "than", "cannot be", "not be")
-_WORD = re.compile(r"[A-Za-z]{2,}")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_SIGN = re.compile(r"[^\w\s,.;:!?\"'()\[\]{}$-]")
+"""What is no punctuation: `≥`, `√`, `|`."""
 _REASON = re.compile(r"\s*(?:because|since|as|is|which|,|with|would|should|has)\b", re.IGNORECASE)
 
 
@@ -203,7 +205,15 @@ def by_text(answer: str, options: tuple[str, ...]) -> int | None:
 
 def _same_text(option: str, answer: str) -> bool:
     wanted, given = normal_text(option), normal_text(answer)
-    return bool(wanted) and (wanted == given or YES_NO.get(wanted, option) == YES_NO.get(given, answer))
+    if YES_NO.get(wanted, option) == YES_NO.get(given, answer):
+        return bool(wanted)
+    if not wanted or wanted != given:
+        return False
+    # The signs that a normal text lacks are all there is to a formula.
+    if not _WORD.search(wanted):
+        return exact.compare(option, answer).equal is True
+    option, answer = plain(option), plain(answer)
+    return _SIGN.findall(option) == _SIGN.findall(answer) and not case_matters(option, answer)
 
 
 def _same_number(option: str, answer: str) -> bool:
@@ -213,7 +223,15 @@ def _same_number(option: str, answer: str) -> bool:
 
 def _same_value(option: str, answer: str) -> bool:
     wanted, given = read_quantity(option), read_quantity(answer)
-    return wanted is not None and given is not None and number.same_value(wanted.value, given.value)
+    if wanted is None or given is None or (wanted.unit is not None and given.unit is not None):
+        return False
+    return not number.dimensions_differ(wanted, given) and number.same_value(wanted.value, given.value)
+
+
+def _stands_in(option: str, sentence: str) -> bool:
+    """Whether a formula stands in a sentence as it is: `√2` does not mention 2."""
+    alone = rf"(?<![^\s(\[*,:;]){re.escape(plain(option))}(?![^\s)\]*,.:;?!])"
+    return re.search(alone, plain(sentence), re.IGNORECASE) is not None
 
 
 def mentioned(sentence: str, options: Sequence[str]) -> int | None:
@@ -222,8 +240,13 @@ def mentioned(sentence: str, options: Sequence[str]) -> int | None:
     An option that is part of a longer mentioned option doesn't count: `odd` in `neither odd nor even`.
     """
     words = f" {normal_text(sentence)} "
-    hits = [(index, normal_text(option)) for index, option in enumerate(real_texts(tuple(options)))]
-    hits = [(index, text) for index, text in hits if text and f" {text} " in words]
+    hits = [
+        (index, text)
+        for index, option in enumerate(real_texts(tuple(options)))
+        if (text := normal_text(option))
+        and f" {text} " in words
+        and ((_WORD.search(text) and not _SIGN.search(plain(option))) or _stands_in(option, sentence))
+    ]
     longest = [hit for hit in hits if not any(hit[1] != text and f" {hit[1]} " in f" {text} " for _, text in hits)]
     if len(longest) != 1:
         return None

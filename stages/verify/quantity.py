@@ -47,6 +47,11 @@ _ABOUT_SIGN = re.compile(r"≈|≒|\\approx(?![A-Za-z])|\\simeq(?![A-Za-z])|≅|
 _EQUALS = re.compile(r"(?<![<>!=\\])=(?![<>=])")
 _NAME = re.compile(r"(?!.*(?<![A-Za-z_({\d])\d)[\w\s(){}\\'∠△⊙°]{1,60}")
 """`x`, `AB`, `S_{1}`, `f(2)`, `the area`; a digit only as an index or argument, so not `2x`."""
+_NO_NAME = re.compile(
+    r"\b(?:[Nn]o|(?i:not|never|cannot|false|unlikely|(?:more|less|greater|smaller|fewer|other|rather) than|at (?:least|most)"
+    r"|half|twice))\b"
+)
+"""What makes another statement of an equation: `not x = 5`, `more than x = 5`."""
 _LEADING = re.compile(
     r"(?:(?:approximately|approx\.?|about|around|roughly|nearly|exactly|only|just|an? total of|equal to|约为?|大约)\s?"
     r"|[=~]\s?)+",
@@ -110,10 +115,17 @@ def read_quantity(text: str) -> Quantity | None:
     return None
 
 
+def denies(left: str) -> bool:
+    """Whether the left side of an equation says something else of it than what is equal to the right side."""
+    return _NO_NAME.search(left) is not None
+
+
 def _equation(text: str) -> Quantity | None:
     """`x = 5`, `2 + 3 = 5` and `x = 2y = 5` state 5; `2x + z = 1` states no number."""
     *left, last = (side.strip() for side in _EQUALS.split(text))
     if len(left) >= MAX_SIDES or any("," in side or ";" in side for side in left):
+        return None
+    if left and denies(left[0]):
         return None
     named = bool(left) and _NAME.fullmatch(left[0]) is not None
     if not named and any(side and _phrase(side) is None for side in left):

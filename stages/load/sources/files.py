@@ -103,6 +103,7 @@ def open_csv(file: DataFile, delimiter: str = ",") -> Rows:
         # What is not UTF-8 is read as lone surrogates, so that only its own row is lost.
         with io.TextIOWrapper(file.open(), "utf-8-sig", "surrogateescape", newline="") as stream:
             reader = csv.DictReader(stream, strict=True, delimiter=delimiter)
+            _check_header(file, reader)
             for number in count(1):
                 try:
                     yield number, _check_cells(next(reader))
@@ -112,6 +113,16 @@ def open_csv(file: DataFile, delimiter: str = ",") -> Rows:
                     yield number, RowError("invalid_csv", f"up to line {reader.line_num}: {error}")
 
     return Rows(rows(), lambda: sum(1 for _ in rows()))
+
+
+def _check_header(file: DataFile, reader: csv.DictReader[str]) -> None:
+    """Of two columns with one name the last would count, unseen; and after a broken header the next line would be one."""
+    try:
+        names = list(filter(None, reader.fieldnames or ()))
+    except csv.Error as error:
+        raise UserError(f"{file.where}: the header can't be read: {error}; correct it") from error
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{file.where}: two columns are named {twice[0]!r}: rename one")
 
 
 def _check_cells(row: dict[Any, Any]) -> dict[str, str | None] | RowError:

@@ -41,7 +41,7 @@ def read_options(value: Any) -> Options:
         return Options()
     if isinstance(value, Mapping):
         # Tables give every row all letters, the unused ones empty.
-        value = {key: text for key, text in value.items() if text is not None}
+        value = {key: text for key, text in value.items() if not absent(text)}
         if sorted(map(str, value)) != list(ascii_uppercase[: len(value)]):
             raise RowError("wrong_type", f"options are named {', '.join(map(str, value))}, not A, B, C, …")
         value = [value[letter] for letter in sorted(value)]

@@ -68,9 +68,15 @@ def _formatted(value: Any, form: str, where: str) -> str:
         return posixpath.basename(str(value))
     try:
         # An id of a CSV file is text.
-        return format(int(value) if form.endswith("d") else value, form)
+        return format(_whole(value) if form.endswith("d") else value, form)
     except (TypeError, ValueError) as error:
         raise RowError("wrong_type", f"{where} is {value!r}: {error}") from error
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError("not a whole number")
+    return int(value)
 
 
 def _inside(value: Any, parts: Sequence[str]) -> Any:

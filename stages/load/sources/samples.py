@@ -84,6 +84,8 @@ def _sample(key: str, members: Iterable[tuple[str, bytes | RowError]]) -> Any:
     for ending, data in members:
         if isinstance(data, RowError):
             return data
+        if ending in row:
+            return RowError("ambiguous_sample", f"two members have the name {key}.{ending}; pack each once")
         row[ending] = data if ending.rpartition(".")[2] in PICTURES else _text(data)
     return row
 

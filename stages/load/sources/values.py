@@ -27,6 +27,8 @@ def scalar(field: str, value: Any) -> str:
         RowError: it is neither.
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if absent(value):
+            raise RowError("wrong_type", f"{field} holds NaN, which stands for nothing")
         return str(value)
     return text(field, value).strip()
 

@@ -12,6 +12,8 @@ from stages.verify.options import Conflict, canonical, chosen, real_texts
 _LETTERS = re.compile(r"\(?[A-Z]\)?|A?B?C?D?E?F?G?H?|[A-H](?:, ?[A-H])+")
 """Golds that are letters even where no options are known; several of them in order, so not `BAD` or `EACH`."""
 
+_LEFT_OPEN = re.compile(r"(?=.*(?:\bor\b|或))(?:\W|_|[A-Z](?![A-Z])|\b(?:either|or|options?)\b|或)+", re.IGNORECASE)
+"""`A or C` chooses neither, and not both."""
 _ONE_LETTER = re.compile(r"\(?[A-H]\)?")
 
 
@@ -22,15 +24,22 @@ def compare(gold: str, answer: str, options: Sequence[str] = ()) -> Finding:
         wanted = gold_options(gold, known)
     except Conflict:
         return UNREADABLE
-    if wanted is None:
+    if wanted is None or _is_symbol(gold, answer, known):
         return UNREADABLE
     try:
         given = chosen(answer, known)
     except Conflict as conflict:
         return Finding(False, str(conflict))
     if given is None:
-        return UNREADABLE
+        is_open = len(wanted) > 1 and _LEFT_OPEN.fullmatch(plain(answer))
+        return Finding(False, "leaves it open which") if is_open else UNREADABLE
     return Finding(canonical(given, known) == canonical(wanted, known), f"chose {letters(given)}")
+
+
+def _is_symbol(gold: str, answer: str, options: tuple[str, ...]) -> bool:
+    """`M` and `m`, where no options are known: hardly an option M, and as symbols they differ."""
+    wanted, given = plain(gold).strip("()"), plain(answer).strip("()")
+    return not options and wanted > "H" and wanted != given and wanted.lower() == given.lower()
 
 
 def gold_options(gold: str, options: tuple[str, ...]) -> frozenset[int] | None:

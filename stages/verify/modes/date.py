@@ -49,6 +49,9 @@ def compare(gold: str, answer: str) -> Finding:
         return UNREADABLE
     wanted, given = _normal(gold), _normal(answer)
     if (dates := dates_in(wanted)) and (others := dates_in(given)):
+        if len(dates) > 1 and _SLASHED.fullmatch(given) and _numbers(wanted) != _numbers(given):
+            # `03/05/2020` and `05/03/2020` can be one day only if each is read in another order.
+            return Finding(False, "another date")
         return Finding(dates == others, "same date" if dates == others else "another date")
     if (time := _time(wanted)) and (other := _time(given)):
         same = time[0] == other[0] or (None in (time[1], other[1]) and time[2] == other[2])
@@ -75,6 +78,10 @@ def dates_in(text: str) -> frozenset[Date]:
         first, second, year = match.groups()
         return _valid(year, first, second) | _valid(year, second, first)
     return frozenset()
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", text)]
 
 
 def _valid(year: str | None, month: str | None, day: str | None) -> frozenset[Date]:

@@ -26,6 +26,8 @@ MIN_PLACES = 2
 MIN_SIGNIFICANT = 3
 """Significant digits that an answer must give of a gold that no decimal can state in full."""
 
+UNKNOWN_UNIT = "a unit that is not known"
+"""Why equal numbers are not called equal where one side has a unit and the other has some word."""
 CONVERSION = 1e-6
 """Relative difference that the rounded size of a unit may leave."""
 _SYMBOL_NAME = re.compile(r"(?:∠|\\angle)?\s?(?:[A-Za-z](?:_\{?\w{1,8}\}?)?|[A-Z]{2,3})")
@@ -109,7 +111,7 @@ def _other_things(wanted: Quantity, given: Quantity) -> str | None:
     if wanted.percent != given.percent and (given.noun if wanted.percent else wanted.noun):
         return "a percentage and a number of things"
     if (wanted.noun and given.unit is not None) or (given.noun and wanted.unit is not None):
-        return None if _GENERIC.fullmatch(wanted.noun + given.noun) else "a unit that is not known"
+        return None if _GENERIC.fullmatch(wanted.noun + given.noun) else UNKNOWN_UNIT
     if given.doubtful and wanted.unit is None:
         return "a letter that may be no unit"
     return None

@@ -23,7 +23,8 @@ _CONTRACTIONS = {
 }
 _ARTICLES = frozenset({"a", "an", "the"})
 _DROPPED = re.compile(r"(?<=\d),(?=\d{3}\b)|['\"]")
-_PUNCTUATION = re.compile(r"[^\w\s.%$<>=+*/^\\-]|(?<!\d)\.|\.(?!\d)|(?<!\w)-|-(?!\w)|_")
+_PUNCTUATION = re.compile(r"[^\w\s.%$<>=+*/^\\-]|(?<!\d)\.|\.(?!\d)|-(?=[\s,.;:-]|$)|_")
+"""A minus is said, a dash is not."""
 _HAS_WORD = re.compile(r"[^\W\d_]{2}")
 """Without a word, brackets and commas are not punctuation but part of what is said."""
 _LABEL = re.compile(r"[a-z]+\d[a-z\d]*")
@@ -48,7 +49,7 @@ def compare(gold: str, answer: str) -> Finding:
     if not given or not (_HAS_WORD.search(wanted) or _LABEL.fullmatch(wanted)) or "\\" in wanted + given:
         return UNREADABLE
     if wanted == given:
-        if _case_matters(plain(gold), plain(answer)):
+        if case_matters(plain(gold), plain(answer)):
             return Finding(None, "symbols in another case")
         return Finding(True, "same text after normalisation")
     if wanted in YES_NO:
@@ -58,14 +59,16 @@ def compare(gold: str, answer: str) -> Finding:
     return Finding(None, "different text")
 
 
-def _case_matters(gold: str, answer: str) -> bool:
-    """Whether texts that differ in case alone name different things: `m < M`, `F = Ma`, `Co` and `CO`."""
+def case_matters(gold: str, answer: str) -> bool:
+    """Whether texts that differ in case alone name different things: `m < M`, `F = Ma`, `Co` and `CO`, `AB` and `ab`."""
     if gold == answer:
         return False
     wanted, given = _TOKEN.findall(gold), _TOKEN.findall(answer)
     differing = [(a, b) for a, b in zip(wanted, given, strict=False) if a != b and a.lower() == b.lower()]
     both_cases = any(_has_both_cases(tokens) for tokens in (wanted, given))
     if _SUBSTANCE.fullmatch(gold) and not gold.isupper():
+        return True
+    if len(gold) == 2 and gold.swapcase() == answer and gold.lower() not in _SHORT_WORDS:
         return True
     if _FORMULA.search(gold):
         return any(len(a) <= 3 for a, _ in differing)

@@ -81,6 +81,12 @@ def test_an_ambiguous_date_has_two_readings() -> None:
     assert date.dates_in("03/04/2020") == {(2020, 3, 4), (2020, 4, 3)}
 
 
+def test_two_ambiguous_dates_are_read_in_one_order() -> None:
+    assert date.compare("03/05/2020", "05/03/2020").equal is False
+    assert date.compare("03/05/2020", "3-5-2020").equal is True
+    assert date.compare("13/05/2020", "05/13/2020").equal is True
+
+
 def test_relaxed_reads_texts_too() -> None:
     assert relaxed.compare("Yes", "yes").equal is True
     assert relaxed.compare("100", "red").equal is None

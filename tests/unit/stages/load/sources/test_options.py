@@ -21,6 +21,11 @@ def png(red: int) -> bytes:
     return out.getvalue()
 
 
+def test_a_gap_in_a_table_is_no_option_called_nan() -> None:
+    with pytest.raises(RowError, match="NaN"):
+        read_options(["x", float("nan")])
+
+
 @pytest.mark.parametrize(
     ("value", "texts", "pictures"),
     [
@@ -32,6 +37,7 @@ def png(red: int) -> bytes:
         ([b"1", "text"], ("<image>", "text"), [0]),
         (["data:image/png;base64,AAAA", "text"], ("<image>", "text"), [0]),
         ({"A": "x", "B": "b.png", "C": None}, ("x", "<image>"), [1]),
+        ({"A": "x", "B": "y", "C": float("nan")}, ("x", "y"), []),
         ('["x", "y"]', ("x", "y"), []),
         (["see b.png", "3.5 cm"], ("see b.png", "3.5 cm"), []),
     ],

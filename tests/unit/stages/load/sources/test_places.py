@@ -63,6 +63,9 @@ def test_a_place(place: str, expected: Any) -> None:
 def test_a_value_that_does_not_fit_its_form() -> None:
     with pytest.raises(RowError, match="split is 'val'"):
         look(ROW, "{split:06d}.jpg")
+    assert look({"id": 3.0}, "{id:02d}.jpg") == "03.jpg"
+    with pytest.raises(RowError, match=r"id is 3\.5: not a whole number"):
+        look({"id": 3.5}, "{id:02d}.jpg")
 
 
 def test_the_columns_of_places() -> None:

@@ -83,6 +83,20 @@ def test_bad_rows_of_a_csv(tmp_path: Path) -> None:
     assert reasons(run(path=str(tmp_path / "x.csv"))) == expected
 
 
+@pytest.mark.parametrize(
+    ("header", "mend"),
+    [
+        ("image,question,answer,answer", "two columns are named 'answer'"),
+        ('image,question,"ans"wer,x', "the header can't be read"),
+    ],
+)
+def test_a_header_with_two_readings_is_refused(tmp_path: Path, header: str, mend: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{header}\na.png,Q?,1,2\nb.png,Q2?,3,4\n")
+    with pytest.raises(UserError, match=mend):
+        run(path=str(path))
+
+
 def test_parquet_with_images_as_hugging_face_stores_them(tmp_path: Path) -> None:
     table = pa.table(
         {

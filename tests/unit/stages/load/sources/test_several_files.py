@@ -185,6 +185,20 @@ def test_samples_that_are_too_large_or_cut_off(tmp_path: Path, monkeypatch: pyte
         run(path=str(path), fields=OF_SAMPLES)
 
 
+def test_a_member_that_comes_twice_is_no_sample(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "twice.tar", "w") as archive:
+        for name, data in (
+            ("1.json", b'{"q": "Q?", "a": "old"}'),
+            ("1.png", png(1)),
+            ("1.json", b'{"q": "Q?", "a": "new"}'),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    fields = {"question": "json.q", "answer": "json.a", "image": "png"}
+    assert told(run(path=str(tmp_path / "twice.tar"), fields=fields)) == ["ambiguous_sample"]
+
+
 def test_a_join(tmp_path: Path) -> None:
     asked = [{"question": f"Q{k}?", "image": b64(1), "image_id": k} for k in (1, 2, 3, 4)]
     (tmp_path / "q.json").write_text(json.dumps({"questions": asked}))
