@@ -85,8 +85,8 @@ class EngineConfig(Strict):
     """Engines that run at once, each in its own Ray actor."""
     tensor_parallel_size: int = Field(default=1, ge=1)
     """GPUs per engine."""
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
-    """Number type of the weights."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """Number type of the weights; `auto` takes what the machine multiplies fast and records it in the run."""
     max_model_len: int = Field(default=4096, ge=16)
     """Context length in tokens: prompt, images and response."""
     max_in_flight: int = Field(default=32, ge=1)

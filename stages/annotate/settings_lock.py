@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline import origin
 from pipeline.config import RunConfig, ledger_view, parse_config
+from pipeline.engine.number_type import decided
 from pipeline.errors import UserError
 from pipeline.inputs import read_input, searched
 from pipeline.settings import dump_settings
@@ -25,6 +26,13 @@ def read_templates(config: RunConfig) -> dict[str, str]:
             raise UserError(f"prompt: {name} has no {{question}}, so the policy would not see the question: add it")
         templates[name] = text
     return templates
+
+
+def with_number_type(config: RunConfig, *runs: Store | None) -> RunConfig:
+    """The settings with the type that `engine.dtype: auto` stands for: the first of `runs` that has one recorded decides."""
+    made = (run.read_json("ledger.json") for run in runs if run is not None and run.exists("ledger.json"))
+    recorded = next((keys["engine.dtype"] for keys in made), None)
+    return config.model_copy(update={"engine": decided(config.engine, recorded, config.ray.address)})
 
 
 def lock_settings(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:

@@ -25,7 +25,7 @@ from pipeline.errors import UserError
 from pipeline.records import REFERENCES, problem_from_row
 from pipeline.store import Store, beside
 from stages.annotate.complete import complete_ledger
-from stages.annotate.settings_lock import read_templates
+from stages.annotate.settings_lock import read_templates, with_number_type
 from stages.best_of_n.answers import group_answers
 from stages.best_of_n.pool import PROBLEMS_AT_ONCE, Pool, PoolCandidate, batched, read_rows, write_pool
 from stages.publish.reverify import verifiers
@@ -71,10 +71,11 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     folder = out or config.output_dir
     templates = read_templates(config)
     check_engine(config.engine)
+    store = Store(config.run_dir)
+    config = with_number_type(config, store)
     model = model_fingerprint(config.engine)
     if Store(folder).exists("pool.json"):
         _refuse_other(Pool(folder), {"run": config.name})
-    store = Store(config.run_dir)
     store.make()
     with store.lock():
         complete_ledger(store, config, templates, model)

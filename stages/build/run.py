@@ -10,7 +10,7 @@ from pipeline.inputs import located
 from pipeline.store import Store, open_uri
 from stages.annotate.complete import complete_ledger
 from stages.annotate.progress import clock, current_rate
-from stages.annotate.settings_lock import check_earlier, read_templates
+from stages.annotate.settings_lock import check_earlier, read_templates, with_number_type
 from stages.load.given_responses import fingerprint
 from stages.publish.dataset import check_sections, publish_run
 from stages.publish.shards import check_output
@@ -26,11 +26,12 @@ def run_dataset(config: RunConfig) -> None:
     started = time.time()
     templates = read_templates(config)
     check_engine(config.engine)
-    model = model_fingerprint(config.engine) + fingerprint(config)
     store = Store(config.run_dir)
+    earlier = Store(located(config.input.ledger, config.input.folders)) if config.input.ledger else None
+    config = with_number_type(config, store, earlier)
+    model = model_fingerprint(config.engine) + fingerprint(config)
     check_sections(config)
     check_reference(config)
-    earlier = Store(located(config.input.ledger, config.input.folders)) if config.input.ledger else None
     if earlier:
         check_earlier(earlier, config, templates, model)
     store.make()

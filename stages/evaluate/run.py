@@ -19,6 +19,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from pipeline import atomic
+from pipeline.engine.number_type import decided
 from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import RowError, UserError
 from pipeline.store import one_line_io_errors
@@ -77,6 +78,8 @@ def evaluate(
     if model.endswith(".jsonl"):
         scores = recorded.read_scores(_existing(model), bench.samples)
     else:
+        if settings.critic == "prompted":
+            settings = settings.model_copy(update={"engine": decided(settings.engine)})
         log = ScoreLog(folder / "scores.part.json", _origin(model, bench, settings))
         middle = _score(model, settings, bench, log)
         scores = [judged.scores for judged in log.judged]

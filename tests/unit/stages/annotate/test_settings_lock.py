@@ -10,7 +10,7 @@ from pipeline.engine.policy import check_model, model_fingerprint, policy_key
 from pipeline.errors import UserError
 from pipeline.seeds import base_seed
 from pipeline.store import Store
-from stages.annotate.settings_lock import lock_settings, read_templates
+from stages.annotate.settings_lock import lock_settings, read_templates, with_number_type
 
 
 def config(*overrides: str) -> RunConfig:
@@ -96,12 +96,33 @@ def test_a_local_model_is_named_by_its_content(tmp_path: Path) -> None:
 
 
 def test_the_policy_key_follows_sampling_but_not_the_number_of_solutions() -> None:
-    key = policy_key("m", "p", config())
+    key = policy_key("m", "p", config("engine.dtype=bfloat16"))
     assert key == "e8d20270810c"  # It names rows and seeds of older ledgers.
-    assert key == policy_key("m", "p", config("sampling.num_solutions=8", "engine.replicas=3"))
+    assert key == policy_key("m", "p", config("engine.dtype=bfloat16", "engine.replicas=3"))
+    key = policy_key("m", "p", config())
+    assert key == policy_key("m", "p", config("sampling.num_solutions=8"))
     assert key != policy_key("m", "p", config("sampling.temperature=0.5"))
     assert key != policy_key("m", "q", config())
     assert key != policy_key("m", "p", config("sampling.greedy_first=true"))
+
+
+@pytest.mark.parametrize("recorded", ["bfloat16", "auto"])
+def test_a_run_keeps_its_number_type_whatever_the_default_is(tmp_path: Path, recorded: str) -> None:
+    """`auto` was handed to vLLM in runs that recorded it; runs without a word of it had bfloat16."""
+    new, old = Store(str(tmp_path / "new")), Store(str(tmp_path / "old"))
+    lock_settings(old, config(f"engine.dtype={recorded}"), {"p": "{question}"}, "model@1")
+    assert with_number_type(config(), old).engine.dtype == recorded
+    assert with_number_type(config(), new, old).engine.dtype == recorded  # a top-up of an earlier run
+    lock_settings(old, with_number_type(config(), old), {"p": "{question}"}, "model@1")
+    with pytest.raises(UserError, match=r"engine\.dtype .*, now float32"):
+        lock_settings(old, with_number_type(config("engine.dtype=float32"), old), {"p": "{question}"}, "model@1")
+
+
+def test_the_type_that_is_taken_is_recorded(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    taken = with_number_type(config("engine.kind=scripted"), store)
+    lock_settings(store, taken, {"p": "{question}"}, "model@1")
+    assert store.read_json("ledger.json")["engine.dtype"] == taken.engine.dtype == "bfloat16"
 
 
 def test_seeds_fit_48_bits_and_keep_their_parts_apart() -> None:
