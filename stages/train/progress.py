@@ -17,9 +17,7 @@ EVERY_S = 30.0
 class Progress(TrainerCallback):
     """Step, loss, held-out F1 and the time left, of the first worker."""
 
-    def __init__(
-        self, trainer: Trainer, out: TextIO | None = None, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, trainer: Trainer, out: TextIO | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._trainer = trainer
         self._out = out or sys.stderr
         self._now = now
@@ -92,7 +90,7 @@ def progress_line(step: int, total: int, measured: str, seconds_left: float | No
 
 def time_left(seconds: float) -> str:
     """To a person's precision: `40 s`, `4 min`, `3 h 20 min`."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

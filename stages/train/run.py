@@ -150,7 +150,7 @@ def _resume_point(config: TrainConfig, trainer: Any) -> str | None:
         if line:
             print(line, flush=True)
         found = [str(place) if place else None]
-    return broadcast_object_list(found)[0]  # type: ignore[no-any-return]
+    return broadcast_object_list(found)[0]
 
 
 def make_trainer(config: TrainConfig, prepared: Prepared, stop: Stop | None = None) -> Any:

@@ -24,9 +24,7 @@ def agreed(args: TrainingArguments, *flags: bool) -> list[bool]:
 class Saving(TrainerCallback):
     """Asks the trainer for checkpoints."""
 
-    def __init__(
-        self, trainer: Trainer, minutes: float, stop: Stop, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, trainer: Trainer, minutes: float, stop: Stop, now: Callable[[], float] = time.monotonic) -> None:
         self._trainer = trainer
         self._seconds = minutes * 60
         self._stop = stop

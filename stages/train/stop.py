@@ -67,7 +67,18 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def ignore_signals() -> None:
-    """In a process that loads data: a signal to the whole group must not take the batches away from the last step."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+def outlive_signals() -> None:
+    """In a process that loads data: what is sent to the whole group must not take the batches away from the last step.
+
+    Its parent still ends it by SIGTERM: only the signal's sender tells the two apart.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    while True:
+        sent = signal.sigwaitinfo({signal.SIGTERM})
+        if sent.si_pid == os.getppid():
+            os._exit(0)

@@ -20,7 +20,7 @@ from stages.train.batches import TARGET_KEYS
 from stages.train.config import LossConfig
 from stages.train.order import GroupedSampler
 from stages.train.samples import UNMEASURED
-from stages.train.stop import ignore_signals
+from stages.train.stop import outlive_signals
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ class PrmTrainer(Trainer):
 
     def _get_dataloader(self, *arguments: Any, **keywords: Any) -> Any:
         loader = super()._get_dataloader(*arguments, **keywords)
-        loader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
+        # `accelerate` wraps the loader, and it is the one inside that starts processes.
+        loader.base_dataloader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
         return loader
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -141,7 +142,7 @@ class PrmTrainer(Trainer):
 
 
 def _begin_worker(seed: Callable[[int], None] | None, number: int) -> None:
-    ignore_signals()
+    outlive_signals()
     if seed is not None:
         seed(number)
 
