@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -162,19 +163,23 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path, ti
 
 
 class StopAt(TrainerCallback):
-    """Signals this process's whole group at a step, as a cluster's scheduler does: at its end, or in its evaluation."""
+    """Signals this process's whole group in a step or in its evaluation, as a cluster's scheduler does."""
 
     def __init__(self, step: int, evaluating: bool) -> None:
         self.step = step
         self.evaluating = evaluating
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if not self.evaluating and state.global_step == self.step:
-            os.killpg(0, signal.SIGTERM)
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not self.evaluating and state.global_step == self.step - 1:
+            stop_group()
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self.evaluating and state.global_step == self.step:
-            os.killpg(0, signal.SIGTERM)
+            stop_group()
+
+
+def stop_group() -> None:
+    subprocess.run(["kill", "-TERM", "--", f"-{os.getpgid(0)}"], start_new_session=True, check=True)
 
 
 @pytest.mark.parametrize("evaluating", [False, True], ids=["between evaluations", "in an evaluation"])
