@@ -1,7 +1,7 @@
 """A training from its config to a reward model's folder: `visualprm train`.
 
 The run directory holds train.yaml (the settings), samples-…/ (the prepared samples), checkpoints/ and logs/. The same
-command goes on from the last checkpoint; settings or data that don't fit it are refused.
+command resumes from the last checkpoint that is whole; settings or data that don't fit it are refused.
 """
 
 from __future__ import annotations
