@@ -201,7 +201,7 @@ def test_a_stopped_training_loses_no_step(tmp_path: Path, tiny: str, evaluating:
             trainer.add_callback(StopAt(3 if evaluating else 2, evaluating))
             return trainer
 
-        training.make_trainer = doomed
+        pytest.MonkeyPatch().setattr(training, "make_trainer", doomed)
         try:
             train(cut)
         except KeyboardInterrupt:
