@@ -17,6 +17,7 @@ def add(commands: Any) -> None:
         type=Path,
         help="a .jsonl or .parquet file; by default <FILE's stem>.scores.jsonl beside FILE (of a shard: in the working directory)",
     )
+    score.add_argument("--overwrite", action="store_true", help="replace the scores of an earlier call")
     score.add_argument(
         "--images", metavar="FOLDER", help="the folder that image paths start from; FILE's folder by default"
     )
@@ -44,7 +45,9 @@ def _score(options: argparse.Namespace) -> None:
     # A shard's scores beside it would pass for a part of its dataset.
     folder = Path() if options.file.suffix == ".parquet" else options.file.parent
     out = options.out or folder / f"{options.file.stem}.scores.jsonl"
-    settings = ScoreOptions(options.prm, options.backend, options.dtype, options.images, options.max_steps)
+    settings = ScoreOptions(
+        options.prm, options.backend, options.dtype, options.images, options.max_steps, options.overwrite
+    )
     print(score_file(options.file, out, settings, options.replicas, options.ray_address))
 
 

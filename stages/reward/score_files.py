@@ -23,7 +23,8 @@ from stages.load.sources.images import read_images
 from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
 from stages.reward.aggregate import AGGREGATORS, aggregate
-from stages.reward.model import Candidate, ProcessRewardModel, Scorer
+from stages.reward.config import FILE, PrmConfig
+from stages.reward.model import UNTRAINED, Candidate, ProcessRewardModel, Scorer, read_config
 from stages.split import split
 
 Backend = Literal["hf", "vllm"]
@@ -43,13 +44,14 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class ScoreOptions:
-    """How a file is scored. `images` is the folder that image paths are below."""
+    """How a file is scored. `images` is the folder that image paths are below; `overwrite` replaces earlier scores."""
 
     model: str
     backend: Backend = "hf"
     dtype: str | None = None
     images: str | None = None
     max_steps: int = 12
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,24 @@ class Chunk:
 
 @contextmanager
 def open_scorer(options: ScoreOptions) -> Iterator[Scorer]:
-    """Loads the model (vLLM: tens of seconds), and ends its processes afterwards."""
+    """Loads the model (vLLM: tens of seconds), and ends its processes afterwards; one line calls it untrained if it is."""
+    with _opened(options) as scorer:
+        note_untrained(options.model, scorer.config)
+        yield scorer
+
+
+def note_untrained(model: str, config: PrmConfig) -> None:
+    """Scores of a model that was never trained to judge look like any others."""
+    if config.data_fingerprint == UNTRAINED:
+        print(
+            f"{model}: an untrained critic: it has no {FILE}, so it was not trained to judge steps, and its scores are "
+            "a baseline only",
+            file=sys.stderr,
+        )
+
+
+@contextmanager
+def _opened(options: ScoreOptions) -> Iterator[Scorer]:
     if options.backend == "vllm":
         from pipeline.cluster import WORKER_ENV
         from stages.reward.vllm import VllmScorer
@@ -92,7 +111,7 @@ def score_file(
     model scores in this process. `out` appears when it is complete.
 
     Raises:
-        UserError: the file, the output's place or the model can't be used.
+        UserError: the file, the output's place or the model can't be used, or no row has a score: then nothing is written.
     """
     if out.suffix not in SUFFIXES:
         raise UserError(f"--out {out}: end its name in {' or '.join(SUFFIXES)}")
@@ -102,21 +121,34 @@ def score_file(
         raise UserError(f"--replicas {replicas}: must be at least 1; leave it out to score in this process")
     if not out.parent.is_dir():
         raise UserError(f"--out {out}: there is no folder {out.parent}")
+    if out.exists() and not options.overwrite:
+        raise UserError(f"{out}: exists: name another file with --out, or replace it with --overwrite")
     parts = chunks(file)
     failures: Counter[str] = Counter()
+    first = ""
     total = steps = 0
     with (
         closing(_rows(parts, options, replicas, address)) as rows,
-        atomic.new_file(out) as file,
-        _Writer(file, out.suffix) as writer,
+        atomic.new_file(out) as written,
+        _Writer(written, out.suffix) as writer,
     ):
         for row in _progress(rows, sum(part.rows for part in parts)):
             total += 1
             steps += len(row["step_scores"] or ())
             failures.update([row["error"].split(":")[0]] if row["error"] else [])
+            first = first or (f"row {row['row']}: {row['error']}" if row["error"] else "")
             writer.add(row)
+        if failures.total() == total:
+            raise UserError(_nothing_scored(file, total, failures, first))
     left = "".join(f"\n  without a score: {count} × {reason}" for reason, count in failures.most_common())
     return f"{total - failures.total():,} of {total:,} solutions, {steps:,} steps scored: {out}{left}"
+
+
+def _nothing_scored(file: Path, total: int, failures: Counter[str], first: str) -> str:
+    if not total:
+        return f"{file}: holds no solution, so nothing was scored"
+    reasons = ", ".join(f"{count} × {reason}" for reason, count in failures.most_common())
+    return f"{file}: none of {total:,} solutions could be scored: {reasons} ({' '.join(first.split())})"
 
 
 def chunks(file: Path, rows: int = CHUNK_ROWS) -> list[Chunk]:
@@ -256,7 +288,7 @@ class _RayScorer:
     def __init__(self, options: ScoreOptions) -> None:
         self._options = options
         # Entered for good: the actor's end is the engine's.
-        self._opened = open_scorer(options)
+        self._opened = _opened(options)
         self._scorer = self._opened.__enter__()
 
     def __call__(self, batch: dict[str, Any]) -> pa.Table:
@@ -273,6 +305,7 @@ def _score_with_ray(
 ) -> Iterator[dict[str, Any]]:
     from pipeline.cluster import ray_at
 
+    note_untrained(options.model, read_config(options.model))
     with ray_at(address):
         import ray
         from ray.data import ActorPoolStrategy, DataContext

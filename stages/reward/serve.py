@@ -21,7 +21,7 @@ from pipeline.records import asked
 from pipeline.settings import Strict
 from stages.load.sources.images import read_images
 from stages.reward.aggregate import aggregate
-from stages.reward.model import Candidate, Scorer
+from stages.reward.model import UNTRAINED, Candidate, Scorer
 from stages.split import split
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
@@ -80,6 +80,8 @@ class Health(Strict):
     model: str
     kind: str
     labels: list[str]
+    trained: bool
+    """False for a model that was not trained to judge steps."""
     waiting: int
 
 
@@ -169,6 +171,7 @@ def create_app(scorer: Scorer, limits: Limits | None = None) -> FastAPI:
             model=scorer.name,
             kind=scorer.config.kind,
             labels=list(scorer.config.labels),
+            trained=scorer.config.data_fingerprint != UNTRAINED,
             waiting=batcher.waiting,
         )
 

@@ -133,6 +133,8 @@ class CheckConfig(Strict):
     """Optimiser steps between two evaluations on the held-out problems; there is always one at the end."""
     save_every: int = Field(default=200, ge=1)
     """Optimiser steps between two checkpoints."""
+    save_minutes: float = Field(default=5.0, gt=0)
+    """Minutes after which a checkpoint is written at the end of an optimiser step, whatever `save_every` says."""
     keep: int = Field(default=2, ge=1)
     """Checkpoints that are kept."""
     report_to: tuple[Literal["tensorboard", "wandb"], ...] | None = None

@@ -1,7 +1,7 @@
 """A training from its config to a reward model's folder: `visualprm train`.
 
 The run directory holds train.yaml (the settings), samples-…/ (the prepared samples), checkpoints/ and logs/. The same
-command goes on from the last checkpoint; settings or data that don't fit it are refused.
+command resumes from the last checkpoint that is whole; settings or data that don't fit it are refused.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from pipeline import atomic, origin
@@ -24,9 +27,11 @@ from stages.reward.config import PrmConfig
 from stages.reward.render import Layout, label_ids
 from stages.train import base_model
 from stages.train import save as artefact
+from stages.train.checkpoints import holds_checkpoints, resume_point
 from stages.train.config import TrainConfig
 from stages.train.labels import Labels
 from stages.train.prepare import Prepared, load_prepared, prepare, read_labels
+from stages.train.stop import Stop, Stopped, stopped_by_signals
 from stages.train.targets import LABELS
 
 FREE = (
@@ -55,6 +60,7 @@ def train(config: TrainConfig) -> None:
 
     Raises:
         UserError: something in the settings, the data or an earlier run doesn't fit, or the loss isn't finite.
+        KeyboardInterrupt: it was stopped, and a checkpoint was written.
     """
     artefact.check_place(config.output_dir)
     base = base_model.fingerprint(config.model)
@@ -74,11 +80,20 @@ def train(config: TrainConfig) -> None:
     stated = config.model_copy(
         update={"target": config.target.model_copy(update={"threshold": labels.threshold})},
     )
+    stop = _stop(config)
     if config.ray.workers > 1:
-        _fit_on_ray(config, prepared, stated)
+        _fit_on_ray(config, prepared, stated, stop)
     else:
-        fit(config, prepared, stated)
+        fit(config, prepared, stated, stop)
+    if stop.asked:
+        stop.forget()
+        raise KeyboardInterrupt
     print(_result_summary(config))
+
+
+def _stop(config: TrainConfig) -> Stop:
+    """Workers of Ray are asked by a file in the run directory, which all of them see."""
+    return Stop(Path(config.run_dir).absolute() / "stop" if config.ray.workers > 1 else None)
 
 
 def make_layout(config: TrainConfig) -> Layout:
@@ -97,25 +112,56 @@ def _layout(config: TrainConfig, system: str | None) -> Layout:
     return Layout(labels=tuple(LABELS[config.target.kind]), first_turn=config.model.first_turn, system=system)
 
 
-def fit(config: TrainConfig, prepared: Prepared, stated: TrainConfig | None = None) -> None:
+def fit(config: TrainConfig, prepared: Prepared, stated: TrainConfig | None = None, stop: Stop | None = None) -> None:
     """What every worker does: trains from the last checkpoint on, evaluates, and the first one writes the model.
+
+    If it is stopped, it ends with a checkpoint and without a model.
 
     Args:
         stated: the settings for the model's folder, with the paths as the user gave them, where they are others.
+        stop: asks for that; here signals do, too.
+
+    Raises:
+        UserError: no checkpoint can be resumed from, or the loss isn't finite.
     """
-    trainer = make_trainer(config, prepared)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(Path(config.run_dir)))
+    from transformers.utils import logging
+
+    from stages.train.saving import agreed
+
+    logging.disable_progress_bar()
+    stop = stop or Stop()
+    trainer = make_trainer(config, prepared, stop)
+    place = _resume_point(config, trainer)
+    with stopped_by_signals(stop), suppress(Stopped):
+        trainer.train(resume_from_checkpoint=place)
+    if agreed(trainer.args, stop.asked) == [True]:
+        return
     metrics = _plain(trainer.evaluate()) if len(prepared.held_out) else {}
     _write_model(config, prepared, trainer, metrics, stated or config)
 
 
-def make_trainer(config: TrainConfig, prepared: Prepared) -> Any:
+def _resume_point(config: TrainConfig, trainer: Any) -> str | None:
+    """The checkpoint to resume from. The first worker looks, and says so; large files are read once."""
+    from accelerate.utils import broadcast_object_list
+
+    found: list[str | None] = [None]
+    if trainer.is_world_process_zero():
+        place, line = resume_point(Path(config.run_dir), trainer.args.world_size)
+        if line:
+            print(line, flush=True)
+        found = [str(place) if place else None]
+    return broadcast_object_list(found)[0]
+
+
+def make_trainer(config: TrainConfig, prepared: Prepared, stop: Stop | None = None) -> Any:
     """The trainer with model, data, objective and callbacks."""
     from functools import partial
 
-    from transformers import set_seed
+    from transformers import PrinterCallback, ProgressCallback, set_seed
 
     from stages.train.batches import Collator
+    from stages.train.progress import Progress
+    from stages.train.saving import Saving
     from stages.train.trainer import Objective, PrmTrainer, step_metrics
 
     set_seed(config.seed)
@@ -125,7 +171,7 @@ def make_trainer(config: TrainConfig, prepared: Prepared) -> Any:
     objective = Objective(
         label_ids(processor, layout), tuple(weights.values()), config.target.kind == "counts", config.loss
     )
-    return PrmTrainer(
+    trainer = PrmTrainer(
         base_model.load_model(config.model),
         training_arguments(config, evaluate=len(prepared.held_out) > 0),
         data_collator=Collator(processor, prepared.class_weights, prepared.scale),
@@ -134,6 +180,11 @@ def make_trainer(config: TrainConfig, prepared: Prepared) -> Any:
         compute_metrics=partial(step_metrics, threshold=(min(weights.values()) + max(weights.values())) / 2),
         objective=objective,
     )
+    for other in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(other)
+    trainer.add_callback(Saving(trainer, config.check.save_minutes, stop or Stop()))
+    trainer.add_callback(Progress(trainer))
+    return trainer
 
 
 def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
@@ -175,7 +226,6 @@ def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
         "save_steps": check.save_every,
         "save_total_limit": check.keep,
         "report_to": list(report_to) or "none",
-        "disable_tqdm": not sys.stderr.isatty(),
         "remove_unused_columns": False,
         "label_names": ["labels"],
         **optim.args,
@@ -225,7 +275,7 @@ def _write_model(
         artefact.write_artefact(config.output_dir, description, base_model.load_processor(config.model), save)
 
 
-def _fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig) -> None:
+def _fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig, stop: Stop) -> None:
     """The same on several workers, through Ray Train; a lost one restarts all from the last checkpoint."""
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -233,11 +283,12 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig) ->
 
     failed = Path(config.run_dir).resolve() / _FAILED
     failed.unlink(missing_ok=True)
+    stop.forget()
     if not ray.is_initialized():
         address = config.ray.address
         start_ray(address, log_to_driver=True, runtime_env=_runtime_environment(address))
     try:
-        TorchTrainer(
+        trainer = TorchTrainer(
             _ray_worker,
             train_loop_config=_worker_settings(config, prepared, stated),
             torch_config=TorchConfig(backend="nccl" if config.ray.gpu else "gloo"),
@@ -247,13 +298,29 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig) ->
                 storage_path=str(Path(config.run_dir).resolve()),
                 failure_config=FailureConfig(max_failures=config.ray.failures),
             ),
-        ).fit()
+        )
+        with stopped_by_signals(stop):
+            _in_thread(trainer.fit)
     except Exception as error:
         if failed.exists():
             raise UserError(failed.read_text(encoding="utf-8")) from error
         raise
     finally:
         ray.shutdown()
+
+
+def _in_thread(work: Callable[[], object]) -> None:
+    """Does it, while signals reach this thread: in the main thread Ray Train would take Ctrl-C for itself."""
+    ended: Future[object] = Future()
+
+    def do() -> None:
+        try:
+            ended.set_result(work())
+        except BaseException as error:
+            ended.set_exception(error)
+
+    Thread(target=do, daemon=True).start()
+    ended.result()
 
 
 def _runtime_environment(address: str | None) -> dict[str, Any]:
@@ -281,7 +348,7 @@ def _ray_worker(settings: Mapping[str, Any]) -> None:
     if failed.exists():
         raise RuntimeError(failed.read_text(encoding="utf-8"))
     try:
-        fit(config, load_prepared(Path(settings["samples"])), stated)
+        fit(config, load_prepared(Path(settings["samples"])), stated, _stop(config))
     except UserError as error:
         atomic.write(failed, str(error))
         raise RuntimeError(str(error)) from error
@@ -290,7 +357,7 @@ def _ray_worker(settings: Mapping[str, Any]) -> None:
 def _check_settings(config: TrainConfig, run_dir: Path, labels: Labels) -> None:
     """Those that a checkpoint depends on. A setting that an older `train.yaml` lacks has its default."""
     held = origin.noted(Store(str(run_dir)), "train.yaml", _MEND)
-    if held is not None and _last_checkpoint(run_dir) is not None:
+    if held is not None and holds_checkpoints(run_dir):
         before = _bound(parse_settings(TrainConfig, held, origin=f"{run_dir}/train.yaml"))
         now = _bound(config)
         if labels.same(before[_THRESHOLD], now[_THRESHOLD]):
@@ -315,7 +382,7 @@ def _check_origin(prepared: Prepared, base: str, run_dir: Path) -> None:
     path = run_dir / "data.json"
     now = {"fingerprint": prepared.fingerprint, "base": base, "samples": prepared.folder.name}
     held = origin.noted(Store(str(run_dir)), path.name, _MEND)
-    if held is not None and _last_checkpoint(run_dir) is not None:
+    if held is not None and holds_checkpoints(run_dir):
         for name, (what, setting) in _MADE_FROM.items():
             if name not in held:
                 raise UserError(
@@ -326,12 +393,6 @@ def _check_origin(prepared: Prepared, base: str, run_dir: Path) -> None:
                 str(run_dir), {setting: held[name]}, {setting: now[name]}, _MEND, f"holds checkpoints of {what}"
             )
     atomic.write(path, json.dumps(now))
-
-
-def _last_checkpoint(run_dir: Path) -> str | None:
-    """The newest checkpoint that is whole: its state is written last, so one that a kill cut short has none."""
-    whole = [state.parent for state in run_dir.glob("checkpoints/checkpoint-*/trainer_state.json")]
-    return str(max(whole, key=lambda folder: int(folder.name.split("-")[1]))) if whole else None
 
 
 def _data_summary(prepared: Prepared) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from stages.train.batches import TARGET_KEYS
 from stages.train.config import LossConfig
 from stages.train.order import GroupedSampler
 from stages.train.samples import UNMEASURED
+from stages.train.stop import outlive_signals
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,12 @@ class PrmTrainer(Trainer):
         if wrong:
             raise UserError(f"{self.args.output_dir}: a checkpoint there is not of this model ({wrong[0]}): remove it")
 
+    def _get_dataloader(self, *arguments: Any, **keywords: Any) -> Any:
+        loader = super()._get_dataloader(*arguments, **keywords)
+        # `accelerate` wraps the loader, and it is the one inside that starts processes.
+        loader.base_dataloader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
+        return loader
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         lengths = (self.train_dataset if train_dataset is None else train_dataset).lengths
         world = self.args.world_size
@@ -131,6 +139,12 @@ class PrmTrainer(Trainer):
     def _get_eval_sampler(self, eval_dataset: Any) -> Any:
         # By length, longest first: little padding, and what doesn't fit into memory fails at once.
         return np.argsort(-eval_dataset.lengths, kind="stable").tolist()
+
+
+def _begin_worker(seed: Callable[[int], None] | None, number: int) -> None:
+    outlive_signals()
+    if seed is not None:
+        seed(number)
 
 
 def step_metrics(prediction: EvalPrediction, threshold: float) -> dict[str, float]:

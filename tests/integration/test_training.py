@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from transformers import TrainerCallback
 from pipeline.errors import UserError
 from stages.reward.config import PrmConfig
 from stages.reward.model import ProcessRewardModel
+from stages.train import run as training
 from stages.train.config import TrainConfig, load_train_config
 from stages.train.prepare import Prepared, prepare
 from stages.train.run import _ray_worker, _worker_settings, fit, make_layout, make_trainer, train
@@ -160,6 +162,91 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path, ti
         assert found[step] == pytest.approx(expected[step], abs=1e-6), step
 
 
+class StopAt(TrainerCallback):
+    """Signals this process's whole group in a step or in its evaluation, as a cluster's scheduler does."""
+
+    def __init__(self, step: int, evaluating: bool) -> None:
+        self.step = step
+        self.evaluating = evaluating
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not self.evaluating and state.global_step == self.step - 1:
+            stop_group()
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.evaluating and state.global_step == self.step:
+            stop_group()
+
+
+def stop_group() -> None:
+    subprocess.run(["kill", "-TERM", "--", f"-{os.getpgid(0)}"], start_new_session=True, check=True)
+
+
+@pytest.mark.parametrize("evaluating", [False, True], ids=["between evaluations", "in an evaluation"])
+def test_a_stopped_training_loses_no_step(tmp_path: Path, tiny: str, evaluating: bool) -> None:
+    """With a process that loads data, which the signal reaches, too."""
+    changes: dict[str, Any] = {"data__held_out": 0.3, "check__evaluate_every": 3, "optim__loader_workers": 1}
+    rows = shards.solutions(12, 2)
+    whole = config(tmp_path / "whole", tiny, rows, **changes, optim__epochs=2)
+    train(whole)
+    cut = config(tmp_path / "cut", tiny, rows, **changes, optim__epochs=2)
+
+    def until_stopped() -> None:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # As the command line has it.
+        make = training.make_trainer
+
+        def doomed(*arguments: Any) -> Any:
+            trainer = make(*arguments)
+            trainer.add_callback(StopAt(3 if evaluating else 2, evaluating))
+            return trainer
+
+        pytest.MonkeyPatch().setattr(training, "make_trainer", doomed)
+        try:
+            train(cut)
+        except KeyboardInterrupt:
+            os._exit(130)
+
+    process = multiprocessing.get_context("fork").Process(target=until_stopped)
+    process.start()
+    process.join(300)
+    assert process.exitcode == 130
+    assert not Path(cut.output_dir).exists()
+    checkpoints = Path(cut.run_dir) / "checkpoints"
+    assert [path.name for path in checkpoints.iterdir()] == [f"checkpoint-{3 if evaluating else 2}"]
+    train(cut)
+    one, two = (Path(each.output_dir, "model.safetensors").read_bytes() for each in (whole, cut))
+    assert one == two
+
+
+def test_a_checkpoint_is_written_after_some_minutes(tmp_path: Path, tiny: str) -> None:
+    settings = config(tmp_path, tiny, shards.solutions(8, 2), check__save_minutes=1e-9, check__keep=9)
+    make_trainer(settings, prepared(settings)).train()
+    found = {path.name for path in (Path(settings.run_dir) / "checkpoints").iterdir()}
+    assert found == {f"checkpoint-{step}" for step in range(1, 5)}
+
+
+def test_a_damaged_checkpoint_costs_its_steps_and_no_more(
+    tmp_path: Path, tiny: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = config(tmp_path, tiny, shards.solutions(8, 2), check__save_every=2)
+    train(settings)
+    model = Path(settings.output_dir, "model.safetensors")
+    expected = model.read_bytes()
+    checkpoints = Path(settings.run_dir) / "checkpoints"
+    (checkpoints / "checkpoint-4/optimizer.pt").unlink()
+    capsys.readouterr()
+    train(settings)
+    assert (
+        "resuming from checkpoint-2 (checkpoint-4 can't be used: optimizer.pt is missing)\n" in capsys.readouterr().out
+    )
+    assert model.read_bytes() == expected
+    for path in checkpoints.glob("*/optimizer.pt"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"checkpoint-4 can't be used: optimizer\.pt is missing; checkpoint-2 can't"):
+        train(settings)
+
+
 def test_a_training_of_new_layers_goes_on_where_it_was(tmp_path: Path, tiny: str) -> None:
     changes: dict[str, Any] = {"model__new_layers": 1, "check__save_every": 2, "optim__args": {"optim": "adamw_torch"}}
     settings = config(tmp_path, tiny, shards.solutions(8, 2), **changes)
@@ -298,4 +385,31 @@ def test_a_killed_worker_costs_no_step(tmp_path: Path, tiny: str) -> None:
     last = max(checkpoints.iterdir(), key=lambda path: int(path.name.split("-")[1]))
     state = json.loads((last / "trainer_state.json").read_text())
     steps = 20 * -(-len(prepared(settings).train) // 4)
+    assert [entry["step"] for entry in state["log_history"] if "loss" in entry] == list(range(1, steps + 1))
+
+
+@pytest.mark.more
+def test_stopped_workers_lose_no_step(tmp_path: Path, tiny: str) -> None:
+    changes: dict[str, Any] = {
+        "ray__workers": 2, "ray__gpu": False, "optim__batch_size": 2, "optim__epochs": 20, "check__save_every": 5,
+    }  # fmt: skip
+    settings = config(tmp_path, tiny, shards.solutions(8, 2), **changes)
+    checkpoints = Path(settings.run_dir) / "checkpoints"
+
+    def stop() -> None:
+        wait_until(lambda: list(checkpoints.glob("*/trainer_state.json")))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stopper = threading.Thread(target=stop, daemon=True)
+    stopper.start()
+    with pytest.raises(KeyboardInterrupt):
+        train(settings)
+    stopper.join(60)
+    assert not Path(settings.output_dir).exists()
+    steps = 20 * -(-len(prepared(settings).train) // 4)
+    last = max(int(path.name.split("-")[1]) for path in checkpoints.iterdir())
+    assert last < steps
+    assert not (Path(settings.run_dir) / "stop").exists()
+    train(settings)
+    state = json.loads((checkpoints / f"checkpoint-{steps}/trainer_state.json").read_text())
     assert [entry["step"] for entry in state["log_history"] if "loss" in entry] == list(range(1, steps + 1))

@@ -17,7 +17,7 @@ from pipeline.cli import main
 from pipeline.errors import RowError, UserError
 from stages.reward import score_files as scoring
 from stages.reward.model import Candidate, Scorer, read_config
-from stages.reward.score_files import ScoreOptions, candidate, chunks, score_file
+from stages.reward.score_files import ScoreOptions, candidate, chunks, note_untrained, score_file
 from tests.families import POLICY
 from tests.unit.stages.reward.test_collate import IMAGES
 
@@ -165,6 +165,38 @@ def test_scores_lie_beside_a_file_but_not_beside_a_shard(
     main(["score", "none", str(tmp_path / "data" / "train-0.parquet")])
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["train-0.scores.jsonl"]
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["train-0.parquet"]
+
+
+def test_earlier_scores_stay_unless_they_may_be_replaced(jsonl: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("earlier")
+    with pytest.raises(UserError, match=r"out\.jsonl: exists: name another file with --out, or .* --overwrite"):
+        score_file(jsonl, out, OPTIONS)
+    assert out.read_text() == "earlier"
+    score_file(jsonl, out, replace(OPTIONS, overwrite=True))
+    assert len(out.read_text().splitlines()) == len(ROWS) + 1
+
+
+def test_a_file_of_which_nothing_is_scored_is_an_error_of_its_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "rows.jsonl", tmp_path / "rows.scores.jsonl"
+    path.write_text("\n".join(json.dumps({"question": "?", "image": f"{k}.png", "steps": ["x"]}) for k in range(6)))
+    with pytest.raises(SystemExit) as ended:
+        main(["score", "none", str(path)])
+    assert ended.value.code == 2
+    assert "none of 6 solutions could be scored: 6 × missing_image (row 0: missing_image: " in capsys.readouterr().err
+    assert not out.exists()
+    path.write_text("")
+    with pytest.raises(UserError, match="holds no solution"):
+        score_file(path, out, OPTIONS)
+
+
+def test_an_untrained_critic_is_called_that(capsys: pytest.CaptureFixture[str]) -> None:
+    note_untrained("some/policy", Lengths.config)
+    assert capsys.readouterr().err.startswith("some/policy: an untrained critic: it has no prm_config.json")
+    note_untrained("a/prm", Lengths.config.model_copy(update={"data_fingerprint": "abc"}))
+    assert not capsys.readouterr().err
 
 
 def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:

@@ -75,7 +75,8 @@ def test_options_are_put_behind_the_question() -> None:
 
 def test_health_and_documentation(client: TestClient) -> None:
     assert client.get("/health").json() == {
-        "status": "ok", "model": "lengths", "kind": "prm", "labels": ["+", "-"], "waiting": 0,
+        "status": "ok", "model": "lengths", "kind": "prm", "labels": ["+", "-"], "trained": False,
+        "waiting": 0,
     }  # fmt: skip
     assert "/score" in client.get("/openapi.json").json()["paths"]
 

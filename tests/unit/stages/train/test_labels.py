@@ -253,7 +253,7 @@ def test_the_models_folder_says_which_threshold_was_learnt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stated: list[TrainConfig] = []
-    monkeypatch.setattr(training, "fit", lambda config, prepared, given: stated.append(given))
+    monkeypatch.setattr(training, "fit", lambda config, prepared, given, _: stated.append(given))
     monkeypatch.setattr(training, "_result_summary", lambda *_: None)
     path = dataset(tmp_path, 0.25)
     train(config(tmp_path, path, model__base=str(POLICY)))
