@@ -175,7 +175,7 @@ def test_a_limit_waits_for_its_draws() -> None:
 
 
 def test_solutions_alone_have_no_limits() -> None:
-    every = {"truncated": 0.1, "no_answer": 0.1, "verdict_errors": 0.1, "none_right": 1, "min_draws": 1}
+    every: dict[str, Any] = {"truncated": 0.1, "no_answer": 0.1, "verdict_errors": 0.1, "none_right": 1, "min_draws": 1}
     bad = Tally({"a": Answers(100, Counter(truncated=400), Counter())}, False)
     assert over_limits(bad, run(num_draws=0, **every)) is None
     assert over_limits(bad, run(**every)) is not None

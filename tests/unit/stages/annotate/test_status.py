@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.records import LEDGER_SCHEMA
+from pipeline.records import LEDGER_SCHEMA, VerdictStatus
 from pipeline.store import Store
 from stages.annotate.status import status_text
 from tests.unit.stages.annotate.test_ledger_tally import all_of, items, write
@@ -86,7 +86,11 @@ def test_a_rate_that_is_not_known_is_not_told(store: Store, progress: dict[str, 
 
 
 def test_what_cannot_be_right_is_told_by_the_labels_of_the_run(tmp_path: Path) -> None:
-    for status, words in (("incorrect", ["no right answer in", "no step has the label +"]), ("correct", [])):
+    cases: list[tuple[VerdictStatus, list[str]]] = [
+        ("incorrect", ["no right answer in", "no step has the label +"]),
+        ("correct", []),
+    ]
+    for status, words in cases:
         store = write(tmp_path / status, [all_of(status, one) for one in items(12)])
         store.write_json("ledger.json", {})
         store.write_json("problems.json", {"rejected": {}})
