@@ -70,14 +70,15 @@ SHARES = (
         "truncated",
         frozenset({"truncated"}),
         "are cut at the token limit",
-        "they count as misses: raise sampling.max_tokens (and engine.max_model_len), which takes a run of another name",
+        "a continuation that was cut says nothing of the steps before it: raise sampling.max_tokens (and "
+        "engine.max_model_len with it), which takes a run of another name",
     ),
     Kind(
         "no_answer",
         frozenset({"no_answer"}),
         "hold no answer",
-        "read a few (`visualprm show DATASET`): does the prompt ask for `Final answer: …`, does the policy follow it, and "
-        "do the source's `verify` modes read that form?",
+        "read a few (`visualprm show DATASET`): does the prompt ask for a form that can be found, as `Final answer: …`, does "
+        "the policy follow it, and do the source's `verify` modes read it?",
     ),
     Kind(
         "verdict_errors",

@@ -78,3 +78,39 @@ def test_a_stop_by_the_user_stays_one(store: Store) -> None:
 def test_another_failure_of_the_body_is_not_hidden(store: Store) -> None:
     with pytest.raises(OSError, match="disk"), within_limits(store, config(truncated=0.5), Tally()):
         raise OSError("disk")
+
+
+def test_a_run_that_could_not_be_ended_is_refused(store: Store) -> None:
+    refusals: list[str] = []
+
+    def run() -> None:
+        try:
+            draw_for_long(store, config(truncated=0.5), Tally())
+        except UserError as error:
+            refusals.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(10)
+    assert refusals == ["limits: only a run in the main thread can be ended early: call it there, or remove the limits"]
+
+
+def test_the_signals_handler_is_put_back(store: Store) -> None:
+    before = signal.getsignal(limits.SIGNAL)
+    with pytest.raises(UserError):
+        draw_for_long(store, config(truncated=0.5), Tally())
+    assert signal.getsignal(limits.SIGNAL) is before
+
+
+def test_a_store_that_fails_once_does_not_end_the_watch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failures = limits.current_rate, [OSError("no route to the store")]
+
+    def flaky(*arguments: Any, **more: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(limits, "current_rate", flaky)
+    with pytest.raises(UserError, match=r"limits\.truncated"):
+        draw_for_long(store, config(truncated=0.5), Tally())
+    assert not failures
