@@ -25,6 +25,7 @@ LEDGER_FREE = (
     "label",
     "publish",
     "ray",
+    "limits",
     "engine.replicas",
     "engine.tensor_parallel_size",
     "engine.max_in_flight",
@@ -216,6 +217,28 @@ class RayConfig(Strict):
     """Problems that are committed together: what a crash repeats, against Ray's cost per block (docs/scaling.md)."""
 
 
+class LimitsConfig(Strict):
+    """Where a run ends early, because its results cannot be right (docs/adding_a_source.md); null: nowhere.
+
+    A run of solutions alone (`rollout.num_draws: 0`) has no limits.
+    """
+
+    truncated: float | None = Field(default=None, ge=0, lt=1)
+    """The largest share of draws that may be cut at `sampling.max_tokens`."""
+    no_answer: float | None = Field(default=None, ge=0, lt=1)
+    """The largest share of draws that may hold no answer."""
+    verdict_errors: float | None = Field(default=None, ge=0, lt=1)
+    """The largest share of draws that the verifier may fail to judge."""
+    none_right: int | None = Field(default=None, ge=1)
+    """Solutions and continuations of one source, all of them wrong, after which the run ends."""
+    min_draws: int = Field(default=1000, ge=1)
+    """Draws of the whole run before a share counts."""
+
+    @property
+    def are_set(self) -> bool:
+        return any(value is not None for value in self.model_dump(exclude={"min_draws"}).values())
+
+
 class RunConfig(Strict):
     """Everything that a dataset run needs."""
 
@@ -244,6 +267,7 @@ class RunConfig(Strict):
     label: LabelConfig = LabelConfig()
     publish: PublishConfig = PublishConfig()
     ray: RayConfig = RayConfig()
+    limits: LimitsConfig = Field(default=LimitsConfig(), exclude_if=lambda limits: limits == LimitsConfig())
 
     @model_validator(mode="before")
     @classmethod

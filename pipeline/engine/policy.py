@@ -71,6 +71,11 @@ def model_fingerprint(engine: EngineConfig) -> str:
     return f"{folder.name}@{digest.hexdigest()[:12]}"
 
 
+def policy_name(engine: EngineConfig) -> str:
+    """Who wrote the text, as published: the model, or the kind of an engine that has none."""
+    return engine.model if engine.kind == "vllm" else engine.kind
+
+
 def policy_key(model: str, prompt_sha: str, config: RunConfig) -> str:
     """12 hex digits over model, prompt and sampling: names the policy in ids and seeds."""
     sampling = config.sampling.model_dump(exclude={"num_solutions"})

@@ -26,7 +26,8 @@ class ScriptedEngine:
     """See the module.
 
     `engine.args` takes what plays a real engine: `tokens_per_second` of one request, `engine_tokens_per_second` of all
-    requests together, and `step_characters`, the least length of a step but the last.
+    requests together, and `step_characters`, the least length of a step but the last. What plays a failing one:
+    `endings`, the last steps of all responses to prompts that hold a word, by that word.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -35,6 +36,7 @@ class ScriptedEngine:
         self._rate = config.args.get("tokens_per_second")
         self._total_rate = config.args.get("engine_tokens_per_second")
         self._step_characters = config.args.get("step_characters", 0)
+        self._endings: dict[str, str] = config.args.get("endings", {})
         self._busy_until = 0.0
 
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
@@ -69,7 +71,7 @@ class ScriptedEngine:
             raise RowError(
                 "prompt_too_long", f"{length} tokens, the model takes {self._max_model_len} with the response"
             )
-        drawn = [self._draw(seed + j, max_tokens, stop) for j in range(n)]
+        drawn = [self._draw(seed + j, max_tokens, stop, self._ending(prompt)) for j in range(n)]
         await asyncio.sleep(self._seconds(sum(len(completion.token_ids) for completion in drawn)))
         return drawn
 
@@ -82,11 +84,17 @@ class ScriptedEngine:
             seconds = max(seconds, self._busy_until - now)
         return seconds
 
-    def _draw(self, seed: int, max_tokens: int, stop: str | None) -> Completion:
+    def _ending(self, prompt: Prompt) -> str | None:
+        if not self._endings:
+            return None
+        text = bytes(token for token in prompt.token_ids if token != IMAGE_TOKEN).decode(errors="ignore")
+        return next((ending for word, ending in self._endings.items() if word in text), None)
+
+    def _draw(self, seed: int, max_tokens: int, stop: str | None, fixed: str | None) -> Completion:
         rng = random.Random(seed)
         steps = [self._step(number, rng.randrange(10)) for number in range(rng.randint(1, 4))]
         ending = f"Final answer: {rng.choice((4, 4, 4, 7))}" if rng.random() < 0.9 else "I can't tell."
-        text = "\n\n".join([*steps, ending])
+        text = "\n\n".join([*steps, ending if fixed is None else fixed])
         ids = self.encode(text if stop is None or stop not in text else text[: text.index(stop) + len(stop)])
         cut = ids[:max_tokens]
         return Completion(cut, bytes(cut).decode(errors="ignore"), "stop" if cut == ids else "length", seed)

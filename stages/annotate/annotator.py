@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline import records
 from pipeline.config import RunConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
-from pipeline.engine.policy import policy_key
+from pipeline.engine.policy import policy_key, policy_name
 from pipeline.errors import EngineDead, RowError, UserError
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, SolutionId, Step, Verdict
 from pipeline.seeds import base_seed
@@ -23,6 +23,7 @@ from pipeline.store import Store
 from stages import split as splitting
 from stages.annotate.counters import Meter
 from stages.annotate.earlier_run import Given, read_given
+from stages.annotate.engines import note_engine
 from stages.annotate.sample import Template, chat_prompt, sample, user_turn
 from stages.load.given_responses import COLUMN as RESPONSES
 from stages.rollout import Verify, roll_out
@@ -117,9 +118,9 @@ def _unanswered(
     return AnnotatedProblem(
         problem,
         (),
-        config.engine.model
+        policy_name(config.engine)
         if responses is None
-        else f"{config.input.responses_policy or 'given'} + {config.engine.model}",
+        else f"{config.input.responses_policy or 'given'} + {policy_name(config.engine)}",
         policy_key(model, template.sha, config),
         user_turn(problem, template),
         template.sha,
@@ -182,7 +183,7 @@ def _prefix(
 class Annotator:
     """The actor's callable for Ray Data: a block of problems in, a block of ledger rows out."""
 
-    def __init__(self, config: RunConfig, templates: dict[str, str], model: str) -> None:
+    def __init__(self, config: RunConfig, templates: dict[str, str], model: str, ours: str | None = None) -> None:
         from stages.verify.pool import VerifierPool
 
         if config.engine.replicas > 1:
@@ -198,7 +199,8 @@ class Annotator:
         self._begun: set[str] = set()
         self._one_suspect = asyncio.Lock()
         self._store = Store(config.run_dir)
-        self._meter = Meter(self._store, self._engine.gauges)
+        note_engine(self._store, config, model, ours)
+        self._meter = Meter(self._store, self._engine.gauges, config.label)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         block = batch.to_pylist()

@@ -9,7 +9,10 @@ from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.store import Store, one_line_io_errors
 from stages.annotate.earlier_run import take_over
+from stages.annotate.engines import note_earlier_engines
 from stages.annotate.graph import annotate_problems
+from stages.annotate.ledger_tally import ledger_tally
+from stages.annotate.limits import check_limits, within_limits
 from stages.annotate.progress import progress_bar
 from stages.annotate.settings_lock import lock_settings
 from stages.load.problems import load_problems
@@ -23,7 +26,7 @@ def complete_ledger(
     The problems come from the `earlier` run, if there is one, instead of the sources.
 
     Raises:
-        UserError: the directory belongs to other settings, no row is usable, or problems are left over.
+        UserError: the directory belongs to other settings, no row is usable, a limit is passed, or problems are left over.
     """
     lock_settings(store, config, templates, model)
     if not store.exists("problems.json"):
@@ -47,5 +50,14 @@ def _annotate_pending(
     # Whoever calls again may have mended what the engines died of.
     store.clear("attempts")
     absolute = config.model_copy(update={"run_dir": store.uri if not store.local else store.root})
-    with one_line_io_errors(store.uri), ray_session(config), progress_bar(store, total, total - pending):
+    before, _ = ledger_tally(store, config.label)
+    check_limits(store, config, before)
+    if pending < total:
+        note_earlier_engines(store, config, model)
+    with (
+        one_line_io_errors(store.uri),
+        ray_session(config),
+        progress_bar(store, total, total - pending, before),
+        within_limits(store, config, before),
+    ):
         annotate_problems(store, absolute, templates, model)

@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.config import LabelConfig
 from pipeline.engine.gauges import Gauges
 from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Solution
 from pipeline.store import Store
+from stages.annotate.tally import Tally
 
 INTERVAL_S = 3.0
 
@@ -22,18 +24,23 @@ INTERVAL_S = 3.0
 class Meter:
     """One engine's counters since it started, in `progress/<host>-<pid>.json`, renewed as long as the process lives."""
 
-    def __init__(self, store: Store, gauges: Gauges) -> None:
+    def __init__(self, store: Store, gauges: Gauges, label: LabelConfig | None = None) -> None:
         self._store = store
         self._gauges = gauges
+        self._label = label or LabelConfig()
         self._name = f"progress/{socket.gethostname()}-{os.getpid()}.json"
         self._started = time.time()
         self._lock = threading.Lock()
         self._problems = self._draws = self._tokens = 0
         self._verdicts: Counter[str] = Counter()
+        self._tally = Tally()
         threading.Thread(target=self._write, daemon=True, name="meter").start()
 
     def add(self, item: AnnotatedProblem, given: Sequence[Solution] = ()) -> None:
-        """Counts what was generated for `item`: all but the solutions that were `given`, and their draws."""
+        """Counts what was generated for `item`: all but the solutions that were `given`, and their draws.
+
+        The tally has these, too: it says what will be published.
+        """
         held = {(one.solution_id, index): len(step.draws) for one in given for index, step in enumerate(one.steps)}
         sampled = [one for one in item.solutions if (one.solution_id, 0) not in held]
         draws = [
@@ -47,6 +54,7 @@ class Meter:
             self._draws += len(draws)
             self._tokens += sum(len(one.token_ids) for one in sampled) + sum(len(draw.token_ids) for draw in draws)
             self._verdicts.update(draw.verdict.status for draw in draws)
+            self._tally.count(item.problem.source, item.solutions, self._label)
 
     def snapshot(self) -> dict[str, Any]:
         """Problems, draws, generated tokens and the engine's gauges so far; `started`, `updated` in Unix seconds."""
@@ -56,6 +64,7 @@ class Meter:
                 "draws": self._draws,
                 "tokens": self._tokens,
                 "verdicts": dict(self._verdicts),
+                "tally": self._tally.row(),
                 "started": self._started,
                 "updated": time.time(),
                 "engine": self._gauges.snapshot(),

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.records import LEDGER_SCHEMA, Solution, solution_from_row
 from pipeline.store import Store, one_line_io_errors, open_uri
+from stages.annotate.engines import copy_engines
 from stages.load.problems import READINGS, recorded_readings
 
 COLUMN = "given"
@@ -34,6 +35,7 @@ def take_over(store: Store, earlier: Store) -> None:
         store.write_text("problems.json", earlier.read_text("problems.json"))
         if readings := recorded_readings(earlier):
             store.write_json(READINGS, readings)
+        copy_engines(store, earlier)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import logging
 
 from pipeline.config import RunConfig
 from pipeline.store import Store
+from pipeline.version import version
 from stages.annotate.annotator import Annotator
 
 
@@ -33,7 +34,7 @@ def annotate_problems(store: Store, config: RunConfig, templates: dict[str, str]
         .repartition(target_num_rows_per_block=config.ray.rows_per_block)
         .map_batches(
             Annotator,
-            fn_constructor_args=(config, templates, model),
+            fn_constructor_args=(config, templates, model, version()),
             batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(

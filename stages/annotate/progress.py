@@ -8,15 +8,19 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
 from pipeline.store import Store
+from stages.annotate.plausible import Finding, find
+from stages.annotate.tally import Tally, together
 
 LIVE_S = 30.0
 """An engine whose counters are older than this is not running."""
+INTERVAL_S = 15.0
+"""Between two lines where there is no terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Rate:
     verdicts: Counter[str]
     engines: tuple[dict[str, Any], ...] = ()
     """The gauges of each engine, with the tokens that it wrote as `tokens` and the time that it has run as `seconds`."""
+    tally: Tally = field(default_factory=Tally)
+    """The answers of the problems that they have finished, those that came with the problems included."""
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -65,7 +71,8 @@ def _sum(live: Sequence[dict[str, Any]]) -> Rate:
         verdicts.update(counters["verdicts"])
     problems, draws, tokens = (sum(p[key] for p in live) for key in ("problems", "draws", "tokens"))
     engines = tuple({**p["engine"], "tokens": p["tokens"], "seconds": p["updated"] - p["started"]} for p in live)
-    return Rate(problems, draws, tokens, seconds, verdicts, engines)
+    tally = together(Tally.from_row(p["tally"]) for p in live if "tally" in p)
+    return Rate(problems, draws, tokens, seconds, verdicts, engines, tally)
 
 
 def describe_engines(rate: Rate) -> str | None:
@@ -111,10 +118,27 @@ def _hits(cached: float, asked: float) -> str:
 
 
 @contextmanager
-def progress_bar(store: Store, total: int, done: int, out: TextIO = sys.stderr) -> Iterator[None]:
-    """A tqdm bar on a terminal, a line every fifteen seconds elsewhere."""
+def progress_bar(
+    store: Store, total: int, done: int, before: Tally | None = None, out: TextIO = sys.stderr
+) -> Iterator[None]:
+    """A tqdm bar on a terminal, a line every fifteen seconds elsewhere.
+
+    `before` is what the ledger held already. What cannot be right in it and what has come since is told in full once,
+    in a line of its own, and in short beside the rate.
+    """
     started, stop = time.time(), threading.Event()
     terminal = out.isatty()
+    told: set[str] = set()
+
+    def look() -> tuple[Rate, list[Finding]]:
+        rate = current_rate(store, since=started)
+        found = find(together([before or Tally(), rate.tally]))
+        for one in found:
+            if one.kind.name not in told:
+                tqdm.write(warning(one), file=out)
+                told.add(one.kind.name)
+        out.flush()
+        return rate, found
 
     def watch() -> None:
         with tqdm(
@@ -126,15 +150,16 @@ def progress_bar(store: Store, total: int, done: int, out: TextIO = sys.stderr) 
             ascii=not terminal,
             disable=not terminal,
         ) as bar:
-            while not stop.wait(1.0 if terminal else 15.0):
-                rate = current_rate(store, since=started)
+            while not stop.wait(1.0 if terminal else INTERVAL_S):
+                rate, found = look()
                 if terminal:
                     bar.n = min(total, done + rate.problems)
-                    bar.set_postfix_str(_describe(rate))
+                    bar.set_postfix_str(_describe(rate) + _in_short(found))
                     bar.refresh()
                 else:
                     print(
-                        f"{done + rate.problems} of {total} problems, {_describe(rate)}{_eta(rate, total, done)}",
+                        f"{done + rate.problems} of {total} problems, {_describe(rate)}{_eta(rate, total, done)}"
+                        f"{_in_short(found)}",
                         file=out,
                         flush=True,
                     )
@@ -146,6 +171,15 @@ def progress_bar(store: Store, total: int, done: int, out: TextIO = sys.stderr) 
     finally:
         stop.set()
         thread.join()
+
+
+def warning(found: Finding) -> str:
+    """The line that tells of a finding, wherever one stands for itself."""
+    return f"warning: {found.text}"
+
+
+def _in_short(found: Sequence[Finding]) -> str:
+    return f", warning: {'; '.join(one.short for one in found)}" if found else ""
 
 
 def _describe(rate: Rate) -> str:

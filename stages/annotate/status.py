@@ -6,8 +6,13 @@ import time
 
 import pyarrow.compute as pc
 
+from pipeline import origin
+from pipeline.config import LabelConfig
 from pipeline.errors import UserError
+from pipeline.settings import parse_settings
 from pipeline.store import Store
+from stages.annotate.ledger_tally import ledger_tally
+from stages.annotate.plausible import find
 from stages.annotate.progress import Rate, clock, current_rate, describe_engines, engine_lines, last_rate
 
 Line = tuple[str, str]
@@ -15,7 +20,7 @@ Line = tuple[str, str]
 
 
 def status_text(run: str) -> str:
-    """Problems done, pending and quarantined; draws, tokens, rate and time left.
+    """Problems done, pending and quarantined; draws, tokens, rate and time left; what cannot be right in the ledger.
 
     Raises:
         UserError: no run is there.
@@ -42,7 +47,16 @@ def status_text(run: str) -> str:
     ]
     if pending:
         lines += _speed(rate, pending) if rate.engines else _last_speed(store, pending)
+    lines += _warnings(store)
     return "\n".join(f"{name:>14}  {value}" for name, value in lines)
+
+
+def _warnings(store: Store) -> list[Line]:
+    settings = origin.noted(store, "config.yaml", "restore this file") or {}
+    label = parse_settings(LabelConfig, settings.get("label") or {}, origin=store.uri)
+    tally, every = ledger_tally(store, label)
+    part = f" (counted in one of {every} files of the ledger)" if every > 1 else ""
+    return [("warning", found.text + part) for found in find(tally)]
 
 
 def _speed(rate: Rate, pending: int) -> list[Line]:

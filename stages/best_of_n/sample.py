@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline import origin
 from pipeline.config import InputConfig, RunConfig
-from pipeline.engine.policy import check_engine, model_fingerprint
+from pipeline.engine.policy import check_engine, model_fingerprint, policy_name
 from pipeline.errors import UserError
 from pipeline.records import REFERENCES, problem_from_row
 from pipeline.store import Store, beside
@@ -117,7 +117,7 @@ def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any
         "num_candidates": config.sampling.num_solutions,
         "sampling": config.sampling.model_dump(mode="json"),
         "max_steps": config.split.max_steps,
-        "policy_model": config.engine.model,
+        "policy_model": policy_name(config.engine),
         "rejected": rejected,
         "failed": failed,
     }

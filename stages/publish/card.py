@@ -14,8 +14,11 @@ from typing import Any
 import yaml
 
 from pipeline.config import LEDGER_FREE, RunConfig
-from pipeline.markdown import Row, markdown_table
+from pipeline.engine.policy import policy_name
+from pipeline.markdown import markdown_table
 from pipeline.records import VERDICT_STATUSES
+from stages.annotate.plausible import find, of_statistics
+from stages.publish.recipe import recipe
 from stages.publish.stats import statistics
 
 COLUMNS = {
@@ -58,9 +61,13 @@ def documents(
     versions: Mapping[str, str],
     sections: Sequence[str] = (),
     more: Sequence[RunConfig] = (),
+    provenance: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """The files that lie beside the shards, by name. `more` are the other runs that went into the dataset."""
-    figures = statistics(document)
+    """The files that lie beside the shards, by name. `more` are the other runs that went into the dataset.
+
+    `provenance` has the `engines` that drew (`stages/annotate/engines.py`) and the `verifiers` that judged.
+    """
+    figures = {**statistics(document), **(provenance or {})}
     # How the labels were made, which whoever learns from them must know.
     rule = {"label": config.label.model_dump(mode="json")}
     return {
@@ -93,8 +100,9 @@ def card(
         f"{_number(total['solutions'])} solutions of {_number(total['problems'])} visual problems, cut into "
         f"{_number(total['steps'])} steps. A step's score is the share of continuations from it that reach "
         "the right answer, as in [VisualPRM](https://arxiv.org/abs/2503.10291).",
+        *_warnings(figures),
         '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_dir="…", split="train")\n```',
-        "## How it was made\n\n" + markdown_table(("", ""), _recipe(figures, configs, versions)),
+        "## How it was made\n\n" + markdown_table(("", ""), recipe(figures, configs, versions)),
         "## Sources\n\n" + _source_table(figures),
         f"## Verdicts\n\n{MISSING[config.label.missing]}\n\n{_verdict_table(figures)}",
         "## Left out\n\n" + _left_out(total),
@@ -127,7 +135,18 @@ def summary_table(figures: Mapping[str, Any]) -> str:
     if total["contaminated"] is not None:
         benchmarks = ", ".join(f"{name} {count:,}" for name, count in total["overlaps"].items())
         tail.append(f"flagged as contaminated: {total['contaminated']:,}" + (f" ({benchmarks})" if benchmarks else ""))
+    tail += [f"warning: {found.text}" for found in find(of_statistics(figures))]
     return "\n".join([head, "", _source_table(figures), *tail])
+
+
+def _warnings(figures: Mapping[str, Any]) -> list[str]:
+    """The section on what cannot be right, if there is anything."""
+    found = find(of_statistics(figures))
+    return ["## Warnings\n\n" + "\n".join(f"- {_first_upper(one.text)}." for one in found)] if found else []
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _front_matter(name: str, solutions: int) -> str:
@@ -145,7 +164,7 @@ def _front_matter(name: str, solutions: int) -> str:
 def _titles(configs: Sequence[RunConfig]) -> list[str]:
     if len(configs) == 1:
         return ["Configuration"]
-    return [f"Configuration of run {number}, `{each.engine.model}`" for number, each in enumerate(configs, 1)]
+    return [f"Configuration of run {number}, `{policy_name(each.engine)}`" for number, each in enumerate(configs, 1)]
 
 
 def _contamination(total: Mapping[str, Any], config: RunConfig) -> list[str]:
@@ -162,43 +181,6 @@ def _contamination(total: Mapping[str, Any], config: RunConfig) -> list[str]:
     )
     table = [markdown_table(("benchmark", "problems"), rows)] if rows else []
     return ["\n\n".join(["## Contamination", text, *table])]
-
-
-def _recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: Mapping[str, str]) -> list[Row]:
-    """Where runs differ, a row says what each of them does."""
-    policies = [
-        (
-            "policy",
-            f"`{item['policy_model']}`, prompt `{item['prompt_sha'][:12]}`, strategy `{item['strategy']}`: "
-            f"{_number(item['solutions'])} solutions",
-        )
-        for item in figures["policies"]
-    ]
-    threshold = configs[0].label.threshold
-    runs = [row for each in configs for row in _run_recipe(each)]
-    return [
-        *policies,
-        *dict.fromkeys(sorted(runs, key=lambda row: _RUN_ROWS.index(row[0]))),
-        ("label", f"`+` if the score is above {threshold:g}"),
-        ("versions", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))),
-    ]
-
-
-_RUN_ROWS = ("sampling", "steps", "continuations", "seed")
-
-
-def _run_recipe(config: RunConfig) -> list[tuple[str, str]]:
-    sampling, rollout = config.sampling, config.rollout
-    return [
-        (
-            "sampling",
-            f"{sampling.num_solutions} solutions a problem, temperature {sampling.temperature:g}, "
-            f"top-p {sampling.top_p:g}, top-k {sampling.top_k or 'off'}, ≤ {sampling.max_tokens} tokens",
-        ),
-        ("steps", f"split at blank lines, merged evenly to at most {config.split.max_steps}"),
-        ("continuations", f"{rollout.num_draws} a prefix; last step: `{rollout.complete_prefix}`"),
-        ("seed", f"{config.seed}"),
-    ]
 
 
 def _source_table(figures: Mapping[str, Any]) -> str:
@@ -248,7 +230,10 @@ def _config_text(config: RunConfig) -> str:
         node = tree
         for parent in parents:
             node = node[parent]
-        del node[last]
+        # Limits stand there only if there are any.
+        node.pop(last, None)
+    if config.engine.kind != "vllm":
+        del tree["engine"]["model"]
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 

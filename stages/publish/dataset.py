@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import yaml
 
@@ -19,6 +20,7 @@ from pipeline.functions import named_function
 from pipeline.records import Rejected
 from pipeline.store import Store, open_uri
 from stages import label
+from stages.annotate.engines import engines
 from stages.publish import card
 from stages.publish.reverify import rejudge_all, rejudge_needed, verifiers
 from stages.publish.rows import Run, publish
@@ -66,7 +68,8 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
     ]
     filesystem, out = open_uri(config.output_dir)
     labeller = partial(label.labelled_steps, config=config.label)
-    stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs, ledgers))
+    provenance = _provenance(runs, ledgers, anew=mixed or stored is not None)
+    stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs, ledgers, provenance))
     print(card.summary_table(statistics(stats.document())))
     for found in _audits(runs, ledgers):
         print(found)
@@ -93,7 +96,23 @@ def _mixed(stores: Iterable[Store]) -> bool:
     return len(set().union(*(verifiers(store, store.ledger_files()) for store in stores))) > 1
 
 
-def _documents(runs: Runs, ledgers: Sequence[Sequence[str]], stats: Stats, folder: str) -> Mapping[str, str]:
+def _provenance(runs: Runs, ledgers: Sequence[Sequence[str]], anew: bool) -> dict[str, Any]:
+    """What drew and judged: the engines of all runs, and the verifiers, which are today's where all verdicts are given `anew`."""
+    drew: list[dict[str, Any]] = []
+    judged: set[str | None] = {verifier_version()} if anew else set()
+    for (store, config), ledger in zip(runs, ledgers, strict=True):
+        drew += [engine for engine in engines(store, config) if engine not in drew]
+        if not anew:
+            committed = store.ledger_files()
+            judged |= verifiers(store, committed)
+            if any(path not in committed for path in ledger):
+                judged.add(verifier_version())
+    return {"engines": drew, "verifiers": sorted(judged, key=lambda name: name or "")}
+
+
+def _documents(
+    runs: Runs, ledgers: Sequence[Sequence[str]], provenance: Mapping[str, Any], stats: Stats, folder: str
+) -> Mapping[str, str]:
     """README.md and stats.json for the finished shards in `folder`, which were made from each run's `ledgers`."""
     versions = {name: version(name) for name in ("pyarrow", "datasets")}
     (_, config), *others = runs
@@ -107,7 +126,7 @@ def _documents(runs: Runs, ledgers: Sequence[Sequence[str]], stats: Stats, folde
         ),
     ]
     return card.documents(
-        stats.document(), config, versions, list(filter(None, sections)), [each for _, each in others]
+        stats.document(), config, versions, list(filter(None, sections)), [each for _, each in others], provenance
     )
 
 

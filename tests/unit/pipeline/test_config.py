@@ -90,6 +90,14 @@ def test_the_ledger_view_leaves_out_what_only_moves_or_publishes() -> None:
     assert {key for key in before if before[key] != hotter[key]} == {"sampling.temperature"}
 
 
+def test_limits_are_recorded_only_where_they_are_set_and_change_no_ledger() -> None:
+    plain, limited = parse_config(small()), parse_config(small(), ["limits.truncated=0.5"])
+    assert "limits" not in yaml.safe_load(dump_settings(plain))
+    assert yaml.safe_load(dump_settings(limited))["limits"]["truncated"] == 0.5
+    assert parse_config(yaml.safe_load(dump_settings(limited))) == limited
+    assert ledger_view(plain) == ledger_view(limited)
+
+
 def test_settings_of_golds_and_references_are_recorded_only_where_they_are_set() -> None:
     """So that runs of before stay the same run."""
     source = {"name": "s", "path": "rows.jsonl"}

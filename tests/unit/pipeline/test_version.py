@@ -41,6 +41,7 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(version, "distribution", missing)
     monkeypatch.setattr(version, "commit", lambda: None)
     assert version.version_line() == "visualprm unknown, ray not installed, vllm not installed"
+    assert version.versions() == dict.fromkeys(("ray", "vllm", "torch", "transformers"))
 
 
 def test_the_commit_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

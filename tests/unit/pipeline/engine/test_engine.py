@@ -74,3 +74,20 @@ def test_steps_can_be_as_long_as_real_ones() -> None:
     *short_steps, short_ending = short.text.split("\n\n")
     assert ending == short_ending
     assert all(len(step) >= 150 and step.startswith(first) for step, first in zip(steps, short_steps, strict=True))
+
+
+def test_prompts_with_a_word_get_its_ending_and_the_others_what_they_got_before() -> None:
+    engine = make_engine(EngineConfig(kind="scripted", args={"endings": {"long?": "x" * 300, "open?": "Who knows."}}))
+
+    def answers(question: str) -> list:
+        prompt = Prompt(engine.chat(f"<image>{question}", 1), (), 1)
+        return asyncio.run(engine.generate(prompt, SAMPLING, 8, 5, 200))
+
+    assert {one.text.rpartition("\n\n")[2] for one in answers("open?")} == {"Who knows."}
+    assert {one.finish_reason for one in answers("long?")} == {"length"}
+    assert answers("short?") == draw(8, 5)
+
+
+def test_its_draws_stay_as_they_are() -> None:
+    (one,) = draw(1, 7)
+    assert one.text == "Step 0 gives 2.\n\nStep 1 gives 6.\n\nStep 2 gives 0.\n\nFinal answer: 4"

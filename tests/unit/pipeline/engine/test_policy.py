@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.engine.policy import check_engine
+from pipeline.engine.policy import check_engine, policy_name
 from pipeline.engine.vllm import argument_names
 from pipeline.errors import UserError
 
@@ -47,3 +47,8 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: dict[str, Any], settings
 )
 def test_what_may_be_right_is_let_through(tmp_path: Path, text: dict[str, Any], settings: dict[str, Any]) -> None:
     check_engine(engine(tmp_path, text, **settings))
+
+
+def test_text_without_a_model_is_no_models_text() -> None:
+    assert policy_name(EngineConfig(model="lab/policy")) == "lab/policy"
+    assert policy_name(EngineConfig(kind="scripted", model="lab/policy")) == "scripted"

@@ -1,5 +1,6 @@
 """Rates and times that a person sees."""
 
+import io
 import time
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 from pipeline.engine.gauges import Gauges
 from pipeline.store import Store
-from stages.annotate.progress import Rate, clock, current_rate, describe_engines, engine_lines
+from stages.annotate.progress import Rate, clock, current_rate, describe_engines, engine_lines, progress_bar
+from stages.annotate.tally import Answers, Tally
+from tests.waiting import wait_until
 
 
 def counters(started: float, updated: float, problems: int) -> dict:
@@ -69,3 +72,41 @@ def test_an_engine_idles_until_its_first_request_and_between_requests(monkeypatc
 )
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("out", [io.StringIO(), Terminal()], ids=["file", "terminal"])
+def test_what_cannot_be_right_is_told_in_full_once_and_in_short_with_every_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: io.StringIO
+) -> None:
+    monkeypatch.setattr("stages.annotate.progress.INTERVAL_S", 0.02)
+    store = Store(str(tmp_path))
+    held = Tally({"old": Answers(9, Counter(correct=9), Counter(correct=500))}, True)
+    new = Tally({"new": Answers(9, Counter(truncated=9), Counter(truncated=500))}, False)
+    with progress_bar(store, 40, 9, held, out):
+        now = time.time()
+        store.write_json("progress/a.json", {**counters(now, now, 9), "tally": new.row()})
+        wait_until(lambda: out.getvalue().count(", warning: no right answer in new; 50% of draws are cut") >= 2)
+    told = out.getvalue()
+    assert told.count("warning: no right answer in new, in 509 solutions and continuations: compare golds") == 1
+    assert (
+        told.count(
+            "warning: 500 of 1,000 draws (50.0%) are cut at the token limit, above all in new: a continuation that was cut"
+        )
+        == 1
+    )
+
+
+def test_a_run_without_a_fault_is_not_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.annotate.progress.INTERVAL_S", 0.02)
+    store, out = Store(str(tmp_path)), io.StringIO()
+    with progress_bar(store, 40, 0, out=out):
+        now = time.time()
+        right = Tally({"a": Answers(9, Counter(correct=9), Counter(correct=500))}, True)
+        store.write_json("progress/a.json", {**counters(now, now, 9), "tally": right.row()})
+        wait_until(lambda: "9 of 40 problems" in out.getvalue())
+    assert "warning" not in out.getvalue()

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.records import LEDGER_SCHEMA
+from pipeline.records import LEDGER_SCHEMA, VerdictStatus
 from pipeline.store import Store
 from stages.annotate.status import status_text
+from tests.unit.stages.annotate.test_ledger_tally import all_of, items, write
 from tests.unit.stages.annotate.test_progress import counters
 
 
@@ -22,7 +23,7 @@ def store(tmp_path: Path) -> Store:
     store = Store(str(tmp_path))
     row = {"problem_id": "a", "num_draws": 10, "num_tokens": 500, "solutions": []}
     for name, table in (
-        ("problems/part-0", pa.table({"problem_id": list("abcd")})),
+        ("problems/part-0", pa.table({"problem_id": list("abcd"), "source": ["x"] * 4})),
         ("annotations/x_0-0", pa.Table.from_pylist([row], LEDGER_SCHEMA)),
         ("checkpoint/x_0", pa.table({"problem_id": ["a"]})),
     ):
@@ -82,3 +83,27 @@ def test_a_rate_that_is_not_known_is_not_told(store: Store, progress: dict[str, 
     told = lines(store)
     assert told["rate"].startswith(rate)
     assert not told.keys() & {"last rate", "time left"}
+
+
+def test_what_cannot_be_right_is_told_by_the_labels_of_the_run(tmp_path: Path) -> None:
+    cases: list[tuple[VerdictStatus, list[str]]] = [
+        ("incorrect", ["no right answer in", "no step has the label +"]),
+        ("correct", []),
+    ]
+    for status, words in cases:
+        store = write(tmp_path / status, [all_of(status, one) for one in items(12)])
+        store.write_json("ledger.json", {})
+        store.write_json("problems.json", {"rejected": {}})
+        warnings = [line for line in status_text(store.uri).splitlines() if line.strip().startswith("warning ")]
+        assert [word for word in words if not any(word in line for line in warnings)] == []
+        assert len(warnings) == len(words)
+    store.write_text("config.yaml", "name: r\nlabel: {threshold: 0.99}\n")
+    assert "warning" not in status_text(store.uri)
+
+
+def test_a_part_of_a_long_ledger_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.annotate.ledger_tally.MOST_FILES", 1)
+    store = write(tmp_path, [all_of("truncated", one) for one in items(20)], each=10)
+    store.write_json("ledger.json", {})
+    store.write_json("problems.json", {"rejected": {}})
+    assert "(counted in one of 3 files of the ledger)" in status_text(store.uri)

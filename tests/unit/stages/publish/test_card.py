@@ -152,6 +152,60 @@ def test_the_statistics_state_how_labels_were_made() -> None:
     assert figures == statistics(document())
 
 
+def test_what_cannot_be_right_stands_on_the_card_and_in_the_summary() -> None:
+    counts = document()
+    bars = counts["sources"]["bars"]
+    bars |= {"incorrect_steps": 80, "responses.correct": 0, "responses.incorrect": 30, "draws.correct": 0}
+    bars |= {"draws.incorrect": 200, "draws.no_answer": 700, "draws.truncated": 300}
+    figures = statistics(counts)
+    warnings = section(card(figures, config(), VERSIONS), "Warnings")
+    for start in (
+        "- No right answer in bars, in 1,240 solutions and continuations: ",
+        "- No step has the label +, in 1,240 solutions and continuations: ",
+        "- 700 of 1,200 draws (58.3%) hold no answer, above all in bars: ",
+    ):
+        assert start in warnings
+    assert warnings.count("\n- ") == 3
+    summary = summary_table(figures)
+    assert "warning: no right answer in bars, in 1,240 solutions" in summary
+    assert summary.count("warning: ") == 3
+
+
+def test_a_dataset_without_a_fault_has_no_warnings() -> None:
+    assert "## Warnings" not in card(statistics(document()), config(), VERSIONS)
+    assert "warning" not in summary_table(statistics(document()))
+
+
+ENGINE = {"kind": "vllm", "model": "policy@0123", "versions": {"visualprm": "0.1.0", "ray": "2.1", "vllm": "0.3"}}
+
+
+def test_the_card_and_the_statistics_say_what_drew_and_what_judged() -> None:
+    of_before = {"kind": "vllm", "model": "policy@0123", "versions": None}
+    provenance = {"engines": [ENGINE, of_before], "verifiers": [None, "3 sympy=1.14"]}
+    made = documents(document(), config(), VERSIONS, provenance=provenance)
+    figures = json.loads(made["stats.json"])
+    assert {name: figures[name] for name in provenance} == provenance
+    recipe = " ".join(section(made["README.md"], "How it was made").split())
+    for words in (
+        "vllm, `policy@0123`; visualprm 0.1.0, ray 2.1, vllm 0.3 |",
+        "vllm, `policy@0123`; versions not recorded",
+        "| revision 3 sympy=1.14 ",
+        "| not recorded ",
+    ):
+        assert words in recipe
+
+
+def test_the_card_of_a_scripted_engine_names_no_model() -> None:
+    counts = document()
+    counts["policies"][0]["policy_model"] = "scripted"
+    scripted = {"kind": "scripted", "model": "scripted", "versions": {"visualprm": "0.1.0", "ray": "2.1", "vllm": None}}
+    settings = config(engine={"kind": "scripted"})
+    text = documents(counts, settings, {}, more=[settings], provenance={"engines": [scripted], "verifiers": []})
+    assert "demo/policy" not in text["README.md"]
+    words = "scripted, no model: the text follows from its seeds; visualprm 0.1.0, ray 2.1 |"
+    assert words in " ".join(text["README.md"].split())
+
+
 def test_every_published_column_is_explained() -> None:
     assert list(COLUMNS) == PUBLISHED_SCHEMA.names
     assert list(STEP_COLUMNS) == [field.name for field in PUBLISHED_STEP]
@@ -164,7 +218,9 @@ def test_sections_come_before_the_configuration() -> None:
 
 def test_the_card_does_not_depend_on_where_and_how_wide_the_run_ran() -> None:
     here = config(run_dir="/a", output_dir="/b", ray={"address": "auto"}, verify={"workers": 1})
-    there = config(run_dir="/c", output_dir="/d", engine={"replicas": 2}, verify={"workers": 8})
+    there = config(
+        run_dir="/c", output_dir="/d", engine={"replicas": 2}, verify={"workers": 8}, limits={"truncated": 0.5}
+    )
     assert documents(document(), here, VERSIONS) == documents(document(), there, VERSIONS)
 
 

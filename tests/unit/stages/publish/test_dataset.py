@@ -16,6 +16,7 @@ from pipeline.records import LEDGER_SCHEMA, PROBLEM_SCHEMA, ledger_row, problem_
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
 from stages.publish.dataset import publish_run, republish
+from stages.verify.version import verifier_version
 from tests.unit.stages.publish.test_rows import annotate, make_problem, read
 
 pytestmark = pytest.mark.usefixtures("shared_verifiers")
@@ -169,3 +170,19 @@ def test_settings_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         main(["publish", f"{tmp_path}/none?a=b"])
     assert "no run with loaded problems is here" in capsys.readouterr().err
+
+
+def test_the_statistics_say_what_drew_and_what_judged(tmp_path: Path) -> None:
+    one = write_run(tmp_path / "one", "p1")
+    two = write_run(tmp_path / "two", "p2", "engine.kind=scripted")
+    held = Store(one).read_json("ledger.json")
+    Store(one).write_json("ledger.json", {**held, "engine.model": "policy@0123"})
+    note = {"kind": "scripted", "model": "scripted", "versions": {"visualprm": "0.1.0"}}
+    Store(two).write_json("engines/0.json", note)
+    republish([one, two], [f"output_dir={tmp_path}/both"])
+    stats = json.loads((tmp_path / "both/stats.json").read_text())
+    assert stats["engines"] == [{"kind": "vllm", "model": "policy@0123", "versions": None}, note]
+    # Timeouts are judged once more, by today's.
+    assert stats["verifiers"] == [None, verifier_version()]
+    republish([one], [f"output_dir={tmp_path}/again"], reverify=True)
+    assert json.loads((tmp_path / "again/stats.json").read_text())["verifiers"] == [verifier_version()]

@@ -1,0 +1,59 @@
+"""What drew the ledger: kind, model and versions of its engines, each noted in the run directory by the engine itself.
+
+A note is named by what it says, so that restarts and replicas add none: `engines/<12 hex digits>.json`.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import sys
+from typing import Any
+
+from pipeline import origin
+from pipeline.config import RunConfig
+from pipeline.errors import UserError
+from pipeline.store import Store
+from pipeline.version import version, versions
+
+FOLDER = "engines"
+
+
+def note_engine(store: Store, config: RunConfig, model: str, ours: str | None) -> None:
+    """Called where the engine runs; `ours` is the version of this package at the driver, since nodes may not have it."""
+    drawing = config.engine.kind == "vllm"
+    found = {name: text if drawing or name == "ray" else None for name, text in versions().items()}
+    try:
+        _note(store, config, model, {"visualprm": ours or version(), **found})
+    except (OSError, UserError) as error:
+        # As for the counters: the ledger matters more, and the card then says that this is not known.
+        print(f"the engine's versions could not be noted: {error}", file=sys.stderr, flush=True)
+
+
+def note_earlier_engines(store: Store, config: RunConfig, model: str) -> None:
+    """Of a ledger that was begun before engines were noted it is known what drew it, but no version."""
+    if not store.files(FOLDER, ".json"):
+        _note(store, config, model, None)
+
+
+def copy_engines(store: Store, earlier: Store) -> None:
+    """Those of a run whose draws are taken over."""
+    for path in earlier.files(FOLDER, ".json"):
+        name = posixpath.join(FOLDER, posixpath.basename(path))
+        store.write_text(name, earlier.read_text(name))
+
+
+def engines(store: Store, config: RunConfig) -> list[dict[str, Any]]:
+    """The engines that drew a run's ledger, as JSON values: `kind`, `model` (its name, or name and hash), `versions`.
+
+    `versions` is null where they were not noted.
+    """
+    noted = [store.read_json(FOLDER, posixpath.basename(path)) for path in store.files(FOLDER, ".json")]
+    if noted:
+        return noted
+    held = origin.noted(store, "ledger.json", "restore this file") or {}
+    return [{"kind": config.engine.kind, "model": held.get("engine.model", config.engine.model), "versions": None}]
+
+
+def _note(store: Store, config: RunConfig, model: str, found: dict[str, str | None] | None) -> None:
+    note = {"kind": config.engine.kind, "model": model, "versions": found}
+    store.write_json(f"{FOLDER}/{origin.digest(note)[:12]}.json", note)

@@ -1,0 +1,85 @@
+"""Ends a run whose results cannot be right, as a person would stop it: what is committed stays, and the run can be resumed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from pipeline.config import RunConfig
+from pipeline.errors import UserError
+from pipeline.store import Store
+from stages.annotate.plausible import Finding, ended_early, over_limits
+from stages.annotate.progress import current_rate
+from stages.annotate.tally import Tally, together
+
+INTERVAL_S = 3.0
+"""Between two looks at the counters, which engines renew as often."""
+AGAIN_S = 60.0
+"""After which a signal that had no effect is sent again."""
+SIGNAL = signal.SIGUSR1
+"""Not the one of Ctrl-C, which a shell has its background jobs ignore."""
+
+
+class _PastLimitError(KeyboardInterrupt):
+    """Raised in the main thread, where Ray takes it for a stop by the user."""
+
+
+def check_limits(store: Store, config: RunConfig, before: Tally) -> None:
+    """
+    Raises:
+        UserError: what the ledger holds already is past a limit.
+    """
+    if found := over_limits(before, config):
+        raise UserError(_line(store, found, config))
+
+
+@contextmanager
+def within_limits(store: Store, config: RunConfig, before: Tally) -> Iterator[None]:
+    """Watches the engines' counters while the body runs in the main thread; `before` is what the ledger held already.
+
+    Raises:
+        UserError: a limit is passed, and the body was stopped; or this is not the main thread, where it can't be.
+    """
+    if not config.limits.are_set:
+        yield
+        return
+    if threading.current_thread() is not threading.main_thread():
+        raise UserError("limits: only a run in the main thread can be ended early: call it there, or remove the limits")
+    main, started = threading.main_thread().ident or 0, time.time()
+    stop, passed = threading.Event(), list[Finding]()
+
+    def watch() -> None:
+        while not stop.wait(AGAIN_S if passed else INTERVAL_S):
+            try:
+                tally = together([before, current_rate(store, since=started).tally])
+            except OSError:
+                # A store that does not answer now may do so at the next look.
+                continue
+            if found := over_limits(tally, config):
+                passed.append(found)
+                signal.pthread_kill(main, SIGNAL)
+
+    handler = signal.signal(SIGNAL, _stop)
+    thread = threading.Thread(target=watch, daemon=True, name="limits")
+    thread.start()
+    try:
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            signal.signal(SIGNAL, handler)
+    except _PastLimitError:
+        raise UserError(_line(store, passed[0], config)) from None
+
+
+def _stop(*_: object) -> NoReturn:
+    raise _PastLimitError
+
+
+def _line(store: Store, found: Finding, config: RunConfig) -> str:
+    return f"{store.uri}: {ended_early(found, config)}"

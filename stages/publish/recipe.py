@@ -1,0 +1,58 @@
+"""How a dataset was made, as rows of a table of its card: policies, settings, engines, verifiers, versions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.config import RunConfig
+from pipeline.markdown import Row
+
+
+def recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: Mapping[str, str]) -> list[Row]:
+    """Where runs differ, a row says what each of them does."""
+    policies = [
+        (
+            "policy",
+            f"`{item['policy_model']}`, prompt `{item['prompt_sha'][:12]}`, strategy `{item['strategy']}`: "
+            f"{item['solutions']:,} solutions",
+        )
+        for item in figures["policies"]
+    ]
+    threshold = configs[0].label.threshold
+    runs = [row for each in configs for row in _run_recipe(each)]
+    return [
+        *policies,
+        *dict.fromkeys(sorted(runs, key=lambda row: _RUN_ROWS.index(row[0]))),
+        ("label", f"`+` if the score is above {threshold:g}"),
+        *_made_with(figures),
+        ("published with", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))),
+    ]
+
+
+def _made_with(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What drew and what judged, as far as that was noted."""
+    for engine in figures.get("engines", ()):
+        model = "no model: the text follows from its seeds" if engine["kind"] == "scripted" else f"`{engine['model']}`"
+        noted = engine["versions"]
+        used = ", ".join(f"{name} {text}" for name, text in noted.items() if text) if noted else "versions not recorded"
+        yield "engine", f"{engine['kind']}, {model}; {used}"
+    for verifier in figures.get("verifiers", ()):
+        yield "verifier", f"revision {verifier}" if verifier else "not recorded"
+
+
+_RUN_ROWS = ("sampling", "steps", "continuations", "seed")
+
+
+def _run_recipe(config: RunConfig) -> list[tuple[str, str]]:
+    sampling, rollout = config.sampling, config.rollout
+    return [
+        (
+            "sampling",
+            f"{sampling.num_solutions} solutions a problem, temperature {sampling.temperature:g}, "
+            f"top-p {sampling.top_p:g}, top-k {sampling.top_k or 'off'}, ≤ {sampling.max_tokens} tokens",
+        ),
+        ("steps", f"split at blank lines, merged evenly to at most {config.split.max_steps}"),
+        ("continuations", f"{rollout.num_draws} a prefix; last step: `{rollout.complete_prefix}`"),
+        ("seed", f"{config.seed}"),
+    ]
