@@ -49,7 +49,7 @@ FAULTS = {
 @pytest.mark.parametrize("load", [lambda path: load_weights(path, path), lambda path: check_weights(path, path),
                                   ProcessRewardModel.from_pretrained, lambda path: load_model(ModelConfig(base=path))],
                          ids=["load", "check", "score", "train"])  # fmt: skip
-@pytest.mark.parametrize("how, says", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("how", "says"), FAULTS.values(), ids=FAULTS)
 def test_a_gap_is_one_line_that_names_folder_and_keys(
     folder: Path, load: Callable[[str], object], how: Callable[[Tensors], Tensors], says: str
 ) -> None:
