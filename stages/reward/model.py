@@ -21,6 +21,7 @@ from pipeline.prompts import prompt_file
 from stages.reward.collate import Pictures, collate, prepare
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.render import FIRST_TURN, Layout, Rendering, expand, image_token_id, label_ids, render
+from stages.reward.weights import load_weights, loading_errors
 
 SYSTEM = prompt_file("prm_system_v1.txt")
 UNTRAINED = "untrained"
@@ -145,18 +146,19 @@ class ProcessRewardModel:
         `like` is (`read_config`).
 
         Raises:
-            UserError: there is no such model, or its config, tokenizer or chat template can't be used.
+            UserError: there is no such model, its weights are not all there, or its config, tokenizer or chat
+                template can't be used.
         """
         import torch
-        from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers import AutoProcessor
 
         config = read_config(path, like)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = dtype or ("bfloat16" if device.startswith("cuda") else "float32")
+        place = located(path)
         with loading_errors(path):
-            place = located(path)
             processor = AutoProcessor.from_pretrained(place)
-            model = AutoModelForImageTextToText.from_pretrained(place, dtype=dtype).to(device)
+        model = load_weights(place, path, dtype=dtype).to(device)
         return cls(model, processor, config, path, batch_tokens)
 
     def score(self, question: str, images: Sequence[bytes], steps: Sequence[str]) -> list[float]:
@@ -217,15 +219,6 @@ class ProcessRewardModel:
             self._reader.expectation(logits[row, [column[slot - 1] for slot in rendering.slots]])
             for row, rendering in enumerate(renderings)
         ]
-
-
-@contextlib.contextmanager
-def loading_errors(path: str) -> Iterator[None]:
-    """Turns what libraries raise for a model that they can't load into a UserError."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: can't be loaded: {' '.join(str(error).split())[:300]}") from error
 
 
 @contextlib.contextmanager

@@ -17,8 +17,9 @@ from pipeline.engine.vllm import CPU_ARGS
 from pipeline.errors import RowError
 from pipeline.inputs import located
 from pipeline.records import Image
-from stages.reward.model import Candidate, Reader, image_errors, loading_errors, read_config
+from stages.reward.model import Candidate, Reader, image_errors, read_config
 from stages.reward.render import Rendering
+from stages.reward.weights import check_weights, loading_errors
 
 MOST_IMAGES = 16
 """Of one solution. vLLM sets memory aside for them, and refuses a whole list of requests for one that has more."""
@@ -40,8 +41,9 @@ class VllmScorer:
         self.name = path
         self.config = read_config(path)
         cpu = current_platform.is_cpu()
+        place = located(path)
+        check_weights(place, path)
         with loading_errors(path):
-            place = located(path)
             self._reader = Reader(AutoProcessor.from_pretrained(place), self.config)
             self._llm: Any = LLM(
                 model=place,

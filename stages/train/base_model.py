@@ -9,6 +9,7 @@ from pipeline.config import EngineConfig
 from pipeline.engine.policy import check_model, model_fingerprint
 from pipeline.errors import UserError
 from pipeline.inputs import located
+from stages.reward.weights import check_keys, load_weights, loading_errors
 from stages.train.config import ModelConfig
 from stages.train.new_layers import deepen
 
@@ -52,17 +53,14 @@ def load_model(config: ModelConfig) -> Any:
         UserError: it can't be loaded or deepened, or has no part of a name in `model.frozen`.
     """
     import torch
-    from transformers import AutoModelForImageTextToText
 
-    try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            located(config.base, config.folders),
-            dtype=getattr(torch, config.dtype),
-            attn_implementation=config.attention,
-            trust_remote_code=config.trust_remote_code,
-        )
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(f"model.base: {config.base}: {_first_line(error)}") from error
+    model = load_weights(
+        located(config.base, config.folders),
+        f"model.base: {config.base}",
+        dtype=getattr(torch, config.dtype),
+        attn_implementation=config.attention,
+        trust_remote_code=config.trust_remote_code,
+    )
     if config.new_layers:
         deepen(model, config.new_layers)
     for name in config.frozen:
@@ -76,10 +74,19 @@ def load_model(config: ModelConfig) -> Any:
 
 
 def merged(config: ModelConfig, adapters: Path) -> Any:
-    """The base model with trained adapters in its weights, on the CPU."""
-    from peft import PeftModel
+    """The base model with trained adapters in its weights, on the CPU.
 
-    return PeftModel.from_pretrained(load_model(config.model_copy(update={"lora": None})), adapters).merge_and_unload()
+    Raises:
+        UserError: either lacks weights.
+    """
+    from peft import PeftConfig, get_peft_model
+
+    model = load_model(config.model_copy(update={"lora": None}))
+    with loading_errors(str(adapters)):
+        adapted = get_peft_model(model, PeftConfig.from_pretrained(str(adapters)))
+        found = adapted.load_adapter(str(adapters), "default")
+    check_keys(str(adapters), found.missing_keys, found.unexpected_keys)
+    return adapted.merge_and_unload()
 
 
 def save_weights(model: Any, state: dict[str, Any] | None, dtype: str, folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.records import PUBLISHED_STEP
 from stages.label import Label, label_of, published_label, stated_threshold
 from stages.train.config import TrainConfig
 
@@ -79,11 +80,16 @@ def tally(shards: Sequence[Path]) -> Tally:
             paths = [leaf for leaf in leaves if leaf.startswith(f"{_STEPS}.") and leaf.rsplit(".", 1)[1] in names]
             lists = file.read(columns=paths)[_STEPS].chunks
         batches = [pa.RecordBatch.from_struct_array(chunk.flatten()) for chunk in lists]
-        steps = pa.Table.from_batches(batches, schema=pa.schema(fields))
+        steps = pa.Table.from_batches(batches, schema=pa.schema(fields)).cast(_plain(fields))
         for row in steps.group_by(names).aggregate([([], "count_all")]).to_pylist():
             step = _whole(row)
             found[step["score"], step["origin"], step["label"]] += row["count_all"]
     return found
+
+
+def _plain(fields: Sequence[pa.Field]) -> pa.Schema:
+    """These columns in the published types, whatever program saved them."""
+    return pa.schema([PUBLISHED_STEP.field(field.name) for field in fields])
 
 
 def choose(steps: Tally, threshold: float | None, stated: float | None, path: str) -> Labels:

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from pipeline import atomic, origin
 from pipeline.errors import RowError, UserError
-from pipeline.inputs import located, searched
-from pipeline.records import IMPORTED_SCHEMA, problem_of
+from pipeline.inputs import located
+from pipeline.records import problem_of
 from pipeline.store import open_uri
 from stages.publish.drawn import biased_by
 from stages.publish.kept import kept_of
@@ -35,13 +32,10 @@ from stages.train import targets
 from stages.train.config import TrainConfig
 from stages.train.labels import Labels, labels_of
 from stages.train.samples import UNMEASURED, Sample, Samples, SampleWriter, merged
+from stages.train.shards import COLUMNS, EXTRA, LIGHT, find_shards, fingerprint, in_order, problems
 from stages.train.targets import LABELS, Target
 
 TRAIN, HELD_OUT = "train", "held_out"
-_COLUMNS = ["id", "source", "images", "question", "response", "steps_with_score", "response_correct"]
-_LIGHT = [name for name in _COLUMNS if name != "images"]
-_EXTRA = "extra"
-"""What imported shards have besides."""
 _FORMAT = 3
 """Of the prepared files; part of their name."""
 
@@ -83,50 +77,6 @@ def is_held_out(problem_id: str, share: float, seed: int) -> bool:
     return _uniform(f"held out {seed} {problem_id}") < share
 
 
-def find_shards(path: str, folders: Sequence[Path] = ()) -> list[Path]:
-    """The shards of a published dataset, each of the right schema; `folders` are those of the config that names it.
-
-    Raises:
-        UserError: there is none, or one has another schema.
-    """
-    folder = Path(located(path, folders))
-    shards = sorted(folder.glob("*.parquet"))
-    if not shards:
-        places = "" if folder.exists() else searched(path, folders)
-        raise UserError(f"data.path: {path} holds no .parquet shards{places}: `visualprm dataset` makes them")
-    for shard in shards:
-        try:
-            schema = pq.read_schema(shard)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise UserError(f"{shard}: not a Parquet file: {error}") from error
-        for name in (*_COLUMNS, *({_EXTRA} & set(schema.names))):
-            if name not in schema.names:
-                raise UserError(f"{shard}: has no column {name!r}: give shards that `visualprm publish` wrote")
-            if not _fits(schema.field(name).type, IMPORTED_SCHEMA.field(name).type):
-                raise UserError(
-                    f"{shard}: column {name!r} is {schema.field(name).type}, not as published: publish again"
-                )
-    return shards
-
-
-def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Is a column of the published type? Steps may lack what follows from their scores: `label` and `origin`."""
-    if found == wanted or not (pa.types.is_list(found) and pa.types.is_struct(found.value_type)):
-        return bool(found == wanted)
-    fields = [field for field in wanted.value_type if found.value_type.get_field_index(field.name) >= 0]
-    lacks = {field.name for field in wanted.value_type} - {field.name for field in fields}
-    return lacks <= {"label", "origin"} and found == pa.list_(pa.struct(fields))
-
-
-def fingerprint(shards: Sequence[Path]) -> str:
-    """16 hex digits over the shards' bytes."""
-    digest = hashlib.sha256()
-    for shard in shards:
-        with shard.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
-
-
 def read_labels(config: TrainConfig) -> Labels:
     """The labels that a training learns.
 
@@ -151,7 +101,9 @@ def prepare(config: TrainConfig, processor: Any, layout: Layout, labels: Labels 
     labels = labels or read_labels(config)
     shards = find_shards(config.data.path, config.data.folders)
     data = fingerprint(shards)
-    folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout, labels)}"
+    # Before rows that lie apart were gathered, samples were made of them that are not these.
+    gathered = not in_order(shards)
+    folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout, labels, gathered)}"
     if not folder.exists():
         with atomic.new_folder(folder) as staging:
             facts = {"fingerprint": data, **_write(config, shards, processor, layout, labels, Path(staging))}
@@ -179,13 +131,14 @@ def load_prepared(folder: Path) -> Prepared:
     return Prepared(folder, Samples(folder, TRAIN), Samples(folder, HELD_OUT), facts)
 
 
-def _key(config: TrainConfig, data: str, processor: Any, layout: Layout, labels: Labels) -> str:
+def _key(config: TrainConfig, data: str, processor: Any, layout: Layout, labels: Labels, gathered: bool) -> str:
     tokenizer = hashlib.sha256(processor.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     # The labels' own threshold, so that settings which mean the same labels find the same samples.
     target = {**config.target.model_dump(), "threshold": labels.threshold}
     parts = [
         _FORMAT, data, repr(layout), tokenizer, processor.chat_template, processor.image_processor.to_json_string(),
         config.data.model_dump(exclude={"path"}), target, config.loss.model_dump(), config.seed,
+        *(["gathered"] if gathered else []),
     ]  # fmt: skip
     return origin.digest(parts)[:12]
 
@@ -194,7 +147,7 @@ def _write(
     config: TrainConfig, shards: Sequence[Path], processor: Any, layout: Layout, labels: Labels, folder: Path
 ) -> dict[str, Any]:
     """Writes both parts; returns what was counted."""
-    kept = _selection(config, shards, labels)
+    kept = _selection(config, shards, labels, folder)
     make = partial(_sample, config=config, processor=processor, layout=layout)
     left_out: Counter[str] = Counter()
     counts = {part: Counter[str]() for part in (TRAIN, HELD_OUT)}
@@ -206,8 +159,9 @@ def _write(
     writer = SampleWriter(folder, [TRAIN, HELD_OUT])
     try:
         with ThreadPoolExecutor() as pool:
-            problems = _problems(shards, [*_COLUMNS, _EXTRA], labels)
-            for problem in tqdm(problems, desc="preparing", unit="problem", disable=None):
+            found = problems(shards, [*COLUMNS, EXTRA], folder)
+            for rows in tqdm(found, desc="preparing", unit="problem", disable=None):
+                problem = [labels.row(row) for row in rows]
                 held_out = is_held_out(_problem_id(problem[0]), config.data.held_out, config.seed)
                 part = HELD_OUT if held_out else TRAIN
                 chosen = problem if held_out or kept is None else [row for row in problem if row["id"] in kept]
@@ -352,13 +306,14 @@ def _try(make: Any, row: Mapping[str, Any], before: float | None) -> Any:
         return error
 
 
-def _selection(config: TrainConfig, shards: Sequence[Path], labels: Labels) -> set[str] | None:
+def _selection(config: TrainConfig, shards: Sequence[Path], labels: Labels, folder: Path) -> set[str] | None:
     """The ids of the training solutions that are kept; None for all."""
     data = config.data
     if data.keep == 1 and not data.drop_all_right:
         return None
     ranked: dict[str, list[tuple[float, str]]] = {}
-    for problem in _problems(shards, _LIGHT, labels):
+    for rows in problems(shards, LIGHT, folder):
+        problem = [labels.row(row) for row in rows]
         problem_id = _problem_id(problem[0])
         if is_held_out(problem_id, data.held_out, config.seed):
             continue
@@ -372,23 +327,8 @@ def _selection(config: TrainConfig, shards: Sequence[Path], labels: Labels) -> s
             if score is not None:
                 ranked.setdefault(row["source"], []).append((-score, row["id"]))
     return {
-        name for rows in ranked.values() for _, name in sorted(rows)[: max(1, round(data.keep * len(rows)))]
+        name for found in ranked.values() for _, name in sorted(found)[: max(1, round(data.keep * len(found)))]
     }  # fmt: skip
-
-
-def _problems(shards: Sequence[Path], columns: Sequence[str], labels: Labels) -> Iterator[list[dict[str, Any]]]:
-    """The rows of each problem, which lie side by side, with the labels to learn."""
-    for _, rows in itertools.groupby(map(labels.row, _rows(shards, columns)), key=_problem_id):
-        yield list(rows)
-
-
-def _rows(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for shard in shards:
-        with pq.ParquetFile(shard) as file:
-            held = [name for name in columns if name in file.schema_arrow.names]
-            for group in range(file.num_row_groups):
-                for batch in file.read_row_group(group, columns=held).to_batches(max_chunksize=1):
-                    yield batch.to_pylist()[0]
 
 
 def _problem_id(row: Mapping[str, Any]) -> str:

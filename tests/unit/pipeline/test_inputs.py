@@ -21,7 +21,7 @@ from stages.load.given_responses import fingerprint, open_responses
 from stages.load.paths import locate
 from stages.train import base_model
 from stages.train.config import load_train_config
-from stages.train.prepare import find_shards
+from stages.train.shards import find_shards
 from stages.train.run import _worker_settings, make_layout
 from tests.places import POLICY, ROOT
 

@@ -23,9 +23,10 @@ from stages.reward.render import Layout
 from stages.train import run as training
 from stages.train.config import TrainConfig
 from stages.train.labels import Labels, Tally, choose, tally
-from stages.train.prepare import Prepared, find_shards, prepare, read_labels
+from stages.train.prepare import Prepared, prepare, read_labels
 from stages.train.run import train
 from stages.train.samples import UNMEASURED
+from stages.train.shards import find_shards
 from stages.train.targets import LABELS
 from tests import shards
 from tests.families import POLICY, family
