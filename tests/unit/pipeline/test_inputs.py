@@ -21,8 +21,8 @@ from stages.load.given_responses import fingerprint, open_responses
 from stages.load.paths import locate
 from stages.train import base_model
 from stages.train.config import load_train_config
-from stages.train.shards import find_shards
 from stages.train.run import _worker_settings, make_layout
+from stages.train.shards import find_shards
 from tests.places import POLICY, ROOT
 
 PROMPT = "prompts/demo_v1.txt"
