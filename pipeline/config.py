@@ -15,8 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipeline.records import OverlapKind
 from pipeline.registry import Registry
 from pipeline.settings import Strict, flat, load_settings, parse_settings
-from pipeline.source_config import SourceConfig
-from pipeline.source_groups import expand_sources
+from pipeline.source_config import SourceConfig, expand_sources
 
 LEDGER_FREE = (
     "run_dir",
