@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import posixpath
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -34,8 +33,10 @@ from stages.verify.version import verifier_version
 FOLDER = "reverified"
 REPORT = f"{FOLDER}/flips.json"
 
-Which = Callable[[str | None, Verdict], bool]
-"""Says of a stored verdict, and the verifier that gave it, whether it is to be given anew."""
+IsDue = Callable[[Verdict], bool]
+"""Says of a stored verdict whether it is to be given again."""
+Which = Callable[[str | None, Sequence[Solution]], IsDue]
+"""The rule for a problem's verdicts, from the verifier that gave them and its solutions."""
 
 
 def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[list[str], Flips]:
@@ -52,7 +53,7 @@ def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[lis
     store.clear(FOLDER)
     flips = Flips()
     files = store.ledger_files()
-    paths = _rejudge(store, config, problems, files, lambda *_: True, flips)
+    paths = _rejudge(store, config, problems, files, lambda *_: lambda _: True, flips)
     store.write_json(REPORT, flips.document())
     return paths, flips
 
@@ -62,7 +63,8 @@ def rejudge_needed(store: Store, config: RunConfig, mixed: bool) -> tuple[list[s
 
     A verdict `timeout` or `error` can't: a busy machine can make a verdict late, and one short of memory can kill a
     verifier; the labels should not depend on either. Nor can another verifier's verdict where the ledgers that are
-    published together hold verdicts of several (`mixed`): today's judges it again.
+    published together hold verdicts of several (`mixed`), or where a late one stands beside it in the same problem, which
+    two verifiers would then have judged: today's judges it again.
 
     Returns:
         The files to publish from, and what another verifier's verdicts became; null where none was judged for that reason.
@@ -71,8 +73,10 @@ def rejudge_needed(store: Store, config: RunConfig, mixed: bool) -> tuple[list[s
     files, today = store.ledger_files(), verifier_version()
     flips = Flips()
 
-    def which(verifier: str | None, verdict: Verdict) -> bool:
-        return verdict.status in UNJUDGED or (mixed and verifier != today)
+    def which(verifier: str | None, solutions: Sequence[Solution]) -> IsDue:
+        late = any(verdict.status in UNJUDGED for solution in solutions for verdict in _verdicts(solution))
+        every = verifier != today and (mixed or late)
+        return lambda verdict: every or verdict.status in UNJUDGED
 
     def is_old(path: str) -> bool:
         return mixed and verifiers(store, [path]) != {today}
@@ -165,9 +169,8 @@ def _rejudge(
             for row in rows:
                 problem = problems[row["problem_id"]]
                 old = [records.solution_from_row(solution) for solution in row["solutions"]]
-                new = runner.run(
-                    _judge_problem(problem, old, prompts[problem.prompt], partial(which, row["verifier"]), pool, config)
-                )
+                is_due = which(row["verifier"], old)
+                new = runner.run(_judge_problem(problem, old, prompts[problem.prompt], is_due, pool, config))
                 kept = [
                     label.without_cut_short(before, after, config.rollout.num_draws)
                     for before, after in zip(old, new, strict=True)
@@ -188,7 +191,7 @@ async def _judge_problem(
     problem: Problem,
     solutions: Sequence[Solution],
     prompt: str,
-    is_due: Callable[[Verdict], bool],
+    is_due: IsDue,
     pool: VerifierPool,
     config: RunConfig,
 ) -> list[Solution]:
@@ -203,6 +206,11 @@ async def _judge_problem(
         return await known[response, finish_reason]
 
     return list(await asyncio.gather(*(judge_again(solution, verdict) for solution in solutions)))
+
+
+def _verdicts(solution: Solution) -> Iterator[Verdict]:
+    yield solution.verdict
+    yield from (draw.verdict for step in solution.steps for draw in step.draws)
 
 
 def _labels(solution: Solution, config: RunConfig) -> list[str | None]:

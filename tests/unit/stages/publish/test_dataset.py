@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -24,14 +25,15 @@ pytestmark = pytest.mark.usefixtures("shared_verifiers")
 REFUSED = {"source": "bars", "id": "r", "reason": "missing_image", "detail": ""}
 
 
-def write_run(folder: Path, policy: str, *settings: str, seeds: range = range(6)) -> str:
+def write_run(folder: Path, policy: str, *settings: str, seeds: range = range(6), verifier: str | None = None) -> str:
     """A finished run over some problems."""
     store = Store(str(folder))
     store.make()
     problems = sorted((make_problem(seed) for seed in seeds), key=lambda problem: problem.problem_id)
+    items = [dataclasses.replace(annotate(problem, policy=policy), verifier=verifier) for problem in problems]
     for name, rows, schema in (
         ("problems/part-00000", map(problem_row, problems), PROBLEM_SCHEMA),
-        ("annotations/0-part", (ledger_row(annotate(problem, policy=policy)) for problem in problems), LEDGER_SCHEMA),
+        ("annotations/0-part", (ledger_row(item) for item in items), LEDGER_SCHEMA),
         ("checkpoint/0", ({"problem_id": problem.problem_id} for problem in problems), PROBLEM_SCHEMA),
     ):
         path = folder / f"{name}.parquet"
@@ -136,7 +138,7 @@ def test_the_output_does_not_depend_on_the_working_directory(tmp_path: Path, mon
 
 @pytest.mark.parametrize("overrides", [[], ["verify.compat=internvl"], ["sources.0.verify=[exact]"]])
 def test_the_runs_own_labels_come_back_after_others_in_their_place(tmp_path: Path, overrides: list[str]) -> None:
-    store = Store(write_run(tmp_path / "one", "p1"))
+    store = Store(write_run(tmp_path / "one", "p1", verifier=verifier_version()))
     config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
     assert publish_run(store, config, force=False)
     assert not publish_run(store, config, force=False)
@@ -182,7 +184,7 @@ def test_the_statistics_say_what_drew_and_what_judged(tmp_path: Path) -> None:
     republish([one, two], [f"output_dir={tmp_path}/both"])
     stats = json.loads((tmp_path / "both/stats.json").read_text())
     assert stats["engines"] == [{"kind": "vllm", "model": "policy@0123", "versions": None}, note]
-    # Timeouts are judged once more, by today's.
+    # Timeouts, and what stands beside them, are judged once more, by today's.
     assert stats["verifiers"] == [None, verifier_version()]
     republish([one], [f"output_dir={tmp_path}/again"], reverify=True)
     assert json.loads((tmp_path / "again/stats.json").read_text())["verifiers"] == [verifier_version()]

@@ -260,11 +260,19 @@ def test_a_verdict_of_the_machine_is_judged_once_more_and_nothing_else_is(
     tmp_path: Path, status: VerdictStatus
 ) -> None:
     late = Draw((1,), "Final answer: B", "stop", 7, Verdict(status, "B", "math"))
-    store = make_run(tmp_path, (late, draw("Final answer: B", "incorrect")))
+    store = make_run(tmp_path, (late, draw("Final answer: B", "incorrect")), verifier=verifier_version())
     before = digest(store)
     republish([store.uri], [])
     assert published_steps(tmp_path)[0]["num_mc_correct"] == 1
     assert digest(store) == before
+
+
+def test_beside_a_late_verdict_an_earlier_verifiers_do_not_stand(tmp_path: Path) -> None:
+    """Of two equal draws one would be judged by today's verifier and the other not."""
+    late = Draw((1,), WRONG, "stop", 7, Verdict("timeout"))
+    store = make_run(tmp_path, (draw(WRONG, "correct"), late), verifier="1 math-verify=0.8.0")
+    republish([store.uri], [])
+    assert published_steps(tmp_path)[0]["num_mc_correct"] == 0
 
 
 def test_what_the_disk_refuses_is_one_line(tmp_path: Path) -> None:
