@@ -32,6 +32,8 @@ def sources(limit: int) -> list[dict]:
             "images": str(folder / "images"),
             "limit": limit,
             "verify": MODES.get(folder.name, ["choice", "number", "math", "list", "text"]),
+            # Some of its options stand in the pictures alone.
+            **({"gold": "letter"} if folder.name in ("dynamath", "gaokao_mm") else {}),
         }
         for folder in sorted(QUESTIONS.iterdir())
     ]
