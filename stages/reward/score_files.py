@@ -23,7 +23,7 @@ from stages.load.sources.images import read_images
 from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
 from stages.reward.aggregate import AGGREGATORS, aggregate
-from stages.reward.model import Candidate, ProcessRewardModel, Scorer
+from stages.reward.model import Candidate, ProcessRewardModel, Scorer, check_steps
 from stages.split import split
 
 Backend = Literal["hf", "vllm"]
@@ -202,6 +202,7 @@ def _steps(row: Mapping[str, Any], max_steps: int) -> tuple[str, ...]:
         steps = split(response, max_steps)
     if not isinstance(steps, list) or not steps or not all(isinstance(step, str) for step in steps):
         raise RowError("missing_steps", "give `steps`, a list of texts, or `response`, a text")
+    check_steps(steps)
     return tuple(steps)
 
 
