@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -169,3 +170,17 @@ def test_settings_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         main(["publish", f"{tmp_path}/none?a=b"])
     assert "no run with loaded problems is here" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_costs_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Path(write_run(tmp_path / "one", "p1"))
+
+    def closed(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", closed)
+    with pytest.raises(BrokenPipeError):
+        republish([str(run)], [])
+    assert (run / "quarantine/annotate.jsonl").exists()
+    stats = (tmp_path / "data/one/stats.json").read_bytes()
+    assert json.loads((run / "published.json").read_text())["stats"] == hashlib.sha256(stats).hexdigest()
