@@ -131,14 +131,27 @@ def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: boo
     from stages.reward.model import Candidate
 
     firsts = [(problem, first) for problem in problems for first in _distinct(problem.candidates)]
+    faults = [_fault(first.steps) for _, first in firsts]
     requests = [
         Candidate(problem.question, tuple(image.data for image in problem.images), first.steps)
-        for problem, first in firsts
+        for (problem, first), fault in zip(firsts, faults, strict=True)
+        if fault is None
     ]
+    scores = iter(scorer.score_many(requests))
     return [
-        _row(first, found, 1 if outcome else len(first.steps))
-        for (_, first), found in zip(firsts, scorer.score_many(requests), strict=True)
+        _row(first, next(scores) if fault is None else fault, 1 if outcome else len(first.steps))
+        for (_, first), fault in zip(firsts, faults, strict=True)
     ]
+
+
+def _fault(steps: Sequence[str]) -> RowError | None:
+    from stages.reward.model import check_steps
+
+    try:
+        check_steps(steps or ("",))
+    except RowError as error:
+        return error
+    return None
 
 
 def _row(first: PoolCandidate, found: Sequence[float] | RowError, wanted: int) -> dict[str, Any]:

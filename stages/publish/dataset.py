@@ -47,21 +47,27 @@ def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig 
     published = origin.noted(store, "published.json", "remove this file, and the dataset is published again")
     if not force and published == {"key": key, "stats": _stats_hash(config)}:
         return False
-    stats = _publish([(store, config)], [stored] if stored else None)
+    stats, told = _publish([(store, config)], [stored] if stored else None)
     store.write_jsonl("quarantine/annotate.jsonl", map(Rejected.row, stats.failed))
     store.write_json("published.json", {"key": key, "stats": _stats_hash(config)})
+    # Recorded first: an output that is closed, or can't show a letter, must not cost the records.
+    print(told)
     return True
 
 
-def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
-    """Publishes the runs together; given the settings that are `stored` with each, all verdicts are given anew."""
+def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str]:
+    """Publishes the runs together, and gives what there is to tell of it.
+
+    Given the settings that are `stored` with each run, all verdicts are given anew.
+    """
     config = runs[0][1]
     for _, each in runs:
         strategy = each.rollout.strategy
         label.check_threshold(strategy, STRATEGIES[strategy].stops_at_success, each.label)
     settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
     mixed = _mixed(store for store, _ in runs)
-    ledgers = [_ledger(*run, each, mixed) for run, each in zip(runs, settings, strict=True)]
+    found = [_ledger(*run, each, mixed) for run, each in zip(runs, settings, strict=True)]
+    ledgers = [paths for paths, _ in found]
     parts = [
         Run(store.problem_files(), ledger, each.rollout.num_draws, store.filesystem, _rejected(store))
         for (store, each), ledger in zip(runs, ledgers, strict=True)
@@ -70,25 +76,24 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> Stats:
     labeller = partial(label.labelled_steps, config=config.label)
     provenance = _provenance(runs, ledgers, anew=mixed or stored is not None)
     stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs, ledgers, provenance))
-    print(card.summary_table(statistics(stats.document())))
-    for found in _audits(runs, ledgers):
-        print(found)
-    return stats
+    told = [text for _, text in found if text is not None]
+    table = card.summary_table(statistics(stats.document()))
+    return stats, "\n".join([*told, table, *_audits(runs, ledgers)])
 
 
-def _ledger(store: Store, config: RunConfig, stored: RunConfig | None, mixed: bool) -> list[str]:
-    """The files to publish from. Judged again is what `rejudge_needed` says, or, against the `stored` settings, all."""
+def _ledger(store: Store, config: RunConfig, stored: RunConfig | None, mixed: bool) -> tuple[list[str], str | None]:
+    """The files to publish from, and what changed, if all verdicts were given anew.
+
+    Judged again is what `rejudge_needed` says, or, against the `stored` settings, all.
+    """
     if stored is not None:
         paths, flips = rejudge_all(store, config, stored)
-        print(flips.text())
-        return paths
+        return paths, flips.text()
     paths, changed = rejudge_needed(store, config, mixed)
-    if changed is not None:
-        print(
-            f"{store.uri}: verdicts of an earlier verifier are mixed with newer ones, so all are judged again;",
-            changed.text(),
-        )
-    return paths
+    if changed is None:
+        return paths, None
+    what = "verdicts of an earlier verifier are mixed with newer ones, so all are judged again"
+    return paths, f"{store.uri}: {what}; {changed.text()}"
 
 
 def _mixed(stores: Iterable[Store]) -> bool:
@@ -198,7 +203,7 @@ def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = Fa
             renamed = [config.model_copy(update={"name": name}) for config in configs]
             named = list(zip(stores, renamed, strict=True))
             check_together(named)
-            _publish(named, stored)
+            print(_publish(named, stored)[1])
 
 
 def _check_override(override: str, reverify: bool) -> None:

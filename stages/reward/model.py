@@ -18,6 +18,7 @@ from pipeline.errors import RowError, UserError
 from pipeline.inputs import located, searched
 from pipeline.model_files import is_hub_id
 from pipeline.prompts import prompt_file
+from pipeline.records import IMAGE
 from stages.reward.collate import Pictures, collate, prepare
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.render import FIRST_TURN, Layout, Rendering, expand, image_token_id, label_ids, render
@@ -35,6 +36,17 @@ class Candidate:
     question: str
     images: tuple[bytes, ...]
     steps: tuple[str, ...]
+
+
+def check_steps(steps: Sequence[str]) -> None:
+    """For steps that others cut: a model has a score for an empty one too, which means nothing.
+
+    Raises:
+        RowError: a step has no visible character.
+    """
+    for number, step in enumerate(steps, start=1):
+        if not step.strip():
+            raise RowError("empty_step", f"step {number} of {len(steps)} is empty")
 
 
 class Scorer(Protocol):
@@ -94,10 +106,12 @@ class Reader:
         """The conversation; an outcome model sees the response as one step.
 
         Raises:
-            RowError: there is nothing to score.
+            RowError: there is nothing to score, or an image is missing.
         """
-        if not candidate.steps:
-            raise RowError("no_step", "the solution has no step")
+        if not any(step.strip() for step in candidate.steps):
+            raise RowError("no_step", "the solution is empty")
+        if (wanted := candidate.question.count(IMAGE)) > (given := len(candidate.images)):
+            raise RowError("missing_image", f"the question has {wanted} {IMAGE}, and {given} images are given")
         steps = candidate.steps if self.config.kind == "prm" else ("\n\n".join(candidate.steps),)
         return render(self.processor, candidate.question, len(candidate.images), steps, self.layout)
 

@@ -24,7 +24,7 @@ from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
 from stages.reward.aggregate import AGGREGATORS, aggregate
 from stages.reward.config import FILE, PrmConfig
-from stages.reward.model import UNTRAINED, Candidate, ProcessRewardModel, Scorer, read_config
+from stages.reward.model import UNTRAINED, Candidate, ProcessRewardModel, Scorer, check_steps, read_config
 from stages.split import split
 
 Backend = Literal["hf", "vllm"]
@@ -234,6 +234,7 @@ def _steps(row: Mapping[str, Any], max_steps: int) -> tuple[str, ...]:
         steps = split(response, max_steps)
     if not isinstance(steps, list) or not steps or not all(isinstance(step, str) for step in steps):
         raise RowError("missing_steps", "give `steps`, a list of texts, or `response`, a text")
+    check_steps(steps)
     return tuple(steps)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
@@ -16,12 +17,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints, model_validator
 
-from pipeline.errors import RowError
+from pipeline.errors import RowError, UserError
 from pipeline.records import asked
 from pipeline.settings import Strict
-from stages.load.sources.images import read_images
+from stages.load.sources.images import image_sizes, read_images
 from stages.reward.aggregate import aggregate
-from stages.reward.model import UNTRAINED, Candidate, Scorer
+from stages.reward.model import UNTRAINED, Candidate, Scorer, check_steps
 from stages.split import split
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
@@ -34,6 +35,8 @@ class Limits(Strict):
     """The largest request; base64 makes an image a third larger."""
     image_bytes: int = 16 << 20
     """The largest encoded image."""
+    pixels: int = 1 << 26
+    """Of all images of a request, as their headers state them: decoded they take three bytes each."""
     batch: int = 32
     """The most solutions in one batch."""
     wait_s: float = 0.005
@@ -189,16 +192,39 @@ def read_candidate(request: ScoreRequest, limits: Limits) -> Candidate:
     """The solution that a request holds, with its images decoded and checked.
 
     Raises:
-        RowError: an image can't be used.
+        RowError: an image can't be used, or a step is empty.
     """
+    steps = request.steps if request.steps is not None else split(request.response or "", request.max_steps)
+    check_steps(steps)
     for image in request.images:
         if len(image) * 3 // 4 > limits.image_bytes:
             raise RowError("image_too_large", f"an image has more than {limits.image_bytes} bytes")
     # As a data URI nothing can be taken for the name of a file.
     uris = [image if image.startswith("data:") else f"data:;base64,{image}" for image in request.images]
-    steps = request.steps if request.steps is not None else split(request.response or "", request.max_steps)
+    pixels = sum(width * height for width, height, _ in image_sizes(uris, None))
+    if pixels > limits.pixels:
+        raise RowError("image_too_large", f"the images have {pixels:,} pixels; a request has at most {limits.pixels:,}")
     question = asked(request.question, request.options)
     return Candidate(question, read_images(uris, None) if uris else (), tuple(steps))
+
+
+def check_place(host: str, port: int) -> None:
+    """Tries to listen, so that a model isn't loaded in vain.
+
+    Raises:
+        UserError: the port is taken or not allowed, or the host is not this machine's.
+    """
+    if not 0 <= port < 1 << 16:
+        # The system would take some of its bits.
+        raise UserError(f"--port {port}: must be from 0 to 65535")
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as tried:
+            # As the service itself does: connections of an earlier one that are still closing are no hindrance.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        raise UserError(f"--host {host} --port {port}: {error.strerror}: choose another port or host") from error
 
 
 def serve(scorer: Scorer, host: str, port: int) -> None:

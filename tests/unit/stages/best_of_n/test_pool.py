@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -277,6 +278,16 @@ def test_what_a_critic_refuses_has_no_score_and_a_reason(tmp_path: Path) -> None
         1: (None, "critic_output"),
         3: (None, "too_long"),
     }
+
+
+def test_an_empty_response_has_no_score(tmp_path: Path) -> None:
+    judge = Judge()
+    texts: list[tuple[str, ...]] = [(), ("",), ("good", " "), ("good",)]
+    own = tuple(replace(candidate(0, k, str(k)), steps=steps) for k, steps in enumerate(texts))
+    rows = score_problems([PoolProblem("p0", "s", "Q?", "Q!", "4", (), own)], judge, outcome=False)
+    rows.sort(key=lambda row: row["candidate"])
+    assert [(row["error"] or "").split(":")[0] for row in rows] == ["empty_step"] * 3 + [""]
+    assert [request.steps for request in judge.asked] == [("good",)]
 
 
 def test_a_report_holds_the_exact_numbers_and_is_the_same_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

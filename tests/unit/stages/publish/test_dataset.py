@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -188,3 +189,17 @@ def test_the_statistics_say_what_drew_and_what_judged(tmp_path: Path) -> None:
     assert stats["verifiers"] == [None, verifier_version()]
     republish([one], [f"output_dir={tmp_path}/again"], reverify=True)
     assert json.loads((tmp_path / "again/stats.json").read_text())["verifiers"] == [verifier_version()]
+
+
+def test_an_output_that_cannot_be_written_costs_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Path(write_run(tmp_path / "one", "p1"))
+
+    def closed(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", closed)
+    with pytest.raises(BrokenPipeError):
+        republish([str(run)], [])
+    assert (run / "quarantine/annotate.jsonl").exists()
+    stats = (tmp_path / "data/one/stats.json").read_bytes()
+    assert json.loads((run / "published.json").read_text())["stats"] == hashlib.sha256(stats).hexdigest()

@@ -199,3 +199,20 @@ def test_labels_of_several_tokens_are_refused() -> None:
     model, processor = family("internvl")
     with pytest.raises(UserError, match="'Yes' is not one token"):
         ProcessRewardModel(model, processor, config(label_weights={"Yes": 1.0, "No": 0.0}, placeholder="Yes"))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reason"),
+    [
+        (Candidate("?", (), ()), "no_step"),
+        (Candidate("?", (), ("", " \n")), "no_step"),
+        (Candidate("<image> and <image>?", (IMAGES[0],), ("x",)), "missing_image"),
+        (Candidate("<image>?", (), ("x",)), "missing_image"),
+    ],
+)
+def test_what_a_score_would_mean_nothing_for_is_refused(candidate: Candidate, reason: str) -> None:
+    scorer = ProcessRewardModel(*family("demo"), config())
+    (found, whole) = scorer.score_many([candidate, Candidate("?", (), ("x",))])
+    assert isinstance(found, RowError)
+    assert found.reason == reason
+    assert isinstance(whole, list)

@@ -92,7 +92,7 @@ def test_every_row_has_scores_or_a_reason(jsonl: Path, tmp_path: Path) -> None:
 def test_parquet_in_and_out_by_row_groups(tmp_path: Path) -> None:
     images = [{"bytes": IMAGES[0], "path": None}]
     table = pa.Table.from_pylist(
-        [{"id": str(k), "question": "?", "images": images, "steps": ["x" * k]} for k in range(5)]
+        [{"id": str(k), "question": "?", "images": images, "steps": ["x" * (k + 1)]} for k in range(5)]
     )
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=2)
     assert [(part.start, part.first, part.rows) for part in chunks(tmp_path / "in.parquet")] == [
@@ -101,11 +101,11 @@ def test_parquet_in_and_out_by_row_groups(tmp_path: Path) -> None:
     score_file(tmp_path / "in.parquet", tmp_path / "out.parquet", OPTIONS)
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert [row["id"] for row in rows] == list("01234")
-    assert [row["step_scores"] for row in rows] == [[k / 100] for k in range(5)]
+    assert [row["step_scores"] for row in rows] == [[(k + 1) / 100] for k in range(5)]
 
 
 def test_a_long_row_group_is_scored_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = pa.Table.from_pylist([{"id": str(k), "question": "?", "steps": ["x" * (k % 90)]} for k in range(210)])
+    table = pa.Table.from_pylist([{"id": str(k), "question": "?", "steps": ["x" * (k % 90 + 1)]} for k in range(210)])
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=200)
     assert [(part.start, part.offset, part.first, part.rows) for part in chunks(tmp_path / "in.parquet")] == [
         (0, 0, 0, 64), (0, 64, 64, 64), (0, 128, 128, 64), (0, 192, 192, 8), (1, 0, 200, 10),
@@ -122,7 +122,7 @@ def test_a_long_row_group_is_scored_in_parts(tmp_path: Path, monkeypatch: pytest
     assert seen == [64, 64, 64, 8, 10]
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert [(row["id"], row["row"]) for row in rows] == [(str(k), k) for k in range(210)]
-    assert [row["step_scores"] for row in rows] == [[(k % 90) / 100] for k in range(210)]
+    assert [row["step_scores"] for row in rows] == [[(k % 90 + 1) / 100] for k in range(210)]
 
 
 def test_lines_are_cut_into_chunks_without_loss(jsonl: Path) -> None:
@@ -207,3 +207,9 @@ def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:
     assert candidate({**row, "options": None}, None, 2).question == "Which?"
     with pytest.raises(RowError, match="wrong_type: options"):
         candidate({**row, "options": 3}, None, 2)
+
+
+@pytest.mark.parametrize("row", [{"steps": ["x", "\n"]}, {"response": {"steps": [""]}}])
+def test_an_empty_step_has_no_score(row: dict[str, Any]) -> None:
+    with pytest.raises(RowError, match="empty_step"):
+        candidate({"question": "?", **row}, None, 12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,13 +13,20 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from pipeline.errors import RowError
+from pipeline.cli import main
+from pipeline.errors import RowError, UserError
+from stages.reward import score_files
 from stages.reward.model import Candidate, read_config
-from stages.reward.serve import Limits, ScoreRequest, create_app, read_candidate
+from stages.reward.serve import Limits, ScoreRequest, check_place, create_app, read_candidate
 from tests.families import POLICY
+from tests.shards import picture
 from tests.unit.stages.reward.test_collate import IMAGES
 
 IMAGE = base64.b64encode(IMAGES[0]).decode()
+
+
+WIDE = base64.b64encode(picture(1, 2000, 2000)).decode()
+"""A small file of many pixels."""
 
 
 class Lengths:
@@ -52,7 +60,7 @@ def scorer() -> Lengths:
 
 @pytest.fixture
 def client(scorer: Lengths) -> Iterator[TestClient]:
-    limits = Limits(body_bytes=200_000, image_bytes=30_000, waiting=4, wait_s=0.001)
+    limits = Limits(body_bytes=200_000, image_bytes=30_000, pixels=1_000_000, waiting=4, wait_s=0.001)
     with TestClient(create_app(scorer, limits), raise_server_exceptions=False) as client:
         yield client
 
@@ -94,6 +102,11 @@ def test_health_and_documentation(client: TestClient) -> None:
         ({"question": "?", "steps": ["x"], "images": [IMAGE[:400]]}, 422, "_image"),
         ({"question": "?", "steps": ["x"], "images": ["A" * 50_000]}, 422, "image_too_large"),
         ({"question": "?", "steps": ["x"], "images": ["A"] * 17}, 422, "at most 16"),
+        ({"question": "?", "response": ""}, 422, "empty_step"),
+        ({"question": "?", "response": " \n\n\t"}, 422, "empty_step"),
+        ({"question": "?", "steps": ["x", " "]}, 422, "step 2 of 2 is empty"),
+        ({"question": "?", "steps": ["x"], "images": [WIDE]}, 422, "image_too_large"),
+        ({"question": "?", "steps": ["x"], "images": [WIDE[: len(WIDE) // 8 * 4]]}, 422, "4,000,000"),
         ({"question": "long", "steps": ["x"]}, 422, "too_long"),
         ({"question": "?", "steps": ["x" * 90_000] * 3}, 413, "body_too_large"),
         ({"question": "crash", "steps": ["x"]}, 500, "Internal Server Error"),
@@ -124,3 +137,17 @@ def test_requests_share_batches_and_too_many_are_turned_away(client: TestClient,
     assert first.result().status_code == 200
     assert statuses == [200] * 4 + [503] * 2
     assert scorer.batches == [1, 4]
+
+
+def test_a_taken_port_is_found_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(score_files, "open_scorer", lambda _: pytest.fail("a model was loaded"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            main(["serve", str(POLICY), "--port", str(port)])
+    assert ended.value.code == 2
+    assert f"--port {port}: Address already in use" in capsys.readouterr().err
+    check_place("127.0.0.1", port)
+    for host, number in (("127.0.0.1", 70_000), ("203.0.113.1", 8000), ("no.such.host.invalid", 8000)):
+        with pytest.raises(UserError, match=f"--port {number}: "):
+            check_place(host, number)
