@@ -1,0 +1,1 @@
+"""What every setting means, told from the settings' own types and docstrings."""
