@@ -13,7 +13,7 @@ import pytest
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.store import Store
-from stages.annotate.settings_lock import lock_settings
+from stages.annotate.settings_lock import lock_settings, with_number_type
 from stages.best_of_n.critics import CriticSpec
 from stages.best_of_n.scores import _begin as begin_scores
 from stages.best_of_n.search import SearchSettings
@@ -41,10 +41,12 @@ def run_config(*overrides: str) -> RunConfig:
 def test_a_run(tmp_path: Path) -> None:
     store = old(tmp_path, "config.yaml", "ledger.json")
     before = store.read_text("ledger.json")
-    lock_settings(store, run_config(), {"p": "{question}"}, "model@1")
+    # The version that wrote it had bfloat16 by default.
+    lock_settings(store, with_number_type(run_config(), store), {"p": "{question}"}, "model@1")
     assert store.read_text("ledger.json") == before
+    changed = with_number_type(run_config("rollout.num_draws=8"), store)
     with pytest.raises(UserError, match=r"made with other settings: rollout\.num_draws \(16, now 8\): restore"):
-        lock_settings(store, run_config("rollout.num_draws=8"), {"p": "{question}"}, "model@1")
+        lock_settings(store, changed, {"p": "{question}"}, "model@1")
 
 
 def train_config(**changes: Any) -> TrainConfig:
@@ -90,11 +92,12 @@ class Held:
 
 def test_a_search(tmp_path: Path) -> None:
     store, critic = old(tmp_path, "search.json"), CriticSpec("prm", "/m/prm", "prm@1", False, 0.0, 1.0)
-    begin_search(store, run_config(), "model@1", critic, SearchSettings())
+    config = run_config("engine.dtype=bfloat16")
+    begin_search(store, config, "model@1", critic, SearchSettings())
     with pytest.raises(
         UserError, match=r"holds a search with other settings or models: .*: name another folder by --out"
     ):
-        begin_search(store, run_config(), "model@1", critic, SearchSettings(beams=2))
+        begin_search(store, config, "model@1", critic, SearchSettings(beams=2))
 
 
 def test_a_log_of_scores(tmp_path: Path) -> None:

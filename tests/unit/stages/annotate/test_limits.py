@@ -70,9 +70,14 @@ def test_nothing_happens_below_the_limits(store: Store, settings: dict[str, Any]
 
 
 def test_a_stop_by_the_user_stays_one(store: Store) -> None:
+    # A shell has its background jobs ignore it, and with them these tests.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        draw_for_long(store, config(truncated=0.7), Tally())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            draw_for_long(store, config(truncated=0.7), Tally())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_another_failure_of_the_body_is_not_hidden(store: Store) -> None:

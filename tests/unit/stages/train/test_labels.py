@@ -28,6 +28,7 @@ from stages.train.run import train
 from stages.train.samples import UNMEASURED
 from stages.train.shards import find_shards
 from stages.train.targets import LABELS
+from stages.verify.version import verifier_version
 from tests import shards
 from tests.families import POLICY, family
 from tests.unit.stages.publish.test_dataset import write_run
@@ -63,7 +64,7 @@ def test_a_training_learns_the_labels_as_they_were_published(tmp_path: Path) -> 
 
 def test_what_publish_wrote_is_what_a_training_learns(tmp_path: Path) -> None:
     """The same from a run: the column of the shards, under each threshold that it is published with."""
-    run = write_run(tmp_path / "one", "p1")
+    run = write_run(tmp_path / "one", "p1", verifier=verifier_version())
     columns = []
     for threshold in (0.0, 0.5):
         out = tmp_path / f"out-{threshold}"
