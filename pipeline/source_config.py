@@ -130,7 +130,7 @@ class SourceConfig(Strict):
     """What the answer of a multiple-choice question is: a `letter`, the `text` of an option, or its index from 0 or 1
     (`index0`, `index1`); `auto` takes the one reading that fits all rows with options, and refuses the source if
     there is none or more than one."""
-    references: Literal["any", "all"] | AtLeast | None = Field(default=None, exclude_if=lambda value: value is None)
+    references: Literal["any", "all"] | AtLeast | None = only_if_set()
     """What a list of answers means: a response is right if it equals `any` of them, `all` of them, or at least n of
     them (`{at_least: n}`); without this setting, rows with lists are refused."""
     max_tiles: int = Field(default=6, ge=1)
