@@ -114,8 +114,8 @@ class OptimConfig(Strict):
     """Batches per worker for one optimiser step."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm."""
-    bf16: bool = False
-    """Compute in bf16 where that is safe (autocast)."""
+    bf16: bool | Literal["auto"] = False
+    """Compute in bf16 where that is safe (autocast); auto does so where the machine that trains has units for bf16."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them."""
     loader_workers: int = Field(default=1, ge=0)

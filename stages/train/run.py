@@ -30,6 +30,7 @@ from stages.train import save as artefact
 from stages.train.checkpoints import holds_checkpoints, resume_point
 from stages.train.config import TrainConfig
 from stages.train.labels import Labels
+from stages.train.number_type import decided
 from stages.train.prepare import Prepared, load_prepared, prepare, read_labels
 from stages.train.stop import Stop, Stopped, stopped_by_signals
 from stages.train.targets import LABELS
@@ -62,6 +63,7 @@ def train(config: TrainConfig) -> None:
         UserError: something in the settings, the data or an earlier run doesn't fit, or the loss isn't finite.
         KeyboardInterrupt: it was stopped, and a checkpoint was written.
     """
+    config = decided(config, _MEND)
     artefact.check_place(config.output_dir)
     base = base_model.fingerprint(config.model)
     run_dir = Path(config.run_dir)
