@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pipeline.errors import EngineDead, StartError, UserError
+from pipeline.markdown import visible
 
 COMMANDS = (
     "stages.build.command",
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         command(options)
     except UserError as error:
-        print(f"visualprm: {error}", file=sys.stderr)
+        print(f"visualprm: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
     except EngineDead as error:
         print(f"visualprm: the engine died ({error}); the same command {_then(options)}", file=sys.stderr)

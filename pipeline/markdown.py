@@ -1,10 +1,46 @@
-"""Tables for people, as Markdown: padded, so that they also line up in a terminal, or compact, for files."""
+"""Text for people: tables as Markdown, padded, so that they also line up in a terminal, or compact, for files; and
+texts of others, such that they neither steer a terminal nor become part of a page.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 Row = Sequence[str]
+
+# All but tab and line feed: a carriage return goes back over what was written.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ACTIVE = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "[": "\\[", "`": "\\`"}
+_BACKTICKS = re.compile(r"`+")
+
+
+def visible(text: str) -> str:
+    """A text for a terminal: control characters, which would steer it, stand as a replacement character."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def quoted(text: str) -> str:
+    """A text of somebody else for a Markdown page: no HTML, link, picture or code begins in it."""
+    return "".join(_ACTIVE.get(character, character) for character in visible(text))
+
+
+def code(text: str) -> str:
+    """A text of somebody else as inline code, which ends where the text does."""
+    fence = _fence(text, 1)
+    pad = " " if len(fence) > 1 else ""
+    return f"{fence}{pad}{visible(text)}{pad}{fence}"
+
+
+def code_block(text: str, language: str) -> str:
+    """A text of somebody else as a block of code, which ends where the text does. The text ends with a line feed."""
+    fence = _fence(text, 3)
+    return f"{fence}{language}\n{text}{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    longest = max(map(len, _BACKTICKS.findall(text)), default=0)
+    return "`" * (longest + 1 if longest >= least else least)
 
 
 def markdown_table(header: Row, rows: Sequence[Row]) -> str:

@@ -12,7 +12,8 @@ from stages.annotate.complete import complete_ledger
 from stages.annotate.progress import clock, current_rate
 from stages.annotate.settings_lock import check_earlier, read_templates, with_number_type
 from stages.load.given_responses import fingerprint
-from stages.publish.dataset import check_sections, publish_run
+from stages.publish.dataset import publish_run
+from stages.publish.sections import check_sections
 from stages.publish.shards import check_output
 from stages.verify.of_run import check_reference
 

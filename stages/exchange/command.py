@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.inputs import read_input
+from pipeline.markdown import visible
 from stages.exchange.formats import exports, readers
 
 
@@ -48,7 +49,7 @@ def _import(options: argparse.Namespace) -> None:
     from stages.exchange.importing import import_corpus
 
     chosen = ImportOptions(options.images, options.drop, options.single_turn, options.threshold)
-    print(import_corpus(options.format, options.path, options.out, chosen))
+    print(visible(import_corpus(options.format, options.path, options.out, chosen)))
 
 
 def _export(options: argparse.Namespace) -> None:

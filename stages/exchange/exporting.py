@@ -16,6 +16,7 @@ from pipeline import atomic
 from pipeline.errors import RowError, UserError
 from pipeline.prompts import prompt_file
 from pipeline.store import one_line_io_errors
+from stages.exchange.export_card import export_card
 from stages.exchange.format import ExportOptions, Writer
 from stages.exchange.formats import FORMATS, heeding, writers
 from stages.exchange.names import is_safe, own_name
@@ -69,7 +70,7 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
     target = _empty_folder(out)
     with one_line_io_errors(str(target)), atomic.new_folder(target) as folder:
         if FORMATS[format].copies:
-            return _copy(filesystem, shards, Path(folder))
+            return _copy(filesystem, shards, Path(folder), options.name, format)
         how = writers()[format]
         writer = _Writer(Path(folder), how, options)
         for row in tqdm(read_rows(dataset), desc=f"export {format}", unit=" rows", disable=None, leave=False):
@@ -77,7 +78,8 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
         counts = writer.finish()
         if not counts:
             raise UserError(f"{dataset}: no row fits the format {format} ({_reasons(writer.left_out)})")
-        for name, text in how.documents(options.name, out.rstrip("/"), counts).items():
+        card = export_card(options.name, format, counts, sum(counts.values()))
+        for name, text in {"README.md": card, **how.documents(options.name, out.rstrip("/"), counts)}.items():
             with atomic.opened(f"{folder}/{name}") as file:
                 file.write(text.encode())
     left = f"; left out: {_reasons(writer.left_out)}" if writer.left_out else ""
@@ -161,12 +163,14 @@ def _check_threshold(dataset: str, figures: Mapping[str, Any], threshold: float)
         )
 
 
-def _copy(filesystem: pafs.FileSystem, shards: list[str], folder: Path) -> str:
-    """The published files as they are."""
+def _copy(filesystem: pafs.FileSystem, shards: list[str], folder: Path, name: str, format: str) -> str:
+    """The published files as they are, with a card if they have none."""
     source = os.path.dirname(shards[0])
     documents = [f"{source}/{name}" for name in DOCUMENTS if filesystem.get_file_info(f"{source}/{name}").is_file]
     for path in (*shards, *documents):
         pafs.copy_files(path, str(folder / os.path.basename(path)), source_filesystem=filesystem)
+    if not (folder / "README.md").exists():
+        atomic.write(folder / "README.md", export_card(name, format, map(os.path.basename, shards)))
     return f"{len(shards)} shards"
 
 

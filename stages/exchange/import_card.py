@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.markdown import quoted
 from stages.publish.card import stats_json, summary_table
 from stages.publish.stats import statistics
 
@@ -22,21 +23,22 @@ def documents(
     # What a corpus doesn't tell is null: a share or a count of 0 would be a measurement.
     for each in tallies:
         each["correct_response_share"] = None
-    sources = summary_table({**figures, "total": {**total, "quarantined": {}}}).partition("\n\n")[2]
+    bare = {**figures, "total": {**total, "quarantined": {}}}
+    told, page = (summary_table(bare, shown).partition("\n\n")[2] for shown in (str, quoted))
     for each in tallies:
         each |= {"tokens": None, "draws": {}, "responses": {}}
     head = f"{total['problems']:,} problems · {total['solutions']:,} solutions · {total['steps']:,} steps"
     left = [f"{reason} {count:,}" for reason, count in total["quarantined"].items()]
     lines = [f"left out: {', '.join(left)}"] if left else []
-    table = "\n\n".join([head, sources, *lines])
+    table = "\n\n".join([head, told, *lines])
     parts = [
         "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train-*.parquet\n---",
-        f"# {name}",
+        f"# {quoted(name)}",
         f"Imported from {released}. A step with a score is `+` if it is above {threshold:g}; what wasn't measured "
         "or released is null. Rows are in order of `id` (`<problem>/imported/s<index>`); `extra` holds, as JSON, the "
         "file and line that a row comes from and whatever else its record holds, so that `visualprm export` gives the "
         "record back.",
-        table,
+        "\n\n".join([head, page, *lines]),
         "## Licence\n\nThat of the imported corpus and its images.",
     ]
     # Conversations came with labels and no word on how they were made.

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from pipeline import atomic
 from pipeline.config import PublishConfig
 from pipeline.errors import RowError, UserError
+from pipeline.markdown import visible
 from pipeline.records import IMPORTED_SCHEMA, Image, Problem, SolutionId
 from pipeline.store import one_line_io_errors, open_uri
 from stages.exchange.corpus import AnnotationFile, annotation_files, image_place
@@ -156,7 +157,7 @@ def _read_file(
     sample: list[str] = []
     source = _source(format, file.name)
     with file.open() as lines:
-        for number, line in enumerate(tqdm(lines, desc=file.name, unit=" rows", disable=None, leave=False), 1):
+        for number, line in enumerate(tqdm(lines, desc=visible(file.name), unit=" rows", disable=None, leave=False), 1):
             if not line.strip():
                 continue
             try:
@@ -187,7 +188,7 @@ def _check_layouts(layouts: Sequence[_FileLayout | None], files: Sequence[Annota
     with_images = [(layout, file) for layout, file in zip(layouts, files, strict=True) if layout]
     missing = [(layout.example, file.name) for layout, file in with_images if layout.example]
     for example, name in missing:
-        print(f"{name}: none of its first images is there ({example!r})", file=sys.stderr)
+        print(f"{visible(name)}: none of its first images is there ({example!r})", file=sys.stderr)
     if missing and len(missing) == len(with_images):
         raise UserError(f"{missing[0][1]}: image {missing[0][0]!r} is not there: correct --images or --drop")
 
@@ -268,7 +269,8 @@ def _published(row: _Row, solution_id: str, images: list[dict[str, Any]]) -> dic
 
 def _source(format: str, file: str) -> str:
     """The released files are named after their source."""
-    return PurePosixPath(file).stem.removesuffix(readers()[format].ending)
+    stem = PurePosixPath(file).stem
+    return stem.removesuffix(readers()[format].ending) or stem
 
 
 def _count(stats: Stats, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pipeline.errors import RowError
 
 MAX_DROP = 4
+MAX_STEM = 160
+"""Characters of a source in a file's name: with what stands around it, any file system takes it."""
 _EXTENSIONS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp"}
 
 
@@ -41,7 +44,7 @@ def detect_layout(names: Iterable[str], exists: Callable[[str], bool], drop: int
     return best if best is not None and found[best] else None
 
 
-def own_name(source: str, sha256: str, data: bytes) -> str:
+def own_name(source: str | None, sha256: str, data: bytes) -> str:
     """`<source>/<hash>.<type>`: the same image of a source is one file."""
     for start, extension in _EXTENSIONS.items():
         if data.startswith(start):
@@ -49,9 +52,12 @@ def own_name(source: str, sha256: str, data: bytes) -> str:
     raise RowError("unknown_image_type", f"{sha256}: neither PNG, JPEG nor WebP")
 
 
-def file_stem(source: str) -> str:
-    """A source's name as a single component of a path."""
-    return re.sub(r"[^\w+.-]|^\.+", "_", source, flags=re.ASCII)
+def file_stem(source: str | None) -> str:
+    """A source's name as a single component of a path; one that no file name can hold is cut, and told by a hash."""
+    stem = re.sub(r"[^\w+.-]|^\.+", "_", source or "unnamed", flags=re.ASCII)
+    if len(stem) <= MAX_STEM:
+        return stem
+    return f"{stem[:MAX_STEM]}-{hashlib.sha256(str(source).encode()).hexdigest()[:12]}"
 
 
 def is_safe(name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.arguments import takes_config
 from pipeline.errors import UserError
+from pipeline.markdown import visible
 
 _SETTING = re.compile(r"[A-Za-z_][\w.]*=")
 
@@ -58,6 +59,6 @@ def _check(options: argparse.Namespace) -> None:
     from stages.load.check import check_sources
 
     report = check_sources(load_config(options.config, options.overrides))
-    print(report.text)
+    print(visible(report.text))
     if report.unusable:
         raise UserError(report.unusable)

@@ -7,15 +7,16 @@ runs are equal. What wasn't measured is null.
 
 from __future__ import annotations
 
+import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from pipeline.config import LEDGER_FREE, RunConfig
 from pipeline.engine.policy import policy_name
-from pipeline.markdown import markdown_table
+from pipeline.markdown import code, code_block, markdown_table, quoted
 from pipeline.records import VERDICT_STATUSES
 from stages.annotate.plausible import find, of_statistics
 from stages.publish.recipe import recipe
@@ -103,7 +104,7 @@ def card(
         *_warnings(figures),
         '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_dir="…", split="train")\n```',
         "## How it was made\n\n" + markdown_table(("", ""), recipe(figures, configs, versions)),
-        "## Sources\n\n" + _source_table(figures),
+        "## Sources\n\n" + _source_table(figures, quoted),
         f"## Verdicts\n\n{MISSING[config.label.missing]}\n\n{_verdict_table(figures)}",
         "## Left out\n\n" + _left_out(total),
         *_contamination(total, config),
@@ -113,15 +114,18 @@ def card(
         "## Licence\n\nQuestions and images are under the licences of their sources.",
         *(section.strip() for section in sections),
         *(
-            f"<details><summary>{title}</summary>\n\n```yaml\n{_config_text(each)}```\n\n</details>"
+            f"<details><summary>{title}</summary>\n\n{code_block(_config_text(each), 'yaml')}\n\n</details>"
             for title, each in zip(_titles(configs), configs, strict=True)
         ),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def summary_table(figures: Mapping[str, Any]) -> str:
-    """What a run prints when it is through: a line of figures, then a table of the sources."""
+def summary_table(figures: Mapping[str, Any], shown: Callable[[str], str] = str) -> str:
+    """What a run prints when it is through: a line of figures, then a table of the sources.
+
+    `shown` makes a source's name, which may be any text, one for where the table will stand.
+    """
     total = figures["total"]
     head = (
         f"{_number(total['problems'])} problems · {_number(total['solutions'])} solutions · "
@@ -136,13 +140,17 @@ def summary_table(figures: Mapping[str, Any]) -> str:
         benchmarks = ", ".join(f"{name} {count:,}" for name, count in total["overlaps"].items())
         tail.append(f"flagged as contaminated: {total['contaminated']:,}" + (f" ({benchmarks})" if benchmarks else ""))
     tail += [f"warning: {found.text}" for found in find(of_statistics(figures))]
-    return "\n".join([head, "", _source_table(figures), *tail])
+    return "\n".join([head, "", _source_table(figures, shown), *tail])
 
 
 def _warnings(figures: Mapping[str, Any]) -> list[str]:
     """The section on what cannot be right, if there is anything."""
     found = find(of_statistics(figures))
-    return ["## Warnings\n\n" + "\n".join(f"- {_first_upper(one.text)}." for one in found)] if found else []
+    return (
+        ["## Warnings\n\n" + "\n".join(f"- {_first_upper(html.escape(one.text, quote=False))}." for one in found)]
+        if found
+        else []
+    )
 
 
 def _first_upper(text: str) -> str:
@@ -164,14 +172,17 @@ def _front_matter(name: str, solutions: int) -> str:
 def _titles(configs: Sequence[RunConfig]) -> list[str]:
     if len(configs) == 1:
         return ["Configuration"]
-    return [f"Configuration of run {number}, `{policy_name(each.engine)}`" for number, each in enumerate(configs, 1)]
+    return [
+        f"Configuration of run {number}, `{html.escape(policy_name(each.engine))}`"
+        for number, each in enumerate(configs, 1)
+    ]
 
 
 def _contamination(total: Mapping[str, Any], config: RunConfig) -> list[str]:
     """The section on overlaps with benchmarks, if there was a comparison."""
     if total["contaminated"] is None or config.contamination is None:
         return []
-    rows = [(name, _number(count)) for name, count in total["overlaps"].items()]
+    rows = [(quoted(name), _number(count)) for name, count in total["overlaps"].items()]
     settings = config.contamination
     text = (
         f"Compared with {', '.join(source.name for source in settings.against)}: images by a perceptual hash (at most "
@@ -183,12 +194,12 @@ def _contamination(total: Mapping[str, Any], config: RunConfig) -> list[str]:
     return ["\n\n".join(["## Contamination", text, *table])]
 
 
-def _source_table(figures: Mapping[str, Any]) -> str:
+def _source_table(figures: Mapping[str, Any], shown: Callable[[str], str]) -> str:
     counts = ("problems", "solutions", "steps")
     shares = ("steps/solution", "mean mc", "incorrect steps", "both labels", "right answers")
     rows = [
         (
-            source,
+            shown(source),
             *(_number(each[name]) for name in counts),
             _decimal(each["mean_steps"], 2),
             _decimal(each["mean_mc"], 4),
@@ -207,12 +218,12 @@ def _verdict_table(figures: Mapping[str, Any]) -> str:
         for kind, counts in (("solutions", each["responses"]), ("continuations", each["draws"])):
             whole = sum(counts.values())
             shares = (_percent(counts[status] / whole if whole else None) for status in VERDICT_STATUSES)
-            rows.append((source, kind, _number(whole), *shares))
+            rows.append((quoted(source), kind, _number(whole), *shares))
     return markdown_table(("source", "of", "count", *VERDICT_STATUSES), rows)
 
 
 def _left_out(total: Mapping[str, Any]) -> str:
-    rows = [(f"`{reason}`", _number(count)) for reason, count in total["quarantined"].items()]
+    rows = [(code(reason), _number(count)) for reason, count in total["quarantined"].items()]
     rows += [("not annotated yet", _number(total["pending"]))] if total["pending"] else []
     return markdown_table(("reason", "problems"), rows) if rows else "Nothing: every problem of every source is here."
 

@@ -25,6 +25,11 @@ def add(commands: Any) -> None:
         action="store_true",
         help="judge all stored draws again, with verify.* and sources.N.verify as given, and count the labels that change",
     )
+    publish.add_argument(
+        "--run-code",
+        action="store_true",
+        help="run the functions that publish.card_sections of the run names, which may be somebody else's code",
+    )
     publish.set_defaults(command=_publish)
 
     show = commands.add_parser("show", help="show one problem of a dataset, with its steps and scores")
@@ -41,7 +46,7 @@ def _publish(options: argparse.Namespace) -> None:
     runs = [word for word in options.words if word not in overrides]
     if not runs:
         raise UserError("publish: name a run directory before the settings")
-    republish(runs, overrides, options.reverify)
+    republish(runs, overrides, options.reverify, options.run_code)
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -16,7 +16,7 @@ import yaml
 from pipeline import origin
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
-from pipeline.functions import named_function
+from pipeline.markdown import visible
 from pipeline.records import Rejected
 from pipeline.store import Store, open_uri
 from stages import label
@@ -24,6 +24,7 @@ from stages.annotate.engines import engines
 from stages.publish import card
 from stages.publish.reverify import rejudge_all, rejudge_needed, verifiers
 from stages.publish.rows import Run, publish
+from stages.publish.sections import check_code, section
 from stages.publish.several_runs import Runs, check_together
 from stages.publish.stats import Stats, statistics
 from stages.rollout import STRATEGIES, largest_bias
@@ -51,7 +52,7 @@ def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig 
     store.write_jsonl("quarantine/annotate.jsonl", map(Rejected.row, stats.failed))
     store.write_json("published.json", {"key": key, "stats": _stats_hash(config)})
     # Recorded first: an output that is closed, or can't show a letter, must not cost the records.
-    print(told)
+    print(visible(told))
     return True
 
 
@@ -125,7 +126,7 @@ def _documents(
         *dict.fromkeys(_bias_section(each) for _, each in runs),
         *(f"## Audit\n\n{found}" for found in _audits(runs, ledgers)),
         *(
-            _section(name)(store, folder, ledger)
+            section(name)(store, folder, ledger)
             for name in config.publish.card_sections
             for (store, _), ledger in zip(runs, ledgers, strict=True)
         ),
@@ -156,25 +157,12 @@ def _audits(runs: Runs, ledgers: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def check_sections(config: RunConfig) -> None:
-    """Imports the card's sections, so that a wrong name is told before any work.
-
-    Raises:
-        UserError: there is no such function.
-    """
-    for name in config.publish.card_sections:
-        _section(name)
-
-
-def _section(name: str) -> Callable[..., str]:
-    return named_function(name, "publish.card_sections")
-
-
-def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = False) -> None:
+def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = False, run_code: bool = False) -> None:
     """`visualprm publish RUN … [key=value …]`: the runs' own settings, with others for labels and shards.
 
     A relative `output_dir` is below the working directory if it is typed here, and where `visualprm dataset` was
-    called otherwise. `reverify` judges the stored draws anew, and allows other settings for that too.
+    called otherwise. `reverify` judges the stored draws anew, and allows other settings for that too. `run_code` runs
+    the functions that the runs' own settings name.
 
     Raises:
         UserError: no run is there, an override would change the ledger, or the runs don't go into one dataset.
@@ -192,6 +180,8 @@ def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = Fa
             raise UserError(f"{store.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
     texts = [store.read_text("config.yaml") for store in stores]
     configs = [parse_config(yaml.safe_load(text), overrides) for text in texts]
+    if not run_code and "publish.card_sections" not in keys:
+        check_code(stores[0].uri, configs[0])
     stored = [parse_config(yaml.safe_load(text)) for text in texts] if reverify else None
     with contextlib.ExitStack() as locks:
         for store in stores:
@@ -203,7 +193,7 @@ def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = Fa
             renamed = [config.model_copy(update={"name": name}) for config in configs]
             named = list(zip(stores, renamed, strict=True))
             check_together(named)
-            print(_publish(named, stored)[1])
+            print(visible(_publish(named, stored)[1]))
 
 
 def _check_override(override: str, reverify: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.config import RunConfig
-from pipeline.markdown import Row
+from pipeline.markdown import Row, code
 
 
 def recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: Mapping[str, str]) -> list[Row]:
@@ -14,7 +14,7 @@ def recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: M
     policies = [
         (
             "policy",
-            f"`{item['policy_model']}`, prompt `{item['prompt_sha'][:12]}`, strategy `{item['strategy']}`: "
+            f"{code(item['policy_model'])}, prompt `{item['prompt_sha'][:12]}`, strategy {code(item['strategy'])}: "
             f"{item['solutions']:,} solutions",
         )
         for item in figures["policies"]
@@ -33,7 +33,7 @@ def recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: M
 def _made_with(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What drew and what judged, as far as that was noted."""
     for engine in figures.get("engines", ()):
-        model = "no model: the text follows from its seeds" if engine["kind"] == "scripted" else f"`{engine['model']}`"
+        model = "no model: the text follows from its seeds" if engine["kind"] == "scripted" else code(engine["model"])
         noted = engine["versions"]
         used = ", ".join(f"{name} {text}" for name, text in noted.items() if text) if noted else "versions not recorded"
         yield "engine", f"{engine['kind']}, {model}; {used}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import PIL.Image
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
+from pipeline.markdown import visible
 from pipeline.records import problem_of
 from pipeline.store import Store
 from stages.publish.reading import shard_paths
@@ -30,8 +30,6 @@ Draws = Mapping[tuple[str, int], Sequence[Row]]
 _RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
 _COLOURS = {"correct": _GREEN, "incorrect": _RED}
 _WORDS = {True: ("right", _GREEN), False: ("wrong", _RED), None: ("not judged", _DIM)}
-# A model may write any character, so also the ones that steer a terminal.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Paint:
@@ -103,8 +101,10 @@ def find_draws(run: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[dict
 
 def problem_lines(rows: Sequence[Row], draws: Draws, paint: Paint) -> Iterator[str]:
     """The printed lines of one problem and its solutions."""
+    # A model, and whoever wrote the dataset, may write any character: also the ones that steer a terminal.
+    rows, draws = _visible(list(rows)), {place: _visible(list(drawn)) for place, drawn in draws.items()}
     first = rows[0]
-    yield paint(f"{problem_of(first['id'])} · {_clean(first['source'])}", _BOLD)
+    yield paint(f"{problem_of(first['id'])} · {first['source']}", _BOLD)
     yield from _wrap("question  ", first["question"])
     yield from _wrap("answer    ", first["answer"])
     yield f"images    {', '.join(_image_text(image['bytes']) for image in first['images']) or 'none'}"
@@ -125,7 +125,7 @@ def score_bar(score: float | None, paint: Paint, cells: int = BAR) -> str:
 def _solution_lines(row: Row, draws: Draws, paint: Paint) -> Iterator[str]:
     name = paint(row["id"].removeprefix(f"{problem_of(row['id'])}/"), _BOLD)
     word, code = _WORDS[row["response_correct"]]
-    answer = _clean(row["response_answer"] or "–")
+    answer = row["response_answer"] or "–"
     yield f"{name} · {paint(word, code)} · answer {answer} · {row['policy_model']}"
     for index, step in enumerate(row["steps_with_score"]):
         yield f"  {index + 1:>2}  {_score_text(step, paint)}"
@@ -145,13 +145,13 @@ def _score_text(step: Row, paint: Paint) -> str:
 def _draw_lines(draw: Row, paint: Paint) -> Iterator[str]:
     verdict = draw["verdict"]
     status = paint(f"{verdict['status']:<9}", _COLOURS.get(verdict["status"], _YELLOW))
-    text = textwrap.shorten(_clean(draw["text"]), WIDTH - 30, placeholder=" …")
-    yield f"        {status}  {_clean(verdict['answer'] or '–'):>8}  {paint(text, _DIM)}"
+    text = textwrap.shorten(draw["text"], WIDTH - 30, placeholder=" …")
+    yield f"        {status}  {verdict['answer'] or '–':>8}  {paint(text, _DIM)}"
 
 
 def _wrap(head: str, text: str) -> Iterator[str]:
     """The text with `head` before its first line and as much space before the others."""
-    for index, paragraph in enumerate(_clean(text).splitlines() or [""]):
+    for index, paragraph in enumerate(text.splitlines() or [""]):
         start = " " * len(head) if index else head
         yield from textwrap.wrap(paragraph, WIDTH, initial_indent=start, subsequent_indent=" " * len(head)) or [
             start.rstrip()
@@ -163,5 +163,10 @@ def _image_text(data: bytes) -> str:
         return f"{image.width}×{image.height} {image.format}"
 
 
-def _clean(text: str) -> str:
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+def _visible(value: Any) -> Any:
+    """A value of Parquet with every text in it as a terminal may show it."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, list):
+        return list(map(_visible, value))
+    return {key: _visible(each) for key, each in value.items()} if isinstance(value, dict) else value

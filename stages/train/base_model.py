@@ -46,6 +46,21 @@ def load_processor(config: ModelConfig) -> Any:
     return processor
 
 
+def context_length(config: ModelConfig) -> int | None:
+    """The most tokens that the model reads, as scoring bounds them; None where its config doesn't say.
+
+    Raises:
+        UserError: the config can't be loaded.
+    """
+    from transformers import AutoConfig
+
+    place = located(config.base, config.folders)
+    with loading_errors(f"model.base: {config.base}"):
+        found = AutoConfig.from_pretrained(place, trust_remote_code=config.trust_remote_code)
+    longest: int | None = getattr(found.get_text_config(), "max_position_embeddings", None)
+    return longest
+
+
 def load_model(config: ModelConfig) -> Any:
     """The model as it is trained.
 

@@ -22,7 +22,7 @@ class DataConfig(Strict):
     held_out: float = Field(default=0.1, ge=0, lt=1)
     """The share of problems that is kept for evaluation; a problem is held out with all of its solutions."""
     max_tokens: int = Field(default=8192, ge=16)
-    """The most tokens in a conversation, images expanded; beyond it, trailing steps go first, then the sample."""
+    """The most tokens in a conversation, images expanded; beyond it, or the model's context, trailing steps go first."""
     drop_all_right: bool = False
     """Leave out training problems in which no step of any solution is wrong."""
     keep: float = Field(default=1.0, gt=0, le=1)

@@ -7,7 +7,6 @@ depends on, and is reused by the next call.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,10 +26,11 @@ from pipeline.store import open_uri
 from stages.publish.drawn import biased_by
 from stages.publish.kept import kept_of
 from stages.publish.reading import read_figures
-from stages.reward.render import Layout, Rendering, expand, image_token_id, leading, render, truncate
+from stages.reward.render import Layout, image_token_id, leading, render
 from stages.train import targets
 from stages.train.config import TrainConfig
 from stages.train.labels import Labels, labels_of
+from stages.train.lengths import Limit, fit, image_lengths, image_size
 from stages.train.samples import UNMEASURED, Sample, Samples, SampleWriter, merged
 from stages.train.shards import COLUMNS, EXTRA, LIGHT, find_shards, fingerprint, in_order, problems
 from stages.train.targets import LABELS, Target
@@ -89,11 +89,14 @@ def read_labels(config: TrainConfig) -> Labels:
     return labels_of(config, shards, figures)
 
 
-def prepare(config: TrainConfig, processor: Any, layout: Layout, labels: Labels | None = None) -> Prepared:
+def prepare(
+    config: TrainConfig, processor: Any, layout: Layout, labels: Labels | None = None, context: int | None = None
+) -> Prepared:
     """The prepared samples of a training, made now or found from an earlier call.
 
     Args:
         labels: what `read_labels` gave, if it was called before.
+        context: the most tokens that the model reads, if that is known: a longer conversation is cut, or left out.
 
     Raises:
         UserError: the shards can't be used, or nothing is left to train on.
@@ -103,12 +106,28 @@ def prepare(config: TrainConfig, processor: Any, layout: Layout, labels: Labels 
     data = fingerprint(shards)
     # Before rows that lie apart were gathered, samples were made of them that are not these.
     gathered = not in_order(shards)
-    folder = Path(config.run_dir) / f"samples-{_key(config, data, processor, layout, labels, gathered)}"
+    more = ["gathered"] if gathered else []
+    parts = _parts(config, data, processor, layout, labels)
+    folder = _folder(config, [*parts, *more])
+    limit = Limit(config.data.max_tokens, "data.max_tokens")
+    if context is not None and context < limit.tokens:
+        limit = Limit(context, "the model's context")
+        # Samples from before the context was looked at are the same ones where none of them is longer.
+        if not (folder.exists() and _fits(load_prepared(folder), context)):
+            folder = _folder(config, [*parts, *more, f"context {context}"])
     if not folder.exists():
         with atomic.new_folder(folder) as staging:
-            facts = {"fingerprint": data, **_write(config, shards, processor, layout, labels, Path(staging))}
+            facts = {"fingerprint": data, **_write(config, shards, processor, layout, labels, limit, Path(staging))}
             atomic.write(f"{staging}/facts.json", json.dumps(facts, indent=1))
     return load_prepared(folder)
+
+
+def _folder(config: TrainConfig, parts: Sequence[Any]) -> Path:
+    return Path(config.run_dir) / f"samples-{origin.digest(list(parts))[:12]}"
+
+
+def _fits(prepared: Prepared, context: int) -> bool:
+    return all(int(part.lengths.max(initial=0)) <= context for part in (prepared.train, prepared.held_out))
 
 
 def _check_strategies(config: TrainConfig, figures: Mapping[str, Any]) -> None:
@@ -131,24 +150,29 @@ def load_prepared(folder: Path) -> Prepared:
     return Prepared(folder, Samples(folder, TRAIN), Samples(folder, HELD_OUT), facts)
 
 
-def _key(config: TrainConfig, data: str, processor: Any, layout: Layout, labels: Labels, gathered: bool) -> str:
+def _parts(config: TrainConfig, data: str, processor: Any, layout: Layout, labels: Labels) -> list[Any]:
+    """What samples depend on; part of their folder's name."""
     tokenizer = hashlib.sha256(processor.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     # The labels' own threshold, so that settings which mean the same labels find the same samples.
     target = {**config.target.model_dump(), "threshold": labels.threshold}
-    parts = [
+    return [
         _FORMAT, data, repr(layout), tokenizer, processor.chat_template, processor.image_processor.to_json_string(),
         config.data.model_dump(exclude={"path"}), target, config.loss.model_dump(), config.seed,
-        *(["gathered"] if gathered else []),
     ]  # fmt: skip
-    return origin.digest(parts)[:12]
 
 
 def _write(
-    config: TrainConfig, shards: Sequence[Path], processor: Any, layout: Layout, labels: Labels, folder: Path
+    config: TrainConfig,
+    shards: Sequence[Path],
+    processor: Any,
+    layout: Layout,
+    labels: Labels,
+    limit: Limit,
+    folder: Path,
 ) -> dict[str, Any]:
     """Writes both parts; returns what was counted."""
     kept = _selection(config, shards, labels, folder)
-    make = partial(_sample, config=config, processor=processor, layout=layout)
+    make = partial(_sample, config=config, processor=processor, layout=layout, limit=limit)
     left_out: Counter[str] = Counter()
     counts = {part: Counter[str]() for part in (TRAIN, HELD_OUT)}
     classes = [0] * len(layout.labels)
@@ -196,6 +220,7 @@ def _write(
     class_weights = targets.class_weights(classes, config.loss.class_weights, layout.labels)
     total = sum(each * share for each, share in zip(class_weights, weight, strict=True))
     return {
+        "max_tokens": limit.tokens,
         "counts": counts,
         "left_out": +left_out,
         "examples": examples,
@@ -214,7 +239,7 @@ def _own_layout(row: Mapping[str, Any], layout: Layout) -> Layout:
 
 
 def _sample(
-    row: Mapping[str, Any], before: float | None, config: TrainConfig, processor: Any, layout: Layout
+    row: Mapping[str, Any], before: float | None, config: TrainConfig, processor: Any, layout: Layout, limit: Limit
 ) -> tuple[Sample, int]:
     """A row as a sample, and how many of its steps didn't fit.
 
@@ -223,15 +248,15 @@ def _sample(
     """
     texts, goals = _steps_and_targets(row, before, config)
     images = [image["bytes"] for image in row["images"]]
-    sizes = [_image_size(data) for data in images]
+    sizes = [image_size(data) for data in images]
     # Of the whole solution, as it will be scored: where labels aren't written, the text after a step tells where it ends.
     rendering = render(processor, row["question"], len(images), texts, _own_layout(row, layout))
     lengths = image_lengths(processor, sizes)
-    fitted = _fit(rendering, lengths, config.data.max_tokens, image_token_id(processor))
+    fitted = fit(rendering, lengths, limit, image_token_id(processor))
     wanted = len(goals)
     goals = targets.trimmed(goals[: len(fitted.slots)])
     if not goals:
-        raise RowError("no_measured_step", "no step within data.max_tokens has a score")
+        raise RowError("no_measured_step", f"no step within {limit} has a score")
     fitted = leading(rendering, len(goals))
     measured = sum(goal is not None for goal in goals)
     weight = targets.step_weight(measured, config.loss.reduction)
@@ -267,36 +292,6 @@ def _steps_and_targets(
     if not goals:
         raise RowError("no_measured_step", "no step has a score")
     return texts, goals
-
-
-def _fit(rendering: Rendering, lengths: Sequence[int], max_tokens: int, image_id: int | None) -> Rendering:
-    """The leading steps that fit into `max_tokens`."""
-    fitted = truncate(expand(rendering, image_id, [[0] * length for length in lengths]), max_tokens)
-    if fitted is None:
-        raise RowError("too_long", f"its first step ends beyond data.max_tokens={max_tokens}")
-    return fitted
-
-
-def image_lengths(processor: Any, sizes: Sequence[tuple[int, int]]) -> list[int]:
-    """The tokens that stand for images of these (height, width), as the processor will expand them."""
-    if not sizes:
-        return []
-    lengths: list[int] = processor._get_num_multimodal_tokens(
-        image_sizes=[list(size) for size in sizes]
-    ).num_image_tokens
-    return lengths
-
-
-def _image_size(data: bytes | None) -> tuple[int, int]:
-    """(height, width) of an image that was decoded to its end, so that no data loader meets a broken one."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data or b"")) as image:
-            image.load()
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise RowError("bad_image", str(error)) from error
 
 
 def _try(make: Any, row: Mapping[str, Any], before: float | None) -> Any:

@@ -74,7 +74,7 @@ def train(config: TrainConfig) -> None:
     processor = base_model.load_processor(config.model)
     layout = make_layout(config)
     label_ids(processor, layout)
-    prepared = prepare(config, processor, layout, labels)
+    prepared = prepare(config, processor, layout, labels, base_model.context_length(config.model))
     _check_origin(prepared, base, run_dir)
     atomic.write(run_dir / "train.yaml", dump_settings(config))
     print(_data_summary(prepared), flush=True)
@@ -255,7 +255,7 @@ def _write_model(
         placeholder=layout.placeholder,
         first_turn=layout.first_turn,
         system=layout.system,
-        max_tokens=config.data.max_tokens,
+        max_tokens=prepared.facts.get("max_tokens", config.data.max_tokens),
         base_model=base_model.fingerprint(config.model),
         data_fingerprint=prepared.fingerprint,
         training=stated.model_dump(mode="json", exclude={"run_dir", "output_dir", "ray", "check"}),

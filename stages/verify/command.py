@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import SourceConfig
+from pipeline.markdown import visible
 
 
 def add(commands: Any) -> None:
@@ -51,8 +52,8 @@ def _verify(options: argparse.Namespace) -> None:
         _write(options.out, [record(row) for row in rows])
     if options.disagreements:
         for line in disagreements(rows):
-            print(line)
-    print(table(agreement(rows)))
+            print(visible(line))
+    print(visible(table(agreement(rows))))
 
 
 def _write(path: str, records: list[dict[str, Any]]) -> None:

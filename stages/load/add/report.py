@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.config import SourceConfig, load_config
 from pipeline.errors import UserError
+from pipeline.markdown import visible
 from pipeline.records import Problem, asked
 from stages.load.add.entry import Entry, default_name
 from stages.load.add.finding import SAMPLE, find_entry
@@ -59,7 +60,7 @@ def add_source(
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    print(visible(text), flush=True)
 
 
 def _described(layout: Layout, entry: Entry) -> str:

@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import parse_config
 from pipeline.errors import UserError
 from pipeline.functions import named_function
-from stages.publish.dataset import check_sections
+from stages.publish.sections import check_sections
 
 MODULES = {
     "mine_whole": "NUMBER = 3\n\ndef section(store, folder, ledger):\n    return 'mine'\n",

@@ -25,6 +25,7 @@ from stages.exchange.labels import chosen_turns, labelled_turns
 from stages.publish.kept import Kept
 from stages.publish.reading import read_rows
 from stages.publish.shards import ShardWriter
+from tests import shards
 from tests.unit.stages.exchange.corpus import png
 
 OPTIONS = ExportOptions("demo", "S")
@@ -60,7 +61,7 @@ SOLUTIONS = {
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Two problems: one image and no placeholder, two images and none in the prompt."""
     folder = tmp_path_factory.mktemp("dataset")
-    shards = ShardWriter(str(folder), pafs.LocalFileSystem(), PublishConfig())
+    writer = ShardWriter(str(folder), pafs.LocalFileSystem(), PublishConfig())
     for number in (1, 2):
         images = [Image.of(png(10 * number + index)) for index in range(number)]
         rows = [
@@ -81,8 +82,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
             }
             for index, steps in enumerate(SOLUTIONS.values())
         ]
-        shards.add(rows)
-    shards.finish()
+        writer.add(rows)
+    writer.finish()
     return str(folder)
 
 
@@ -332,6 +333,44 @@ def test_push_makes_a_dataset_repository_and_uploads_the_folder(monkeypatch: pyt
     api.failure = ConnectionError("no\nnetwork")
     with pytest.raises(UserError, match=r"--push-to-hub lab/prm: no network; the export itself is in out"):
         hub.push_to_hub("out", "lab/prm", private=False)
+
+
+@pytest.mark.parametrize("format", ["conversations", "raw", "messages", "math-shepherd", "prm800k"])
+def test_datasets_finds_the_annotations_among_the_images(dataset: str, tmp_path: Path, format: str) -> None:
+    import datasets
+
+    out = tmp_path / format
+    summary = export_dataset(dataset, format, str(out), OPTIONS)
+    loaded = datasets.load_dataset(str(out), split="train", cache_dir=str(tmp_path / "cache"))
+    assert f"{len(loaded)} rows in 1 files" in summary
+    assert len(loaded) > 0
+    assert "label" not in loaded.column_names or isinstance(loaded[0]["label"], (str, dict))
+
+
+def test_a_copy_of_shards_without_a_card_gets_one(dataset: str, tmp_path: Path) -> None:
+    export_dataset(dataset, "parquet", str(tmp_path / "out"), OPTIONS)
+    card = (tmp_path / "out/README.md").read_text()
+    assert "path:\n    - train-00000-of-00001.parquet\n" in card
+
+
+@pytest.mark.parametrize(
+    ("source", "stem"),
+    [
+        ("geo/easy", "geo_easy"),
+        ("", "unnamed"),
+        (None, "unnamed"),
+        ("s" * 3000, "s" * 160 + "-42fb103c463b"),
+        ("..", "_"),
+    ],
+)
+def test_any_source_names_files_that_can_be_written(tmp_path: Path, source: str | None, stem: str) -> None:
+    images = [{"bytes": png(1), "path": "0" * 64}]
+    row = shards.row(0, 0, [shards.step("a", 8)], source=source, images=images)
+    data = shards.write(tmp_path / "data", [row])
+    for format, file in (("conversations", f"{stem}_prm.jsonl"), ("messages", f"{stem}.jsonl")):
+        export_dataset(data, format, str(tmp_path / format), OPTIONS)
+        assert len(lines(tmp_path / format / file)) == 1
+        assert (tmp_path / format / "images" / stem / f"{'0' * 32}.png").is_file()
 
 
 def test_one_entry_makes_a_format_known_everywhere(

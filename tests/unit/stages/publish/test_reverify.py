@@ -208,7 +208,7 @@ def test_the_whole_card_goes_by_the_new_verdicts(tmp_path: Path) -> None:
     config["publish"] = {"card_sections": [f"{__name__}:section"]}
     store.write_text("config.yaml", yaml.safe_dump(config))
     for reverify, differing, made_from in ((False, "0.00 %", "annotations"), (True, "50.00 %", "reverified")):
-        republish([store.uri], [], reverify=reverify)
+        republish([store.uri], [], reverify=reverify, run_code=True)
         card = (tmp_path / "data/README.md").read_text()
         assert f"{differing} differ from those of all draws" in card
         assert f"made from {made_from}" in card

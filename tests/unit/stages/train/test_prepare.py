@@ -17,7 +17,8 @@ from stages.reward.collate import prepare as prepare_images
 from stages.reward.render import FIRST_TURN, Layout, expand, image_token_id, render
 from stages.train.batches import Collator
 from stages.train.config import TrainConfig
-from stages.train.prepare import Prepared, image_lengths, is_held_out, prepare
+from stages.train.lengths import image_lengths
+from stages.train.prepare import Prepared, is_held_out, prepare
 from stages.train.samples import UNMEASURED
 from stages.train.targets import LABELS
 from tests import shards
@@ -67,6 +68,28 @@ def test_each_reason_is_counted_and_named(tmp_path: Path) -> None:
     }  # fmt: skip
     assert found.train.ids == [good["id"], rows[5]["id"]]
     assert rows[2]["id"] in found.facts["examples"]["bad_image"]
+
+
+def test_what_the_model_cannot_read_is_cut_or_left_out_as_in_scoring(tmp_path: Path) -> None:
+    rows = [
+        shards.row(0, 0, [shards.step("a", 8), shards.step("b", 0)]),
+        shards.row(1, 0, [shards.step("word " * 500, 8)]),
+        shards.row(2, 0, [shards.step("a", 8), shards.step("word " * 500, 8)]),
+    ]
+    settings = config(tmp_path, shards.write(tmp_path / "data", rows))
+    whole = prepare(settings, family("demo")[1], Layout())
+    assert "left_out" in whole.facts
+    assert not whole.facts["left_out"]
+    found = prepare(settings, family("demo")[1], Layout(), context=300)
+    assert found.folder != whole.folder
+    assert found.facts["left_out"] == {"too_long": 1, "steps_too_long": 1}
+    assert found.facts["examples"] == {
+        "too_long": f"{rows[1]['id']}: its first step ends beyond the model's context of 300 tokens"
+    }
+    assert max(found.train.lengths) <= 300
+    assert found.facts["max_tokens"] == 300
+    # A context that cuts nothing leaves a training the samples that it has.
+    assert prepare(settings, family("demo")[1], Layout(), context=8000).folder == whole.folder
 
 
 def test_targets_labels_and_weights_reach_the_batch(tmp_path: Path) -> None:
