@@ -24,6 +24,7 @@ COMMANDS = (
     "stages.evaluate.command",
     "stages.best_of_n.command",
     "stages.frontier.command",
+    "stages.browse.command",
     "pipeline.reference.command",
 )
 """The modules that register commands, in the order of `visualprm --help`. As text: the framework imports no stage.

@@ -33,6 +33,7 @@ ORDER = (
     ("stages.evaluate",),
     ("stages.frontier",),
     ("stages.best_of_n",),
+    ("stages.browse",),
     ("stages.plan",),
     ("stages.build",),
     ("stages.score",),
@@ -145,6 +146,12 @@ PURE = (
     "stages.best_of_n.methods",
     "stages.best_of_n.summary",
     "stages.best_of_n.weights",
+    "stages.browse.arrays",
+    "stages.browse.collection",
+    "stages.browse.draws",
+    "stages.browse.features",
+    "stages.browse.formulas",
+    "stages.browse.overview",
     "stages.plan.amount",
     "stages.plan.chains",
     "stages.plan.cost",
@@ -154,7 +161,7 @@ PURE = (
 NO_EFFECTS = (
     "__future__ abc bisect collections dataclasses decimal difflib enum fractions functools hashlib heapq itertools json"
     " logging math numbers operator random re statistics string typing unicodedata"
-    " jinja2 latex2sympy2_extended math_verify mpmath numpy pyarrow sympy"
+    " html jinja2 latex2mathml latex2sympy2_extended markupsafe math_verify mpmath numpy pyarrow sympy xml"
 ).split()
 """What pure modules import beside each other: `logging` to quiet a library, `random` for generators with a seed."""
 GENERATORS = ("random.Random", "random.default_rng")
@@ -274,6 +281,10 @@ COVERED = {
     "tests/unit/pipeline/engine/test_engine": "pipeline/engine: scripted",
     "tests/unit/pipeline/test_config": "pipeline: settings",
     "tests/unit/stages/best_of_n/test_pool": "stages/best_of_n: markdown methods report scores summary",
+    "tests/unit/stages/browse/test_app": "stages/browse: benches collection pages pools published runs under_way",
+    "tests/unit/stages/browse/test_critics": "stages/browse: places",
+    "tests/unit/stages/browse/test_query": "stages/browse: features",
+    "tests/unit/stages/browse/test_texts": "stages/browse: formulas pictures",
     "tests/unit/stages/evaluate/test_prompted": "stages/evaluate: verdicts",
     "tests/unit/stages/evaluate/test_report": "stages/evaluate: table",
     "tests/unit/stages/evaluate/test_run": "stages/evaluate: open_critic",

@@ -1,0 +1,151 @@
+"""What is going on: a run's progress, a training's curves, and what cannot be right in a collection's numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from markupsafe import Markup
+
+from pipeline import origin
+from pipeline.config import LabelConfig
+from pipeline.settings import parse_settings
+from pipeline.store import Store
+from stages.annotate.ledger_tally import ledger_tally
+from stages.annotate.plausible import find, of_statistics
+from stages.annotate.status import status_text
+from stages.browse import pages
+from stages.browse.places import Opened
+from stages.browse.runs import RunLedger
+
+_LATEST = 8
+_STATE = "trainer_state.json"
+_CURVES = (
+    ("loss", "Loss of training", ("loss",)),
+    ("held out", "Held-out macro-F1 and AUC", ("eval_macro_f1", "eval_auc")),
+)
+Point = tuple[float, float]
+
+
+def told(opened: Opened) -> tuple[list[str], list[tuple[str, str]]]:
+    """The warnings that the card of a dataset, or the status of a run, gives; and what `stats.json` counts beside the table."""
+    collection = opened.collection
+    if isinstance(collection, RunLedger):
+        settings = origin.noted(collection.store, "config.yaml", "restore this file") or {}
+        label = parse_settings(LabelConfig, settings.get("label") or {}, origin=collection.uri)
+        return [found.text for found in find(ledger_tally(collection.store, label)[0])], []
+    figures = collection.figures()
+    if not figures:
+        return [], []
+    warnings = [found.text for found in find(of_statistics(figures))] if "sources" in figures else []
+    total = figures.get("total", {})
+    facts = [(name, f"{total[name]:,}") for name in ("tokens", "pending", "contaminated") if total.get(name)]
+    for key, title in (("draws", "draws"), ("origins", "labels by"), ("quarantined", "left out")):
+        counts = {name: count for name, count in (total.get(key) or {}).items() if count}
+        if counts:
+            facts.append((title, ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())))
+    return warnings, facts
+
+
+def run_html(store: Store) -> Markup:
+    """What `visualprm status` says of a run, and the problems that were finished last."""
+    lines = [
+        (name.strip(), text)
+        for name, _, text in (line.strip().partition("  ") for line in status_text(store.uri).splitlines())
+    ]
+    share = _share(dict(lines).get("problems done", ""))
+    return Markup(pages.render("progress_part.html", share=share, lines=lines, curves=[], latest=_latest(store)))
+
+
+def training_html(folder: Path) -> Markup:
+    """Loss and held-out figures of a training from its newest state; what its card measured where it has ended."""
+    state = newest_state(folder)
+    history = state.get("log_history", [])
+    lines: list[tuple[str, str]] = []
+    if state:
+        lines.append(("step", f"{state.get('global_step', 0):,} of {state.get('max_steps', 0):,}"))
+    last: dict[str, float] = {}
+    for entry in history:
+        last |= {key: value for key, value in entry.items() if isinstance(value, (int, float))}
+    lines += [
+        (key.replace("_", " "), f"{last[key]:.4f}")
+        for key in ("loss", "eval_loss", "eval_macro_f1", "eval_auc")
+        if key in last
+    ]
+    lines = lines or [("", "no step has been written yet")]
+    share = state["global_step"] / state["max_steps"] if state.get("max_steps") else None
+    curves = [made for _, title, keys in _CURVES if (made := curve_svg(title, series(history, keys)))]
+    return Markup(pages.render("progress_part.html", share=share, lines=lines, curves=curves, latest=[]))
+
+
+def newest_state(folder: Path) -> Mapping[str, Any]:
+    """What the trainer wrote last below a folder; empty where it has written nothing that can be read."""
+    found = sorted(folder.glob(f"**/{_STATE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in found:
+        try:
+            state: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            # It is being written now: the one before is whole.
+            continue
+        return state
+    return {}
+
+
+def series(history: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, list[Point]]:
+    """(step, value) of each of these keys that was logged."""
+    found = {
+        key: [(float(entry["step"]), float(entry[key])) for entry in history if key in entry and "step" in entry]
+        for key in keys
+    }
+    return {key: points for key, points in found.items() if points}
+
+
+def curve_svg(title: str, lines: Mapping[str, Sequence[Point]]) -> Markup | None:
+    """Lines over the steps, named at their ends; None without points."""
+    if not lines:
+        return None
+    points = [point for line in lines.values() for point in line]
+    right, low, high = max(x for x, _ in points) or 1, min(y for _, y in points), max(y for _, y in points)
+    spread = (high - low) or 1
+    drawn = []
+    for number, (name, line) in enumerate(lines.items()):
+        at = [(10 + 300 * x / right, 140 - 120 * (y - low) / spread) for x, y in line]
+        kind = "line" + (" second" if number else "")
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
+        text = f"{name.removeprefix('eval_').replace('_', ' ')} {line[-1][1]:.3f}"
+        drawn.append(Markup('<polyline class="{}" points="{}"/><text class="value" x="{:.1f}" y="{:.1f}">{}</text>').format(
+            kind, path, at[-1][0] + 5, at[-1][1] + 4, text))  # fmt: skip
+    return Markup(
+        '<figure class="chart"><figcaption>{}</figcaption><svg viewBox="0 0 420 165" role="img" aria-label="{}">'
+        '<line class="axis" x1="10" y1="146" x2="310" y2="146"/>{}'
+        '<text class="name" x="310" y="161" text-anchor="end">step {:,.0f}</text></svg></figure>'
+    ).format(title, title, Markup("").join(drawn), right)
+
+
+def _latest(store: Store) -> list[str]:
+    """The problems of the ledger's newest files: a question and how its solutions ended."""
+    infos = store.filesystem.get_file_info(store.ledger_files())
+    found: list[str] = []
+    for info in sorted(infos, key=lambda one: one.mtime_ns or 0, reverse=True):
+        columns = ["problem_id", "error", "solutions.list.element.verdict.status"]
+        with pq.ParquetFile(info.path, filesystem=store.filesystem) as file:
+            rows = file.read(columns=columns, use_threads=False).to_pylist()
+        for row in rows:
+            ends = [solution["verdict"]["status"] for solution in row["solutions"] or ()]
+            told = row["error"] or f"{ends.count('correct')} of {len(ends)} solutions right"
+            found.append(f"{row['problem_id']}: {told}")
+        if len(found) >= _LATEST:
+            break
+    return found[:_LATEST]
+
+
+def _share(text: str) -> float | None:
+    """Of `12 of 96`."""
+    try:
+        done, whole = (int(part.replace(",", "")) for part in text.split(" of "))
+    except ValueError:
+        return None
+    return done / whole if whole else None
