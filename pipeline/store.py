@@ -22,10 +22,6 @@ import json
 import os
 import posixpath
 import re
-import socket
-import sys
-import threading
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -38,12 +34,10 @@ from pyarrow import fs
 
 from pipeline import atomic
 from pipeline.errors import UserError
+from pipeline.lock import Fence, driver_lock, driver_of
 from pipeline.records import LEDGER_SCHEMA
 
-HEARTBEAT_S = 10.0
-"""How often a driver renews its lock on an object store; a lock that was not renewed for three times as long is dead."""
-LINGER_S = 3.0
-"""How long a new driver waits for the lock of one that is just ending."""
+LOCK = "driver.lock"
 PENDING_SUFFIX = ".pending.parquet"
 
 
@@ -109,6 +103,8 @@ class Store:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.filesystem, self.root = open_uri(uri)
+        self.fence: Fence | None = None
+        """While this store's lock is held: what tells whether it still is; None where it can't be lost."""
 
     @property
     def local(self) -> bool:
@@ -148,6 +144,7 @@ class Store:
         """A file to write bytes to. A reader sees the old one or the new one, never a part."""
         with one_line_io_errors(self.address(name)), atomic.new_file(self.path(name), self.filesystem) as out:
             yield out
+            self.check_lock()
 
     def write_text(self, name: str, text: str) -> None:
         with self.new_file(name) as out:
@@ -238,64 +235,29 @@ class Store:
         """Keeps a second driver out.
 
         Raises:
-            UserError: another driver works here.
+            UserError: another driver works here, or has taken a lock that lapsed.
         """
-        with self._local_lock() if self.local else self._remote_lock():
-            yield
-
-    @contextlib.contextmanager
-    def _local_lock(self) -> Iterator[None]:
-        import fcntl
-
         with contextlib.ExitStack() as stack:
             with one_line_io_errors(self.uri):
-                file = os.open(self.path("driver.lock"), os.O_RDWR | os.O_CREAT, 0o666)
-                stack.callback(os.close, file)
-                _wait_for(lambda: _flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB), lambda: self._refusal(_holder(file)))
-                os.ftruncate(file, 0)
-                os.pwrite(file, _me().encode(), 0)
-            yield
+                self.fence = stack.enter_context(driver_lock(self.uri, self.filesystem, self.path(LOCK)))
+            try:
+                yield
+            finally:
+                self.fence = None
 
-    @contextlib.contextmanager
-    def _remote_lock(self) -> Iterator[None]:
-        me, stop = _me(), threading.Event()
+    def driver(self) -> str | None:
+        """Who holds the lock, if anybody does."""
+        return driver_of(self.uri, self.filesystem, self.path(LOCK))
 
-        def free() -> bool:
-            info = self.filesystem.get_file_info(self.path("driver.lock"))
-            return info.type == fs.FileType.NotFound or time.time() - info.mtime_ns / 1e9 > 3 * HEARTBEAT_S
+    def check_lock(self) -> None:
+        """Before a commit: on an object store another driver may have taken the lock, where this one holds one.
 
-        def holder() -> str | None:
-            return self.read_text("driver.lock") if self.exists("driver.lock") else None
-
-        def beat() -> None:
-            while not stop.wait(HEARTBEAT_S):
-                # What fails now may get through at the next beat, before the lock lapses. Another driver that took a
-                # lapsed one keeps it.
-                with contextlib.suppress(OSError, UserError):
-                    if (now := holder()) in (me, None):
-                        self.write_text("driver.lock", me)
-                    else:
-                        print(f"{self.uri}: the lock lapsed and {now} took it; stop one of the two", file=sys.stderr)
-                        return
-
-        if not free():
-            lapses = f"; a lock of a driver that was killed lapses {3 * HEARTBEAT_S:.0f} s after its last sign of life"
-            raise UserError(self._refusal(self.read_text("driver.lock")) + lapses)
-        self.write_text("driver.lock", me)
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-            # Left behind, it lapses.
-            with contextlib.suppress(OSError):
-                if holder() == me:
-                    self.filesystem.delete_file(self.path("driver.lock"))
-
-    def _refusal(self, holder: str) -> str:
-        return f"{self.uri}: another driver works on this run ({holder.strip() or 'unknown'}): wait for it or stop it"
+        Raises:
+            LockLost: it has.
+            UserError: the store doesn't say.
+        """
+        if self.fence:
+            self.fence.check()
 
 
 def _commit_of(path: str) -> str:
@@ -306,29 +268,3 @@ def _commit_of(path: str) -> str:
 def _block_of(path: str) -> str:
     """The block that a data file of Ray Data holds; its name is the checkpoint's and a number."""
     return posixpath.basename(path).rpartition("-")[0]
-
-
-def _me() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"
-
-
-def _holder(file: int) -> str:
-    return os.pread(file, 1000, 0).decode()
-
-
-def _flock(file: int, how: int) -> bool:
-    import fcntl
-
-    try:
-        fcntl.flock(file, how)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _wait_for(ready: Any, refusal: Any) -> None:
-    deadline = time.monotonic() + LINGER_S
-    while not ready():
-        if time.monotonic() > deadline:
-            raise UserError(refusal())
-        time.sleep(0.2)

@@ -21,6 +21,7 @@ from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import ChatText
 from pipeline.engine.gauges import Gauges
+from pipeline.engine.parent import offer_plugin
 from pipeline.errors import EngineDead, RowError
 from pipeline.inputs import located
 
@@ -81,6 +82,7 @@ class VllmEngine:
             **config.args,
         }
         self.gauges = Gauges()
+        offer_plugin()
         self._llm = AsyncLLM.from_engine_args(
             AsyncEngineArgs(
                 model=model,

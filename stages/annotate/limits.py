@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
+from pipeline.stopping.interrupt import interruptible
 from pipeline.store import Store
 from stages.annotate.plausible import Finding, ended_early, over_limits
 from stages.annotate.progress import current_rate
@@ -18,14 +17,6 @@ from stages.annotate.tally import Tally, together
 
 INTERVAL_S = 3.0
 """Between two looks at the counters, which engines renew as often."""
-AGAIN_S = 60.0
-"""After which a signal that had no effect is sent again."""
-SIGNAL = signal.SIGUSR1
-"""Not the one of Ctrl-C, which a shell has its background jobs ignore."""
-
-
-class _PastLimitError(KeyboardInterrupt):
-    """Raised in the main thread, where Ray takes it for a stop by the user."""
 
 
 def check_limits(store: Store, config: RunConfig, before: Tally) -> None:
@@ -49,36 +40,27 @@ def within_limits(store: Store, config: RunConfig, before: Tally) -> Iterator[No
         return
     if threading.current_thread() is not threading.main_thread():
         raise UserError("limits: only a run in the main thread can be ended early: call it there, or remove the limits")
-    main, started = threading.main_thread().ident or 0, time.time()
-    stop, passed = threading.Event(), list[Finding]()
+    started, stop = time.time(), threading.Event()
 
-    def watch() -> None:
-        while not stop.wait(AGAIN_S if passed else INTERVAL_S):
+    def watch(end: Callable[[Exception], None]) -> None:
+        while not stop.wait(INTERVAL_S):
             try:
                 tally = together([before, current_rate(store, since=started).tally])
             except OSError:
                 # A store that does not answer now may do so at the next look.
                 continue
             if found := over_limits(tally, config):
-                passed.append(found)
-                signal.pthread_kill(main, SIGNAL)
+                end(UserError(_line(store, found, config)))
+                return
 
-    handler = signal.signal(SIGNAL, _stop)
-    thread = threading.Thread(target=watch, daemon=True, name="limits")
-    thread.start()
-    try:
+    with interruptible() as end:
+        thread = threading.Thread(target=watch, args=(end,), daemon=True, name="limits")
+        thread.start()
         try:
             yield
         finally:
             stop.set()
             thread.join()
-            signal.signal(SIGNAL, handler)
-    except _PastLimitError:
-        raise UserError(_line(store, passed[0], config)) from None
-
-
-def _stop(*_: object) -> NoReturn:
-    raise _PastLimitError
 
 
 def _line(store: Store, found: Finding, config: RunConfig) -> str:

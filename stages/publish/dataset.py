@@ -131,9 +131,13 @@ def _documents(
             for (store, _), ledger in zip(runs, ledgers, strict=True)
         ),
     ]
-    return card.documents(
+    documents = card.documents(
         stats.document(), config, versions, list(filter(None, sections)), [each for _, each in others], provenance
     )
+    # The folder takes its place next.
+    for store, _ in runs:
+        store.check_lock()
+    return documents
 
 
 def _bias_section(config: RunConfig) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
+from pipeline.engine.parent import offer_plugin
 from pipeline.engine.vllm import CPU_ARGS
 from pipeline.errors import RowError
 from pipeline.inputs import located
@@ -43,6 +44,7 @@ class VllmScorer:
         cpu = current_platform.is_cpu()
         place = located(path)
         check_weights(place, path)
+        offer_plugin()
         with loading_errors(path):
             self._reader = Reader(AutoProcessor.from_pretrained(place), self.config)
             self._llm: Any = LLM(

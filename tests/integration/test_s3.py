@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
 from benchmarks.kills import digests
 from tests.integration.conftest import Command, scripted
+from tests.s3 import local_s3
 
 pytestmark = pytest.mark.more
 
@@ -20,15 +19,8 @@ pytestmark = pytest.mark.more
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The endpoint of a local S3 server that holds the bucket `corpus`."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    endpoint = "{}:{}".format(*server.get_host_and_port())
-    boto3.client("s3", endpoint_url=f"http://{endpoint}").create_bucket(Bucket="corpus")
-    yield endpoint
-    server.stop()
+    with local_s3(monkeypatch) as endpoint:
+        yield endpoint
 
 
 def test_a_run_on_s3_equals_one_on_disk(visualprm: Command, finished: Path, bucket: str) -> None:

@@ -1,19 +1,13 @@
 """The run directory: what counts as done, what is atomic, and who may work there."""
 
-import multiprocessing
-import os
-import time
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import store as storing
 from pipeline.errors import UserError
 from pipeline.store import Store, beside, one_line_io_errors
-from tests.waiting import wait_until
 
 
 def put(store: Store, name: str, ids: list[str]) -> None:
@@ -76,71 +70,6 @@ def test_a_text_is_replaced_whole(tmp_path: Path) -> None:
     store.write_json("x.json", {"a": 2})
     assert store.read_json("x.json") == {"a": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
-
-
-def hold(folder: str, ready: Event, end: Event) -> None:
-    with Store(folder).lock():
-        ready.set()
-        end.wait(30)
-
-
-def test_a_second_driver_is_refused_and_a_dead_one_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storing, "LINGER_S", 0.1)
-    context = multiprocessing.get_context("spawn")
-    ready, end = context.Event(), context.Event()
-    process = context.Process(target=hold, args=(str(tmp_path), ready, end))
-    process.start()
-    assert ready.wait(30)
-    with (
-        pytest.raises(UserError, match=f"another driver works on this run .process {process.pid}"),
-        Store(str(tmp_path)).lock(),
-    ):
-        pass
-    process.kill()
-    process.join()
-    with Store(str(tmp_path)).lock():
-        pass
-
-
-def test_a_lock_on_an_object_store_lapses_and_the_refusal_says_when(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
-    store.write_text("driver.lock", "process 7 on elsewhere")
-    with pytest.raises(UserError, match=r"process 7 on elsewhere.* killed lapses 30 s after"), store._remote_lock():
-        pass
-    then = time.time() - 31
-    os.utime(tmp_path / "driver.lock", (then, then))
-    with store._remote_lock():
-        assert f"process {os.getpid()}" in store.read_text("driver.lock")
-    assert not store.exists("driver.lock")
-
-
-def test_a_lock_on_an_object_store_outlives_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storing, "HEARTBEAT_S", 0.02)
-    store = Store(str(tmp_path))
-    write, beats = store.write_text, []
-
-    def refused_once(name: str, text: str) -> None:
-        beats.append(name)
-        if len(beats) == 2:
-            raise UserError("the object store refused")
-        write(name, text)
-
-    monkeypatch.setattr(store, "write_text", refused_once)
-    with store._remote_lock():
-        wait_until(lambda: len(beats) >= 4)
-    assert not store.exists("driver.lock")
-
-
-def test_a_lock_that_another_driver_took_over_stays_his(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # Longer than a write to a busy disk, so that the other driver's is not in the midst of a beat.
-    monkeypatch.setattr(storing, "HEARTBEAT_S", 1.0)
-    store = Store(str(tmp_path))
-    with store._remote_lock():
-        Store(str(tmp_path)).write_text("driver.lock", "process 7 on elsewhere")
-        wait_until(lambda: "process 7 on elsewhere took it" in capsys.readouterr().err)
-    assert store.read_text("driver.lock") == "process 7 on elsewhere"
 
 
 @pytest.mark.parametrize(

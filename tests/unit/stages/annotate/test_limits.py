@@ -14,6 +14,7 @@ import pytest
 from pipeline.config import RunConfig, parse_config
 from pipeline.engine.gauges import Gauges
 from pipeline.errors import UserError
+from pipeline.stopping import interrupt
 from pipeline.store import Store
 from stages.annotate import limits
 from stages.annotate.limits import check_limits, within_limits
@@ -101,10 +102,10 @@ def test_a_run_that_could_not_be_ended_is_refused(store: Store) -> None:
 
 
 def test_the_signals_handler_is_put_back(store: Store) -> None:
-    before = signal.getsignal(limits.SIGNAL)
+    before = signal.getsignal(interrupt.SIGNAL)
     with pytest.raises(UserError):
         draw_for_long(store, config(truncated=0.5), Tally())
-    assert signal.getsignal(limits.SIGNAL) is before
+    assert signal.getsignal(interrupt.SIGNAL) is before
 
 
 def test_a_store_that_fails_once_does_not_end_the_watch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
