@@ -279,6 +279,8 @@ COVERED = {
     "tests/unit/demo/test_policy": "demo: evaluate_policy model reasoning train_policy",
     "tests/unit/demo/test_reproduction": "demo: checks/tables reproduction/claims reproduction/document reproduction/plan",
     "tests/unit/pipeline/engine/test_engine": "pipeline/engine: scripted",
+    "tests/unit/pipeline/lock/test_lock": "pipeline/lock: lapsing",
+    "tests/unit/pipeline/lock/test_s3": "pipeline/lock: s3_object",
     "tests/unit/pipeline/test_config": "pipeline: settings",
     "tests/unit/stages/best_of_n/test_pool": "stages/best_of_n: markdown methods report scores summary",
     "tests/unit/stages/browse/test_app": "stages/browse: benches collection pages pools published runs under_way",
