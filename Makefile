@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 stamp = $(VENV)/.stamp-$(1)-$(shell cat $(2) setup/install.sh 2>/dev/null | cksum | cut -d' ' -f1)
 RUNTIME := $(call stamp,$(FLAVOUR),requirements/$(FLAVOUR)*.txt setup/_torchvision_ops.py)
 DEV := $(call stamp,dev,requirements/dev.txt)
+BROWSER := $(call stamp,browser,requirements/browser.txt)
 
 # No reports to anyone, no warning after each fork; and modules keep their bytecode, or vLLM starts slowly every time.
 export RAY_USAGE_STATS_ENABLED := 0
@@ -76,7 +77,7 @@ demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
 test: $(RUNTIME) $(DEV) ## run the tests; ARGS='-k name'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-more: $(RUNTIME) $(DEV) ## run the tests that take long or are of rare use: kills, model families, faults; ARGS='-k name'
+test-more: $(RUNTIME) $(DEV) $(BROWSER) ## run the tests that take long or are of rare use: kills, model families, faults; ARGS='-k name'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m more $(ARGS)
 
 lint: $(RUNTIME) $(DEV) ## ruff
@@ -108,4 +109,8 @@ $(RUNTIME):
 
 $(DEV): $(RUNTIME)
 	@PYTHON="$(PYTHON)" setup/install.sh $(VENV) dev
+	@touch $@
+
+$(BROWSER): $(RUNTIME)
+	@PYTHON="$(PYTHON)" setup/install.sh $(VENV) browser
 	@touch $@

@@ -25,6 +25,7 @@ COMMANDS = (
     "stages.best_of_n.command",
     "stages.frontier.command",
     "stages.browse.command",
+    "stages.annotate_steps.command",
     "pipeline.reference.command",
 )
 """The modules that register commands, in the order of `visualprm --help`. As text: the framework imports no stage.

@@ -10,6 +10,7 @@ progress/*.json        counters of each engine
 engines/*.json         kind, model and versions of the engines that drew the ledger
 attempts/*.json        problems that engines died over since the last call
 published.json         what was published last, and a hash of its stats.json
+hand_labels.json       what people say of steps, from `visualprm annotate export --run`
 reverified/            verdicts given anew by the last `publish`: the ledger without texts, and flips.json
 driver.lock            held by the one driver
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup/install.sh VENV cpu|gpu|dev: installs one list of requirements/ into the environment VENV, which it creates with
+# setup/install.sh VENV cpu|gpu|dev|browser: installs one list of requirements/ into the environment VENV, which it creates with
 # $PYTHON (default python3). Called by the Makefile; safe to run again after an interruption.
 #
 # The lists are complete, so nothing is resolved (--no-deps). uv, itself from PyPI, downloads and unpacks in parallel:
@@ -14,13 +14,13 @@ if ! "${PYTHON:=python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 
     exit 2
 fi
 flavour=$(cat "$venv/flavour" 2>/dev/null || true)
-if [[ $list != dev && -n $flavour && $flavour != "$list" ]]; then
+if [[ $list == [cg]pu && -n $flavour && $flavour != "$list" ]]; then
     echo "setup: $venv holds the '$flavour' flavour; it is made anew for '$list'"
     "$PYTHON" -m venv --clear "$venv"
 elif [[ ! -x $venv/bin/pip ]]; then
     "$PYTHON" -m venv --clear "$venv"
 fi
-[[ $list == dev ]] || echo "$list" >"$venv/flavour"
+[[ $list != [cg]pu ]] || echo "$list" >"$venv/flavour"
 
 log=$venv/install.log
 export VIRTUAL_ENV=$PWD/$venv
@@ -52,7 +52,7 @@ fi
 packages -r "requirements/$list.txt" || fail "requirements/$list.txt could not be installed"
 [[ -z $torch ]] || wait "$torch" || fail "torch could not be installed (requirements/cpu-torch.txt)"
 
-if [[ $list != dev ]]; then
+if [[ $list == [cg]pu ]]; then
     packages --no-build-isolation --editable . || fail "the project itself could not be installed"
     site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     cp setup/_torchvision_ops.py "$site/"

@@ -218,6 +218,16 @@ def interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float] | No
     return float(low), float(high)
 
 
+def wilson(hits: int, of: int, level: float = 0.95) -> tuple[float, float] | None:
+    """Wilson's interval of a share, from independent trials; null without any."""
+    if not of:
+        return None
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, spread = hits / of, z * z / of
+    middle, half = share + spread / 2, z * (share * (1 - share) / of + spread / (4 * of)) ** 0.5
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
 def detectable(values: ArrayLike, level: float = 0.95, power: float = 0.8) -> float | None:
     """The true difference from 0 that a two-sided test finds with this power: its spread over resamples, times 2.8.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,6 @@ from stages.browse.query import PAGE, SORTS, Query, Selection, search, select
 from stages.browse.runs import RunLedger
 
 _STATIC = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_FILES = {path.name: path for path in (pages.FOLDER / "static").iterdir()}
 _KEPT = "private, max-age=600"
 
 
@@ -81,15 +81,16 @@ def create_app(given: Given, opened: Sequence[Opened]) -> FastAPI:
     return app
 
 
-def add_static(app: FastAPI) -> None:
-    """The style sheet and the scripts."""
+def add_static(app: FastAPI, *folders: Path) -> None:
+    """The style sheet and the scripts, with those of more folders."""
+    files = {path.name: path for folder in (pages.FOLDER / "static", *folders) for path in folder.iterdir()}
 
     @app.get("/static/{name}")
     def static(name: str) -> Response:
-        if name not in _FILES:
+        if name not in files:
             raise HTTPException(404, "no such file")
         kind = _STATIC[name.rpartition(".")[2]]
-        return Response(_FILES[name].read_bytes(), media_type=kind, headers={"cache-control": "no-cache"})
+        return Response(files[name].read_bytes(), media_type=kind, headers={"cache-control": "no-cache"})
 
 
 def picture(found: tuple[bytes, str]) -> Response:

@@ -66,9 +66,14 @@ class Choice:
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """The templates."""
+    """The templates of these pages."""
+    return make_environment(FOLDER / "templates")
+
+
+def make_environment(*folders: Path) -> Environment:
+    """Templates with our filters; the first folder that has one of a name counts."""
     made = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

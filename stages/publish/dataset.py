@@ -21,7 +21,7 @@ from pipeline.records import Rejected
 from pipeline.store import Store, open_uri
 from stages import label
 from stages.annotate.engines import engines
-from stages.publish import card
+from stages.publish import card, hand_labels
 from stages.publish.reverify import rejudge_all, rejudge_needed, verifiers
 from stages.publish.rows import Run, publish
 from stages.publish.sections import check_code, section
@@ -125,6 +125,7 @@ def _documents(
     sections = [
         *dict.fromkeys(_bias_section(each) for _, each in runs),
         *(f"## Audit\n\n{found}" for found in _audits(runs, ledgers)),
+        *(hand_labels.section(store, folder, open_uri(each.output_dir)[0]) for store, each in runs),
         *(
             section(name)(store, folder, ledger)
             for name in config.publish.card_sections
@@ -228,6 +229,7 @@ def _key(store: Store, config: RunConfig, reverify: bool) -> str:
         open_uri(config.output_dir)[1],
         store.ledger_files(),
         *([verifier_version()] if _mixed([store]) else []),
+        *([found] if (found := hand_labels.held(store)) is not None else []),
     ]
     return origin.digest(parts)
 
