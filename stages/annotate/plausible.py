@@ -31,6 +31,10 @@ class Bounds:
     """The largest share of draws that the verifier failed to judge."""
     none_right: int | None = 20
     """Answers of a source of which one at least must be right."""
+    few_right: float | None = 0.01
+    """The share of right answers below which a source's labels mean nothing: as many wrong answers the verifier may
+    accept (7 of 1,483 in docs/verdicts.md, and up to 1.0 % by the interval of these). Were those all, then at threshold 0
+    one wrong step in seven would be labelled right: 1 − 0.99¹⁶."""
     positive: bool = True
     """Whether one step at least must have the label `+`."""
     draws: int = 20
@@ -58,6 +62,12 @@ NONE_RIGHT = Kind(
     "no right answer",
     "compare golds and answers in a few rows (`visualprm check CONFIG` judges each gold, `visualprm show DATASET` prints "
     "rows), then `gold` and `verify` of the source, the prompt, and whether the policy gets the pictures",
+)
+FEW_RIGHT = Kind(
+    "few_right",
+    frozenset(),
+    "are right",
+    "the verifier accepts about as many wrong answers by mistake, so the labels may mean nothing; " + NONE_RIGHT.look,
 )
 NO_POSITIVE = Kind(
     "no_positive",
@@ -104,6 +114,8 @@ class Finding:
     @property
     def short(self) -> str:
         """For a line that says other things, too."""
+        if self.kind is FEW_RIGHT:
+            return f"{self.count / self.of:.1%} of answers {self.kind.what}{self._where()}"
         share = f"{self.count / self.of:.0%} of draws " if self.kind in SHARES else ""
         return f"{share}{self.kind.what}{self._where()}"
 
@@ -112,6 +124,9 @@ class Finding:
         """Counts, sources, and what to look at, in one line."""
         if self.kind in SHARES:
             fact = f"{self.count:,} of {self.of:,} draws ({self.count / self.of:.1%}) {self.kind.what}{self._where()}"
+        elif self.kind is FEW_RIGHT:
+            share = f"{self.count:,} of {self.of:,} solutions and continuations ({self.count / self.of:.1%})"
+            fact = f"{share} {self.kind.what}{self._where()}"
         else:
             fact = f"{self.kind.what}{self._where()}, in {self.of:,} solutions and continuations"
         return f"{fact}: {self.kind.look}"
@@ -128,7 +143,7 @@ def find(tally: Tally, bounds: Bounds | None = None) -> list[Finding]:
     """What cannot be right in these counts, in a fixed order; empty where all may be well or too little is there."""
     bounds = bounds or Bounds()
     total = tally.total()
-    found = [_none_right(tally, bounds), _no_positive(tally, total, bounds)]
+    found = [_none_right(tally, bounds), _few_right(tally, bounds), _no_positive(tally, total, bounds)]
     found += [_share(kind, getattr(bounds, kind.name), tally, total, bounds) for kind in SHARES]
     return [finding for finding in found if finding is not None]
 
@@ -156,6 +171,7 @@ def over_limits(tally: Tally, config: RunConfig) -> Finding | None:
         limits.no_answer,
         limits.verdict_errors,
         limits.none_right,
+        few_right=None,
         positive=False,
         draws=limits.min_draws,
     )
@@ -184,6 +200,31 @@ def _none_right(tally: Tally, bounds: Bounds) -> Finding | None:
         and not one.draws["correct"]
     }
     return Finding(NONE_RIGHT, 0, sum(wrong.values()), tuple(wrong)) if wrong else None
+
+
+def _few_right(tally: Tally, bounds: Bounds) -> Finding | None:
+    """The sources with some right answers, but with a share that even at the upper end of its interval is too small."""
+    if bounds.few_right is None:
+        return None
+    few = {
+        name: (right, answers)
+        for name, one in sorted(tally.sources.items())
+        if one.problems >= bounds.problems
+        and (answers := _answers(one)) >= bounds.draws
+        and (right := one.solutions["correct"] + one.draws["correct"])
+        and _upper_end(right, answers) < bounds.few_right
+    }
+    if not few:
+        return None
+    right, answers = (sum(numbers) for numbers in zip(*few.values(), strict=True))
+    return Finding(FEW_RIGHT, right, answers, tuple(few))
+
+
+def _upper_end(count: int, of: int) -> float:
+    """Of the 95 % interval of a share (Wilson's), as if answers were independent."""
+    z = 1.96
+    middle, half = count / of + z**2 / (2 * of), z * ((count / of * (1 - count / of) + z**2 / (4 * of)) / of) ** 0.5
+    return (middle + half) / (1 + z**2 / of)
 
 
 def _no_positive(tally: Tally, total: Answers, bounds: Bounds) -> Finding | None:

@@ -15,7 +15,7 @@ from stages.verify.brackets import Items, read_items, split_top
 from stages.verify.formula import Node, Unreadable, parse
 from stages.verify.modes import date, number
 from stages.verify.notation import plain
-from stages.verify.quantity import denies, read_quantity
+from stages.verify.quantity import EQUALS, denies, read_quantity
 from stages.verify.regions import is_relation, looks_like_region, same_regions
 from stages.verify.signs import one_sign_each
 
@@ -40,7 +40,6 @@ _MATRIX = re.compile(
 _SUBSTANCE = re.compile(r"\d{0,3}(?:[A-Z][a-z]?\d{0,3}|\((?:[A-Z][a-z]?\d{0,3})+\)\d{0,3}){2,}(?:\^?\d?[+-])?")
 _CLOCK = re.compile(r"^\d{1,2}:[0-5]\d(?!\d|:\d\d?:)")
 _POINT = re.compile(r"([A-Z]'?)\s?(\([^()]*,[^()]*\))")
-_EQUALS = re.compile(r"(?<![<>!=\\])=(?![<>=])")
 _NAME = re.compile(
     r"\s*(?:[A-Za-zα-ωΑ-Ω]|\\[A-Za-z]+)(?:_(?:\{[^{}]{1,20}\}|\w|\\[a-z]+))?'*(?:\([^()=]{1,40}\))?(?:\^\{?-1\}?)?\s*"
 )
@@ -177,7 +176,7 @@ def _ratio(gold: str, answer: str, _: int) -> bool | None:
 
 def _equations(gold: str, answer: str, depth: int) -> bool | None:
     """Two equations are equal if one is a multiple of the other; else the last side counts, if the left side asks for it."""
-    wanted, given = ([side.strip() for side in split_top(text, _EQUALS)] for text in (gold, answer))
+    wanted, given = ([side.strip() for side in split_top(text, EQUALS)] for text in (gold, answer))
     if len(wanted) == len(given) == 1 or _is_list(gold) or _is_list(answer):
         return None
     if len(wanted) > 1 and len(given) > 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pipeline.records import Verdict
+from stages.verify import equations
 from stages.verify.brackets import read_items
 from stages.verify.extract import extract, gold_answer
 from stages.verify.finding import Finding
@@ -60,7 +61,7 @@ def find_comparison(
     finish_reason: str,
     same_text: bool = True,
 ) -> Comparison | Verdict:
-    """What is to be compared, or at once the verdict `no_answer` or `truncated`.
+    """What is to be compared, or at once the verdict where nothing is.
 
     A response that the token limit cut is judged if its final answer was complete by then, that is, if the
     answer's box or tag is closed or another line follows; else the answer might have gone on.
@@ -80,6 +81,8 @@ def find_comparison(
         # The same text is right in any mode.
         wanted = tuple(mode for mode in MODES if mode in modes or (same_text and mode == "exact"))
         said = found.whole if found.whole and _is_whole(wanted_gold, found.whole, wanted) else found.text
+        if (why := equations.fails(said[:MAX_ANSWER], (wanted_gold, *known))) is not None:
+            return Verdict("incorrect", said[:MAX_ANSWER], None, f"an equation that does not hold: {why}")
         return Comparison(wanted_gold, said[:MAX_ANSWER], wanted, known)
     except Exception as error:
         return _failed(None, None, error)

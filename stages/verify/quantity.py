@@ -44,7 +44,8 @@ _RATIO = re.compile(r"^(\d{1,9})\s?:\s?(\d{1,9})$")
 _DATE = re.compile(r"(?:\d+/\d+/\d+|\d{4}-\d{1,2}-\d{1,2}|\d{1,2}-\d{1,2}-\d{4})(?![\d/.-])")
 """`25/12/2018` is no quotient and `2018-12-25` no difference."""
 _ABOUT_SIGN = re.compile(r"≈|≒|\\approx(?![A-Za-z])|\\simeq(?![A-Za-z])|≅|\\doteq(?![A-Za-z])")
-_EQUALS = re.compile(r"(?<![<>!=\\])=(?![<>=])")
+EQUALS = re.compile(r"(?<![<>!=\\])=(?![<>=])")
+"""An equals sign, and no part of another."""
 _NAME = re.compile(r"(?!.*(?<![A-Za-z_({\d])\d)[\w\s(){}\\'∠△⊙°]{1,60}")
 """`x`, `AB`, `S_{1}`, `f(2)`, `the area`; a digit only as an index or argument, so not `2x`."""
 _NO_NAME = re.compile(
@@ -122,7 +123,7 @@ def denies(left: str) -> bool:
 
 def _equation(text: str) -> Quantity | None:
     """`x = 5`, `2 + 3 = 5` and `x = 2y = 5` state 5; `2x + z = 1` states no number."""
-    *left, last = (side.strip() for side in _EQUALS.split(text))
+    *left, last = (side.strip() for side in EQUALS.split(text))
     if len(left) >= MAX_SIDES or any("," in side or ";" in side for side in left):
         return None
     if left and denies(left[0]):

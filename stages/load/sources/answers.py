@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -55,11 +56,39 @@ def read_answer(value: Any, source: SourceConfig) -> Given:
     return Given(golds, None if source.references == "all" else 1)
 
 
+def proper(value: Any, pattern: str) -> Any:
+    """What `answer_pattern` finds in an answer, or in each of a list: the first group of the last match.
+
+    Raises:
+        RowError: it matches nothing.
+    """
+    if isinstance(value, (list, tuple)):
+        return [proper(item, pattern) for item in value]
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return value
+    text = value if isinstance(value, str) else scalar("answer", value)
+    found = list(re.finditer(pattern, text, re.DOTALL))
+    if not found:
+        raise RowError("missing_answer", f"`answer_pattern` matches nothing in the answer {text[-80:]!r}")
+    return found[-1][1] or ""
+
+
 def _items(value: Any, source: SourceConfig) -> list[Any]:
-    """The items of a list; of one that is written as text too, if it can only be meant as one."""
+    """The items of a list; of one that is written as text too, if it can only be meant as one.
+
+    Raises:
+        RowError: a text such as `[0, 1]`, which may be an interval or two references. `all` of them are the same gold.
+    """
     listed = structured(value)
     if isinstance(value, str) and isinstance(listed, list):
         quoted = len(listed) > 1 and all(isinstance(item, str) for item in listed)
+        numbers = len(listed) > 1 and not any(isinstance(item, str) for item in listed)
+        if numbers and source.references not in (None, "all") and source.gold not in ("index0", "index1"):
+            raise RowError(
+                "ambiguous_list",
+                f"{value[:60]!r} is a text: one answer (an interval, a point), or {len(listed)} references? Write "
+                f"{json.dumps([str(item) for item in listed])[:60]} for these, or ${value[:60]}$ for that",
+            )
         return listed if source.references is not None or quoted else [value]
     return list(value) if isinstance(value, (list, tuple)) else [value]
 

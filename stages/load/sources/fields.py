@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.errors import RowError
 from pipeline.records import IMAGE, Image, Problem
 from pipeline.source_config import Place, SourceConfig
-from stages.load.sources.answers import NO_RULES, Given, GoldRules, read_answer, settle
+from stages.load.sources.answers import NO_RULES, Given, GoldRules, proper, read_answer, settle
 from stages.load.sources.images import read_images
 from stages.load.sources.literals import structured
 from stages.load.sources.nesting import KEY
@@ -106,11 +106,8 @@ def row_answer(row: Mapping[str, Any], source: SourceConfig) -> Given:
     value = text_of(look(row, source.fields.answer))
     if absent(value):
         raise RowError("missing_answer", _missing("answer", row, source.fields.answer))
-    if source.answer_pattern is not None and isinstance(value, str):
-        found = list(re.finditer(source.answer_pattern, value, re.DOTALL))
-        if not found:
-            raise RowError("missing_answer", f"`answer_pattern` matches nothing in the answer {value[-80:]!r}")
-        value = found[-1][1] or ""
+    if source.answer_pattern is not None:
+        value = proper(value, source.answer_pattern)
     if source.booleans is not None and isinstance(value, str):
         value = value if (truth := truth_value(value)) is None else truth
     if isinstance(value, bool):

@@ -65,6 +65,33 @@ def test_a_bad_source_is_told_though_the_sum_hides_it() -> None:
     assert found.short == "90% of draws are cut at the token limit in a"
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        (3, 997, ["few_right"]),  # 0.3 %, and at most 0.88 %
+        (4, 996, []),  # 0.4 %, and at most 1.02 %
+        (1, 399, []),  # 0.25 %, and at most 1.4 %: too few answers to tell
+        (60, 9940, ["few_right"]),  # 0.6 %, and at most 0.77 %
+        (100, 9900, []),
+        (0, 1000, ["none_right"]),
+    ],
+)
+def test_a_source_with_hardly_a_right_answer_is_told(right: int, wrong: int, expected: list[str]) -> None:
+    source = Answers(10, Counter(), Counter(correct=right, incorrect=wrong))
+    assert names(Tally({"a": source, "b": answers(correct=500)}, True)) == expected
+
+
+def test_hardly_a_right_answer_is_told_with_its_counts_and_ends_no_run() -> None:
+    few = Answers(10, Counter(correct=1, incorrect=99), Counter(correct=2, incorrect=898))
+    tally = Tally({"a": few, "b": few, "c": answers(correct=500)}, True)
+    (found,) = find(tally)
+    assert found.short == "0.3% of answers are right in a, b"
+    assert found.text.startswith(
+        "6 of 2,000 solutions and continuations (0.3%) are right in a, b: the verifier accepts about as many wrong"
+    )
+    assert over_limits(tally, run(none_right=1)) is None
+
+
 def test_the_sources_with_most_of_it_are_named_beside_the_sum() -> None:
     (found,) = find(Tally({"a": answers(correct=100, truncated=900), "b": answers(correct=900)}, True))
     assert (found.count, found.of, found.sources) == (900, 1900, ("a",))
@@ -81,12 +108,12 @@ def test_a_source_without_a_right_answer_is_told_though_others_are_right() -> No
 @pytest.mark.parametrize(
     "one",
     [
-        Answers(10, Counter(correct=1, incorrect=39), Counter(incorrect=600)),
-        Answers(10, Counter(incorrect=40), Counter(correct=1, incorrect=600)),
+        Answers(10, Counter(correct=7, incorrect=33), Counter(incorrect=600)),
+        Answers(10, Counter(incorrect=40), Counter(correct=7, incorrect=600)),
         Answers(4, Counter(incorrect=40), Counter(incorrect=600)),
         Answers(19, Counter(incorrect=19), Counter()),
     ],
-    ids=["a solution is right", "a continuation is right", "few problems", "few answers"],
+    ids=["solutions are right", "continuations are right", "few problems", "few answers"],
 )
 def test_a_source_with_a_right_answer_or_few_of_any_is_not_told(one: Answers) -> None:
     assert names(Tally({"a": one}, True)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ def test_what_cannot_be_right_is_told_by_the_labels_of_the_run(tmp_path: Path) -
         assert len(warnings) == len(words)
     store.write_text("config.yaml", "name: r\nlabel: {threshold: 0.99}\n")
     assert "warning" not in status_text(store.uri)
+
+
+def test_a_source_with_hardly_a_right_answer_is_told(tmp_path: Path) -> None:
+    right, wrong = all_of("correct", items(1)[0]), [all_of("incorrect", one) for one in items(400)[1:]]
+    store = write(tmp_path, [right, *wrong], each=100)
+    store.write_json("ledger.json", {})
+    store.write_json("problems.json", {"rejected": {}})
+    (told,) = [line for line in status_text(store.uri).splitlines() if "are right in" in line]
+    assert re.search(r"warning .*[\d,]+ of [\d,]+ solutions and continuations \(0\.\d%\) are right in ", told)
 
 
 def test_a_part_of_a_long_ledger_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,16 @@ def test_what_cannot_be_right_stands_on_the_card_and_in_the_summary() -> None:
     assert summary.count("warning: ") == 3
 
 
+def test_a_source_with_hardly_a_right_answer_is_told_on_the_card_and_in_the_summary() -> None:
+    counts = document()
+    counts["sources"]["bars"] |= {"responses.correct": 0, "responses.incorrect": 30, "draws.correct": 2}
+    counts["sources"]["bars"] |= {"draws.incorrect": 1198, "draws.no_answer": 0, "draws.truncated": 0}
+    figures = statistics(counts)
+    told = "2 of 1,240 solutions and continuations (0.2%) are right in bars: the verifier accepts"
+    assert f"- {told}" in section(card(figures, config(), VERSIONS), "Warnings")
+    assert f"warning: {told}" in summary_table(figures)
+
+
 def test_a_dataset_without_a_fault_has_no_warnings() -> None:
     assert "## Warnings" not in card(statistics(document()), config(), VERSIONS)
     assert "warning" not in summary_table(statistics(document()))

@@ -9,7 +9,7 @@ import pytest
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from pipeline.records import GoldReading, References
-from stages.load.sources.answers import Given, GoldRules, read_answer, settle
+from stages.load.sources.answers import Given, GoldRules, proper, read_answer, settle
 
 FRUIT = ("apple", "pear", "plum")
 
@@ -115,7 +115,13 @@ def test_options_that_the_question_lists_in_another_order() -> None:
         (["x", " x "], None, Given(("x",))),
         ("[x, y]", None, Given(("[x, y]",))),
         ("[2003, 2004]", None, Given(("[2003, 2004]",))),
-        ("[2003, 2004]", "any", Given(("2003", "2004"))),
+        ("[2003, 2004]", "all", Given(("2003", "2004"), None)),
+        ("[2003, 2004]", "any", None),  # two years, or an interval?
+        ("[0, 1.5]", {"at_least": 1}, None),
+        ('["2003", "2004"]', "any", Given(("2003", "2004"))),
+        ([2003, 2004], "any", Given(("2003", "2004"))),
+        ("[2003]", "any", Given(("2003",))),
+        ("$[0, 1]$", "any", Given(("$[0, 1]$",))),
         (["1/8/93", "1/8/1993"], "any", Given(("1/8/93", "1/8/1993"))),
         (["x", "y", None, ""], "any", None),
         (["x", "y"], "all", Given(("x", "y"), None)),
@@ -129,10 +135,39 @@ def test_options_that_the_question_lists_in_another_order() -> None:
 def test_several_answers(value: Any, references: Any, given: Given | None) -> None:
     made = source(references=references, verify=["list", "text"])
     if given is None:
-        with pytest.raises(RowError, match=r"several_references|empty_answer|wrong_type"):
+        with pytest.raises(RowError, match=r"several_references|empty_answer|wrong_type|ambiguous_list"):
             read_answer(value, made)
     else:
         assert read_answer(value, made) == given
+
+
+def test_a_text_that_may_be_an_interval_or_references_says_how_to_write_either() -> None:
+    told = (
+        r"'\[0, 1\]' is a text: one answer .* or 2 references\? Write \[\"0\", \"1\"\] for these, or \$\[0, 1\]\$ for"
+    )
+    with pytest.raises(RowError, match=told):
+        read_answer("[0, 1]", source(references="any"))
+    assert read_answer("[0, 2]", source(references="any", gold="index0")) == Given(("0", "2"))
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "found"),
+    [
+        ("2 + 2 = 4\n#### 4", r"####([^\n]+)", " 4"),
+        (["so #### 4", "so #### four"], r"####([^\n]+)", [" 4", " four"]),
+        (12.5, r"(\d+)", "5"),
+        ([7, "8 m"], r"(\d+)", ["7", "8"]),
+        (7, "####(.+)", None),
+        (["#### 4", "five"], "####(.+)", None),
+        ([True, None], "####(.+)", [True, None]),
+    ],
+)
+def test_a_pattern_holds_for_numbers_and_lists(value: Any, pattern: str, found: Any) -> None:
+    if found is None:
+        with pytest.raises(RowError, match=r"`answer_pattern` matches nothing in the answer '(7|five)'"):
+            proper(value, pattern)
+    else:
+        assert proper(value, pattern) == found
 
 
 def test_references_are_kept_and_the_most_frequent_is_the_answer() -> None:
