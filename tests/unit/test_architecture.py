@@ -93,6 +93,7 @@ PURE = (
     "stages.verify.brackets",
     "stages.verify.compat",
     "stages.verify.conclude",
+    "stages.verify.equations",
     "stages.verify.extract",
     "stages.verify.finding",
     "stages.verify.forms",
