@@ -53,7 +53,7 @@ def _score(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     from stages.reward.score_files import ScoreOptions, open_scorer
-    from stages.reward.serve import check_place, serve
+    from stages.reward.server.run import check_place, serve
 
     check_place(options.host, options.port)
     with open_scorer(ScoreOptions(options.prm, options.backend, options.dtype)) as scorer:
