@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from stages.build.run import run_dataset
     from stages.publish.reading import read_draws
     from stages.publish.reading import read_rows as read_dataset
+    from stages.reward.client import AsyncRewardClient, RewardClient
     from stages.reward.model import Candidate, ProcessRewardModel
+    from stages.reward.server.wire import Scored
+    from stages.rewards.rewarder import Rewarder
     from stages.split import split
     from stages.train.config import TrainConfig, load_train_config
     from stages.train.run import train
@@ -24,17 +27,21 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "Candidate", "EngineDead", "ProcessRewardModel", "RowError", "RunConfig", "TrainConfig", "UserError", "Verdict",
-    "VerifierPool", "__version__", "judge", "load_config", "load_train_config", "read_dataset", "read_draws",
-    "run_dataset", "split", "train",
+    "AsyncRewardClient", "Candidate", "EngineDead", "ProcessRewardModel", "RewardClient", "Rewarder", "RowError",
+    "RunConfig", "Scored", "TrainConfig", "UserError", "Verdict", "VerifierPool", "__version__", "judge", "load_config",
+    "load_train_config", "read_dataset", "read_draws", "run_dataset", "split", "train",
 ]  # fmt: skip
 
 _HOMES = {
+    "AsyncRewardClient": "stages.reward.client:AsyncRewardClient",
     "Candidate": "stages.reward.model:Candidate",
     "EngineDead": "pipeline.errors:EngineDead",
     "ProcessRewardModel": "stages.reward.model:ProcessRewardModel",
+    "RewardClient": "stages.reward.client:RewardClient",
+    "Rewarder": "stages.rewards.rewarder:Rewarder",
     "RowError": "pipeline.errors:RowError",
     "RunConfig": "pipeline.config:RunConfig",
+    "Scored": "stages.reward.server.wire:Scored",
     "TrainConfig": "stages.train.config:TrainConfig",
     "UserError": "pipeline.errors:UserError",
     "Verdict": "pipeline.records:Verdict",

@@ -22,6 +22,7 @@ from stages.reward.server.metrics import Metrics
 from stages.reward.server.pictures import Store, read_picture
 from stages.reward.server.reading import read_candidates
 from stages.reward.server.refusals import install, refusal, responses
+from stages.reward.server.trainers import Judges, add_trainers
 from stages.reward.server.wire import Health, Refusal, Scored, ScoreRequest, SeveralScored, Stored, spans_of
 
 Result = TypeVar("Result")
@@ -63,6 +64,7 @@ class Service:
 def create_app(scorer: Scorer, limits: Limits | None = None, key: str | None = None) -> Guard:
     """The service as an ASGI application; with a `key` requests must bring it."""
     service = Service(scorer, limits or Limits())
+    judges = Judges()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -70,11 +72,13 @@ def create_app(scorer: Scorer, limits: Limits | None = None, key: str | None = N
         yield
         worker.cancel()
         service.close()
+        judges.close()
 
     app = FastAPI(title="visualprm", description="Scores for the steps of a solution.", lifespan=lifespan)
     install(app)
     _add_watching(app, service)
     _add_scoring(app, service)
+    add_trainers(app, service.score, judges)
     paths = frozenset(getattr(route, "path", "") for route in app.routes)
     return Guard(app, service.limits, service.metrics, key, paths)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
@@ -23,10 +24,10 @@ def refusal(status: int, error: str, detail: str, headers: Mapping[str, str] | N
     return JSONResponse(body, status_code=status, headers=dict(headers or {}))
 
 
-def explained(error: ValidationError) -> str:
+def explained(error: ValidationError | RequestValidationError) -> str:
     """The first fault of a body, with the key where it is."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "body")
     message = first["msg"].removeprefix("Value error, ")
     return f"{key}: {message}" if key else message
 
@@ -39,7 +40,7 @@ def answer(error: Exception) -> JSONResponse:
             return JSONResponse(body.model_dump(), status_code=404)
         case RowError():
             return refusal(422, error.reason, error.detail)
-        case ValidationError():
+        case ValidationError() | RequestValidationError():
             return refusal(422, "bad_request", explained(error))
         case Busy():
             return refusal(429, "busy", str(error), {"Retry-After": str(error.after_s)})
@@ -57,7 +58,7 @@ def install(app: FastAPI) -> None:
     async def handle(_: Request, error: Exception) -> JSONResponse:
         return answer(error)
 
-    for kind in (RowError, ValidationError, Busy, ScorerFailed, HTTPException, Exception):
+    for kind in (RowError, ValidationError, RequestValidationError, Busy, ScorerFailed, HTTPException, Exception):
         app.add_exception_handler(kind, handle)
 
 

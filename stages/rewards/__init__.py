@@ -1,0 +1,1 @@
+"""Rewards for trainers of policies, from a service that runs (`visualprm serve`)."""
