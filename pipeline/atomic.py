@@ -6,14 +6,19 @@ too. An object store puts a file in one go: what is written waits in memory for 
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import hashlib
 import os
 import posixpath
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
@@ -24,28 +29,92 @@ _SYNCED_AT_ONCE = 16
 """A journal takes many files in one go: 1,000 small ones took 0.15 s so, and 4 s one after the other."""
 
 
-def opened(path: str, filesystem: fs.FileSystem = LOCAL) -> pa.NativeFile:
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What a file was when it was written: its length in bytes, and the SHA-256 of them as 64 hex digits."""
+
+    bytes: int
+    sha256: str
+
+
+class Sink:
+    """A new file that is written from beginning to end, and summed up on the way; what writes Parquet or Arrow takes it."""
+
+    def __init__(self, out: pa.NativeFile) -> None:
+        self._out = out
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    @property
+    def sum(self) -> Sum:
+        """Of what was written so far."""
+        return Sum(self._bytes, self._digest.hexdigest())
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._out.closed)
+
+    def write(self, data: Any) -> int:
+        """Takes anything with a buffer of bytes."""
+        view = memoryview(data).cast("B")
+        self._out.write(view)
+        self._digest.update(view)
+        self._bytes += len(view)
+        return len(view)
+
+    def tell(self) -> int:
+        return self._bytes
+
+    def flush(self) -> None:
+        self._out.flush()
+
+    def close(self) -> None:
+        self._out.close()
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def opened(path: str, filesystem: fs.FileSystem = LOCAL) -> Sink:
     """A new file to write bytes to, without a promise: for the files of a `new_folder`, or of one that is `sync`ed.
 
-    All bytes that are kept pass here, except those that other libraries write (a model's weights, Ray's blocks): what
-    must see them as they come belongs here.
+    All bytes that are kept pass here, except those that other libraries write (a model's weights, Ray's checkpoint).
     """
-    return filesystem.open_output_stream(path)
+    return Sink(filesystem.open_output_stream(path))
 
 
 @contextmanager
-def new_file(path: str | Path, filesystem: fs.FileSystem = LOCAL) -> Iterator[pa.NativeFile]:
+def new_file(
+    path: str | Path, filesystem: fs.FileSystem = LOCAL, before: Callable[[Sum], None] | None = None
+) -> Iterator[Sink]:
     """A file to write bytes to, which takes the place of an old one at the end; its folder is made.
 
     If the block raises, the old file stays, and nothing of the new one.
+
+    Args:
+        before: called when the new file is whole, and the old one still in its place.
     """
     if not isinstance(filesystem, fs.LocalFileSystem):
-        whole = pa.BufferOutputStream()
-        yield whole
+        memory = pa.BufferOutputStream()
+        yield (whole := Sink(memory))
         if parent := posixpath.dirname(str(path)):
             filesystem.create_dir(parent, recursive=True)
+        if before:
+            before(whole.sum)
         with opened(str(path), filesystem) as out:
-            out.write(whole.getvalue())
+            out.write(memory.getvalue())
         return
     target = os.path.abspath(path)
     folder = os.path.dirname(target)
@@ -56,6 +125,8 @@ def new_file(path: str | Path, filesystem: fs.FileSystem = LOCAL) -> Iterator[pa
         with opened(aside) as out:
             yield out
         _sync(aside)
+        if before:
+            before(out.sum)
         os.replace(aside, target)
     except BaseException:
         with suppress(OSError):
@@ -64,7 +135,7 @@ def new_file(path: str | Path, filesystem: fs.FileSystem = LOCAL) -> Iterator[pa
     _sync(folder)
 
 
-def write(path: str | Path, content: str | bytes, filesystem: fs.FileSystem = LOCAL) -> None:
+def write(path: str | Path, content: str | bytes | pa.Buffer, filesystem: fs.FileSystem = LOCAL) -> None:
     """`new_file` with this content; text as UTF-8."""
     with new_file(path, filesystem) as out:
         out.write(content.encode() if isinstance(content, str) else content)
@@ -94,8 +165,11 @@ def new_folder(folder: str | Path, filesystem: fs.FileSystem = LOCAL, last: Sequ
 
 
 def sync(folder: str, filesystem: fs.FileSystem = LOCAL) -> None:
-    """Forces all that lies in a folder to the disk: before the file is written that says it is complete."""
+    """Forces a file, or all that lies in a folder, to the disk: before the file is written that says it is complete."""
     if not isinstance(filesystem, fs.LocalFileSystem):
+        return
+    if os.path.isfile(folder):
+        _sync(folder)
         return
     paths = [os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in (*names, "")]
     with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
@@ -120,14 +194,27 @@ def _staging(target: str) -> str:
 
 
 def _swap(staging: str, target: str) -> None:
-    """Two renames: a reader finds the old folder, for an instant none, then the new one."""
+    """A reader finds the old folder or the new one; where the system can't exchange two, for an instant none."""
     old = f"{target}.tmp-old"
     _delete(old, LOCAL)
     if os.path.lexists(target):
-        os.rename(target, old)
-    os.rename(staging, target)
+        if _exchange(staging, target):
+            os.rename(staging, old)
+        else:
+            os.rename(target, old)
+            os.rename(staging, target)
+    else:
+        os.rename(staging, target)
     _sync(os.path.dirname(target))
     _delete(old, LOCAL)
+
+
+def _exchange(one: str, other: str) -> bool:
+    """Whether two folders now have each other's names: Linux can, on most file systems. Python has no call for it."""
+    at_working_directory, exchange = -100, 2
+    call = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
+    names = (os.fsencode(one), os.fsencode(other))
+    return call is not None and call(at_working_directory, names[0], at_working_directory, names[1], exchange) == 0
 
 
 def _move_files(staging: str, target: str, filesystem: fs.FileSystem, last: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ config.yaml            the resolved configuration
 ledger.json            what the ledger's content depends on, as flat keys
 problems/*.parquet     the problems; complete once problems.json is there
 quarantine/*.jsonl     rows that were refused, with id and reason
-annotations/*.parquet  the ledger
+annotations/*.parquet  the ledger; a file's name ends with its size and SHA-256
 checkpoint/            Ray Data's record of the problems that are done
 progress/*.json        counters of each engine
 engines/*.json         kind, model and versions of the engines that drew the ledger
@@ -12,6 +12,8 @@ attempts/*.json        problems that engines died over since the last call
 published.json         what was published last, and a hash of its stats.json
 hand_labels.json       what people say of steps, from `visualprm annotate export --run`
 reverified/            verdicts given anew by the last `publish`: the ledger without texts, and flips.json
+manifest.json          what the files were when they were written (`pipeline/manifest.py`); those of engines are not in it
+damaged/               ledger files that were not what was written; their problems were annotated again
 driver.lock            held by the one driver
 """
 
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import posixpath
@@ -31,15 +34,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from pyarrow import fs
 
-from pipeline import atomic
+from pipeline import atomic, manifest
+from pipeline.atomic import Sink, Sum
 from pipeline.errors import UserError
 from pipeline.lock import Fence, driver_lock, driver_of
 from pipeline.records import LEDGER_SCHEMA
 
 LOCK = "driver.lock"
 PENDING_SUFFIX = ".pending.parquet"
+UNNOTED = ("progress/", "attempts/", "engines/", "checkpoint/", "writable-", "driver.lock", "hand_labels.json")
+"""What the manifest leaves out: what others write while the driver does, and what is gone at the next call."""
+_LEDGER_NAME = re.compile(r"(?P<block>.+)-(?P<bytes>\d+)-(?P<sha256>[0-9a-f]{64})\.parquet")
 
 
 def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
@@ -55,6 +63,11 @@ def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
         return fs.LocalFileSystem(), os.path.abspath(uri)
     except (OSError, ValueError, pa.ArrowInvalid) as error:
         raise UserError(f"{uri}: can't be opened: {error}") from error
+
+
+def json_text(value: Any) -> str:
+    """A value as the run directory's files have it."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def full(uri: str) -> str:
@@ -83,6 +96,12 @@ def one_line_io_errors(place: str) -> Iterator[None]:
         raise UserError(
             f"{place}: not writable: give this user the right to write there, or name another folder"
         ) from error
+    except UserError as caught:
+        # What a Ray worker said arrives with its traceback in the text.
+        said = getattr(caught, "cause", None)
+        if isinstance(said, UserError):
+            raise said from caught
+        raise
     except OSError as caught:
         # What a Ray worker met arrives wrapped, as the cause.
         cause = getattr(caught, "cause", None)
@@ -95,6 +114,11 @@ def one_line_io_errors(place: str) -> Iterator[None]:
             raise UserError(f"{place}: the object store refused: {' '.join(str(refusal).split())[:300]}") from caught
         if refusal.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise UserError(f"{place}: not writable ({os.strerror(refusal.errno)}): name another folder") from caught
+        if refusal.errno == errno.EIO:
+            raise UserError(
+                f"{place}: the disk failed ({os.strerror(refusal.errno)}): look at it (`dmesg`), then run the same "
+                "command again, or name another folder"
+            ) from caught
         raise caught
 
 
@@ -141,11 +165,56 @@ class Store:
             return str(stream.read().decode())
 
     @contextlib.contextmanager
-    def new_file(self, name: str) -> Iterator[pa.NativeFile]:
-        """A file to write bytes to. A reader sees the old one or the new one, never a part."""
-        with one_line_io_errors(self.address(name)), atomic.new_file(self.path(name), self.filesystem) as out:
-            yield out
-            self.check_lock()
+    def new_file(self, name: str) -> Iterator[Sink]:
+        """A file to write bytes to. A reader sees the old one or the new one, never a part.
+
+        The manifest has its sum, unless an engine may write it (`UNNOTED`): there is one driver, but many engines.
+        """
+        with one_line_io_errors(self.address(name)):
+            if name.startswith(UNNOTED):
+                with atomic.new_file(self.path(name), self.filesystem) as out:
+                    yield out
+                    self.check_lock()
+                return
+            old = self.sums().get(name, ())[:1]
+
+            def note_both(new: Sum) -> None:
+                # Should the power go before the new file is in its place, the old one is no damage.
+                if old:
+                    self._note({name: (new, *old)})
+
+            with atomic.new_file(self.path(name), self.filesystem, note_both) as out:
+                yield out
+                self.check_lock()
+            self._note({name: (out.sum,)})
+
+    def sums(self) -> dict[str, tuple[Sum, ...]]:
+        """What the manifest says; nothing where there is none.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        try:
+            return manifest.load(self.root, self.filesystem) or {}
+        except manifest.Damaged as error:
+            raise UserError(
+                f"{self.uri}: {error}: remove this file, and the others are read in full once for a new one"
+            ) from error
+
+    def note(self, sums: manifest.Sums) -> None:
+        """Adds to the manifest, or replaces there, what was not written by `new_file`."""
+        self._note(sums)
+
+    def forget(self, *names: str) -> None:
+        """Takes files, or by a `/` at the end folders, out of the manifest: before they go."""
+        sums = self.sums()
+        folders = tuple(name for name in names if name.endswith("/"))
+        kept = {name: held for name, held in sums.items() if name not in names and not name.startswith(folders)}
+        if len(kept) < len(sums):
+            manifest.save(self.root, kept, self.filesystem)
+
+    def _note(self, sums: manifest.Sums) -> None:
+        manifest.save(self.root, {**self.sums(), **sums}, self.filesystem)
 
     def write_text(self, name: str, text: str) -> None:
         with self.new_file(name) as out:
@@ -155,7 +224,7 @@ class Store:
         return json.loads(self.read_text(*parts))
 
     def write_json(self, name: str, value: Any) -> None:
-        self.write_text(name, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        self.write_text(name, json_text(value))
 
     def write_jsonl(self, name: str, rows: Iterable[Any]) -> None:
         self.write_text(name, "".join(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows))
@@ -168,7 +237,14 @@ class Store:
     def clear(self, folder: str) -> None:
         if self.exists(folder):
             with one_line_io_errors(self.address(folder)):
+                self.forget(f"{folder}/")
                 self.filesystem.delete_dir(self.path(folder))
+
+    def remove(self, name: str) -> None:
+        """Removes a file, and first its entry in the manifest."""
+        with one_line_io_errors(self.address(name)):
+            self.forget(name)
+            self.filesystem.delete_file(self.path(name))
 
     def problem_files(self) -> list[str]:
         return self.files("problems", ".parquet")
@@ -179,14 +255,47 @@ class Store:
     def ledger_files(self) -> list[str]:
         """The data files whose checkpoint is committed."""
         committed = {_commit_of(path) for path in self.checkpoint_files()}
-        return [path for path in self.files("annotations", ".parquet") if _block_of(path) in committed]
+        return [path for path in self.files("annotations", ".parquet") if block_of(path) in committed]
 
-    def drop_orphans(self) -> None:
-        """Forgets commits without a data file: a worker that outlived its driver can leave one behind."""
-        blocks = {_block_of(path) for path in self.files("annotations", ".parquet")}
-        for path in self.checkpoint_files():
-            if _commit_of(path) not in blocks:
-                self.filesystem.delete_file(path)
+    def add_block(self, block: str, rows: pa.Table) -> None:
+        """Writes a file of the ledger; it counts once its block is committed.
+
+        Its name holds its sum: whoever reads it can compare, and many engines need no manifest that they share.
+        """
+        whole = pa.BufferOutputStream()
+        pq.write_table(rows, whole)
+        content = whole.getvalue()
+        name = f"{block}-{content.size}-{hashlib.sha256(content).hexdigest()}.parquet"
+        atomic.write(self.path("annotations", name), content, self.filesystem)
+
+    def commit_path(self, block: str) -> str:
+        """The checkpoint file that says that a block counts."""
+        return self.path("checkpoint", f"{block}.parquet")
+
+    @contextlib.contextmanager
+    def new_commit(self, block: str) -> Iterator[Sink]:
+        """The file of `commit_path`, as a whole."""
+        with self.new_file(f"checkpoint/{block}.parquet") as out:
+            yield out
+
+    def lost_blocks(self) -> list[str]:
+        """Blocks that are committed and have no ledger file: it was deleted, or a worker outlived its driver."""
+        blocks = {block_of(path) for path in self.files("annotations", ".parquet")}
+        return sorted({_commit_of(path) for path in self.checkpoint_files()} - blocks)
+
+    def withdraw(self, block: str) -> None:
+        """Makes a block's problems pending again. What lies there of it goes to `damaged/`, where nothing looks for it."""
+        commit = self.commit_path(block)
+        with one_line_io_errors(commit):
+            # First of all: a reader that comes now finds neither.
+            if self.filesystem.get_file_info(commit).is_file:
+                self.filesystem.delete_file(commit)
+            for path in self.files("annotations", ".parquet"):
+                if block_of(path) == block:
+                    name = posixpath.basename(path)
+                    self.forget(f"annotations/{name}")
+                    self.filesystem.create_dir(self.path("damaged"), recursive=True)
+                    self.filesystem.move(path, self.path("damaged", name))
 
     def column(self, files: Sequence[str], name: str) -> pa.ChunkedArray:
         if not files:
@@ -266,6 +375,15 @@ def _commit_of(path: str) -> str:
     return posixpath.basename(path).removesuffix(".parquet")
 
 
-def _block_of(path: str) -> str:
-    """The block that a data file of Ray Data holds; its name is the checkpoint's and a number."""
-    return posixpath.basename(path).rpartition("-")[0]
+def block_of(path: str) -> str:
+    """The block that a ledger file holds; its name is the checkpoint's, and its sum or (before there were sums) a number."""
+    name = posixpath.basename(path)
+    if named := _LEDGER_NAME.fullmatch(name):
+        return named["block"]
+    return name.rpartition("-")[0] or name.removesuffix(".parquet")
+
+
+def named_sum(path: str) -> Sum | None:
+    """The sum in a ledger file's name; null for one that was written before names had it."""
+    named = _LEDGER_NAME.fullmatch(posixpath.basename(path))
+    return Sum(int(named["bytes"]), named["sha256"]) if named else None

@@ -22,6 +22,7 @@ from pipeline.seeds import base_seed
 from pipeline.store import Store
 from stages import split as splitting
 from stages.annotate.counters import Meter
+from stages.annotate.damage import unchanged
 from stages.annotate.earlier_run import Given, read_given
 from stages.annotate.engines import note_engine
 from stages.annotate.sample import Template, chat_prompt, sample, user_turn
@@ -205,7 +206,7 @@ class Annotator:
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         block = batch.to_pylist()
         given = await asyncio.to_thread(read_given, block)
-        problems = map(records.problem_from_row, block)
+        problems = [unchanged(records.problem_from_row(row)) for row in block]
         lost = await asyncio.to_thread(self._store.lost_engines)
         rows = await asyncio.gather(
             *(

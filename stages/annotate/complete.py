@@ -8,11 +8,13 @@ from pipeline.cluster import ray_session
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.store import Store, one_line_io_errors
+from stages.annotate.damage import PROBLEMS, adopt
 from stages.annotate.earlier_run import take_over
-from stages.annotate.engines import note_earlier_engines
+from stages.annotate.engines import keep_notes, note_earlier_engines
 from stages.annotate.graph import annotate_problems
 from stages.annotate.ledger_tally import ledger_tally
 from stages.annotate.limits import check_limits, within_limits
+from stages.annotate.mend import done_ids, mend
 from stages.annotate.progress import progress_bar
 from stages.annotate.settings_lock import lock_settings
 from stages.load.problems import load_problems
@@ -28,18 +30,40 @@ def complete_ledger(
     Raises:
         UserError: the directory belongs to other settings, no row is usable, a limit is passed, or problems are left over.
     """
+    adopt(store)
+    mend_run(store, config, templates, model, earlier)
     lock_settings(store, config, templates, model)
     if not store.exists("problems.json"):
-        take_over(store, earlier) if earlier else load_problems(store, config)
-    store.drop_orphans()
-    problems, done = store.problem_ids(), store.done_ids()
+        _load(store, config, earlier)
+    problems = store.problem_ids()
+    done = done_ids(store, problems)
     if not problems:
         raise UserError(f"{store.uri}: no source gave a usable problem; quarantine/ says why for each row")
     if pending := len(problems - done):
+        if store.local:
+            # They are about to be shown to the policy: a question that a disk has changed must not be.
+            mend_run(store, config, templates, model, earlier, (PROBLEMS,))
         _annotate_pending(store, config, templates, model, len(problems), pending)
         if left := len(problems - store.done_ids()):
             raise UserError(f"{store.uri}: {left} problems are still not done: run the same command again")
+    keep_notes(store)
     return len(problems), pending
+
+
+def mend_run(
+    store: Store,
+    config: RunConfig,
+    templates: dict[str, str],
+    model: str,
+    earlier: Store | None,
+    read: tuple[str, ...] = (),
+) -> bool:
+    """`mend`, with this run's own way to load."""
+    return mend(store, config, templates, model, lambda aside: _load(aside, config, earlier), read)
+
+
+def _load(store: Store, config: RunConfig, earlier: Store | None) -> None:
+    take_over(store, earlier) if earlier else load_problems(store, config)
 
 
 def _annotate_pending(

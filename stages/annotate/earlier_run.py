@@ -6,6 +6,7 @@ null. An engine reads the rows of its block when it comes to them, so the draws 
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,17 +15,27 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs
 
+from pipeline.atomic import Sum
+from pipeline.errors import UserError
 from pipeline.records import LEDGER_SCHEMA, Solution, solution_from_row
-from pipeline.store import Store, one_line_io_errors, open_uri
+from pipeline.store import Store, named_sum, one_line_io_errors, open_uri
+from stages.annotate.damage import check_run
 from stages.annotate.engines import copy_engines
 from stages.load.problems import READINGS, recorded_readings
 
 COLUMN = "given"
+_MEND = "mend that run by `visualprm dataset` with its config, then give this one another name"
 
 
 def take_over(store: Store, earlier: Store) -> None:
-    """Copies the problems of an earlier run, whatever part of them it has annotated."""
+    """Copies the problems of an earlier run, whatever part of them it has annotated.
+
+    Raises:
+        UserError: files of the earlier run are damaged.
+    """
+    check_run(earlier, "mend that run first: `visualprm dataset` with its config")
     store.clear("problems")
     with one_line_io_errors(store.uri):
         places = _places(earlier)
@@ -58,11 +69,31 @@ def read_given(rows: Iterable[Mapping[str, Any]]) -> dict[str, Given]:
         filesystem, path = open_uri(address)
         columns = ["problem_id", "solutions", "verifier"]
         held = pq.read_table(
-            path, filesystem=filesystem, schema=LEDGER_SCHEMA, columns=columns, filters=[("problem_id", "in", ids)]
+            _whole(address, path, filesystem),
+            schema=LEDGER_SCHEMA,
+            columns=columns,
+            filters=[("problem_id", "in", ids)],
         )
         for row in held.to_pylist():
             found[row["problem_id"]] = Given(tuple(map(solution_from_row, row["solutions"])), row["verifier"])
     return found
+
+
+def _whole(address: str, path: str, filesystem: fs.FileSystem) -> pa.BufferReader:
+    """A ledger file, a few problems long, compared with the sum in its name.
+
+    Raises:
+        UserError: it is gone, or not what was written.
+    """
+    try:
+        with filesystem.open_input_stream(path) as file:
+            content = file.read()
+    except FileNotFoundError as error:
+        raise UserError(f"{address}: is missing: {_MEND}") from error
+    stated = named_sum(path)
+    if stated and stated != Sum(len(content), hashlib.sha256(content).hexdigest()):
+        raise UserError(f"{address}: is not what was written: {_MEND}")
+    return pa.BufferReader(content)
 
 
 def _places(earlier: Store) -> dict[str, str]:

@@ -9,7 +9,7 @@ import posixpath
 import sys
 from typing import Any
 
-from pipeline import origin
+from pipeline import manifest, origin
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.store import Store
@@ -52,6 +52,27 @@ def engines(store: Store, config: RunConfig) -> list[dict[str, Any]]:
         return noted
     held = origin.noted(store, "ledger.json", "restore this file") or {}
     return [{"kind": config.engine.kind, "model": held.get("engine.model", config.engine.model), "versions": None}]
+
+
+def keep_notes(store: Store) -> None:
+    """The driver puts the notes of its engines into the manifest, once they have ended."""
+    names = [f"{FOLDER}/{posixpath.basename(path)}" for path in store.files(FOLDER, ".json")]
+    if new := [name for name in names if name not in store.sums()]:
+        store.note({name: (manifest.sum_of(store.path(name), store.filesystem),) for name in new})
+
+
+def note_again(store: Store, config: RunConfig, model: str, name: str) -> None:
+    """Replaces a damaged note: by the same one if these versions drew, else by one that says that they are not known."""
+    store.forget(name)
+    if store.exists(name):
+        store.remove(name)
+    note_engine(store, config, model, None)
+    if not store.exists(name):
+        for path in store.files(FOLDER, ".json"):
+            if (new := f"{FOLDER}/{posixpath.basename(path)}") not in store.sums():
+                store.remove(new)
+        _note(store, config, model, None)
+    keep_notes(store)
 
 
 def _note(store: Store, config: RunConfig, model: str, found: dict[str, str | None] | None) -> None:

@@ -8,6 +8,7 @@ from pipeline.config import RunConfig
 from pipeline.store import Store
 from pipeline.version import version
 from stages.annotate.annotator import Annotator
+from stages.annotate.ledger_sink import ledger_sink
 
 
 def annotate_problems(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
@@ -46,7 +47,7 @@ def annotate_problems(store: Store, config: RunConfig, templates: dict[str, str]
             num_cpus=0,
             num_gpus=_gpus_per_engine(config),
         )
-        .write_parquet(store.path("annotations"), filesystem=store.filesystem)
+        .write_datasink(ledger_sink(store))
     )
 
 

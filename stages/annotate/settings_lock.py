@@ -10,7 +10,7 @@ from pipeline.engine.number_type import decided
 from pipeline.errors import UserError
 from pipeline.inputs import read_input, searched
 from pipeline.settings import dump_settings
-from pipeline.store import Store, full
+from pipeline.store import Store, full, json_text
 
 
 def read_templates(config: RunConfig) -> dict[str, str]:
@@ -30,9 +30,18 @@ def read_templates(config: RunConfig) -> dict[str, str]:
 
 def with_number_type(config: RunConfig, *runs: Store | None) -> RunConfig:
     """The settings with the type that `engine.dtype: auto` stands for: the first of `runs` that has one recorded decides."""
-    made = (run.read_json("ledger.json") for run in runs if run is not None and run.exists("ledger.json"))
-    recorded = next((keys["engine.dtype"] for keys in made), None)
+    found = (_recorded_dtype(run) for run in runs if run is not None)
+    recorded = next((dtype for dtype in found if dtype), None)
     return config.model_copy(update={"engine": decided(config.engine, recorded, config.ray.address)})
+
+
+def _recorded_dtype(run: Store) -> str | None:
+    """Null where the run recorded none yet, or where the file is damaged, which is told once the run is looked at."""
+    try:
+        found = run.read_json("ledger.json")["engine.dtype"]
+        return found if isinstance(found, str) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def lock_settings(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
@@ -45,10 +54,20 @@ def lock_settings(store: Store, config: RunConfig, templates: dict[str, str], mo
     known = store.exists("ledger.json")
     if known:
         origin.check(store.uri, _held(store), wanted, "restore them or give the run another name")
-    # `publish` may be called from another folder, and must find the same place.
-    store.write_text("config.yaml", dump_settings(config.model_copy(update={"output_dir": full(config.output_dir)})))
+    texts = settings_texts(config, templates, model)
+    store.write_text("config.yaml", texts["config.yaml"])
     if not known:
-        store.write_json("ledger.json", wanted)
+        store.write_text("ledger.json", texts["ledger.json"])
+
+
+def settings_texts(config: RunConfig, templates: dict[str, str], model: str) -> dict[str, str]:
+    """The files of a run directory that follow from the settings alone: name → content."""
+    # `publish` may be called from another folder, and must find the same place.
+    found = config.model_copy(update={"output_dir": full(config.output_dir)})
+    return {
+        "config.yaml": dump_settings(found),
+        "ledger.json": json_text(_ledger_keys(config, templates, model)),
+    }
 
 
 def check_earlier(earlier: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:

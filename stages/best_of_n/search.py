@@ -34,7 +34,7 @@ from stages.best_of_n.compare import bootstrap
 from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import batched
-from stages.load.problems import READINGS, keep_rejected, read_sources, recorded_readings
+from stages.load.problems import READINGS, read_sources, recorded_readings, tell_rejected, write_rejected
 from stages.load.screen import open_screen
 from stages.reward.aggregate import AGGREGATORS
 from stages.split import split
@@ -114,7 +114,7 @@ def _load(store: Store, config: RunConfig) -> list[Problem]:
     items = list(read_sources(config, screen, readings))
     if readings:
         store.write_json(READINGS, readings)
-    keep_rejected(store, [item for item in items if isinstance(item, Rejected)], screen)
+    tell_rejected(write_rejected(store, [item for item in items if isinstance(item, Rejected)], screen), screen)
     return [item for item in items if isinstance(item, Problem)]
 
 

@@ -8,11 +8,13 @@ from pipeline.config import RunConfig
 from pipeline.engine.policy import check_engine, model_fingerprint
 from pipeline.inputs import located
 from pipeline.store import Store, open_uri
-from stages.annotate.complete import complete_ledger
+from stages.annotate.complete import complete_ledger, mend_run
+from stages.annotate.damage import all_of
 from stages.annotate.progress import clock, current_rate
 from stages.annotate.settings_lock import check_earlier, read_templates, with_number_type
 from stages.load.given_responses import fingerprint
 from stages.publish.dataset import publish_run
+from stages.publish.published import is_published
 from stages.publish.sections import check_sections
 from stages.publish.shards import check_output
 from stages.verify.of_run import check_reference
@@ -40,7 +42,12 @@ def run_dataset(config: RunConfig) -> None:
         filesystem, out = open_uri(config.output_dir)
         check_output(out, filesystem)
         problems, pending = complete_ledger(store, config, templates, model, earlier)
-        fresh = publish_run(store, config, force=False)
+        fresh = not is_published(store, config)
+        if fresh:
+            # Whatever a disk has changed since it was written must not be published.
+            if mend_run(store, config, templates, model, earlier, all_of(store)):
+                pending += complete_ledger(store, config, templates, model, earlier)[1]
+            publish_run(store, config)
     if not pending and not fresh:
         print(f"nothing to do: {problems} problems are done and published in {config.output_dir}")
     else:

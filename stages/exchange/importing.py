@@ -38,7 +38,7 @@ from stages.load.sources.files import parse_line
 from stages.load.sources.images import read_images
 from stages.load.sources.roots import ImageRoot, open_root
 from stages.publish.kept import Kept, keep
-from stages.publish.shards import DOCUMENTS, ShardWriter, check_output
+from stages.publish.shards import LAST, ShardWriter, check_output, write_documents
 from stages.publish.stats import Stats, count_steps
 
 POLICY = "imported"
@@ -104,7 +104,7 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
         buckets = Buckets(Path(temporary))
         layouts = [_read_file(format, index, file, root, options, buckets, refused) for index, file in enumerate(files)]
         _check_layouts(layouts, files)
-        with atomic.new_folder(out_dir, filesystem, DOCUMENTS) as folder:
+        with atomic.new_folder(out_dir, filesystem, LAST) as folder:
             with closing(ShardWriter(folder, filesystem, PublishConfig(), IMPORTED_SCHEMA)) as shards:
                 for rows in _problems(format, buckets, files, layouts, root, options, refused):
                     shards.add(rows)
@@ -117,9 +117,7 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
                 raise UserError(f"{path}: no row could be used{_first_refusal(refused)}")
             how, name = readers()[format], Path(out_dir).name
             texts, table = documents(name, how.released, stats.document(), options.threshold, how.scored)
-            for name, text in texts.items():
-                with atomic.opened(f"{folder}/{name}", filesystem) as file:
-                    file.write(text.encode())
+            write_documents(folder, filesystem, texts, shards.sums)
     return table
 
 

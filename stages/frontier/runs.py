@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import yaml
 
-from pipeline import atomic, records
+from pipeline import records
 from pipeline.config import RolloutConfig, ledger_view, parse_config
 from pipeline.settings import dump_settings
-from pipeline.store import Store, beside
+from pipeline.store import Store, beside, block_of
 from stages.rollout import Progress, origins, replay
 
 
@@ -54,17 +54,17 @@ def _write_run(store: Store, target: Store, rollout: RolloutConfig, name: str) -
         target.clear(part)
         target.filesystem.create_dir(target.path(part), recursive=True)
     for path in store.problem_files():
-        copy = target.path("problems", posixpath.basename(path))
-        pafs.copy_files(path, copy, source_filesystem=store.filesystem, destination_filesystem=target.filesystem)
+        with (
+            store.filesystem.open_input_stream(path) as held,
+            target.new_file(f"problems/{posixpath.basename(path)}") as copy,
+        ):
+            shutil.copyfileobj(held, copy)
     for path in store.ledger_files():
-        block = posixpath.basename(path)
         rows = _cut_rows(pq.ParquetFile(path, filesystem=store.filesystem).read(), rollout)
-        with atomic.opened(target.path("annotations", block), target.filesystem) as out:
-            pq.write_table(rows, out, compression="zstd")
-        commit = target.path("checkpoint", f"{block.rpartition('-')[0]}.parquet")
-        with atomic.opened(commit, target.filesystem) as out:
+        block = block_of(path)
+        target.add_block(block, rows)
+        with target.new_commit(block) as out:
             pq.write_table(rows.select(["problem_id"]), out)
-    atomic.sync(target.root, target.filesystem)
     held = {key: value for key, value in store.read_json("ledger.json").items() if not key.startswith("rollout.")}
     made = {key: value for key, value in ledger_view(config).items() if key == "name" or key.startswith("rollout.")}
     target.write_json("ledger.json", held | made)

@@ -6,7 +6,7 @@ import asyncio
 import posixpath
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -72,9 +72,12 @@ def load_problems(store: Store, config: RunConfig) -> None:
         writer.flush()
         if responses and responses.withdrawn:
             rejected.extend(writer.withdraw(responses.withdrawn))
+    # Recorded first: an output that is closed must not cost the record that all is read.
+    reasons = write_rejected(store, rejected, screen)
+    store.write_json("problems.json", {"problems": writer.problems, "rejected": reasons})
     if responses and (unmatched := responses.unmatched()):
         print(f"{unmatched} responses name no problem of this run", file=sys.stderr)
-    store.write_json("problems.json", {"rejected": keep_rejected(store, rejected, screen)})
+    tell_rejected(reasons, screen)
 
 
 def recorded_readings(store: Store) -> dict[str, GoldReading]:
@@ -83,17 +86,20 @@ def recorded_readings(store: Store) -> dict[str, GoldReading]:
     return found
 
 
-def keep_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | None) -> Counter[str]:
-    """Writes the quarantine and what the screen found, and says how many; returns the reasons' counts."""
-    reasons = Counter(item.reason for item in rejected)
+def write_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | None) -> Counter[str]:
+    """Writes the quarantine and what the screen found; returns the reasons' counts."""
     store.write_jsonl("quarantine/load.jsonl", map(Rejected.row, rejected))
     if screen:
         store.write_jsonl(REPORT, screen.report)
-        for line in screen.summary():
-            print(line, file=sys.stderr)
+    return Counter(item.reason for item in rejected)
+
+
+def tell_rejected(reasons: Mapping[str, int], screen: Screen | None) -> None:
+    """Says how many rows were left out, and what the screen found."""
+    for line in screen.summary() if screen else ():
+        print(line, file=sys.stderr)
     for reason, count in sorted(reasons.items()):
         print(f"quarantined {count} rows: {reason}", file=sys.stderr)
-    return reasons
 
 
 def _load(
@@ -181,7 +187,7 @@ class _ProblemWriter:
         if responses:
             self._schema = self._schema.append(pa.field(COLUMN, pa.list_(pa.string())))
         self._held: list[dict[str, Any]] = []
-        self._bytes = self._parts = 0
+        self._bytes = self._parts = self.problems = 0
 
     def add(self, problem: Problem) -> None:
         """Raises RowError if solutions are given, but none for this problem."""
@@ -196,6 +202,7 @@ class _ProblemWriter:
             return
         rows = sorted(self._held, key=itemgetter("problem_id"))
         self._write(f"part-{self._parts:05d}.parquet", records.table(rows, self._schema))
+        self.problems += len(rows)
         self._held, self._bytes, self._parts = [], 0, self._parts + 1
 
     def withdraw(self, problem_ids: set[str]) -> list[Rejected]:
@@ -207,9 +214,10 @@ class _ProblemWriter:
                 table = pq.read_table(file)
             gone = pc.is_in(table["problem_id"], pa.array(sorted(problem_ids), pa.string()))
             names = table.select(["source", "row_id"]).filter(gone).to_pylist()
+            self.problems -= len(names)
             withdrawn += [Rejected(row["source"], row["row_id"], "ambiguous_response", AMBIGUOUS) for row in names]
             if len(names) == len(table):
-                self._store.filesystem.delete_file(path)
+                self._store.remove(f"problems/{posixpath.basename(path)}")
             elif names:
                 self._write(posixpath.basename(path), table.filter(pc.invert(gone)))
         return withdrawn

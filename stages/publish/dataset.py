@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
-
-import yaml
 
 from pipeline import origin
 from pipeline.config import RunConfig, parse_config
@@ -20,8 +17,10 @@ from pipeline.markdown import visible
 from pipeline.records import Rejected
 from pipeline.store import Store, open_uri
 from stages import label
+from stages.annotate.damage import adopt, check_run
 from stages.annotate.engines import engines
 from stages.publish import card, hand_labels
+from stages.publish.published import note_published, several_verifiers
 from stages.publish.reverify import rejudge_all, rejudge_needed, verifiers
 from stages.publish.rows import Run, publish
 from stages.publish.sections import check_code, section
@@ -36,24 +35,19 @@ FREE = ("label", "publish", "output_dir")
 """What `visualprm publish` may set anew; with `--reverify` also `verify` and `sources.N.verify`."""
 
 
-def publish_run(store: Store, config: RunConfig, force: bool, stored: RunConfig | None = None) -> bool:
-    """Publishes if there is something new, and says whether it did.
+def publish_run(store: Store, config: RunConfig, stored: RunConfig | None = None) -> None:
+    """Publishes, and records that it did.
 
     Given the settings that are `stored` with the run, all verdicts are given anew, by `config`.
 
     Raises:
         UserError: the labels asked for don't follow from this ledger, or the disk refuses.
     """
-    key = _key(store, config, reverify=stored is not None)
-    published = origin.noted(store, "published.json", "remove this file, and the dataset is published again")
-    if not force and published == {"key": key, "stats": _stats_hash(config)}:
-        return False
     stats, told = _publish([(store, config)], [stored] if stored else None)
     store.write_jsonl("quarantine/annotate.jsonl", map(Rejected.row, stats.failed))
-    store.write_json("published.json", {"key": key, "stats": _stats_hash(config)})
+    note_published(store, config, reverified=stored is not None)
     # Recorded first: an output that is closed, or can't show a letter, must not cost the records.
     print(visible(told))
-    return True
 
 
 def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str]:
@@ -66,7 +60,7 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str
         strategy = each.rollout.strategy
         label.check_threshold(strategy, STRATEGIES[strategy].stops_at_success, each.label)
     settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
-    mixed = _mixed(store for store, _ in runs)
+    mixed = several_verifiers(store for store, _ in runs)
     found = [_ledger(*run, each, mixed) for run, each in zip(runs, settings, strict=True)]
     ledgers = [paths for paths, _ in found]
     parts = [
@@ -95,11 +89,6 @@ def _ledger(store: Store, config: RunConfig, stored: RunConfig | None, mixed: bo
         return paths, None
     what = "verdicts of an earlier verifier are mixed with newer ones, so all are judged again"
     return paths, f"{store.uri}: {what}; {changed.text()}"
-
-
-def _mixed(stores: Iterable[Store]) -> bool:
-    """Whether several verifiers have given the verdicts that are published together."""
-    return len(set().union(*(verifiers(store, store.ledger_files()) for store in stores))) > 1
 
 
 def _provenance(runs: Runs, ledgers: Sequence[Sequence[str]], anew: bool) -> dict[str, Any]:
@@ -181,18 +170,20 @@ def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = Fa
     if len({store.root for store in stores}) < len(stores):
         raise UserError(f"publish: a run is named twice among {', '.join(runs)}: name each once")
     for store in stores:
-        if not store.exists("problems.json"):
+        if not store.exists("problems.json") and not store.sums():
             raise UserError(f"{store.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
-    texts = [store.read_text("config.yaml") for store in stores]
-    configs = [parse_config(yaml.safe_load(text), overrides) for text in texts]
-    if not run_code and "publish.card_sections" not in keys:
-        check_code(stores[0].uri, configs[0])
-    stored = [parse_config(yaml.safe_load(text)) for text in texts] if reverify else None
     with contextlib.ExitStack() as locks:
         for store in stores:
             locks.enter_context(store.lock())
+            adopt(store)
+            check_run(store)
+        held = [origin.noted(store, "config.yaml", "restore this file") or {} for store in stores]
+        configs = [parse_config(settings, overrides) for settings in held]
+        if not run_code and "publish.card_sections" not in keys:
+            check_code(stores[0].uri, configs[0])
+        stored = [parse_config(settings) for settings in held] if reverify else None
         if len(runs) == 1:
-            publish_run(stores[0], configs[0], force=True, stored=stored[0] if stored else None)
+            publish_run(stores[0], configs[0], stored[0] if stored else None)
         else:
             name = posixpath.basename(open_uri(configs[0].output_dir)[1])
             renamed = [config.model_copy(update={"name": name}) for config in configs]
@@ -216,31 +207,6 @@ def _check_override(override: str, reverify: bool) -> None:
         raise UserError(f"override {override!r}: the stored verdicts were given without it: add --reverify")
     allowed = (*FREE, "verify", "sources.N.verify") if reverify else FREE
     raise UserError(f"override {override!r}: publishing takes only {', '.join(allowed)}")
-
-
-def _key(store: Store, config: RunConfig, reverify: bool) -> str:
-    """Stands for all that the published rows follow from: another key publishes anew."""
-    parts = [
-        config.label.model_dump(),
-        config.publish.model_dump(),
-        config.verify.model_dump(exclude={"workers", "time_limit_s"}),
-        [source.verify for source in config.sources],
-        reverify,
-        open_uri(config.output_dir)[1],
-        store.ledger_files(),
-        *([verifier_version()] if _mixed([store]) else []),
-        *([found] if (found := hand_labels.held(store)) is not None else []),
-    ]
-    return origin.digest(parts)
-
-
-def _stats_hash(config: RunConfig) -> str | None:
-    """Of the `stats.json` in the output folder, which says whose dataset lies there; null if none does."""
-    filesystem, out = open_uri(config.output_dir)
-    if not filesystem.get_file_info(f"{out}/stats.json").is_file:
-        return None
-    with filesystem.open_input_stream(f"{out}/stats.json") as file:
-        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _rejected(store: Store) -> list[Rejected]:

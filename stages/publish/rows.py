@@ -29,7 +29,7 @@ from pipeline.config import PublishConfig
 from pipeline.errors import UserError
 from pipeline.records import VERDICT_STATUSES, Draw, Rejected, Solution, Step, Verdict, VerdictStatus, asked
 from pipeline.store import one_line_io_errors
-from stages.publish.shards import DOCUMENTS, ShardWriter, check_output
+from stages.publish.shards import LAST, ShardWriter, check_output, write_documents
 from stages.publish.stats import Stats, count
 
 Labeller = Callable[[Solution], Sequence[tuple[Step, str | None]]]
@@ -96,7 +96,7 @@ def publish(
     for (source, reason), number in _left_out(runs).items():
         stats.sources[source][f"quarantined.{reason}"] += number
     ledger = _read_ledgers(runs)
-    with one_line_io_errors(out_dir), atomic.new_folder(out_dir, filesystem, DOCUMENTS) as folder:
+    with one_line_io_errors(out_dir), atomic.new_folder(out_dir, filesystem, LAST) as folder:
         with closing(ShardWriter(folder, filesystem, config)) as shards:
             for problem in _merged_problems(runs):
                 shards.add(_problem_rows(problem, ledger.pop(problem["problem_id"], []), label, stats))
@@ -106,9 +106,7 @@ def publish(
                 f"{len(ledger)} problems of the ledger are in no problem file, {min(ledger)} first: "
                 "publish a run's ledger with the problems of the same run"
             )
-        for name, text in describe(stats, folder).items():
-            with atomic.opened(f"{folder}/{name}", filesystem) as file:
-                file.write(text.encode())
+        write_documents(folder, filesystem, describe(stats, folder), shards.sums)
     return stats
 
 

@@ -15,14 +15,17 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline import atomic
+from pipeline import atomic, manifest
+from pipeline.atomic import Sum
 from pipeline.config import PublishConfig
 from pipeline.errors import UserError
 from pipeline.records import PUBLISHED_SCHEMA
 from pipeline.store import one_line_io_errors
 
 DOCUMENTS = ("README.md", "stats.json")
-"""What may lie beside the shards; the last one is written last and completes the dataset."""
+"""What lies beside the shards and their manifest; the last one is written last and completes the dataset."""
+LAST = (manifest.FILE, *DOCUMENTS)
+"""What comes after the shards where a folder can't come as a whole."""
 
 WRITER_OPTIONS: Mapping[str, Any] = {
     "version": "2.6",
@@ -69,7 +72,7 @@ def check_output(out_dir: str, filesystem: pafs.FileSystem) -> None:
     with one_line_io_errors(out_dir):
         found = filesystem.get_file_info(pafs.FileSelector(out_dir, allow_not_found=True))
         for name in sorted(info.base_name for info in found):
-            if name not in DOCUMENTS and not _SHARD.fullmatch(name):
+            if name not in LAST and not _SHARD.fullmatch(name):
                 raise UserError(
                     f"output_dir={out_dir}: publish would remove {name!r}: choose another folder or move it"
                 )
@@ -94,6 +97,9 @@ class ShardWriter:
         self._group: list[dict[str, Any]] = []
         self._group_bytes = 0
         self._rows: list[int] = []
+        self._written: list[Sum] = []
+        self.sums: dict[str, Sum] = {}
+        """Of the finished files, by name."""
         self._next_shard()
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -114,7 +120,9 @@ class ShardWriter:
 
     def close(self) -> None:
         self._writer.close()
-        self._sink.close()
+        if not self._sink.closed:
+            self._sink.close()
+            self._written.append(self._sink.sum)
 
     def _write_group(self) -> None:
         table = pa.Table.from_pylist(self._group, schema=self._schema)
@@ -135,4 +143,17 @@ class ShardWriter:
     def _name(self, index: int, rows: int) -> Shard:
         name = f"train-{index:05d}-of-{len(self._rows):05d}.parquet"
         self._filesystem.move(f"{self._folder}/{index}", f"{self._folder}/{name}")
-        return Shard(name, rows, self._filesystem.get_file_info(f"{self._folder}/{name}").size)
+        self.sums[name] = self._written[index]
+        return Shard(name, rows, self.sums[name].bytes)
+
+
+def write_documents(
+    folder: str, filesystem: pafs.FileSystem, texts: Mapping[str, str], shards: Mapping[str, Sum]
+) -> None:
+    """Writes what lies beside finished shards, and the manifest of all."""
+    sums = dict(shards)
+    for name, text in texts.items():
+        with atomic.opened(f"{folder}/{name}", filesystem) as file:
+            file.write(text.encode())
+        sums[name] = file.sum
+    manifest.save(folder, {name: (one,) for name, one in sums.items()}, filesystem)

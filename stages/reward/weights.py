@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+from pipeline import manifest
 from pipeline.errors import UserError
 
 _NAMED = 3
@@ -26,6 +28,7 @@ def load_weights(place: str, name: str, **settings: Any) -> Any:
     """
     from transformers import AutoModelForImageTextToText
 
+    check_files(place, name)
     with loading_errors(name), _quiet():
         model, found = AutoModelForImageTextToText.from_pretrained(
             place, output_loading_info=True, ignore_mismatched_sizes=True, **settings
@@ -37,6 +40,20 @@ def load_weights(place: str, name: str, **settings: Any) -> Any:
 def check_weights(place: str, name: str) -> None:
     """As `load_weights`, for a model that something else will load: on torch's device `meta`, without memory."""
     load_weights(place, name, device_map="meta")
+
+
+def check_files(place: str, name: str) -> None:
+    """Compares every byte of a model's folder with the manifest that `visualprm train` wrote there, where there is one.
+
+    safetensors carry no checksum: a changed bit is another score.
+
+    Raises:
+        UserError: names the files that are not what was written.
+    """
+    if Path(place).is_dir() and (found := manifest.folder_faults(place)):
+        raise UserError(
+            f"{name}: {manifest.told(found)}: {_MEND}, or train again; if you changed it yourself, remove its manifest.json"
+        )
 
 
 def check_keys(name: str, missing: Iterable[str], unexpected: Iterable[str], mismatched: Iterable[str] = ()) -> None:

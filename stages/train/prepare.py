@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +19,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline import atomic, origin
+from pipeline import atomic, manifest, origin
+from pipeline.atomic import Sum
 from pipeline.errors import RowError, UserError
 from pipeline.inputs import located
 from pipeline.records import problem_of
-from pipeline.store import open_uri
+from pipeline.store import one_line_io_errors, open_uri
 from stages.publish.drawn import biased_by
 from stages.publish.kept import kept_of
 from stages.publish.reading import read_figures
+from stages.publish.whole import check_dataset
 from stages.reward.render import Layout, image_token_id, leading, render
 from stages.train import targets
 from stages.train.config import TrainConfig
@@ -83,8 +86,10 @@ def read_labels(config: TrainConfig) -> Labels:
     Raises:
         UserError: the shards can't be used, or their draws can't answer for such targets.
     """
+    place = located(config.data.path, config.data.folders)
+    check_dataset(place)
     shards = find_shards(config.data.path, config.data.folders)
-    figures = read_figures(*open_uri(located(config.data.path, config.data.folders)))
+    figures = read_figures(*open_uri(place))
     _check_strategies(config, figures)
     return labels_of(config, shards, figures)
 
@@ -109,17 +114,33 @@ def prepare(
     more = ["gathered"] if gathered else []
     parts = _parts(config, data, processor, layout, labels)
     folder = _folder(config, [*parts, *more])
+    whole = _is_whole(folder)
     limit = Limit(config.data.max_tokens, "data.max_tokens")
     if context is not None and context < limit.tokens:
         limit = Limit(context, "the model's context")
         # Samples from before the context was looked at are the same ones where none of them is longer.
-        if not (folder.exists() and _fits(load_prepared(folder), context)):
+        if not (whole and _fits(load_prepared(folder), context)):
             folder = _folder(config, [*parts, *more, f"context {context}"])
-    if not folder.exists():
-        with atomic.new_folder(folder) as staging:
-            facts = {"fingerprint": data, **_write(config, shards, processor, layout, labels, limit, Path(staging))}
-            atomic.write(f"{staging}/facts.json", json.dumps(facts, indent=1))
+            whole = _is_whole(folder)
+    if not whole:
+        with one_line_io_errors(config.run_dir), atomic.new_folder(folder) as staging:
+            counted, sums = _write(config, shards, processor, layout, labels, limit, Path(staging))
+            atomic.write(f"{staging}/facts.json", json.dumps({"fingerprint": data, **counted}, indent=1))
+            manifest.save_of(staging, known=sums)
+            if fingerprint(shards) != data:
+                raise UserError(
+                    f"data.path: {config.data.path} was published again while it was read: run the same command again"
+                )
     return load_prepared(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether samples are there, and what was written. Those of before there were manifests pass."""
+    if not folder.exists():
+        return False
+    if found := manifest.folder_faults(str(folder)):
+        print(f"{folder}: {manifest.told(found)}: prepared again", file=sys.stderr)
+    return not found
 
 
 def _folder(config: TrainConfig, parts: Sequence[Any]) -> Path:
@@ -169,8 +190,8 @@ def _write(
     labels: Labels,
     limit: Limit,
     folder: Path,
-) -> dict[str, Any]:
-    """Writes both parts; returns what was counted."""
+) -> tuple[dict[str, Any], dict[str, Sum]]:
+    """Writes both parts; returns what was counted, and the sums of the files."""
     kept = _selection(config, shards, labels, folder)
     make = partial(_sample, config=config, processor=processor, layout=layout, limit=limit)
     left_out: Counter[str] = Counter()
@@ -219,7 +240,7 @@ def _write(
         raise UserError(f"data.path: {config.data.path} leaves no sample to train on: {why or 'all were filtered out'}")
     class_weights = targets.class_weights(classes, config.loss.class_weights, layout.labels)
     total = sum(each * share for each, share in zip(class_weights, weight, strict=True))
-    return {
+    counted = {
         "max_tokens": limit.tokens,
         "counts": counts,
         "left_out": +left_out,
@@ -230,6 +251,7 @@ def _write(
         "system": systems.most_common(1)[0][0],
         "system_turns": [count for _, count in systems.most_common()],
     }
+    return counted, writer.sums
 
 
 def _own_layout(row: Mapping[str, Any], layout: Layout) -> Layout:

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import atomic
+from pipeline.atomic import Sink, Sum
 
 _ROWS = pa.schema(
     [
@@ -79,6 +80,7 @@ class SampleWriter:
 
     def __init__(self, folder: Path, parts: Sequence[str]) -> None:
         self._stack = ExitStack()
+        self._sinks: dict[str, Sink] = {}
         self._parts = {part: self._open(folder / f"{part}.arrow", _ROWS) for part in parts}
         self._images = self._open(folder / "images.arrow", _IMAGES)
         self._rows: dict[str, list[dict[str, Any]]] = {part: [] for part in parts}
@@ -95,8 +97,14 @@ class SampleWriter:
             self._flush(part)
         self._stack.close()
 
+    @property
+    def sums(self) -> dict[str, Sum]:
+        """Of the files, by name, once they are closed."""
+        return {name: sink.sum for name, sink in self._sinks.items()}
+
     def _open(self, path: Path, schema: pa.Schema) -> pa.RecordBatchWriter:
-        return self._stack.enter_context(pa.ipc.new_file(self._stack.enter_context(atomic.opened(str(path))), schema))
+        sink = self._sinks[path.name] = self._stack.enter_context(atomic.opened(str(path)))
+        return self._stack.enter_context(pa.ipc.new_file(sink, schema))
 
     def _image(self, data: bytes) -> int:
         digest = hashlib.sha256(data).digest()

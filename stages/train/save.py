@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import atomic
+from pipeline import atomic, manifest
 from pipeline.errors import UserError
 from pipeline.markdown import compact_table
 from stages.reward.config import FILE, PrmConfig
@@ -85,6 +85,7 @@ def write_artefact(output_dir: str, config: PrmConfig, processor: Any, save_weig
         processor.save_pretrained(staging)
         config.save(Path(staging))
         atomic.write(f"{staging}/README.md", model_card(config, Path(output_dir)))
+        manifest.save_of(staging)
 
 
 def model_card(config: PrmConfig, folder: Path) -> str:

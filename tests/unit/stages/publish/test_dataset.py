@@ -18,6 +18,7 @@ from pipeline.records import LEDGER_SCHEMA, PROBLEM_SCHEMA, ledger_row, problem_
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
 from stages.publish.dataset import publish_run, republish
+from stages.publish.published import is_published
 from stages.verify.version import verifier_version
 from tests.unit.stages.publish.test_rows import annotate, make_problem, read
 
@@ -141,28 +142,31 @@ def test_the_output_does_not_depend_on_the_working_directory(tmp_path: Path, mon
 def test_the_runs_own_labels_come_back_after_others_in_their_place(tmp_path: Path, overrides: list[str]) -> None:
     store = Store(write_run(tmp_path / "one", "p1", verifier=verifier_version()))
     config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
-    assert publish_run(store, config, force=False)
-    assert not publish_run(store, config, force=False)
+    assert not is_published(store, config)
+    publish_run(store, config)
+    assert is_published(store, config)
     own = read(tmp_path / "data/one")
     republish([store.uri], overrides, reverify=True)
     assert read(tmp_path / "data/one") != own
-    assert publish_run(store, config, force=False)
+    assert not is_published(store, config)
+    publish_run(store, config)
     assert read(tmp_path / "data/one") == own
     workers = config.model_copy(update={"verify": config.verify.model_copy(update={"workers": 2})})
-    assert not publish_run(store, workers, force=False)
+    assert is_published(store, workers)
 
 
 def test_a_dataset_of_several_runs_in_a_runs_own_place_is_not_taken_for_its_own(tmp_path: Path) -> None:
     one, two = write_run(tmp_path / "one", "p1"), write_run(tmp_path / "two", "p2")
     store = Store(one)
     config = parse_config(yaml.safe_load(store.read_text("config.yaml")))
-    assert publish_run(store, config, force=False)
+    publish_run(store, config)
     own = read(tmp_path / "data/one")
     republish([one, two], [f"output_dir={tmp_path}/data/one"])
     assert len(read(tmp_path / "data/one")) == 2 * len(own)
-    assert publish_run(store, config, force=False)
+    assert not is_published(store, config)
+    publish_run(store, config)
     assert read(tmp_path / "data/one") == own
-    assert not publish_run(store, config, force=False)
+    assert is_published(store, config)
 
 
 def test_settings_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import functools
+import hashlib
 import io
 import itertools
 import random
@@ -19,6 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import manifest
+from pipeline.atomic import Sum
 from pipeline.config import LabelConfig, PublishConfig
 from pipeline.errors import UserError
 from pipeline.records import (
@@ -129,7 +132,8 @@ def run_publish(run: Run | Sequence[Run], out: Path, **config: Any) -> Stats:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """What lies there beside the manifest."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != manifest.FILE}
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -263,7 +267,7 @@ def test_no_problem_lies_in_two_row_groups(
         max_shard_bytes=max_shard_bytes,
     )
     groups = []
-    for path in sorted((folder / "out").iterdir()):
+    for path in sorted((folder / "out").glob("*.parquet")):
         file = pq.ParquetFile(path)
         for index in range(file.num_row_groups):
             ids = file.read_row_group(index, columns=["id"])["id"].to_pylist()
@@ -463,6 +467,8 @@ def test_documents_describe_the_finished_shards_and_come_with_them(tmp_path: Pat
     found = files(tmp_path / "out")
     assert list(found) == ["README.md", "stats.json", "train-00000-of-00001.parquet"]
     assert found["stats.json"] == "Größe".encode()
+    sums = {name: (Sum(len(data), hashlib.sha256(data).hexdigest()),) for name, data in found.items()}
+    assert manifest.load(str(tmp_path / "out")) == sums
     run_publish(run, tmp_path / "plain")
     assert found["train-00000-of-00001.parquet"] == files(tmp_path / "plain")["train-00000-of-00001.parquet"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "plain", "run"]
@@ -501,5 +507,4 @@ def test_the_question_has_the_options_that_the_policy_was_asked_with(tmp_path: P
     question = shown if listed else "Which is larger?"
     problem = dataclasses.replace(make_problem(1), question=question, options=("the square", "the circle"))
     run_publish(write_run(tmp_path / "run", [annotate(problem)]), tmp_path / "out")
-    rows = pq.read_table(tmp_path / "out", columns=["question"]).to_pylist()
-    assert {row["question"] for row in rows} == {shown}
+    assert {row["question"] for row in read(tmp_path / "out")} == {shown}

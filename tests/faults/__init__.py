@@ -1,0 +1,1 @@
+"""Faults injected into runs and datasets, and what the commands make of them: `make faults`."""
