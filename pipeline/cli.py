@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from pipeline.errors import EngineDead, StartError, UserError
 from pipeline.markdown import visible
+from pipeline.stopping.signals import STOPPED, stop_by_signals
 
 COMMANDS = (
     "stages.build.command",
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 1 the engine died or Ray did not start, 2 user error, 130 stopped by the user."""
     options = _parse(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_by_signals()
     try:
         command(options)
     except UserError as error:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"visualprm: stopped; the same command {_then(options)}", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(STOPPED)
     except BrokenPipeError:
         sys.stderr.close()
 

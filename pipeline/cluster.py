@@ -8,18 +8,19 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import psutil
-
 from pipeline.config import RunConfig
 from pipeline.errors import StartError, UserError
 from pipeline.inputs import PACKAGED
+from pipeline.machine.ready import ready_for_ray
+from pipeline.stopping.node import Node, children, end, leave_ray, node_watched
 
 WAITS_S = (10.0, 30.0)
 """Seconds before the second and the third try to start Ray on this machine."""
@@ -62,13 +63,26 @@ def ray_at(address: str | None) -> Iterator[None]:
         os.environ.update({**WORKER_ENV, "RAY_USAGE_STATS_ENABLED": "0"})
         # Reading, the filter of what is done and writing each want a CPU; with one they would wait for each other.
         options = {"num_cpus": max(2, os.cpu_count() or 1)}
-    import ray
-
-    start_ray(address, logging_level=logging.WARNING, **options)
-    try:
+    with ray_started(address, logging_level=logging.WARNING, **options):
         yield
+
+
+@contextmanager
+def ray_started(address: str | None, **options: Any) -> Iterator[None]:
+    """`start_ray` for the body. Afterwards Ray is left, and of what was started on this machine nothing runs.
+
+    Raises:
+        UserError: no cluster is there.
+        StartError: Ray did not start on this machine, or its node here ended or was stopped meanwhile.
+    """
+    others = children()
+    start_ray(address, **options)
+    node = None if address else Node(others)
+    try:
+        with node_watched(node) if node else nullcontext():
+            yield
     finally:
-        ray.shutdown()
+        leave_ray(node)
 
 
 def start_ray(address: str | None, **options: Any) -> None:
@@ -85,16 +99,19 @@ def start_ray(address: str | None, **options: Any) -> None:
 
     # It warns that access to the cluster needs a token, which every process here has.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+    stop = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             _join(address, options)
         elif ray.is_initialized():
             raise RuntimeError("Ray already runs in this process: call ray.shutdown() first")
         else:
-            _start_here({"address": "local", "include_dashboard": False, **options})
+            with ready_for_ray():
+                _start_here({"address": "local", "include_dashboard": False, **options})
     finally:
         # Ray's own handler would end the process at once, with a status of its own.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler if stop is signal.SIG_DFL else stop)
 
 
 def _join(address: str, options: dict[str, Any]) -> None:
@@ -138,7 +155,7 @@ def _start_here(options: dict[str, Any]) -> None:
 
     tries = len(WAITS_S) + 1
     for number, wait_s in enumerate((*WAITS_S, None), 1):
-        others = _children()
+        others = children()
         try:
             ray.init(**options)
             return
@@ -146,7 +163,7 @@ def _start_here(options: dict[str, Any]) -> None:
             if not _gave_up(error):
                 raise
             ray.shutdown()
-            _end(_children() - others)
+            end(children() - others)
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             if wait_s is None:
                 logs = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray/session_latest/logs")
@@ -169,16 +186,3 @@ def _gave_up(error: Exception) -> bool:
     from ray.exceptions import RayError
 
     return type(error) in (Exception, RuntimeError) or isinstance(error, (TimeoutError, ConnectionError, RayError))
-
-
-def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
-
-
-def _end(processes: Collection[psutil.Process]) -> None:
-    """Ends what a failed try left: `ray.shutdown` does not know the processes of a node whose start was given up."""
-    for call in (psutil.Process.terminate, psutil.Process.kill):
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                call(process)
-        psutil.wait_procs(processes, timeout=10)

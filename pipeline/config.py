@@ -28,6 +28,7 @@ LEDGER_FREE = (
     "engine.replicas",
     "engine.tensor_parallel_size",
     "engine.max_in_flight",
+    "engine.timeout_s",
     "verify.workers",
 )
 """Dotted keys that may change between two calls on one run directory."""
@@ -91,6 +92,8 @@ class EngineConfig(Strict):
     """Context length in tokens: prompt, images and response."""
     max_in_flight: int = Field(default=32, ge=1)
     """Problems that one engine works on at once."""
+    timeout_s: float = Field(default=600.0, gt=0, exclude_if=lambda seconds: seconds == 600.0)
+    """Seconds without progress, while problems are under way, after which an engine is ended and they are tried again."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model."""
     args: dict[str, Any] = Field(default_factory=dict)

@@ -12,8 +12,8 @@ class Gauges:
     """Sums since the engine started; `kv_cache_use` is the latest reading, a share of the cache's blocks.
 
     `batch_tokens / steps` is the mean batch. Prompt tokens count once for every draw of a request, as the
-    engine does. `prefix_exact` is whether greedy output is the same with and without a cached prefix: None if
-    the engine has not been asked, or does not cache.
+    engine does. `answered` counts requests. `prefix_exact` is whether greedy output is the same with and
+    without a cached prefix: None if the engine has not been asked, or does not cache.
     """
 
     steps: int = 0
@@ -21,6 +21,7 @@ class Gauges:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     preemptions: int = 0
+    answered: int = 0
     kv_cache_use: float = 0.0
     idle_s: float = 0.0
     prefix_exact: bool | None = None
@@ -40,6 +41,7 @@ class Gauges:
     def end(self) -> None:
         """A request is answered; without any other under way the engine idles from here on."""
         self._under_way -= 1
+        self.answered += 1
         if not self._under_way:
             self._idle_since = time.monotonic()
 

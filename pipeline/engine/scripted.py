@@ -71,8 +71,12 @@ class ScriptedEngine:
             raise RowError(
                 "prompt_too_long", f"{length} tokens, the model takes {self._max_model_len} with the response"
             )
-        drawn = [self._draw(seed + j, max_tokens, stop, self._ending(prompt)) for j in range(n)]
-        await asyncio.sleep(self._seconds(sum(len(completion.token_ids) for completion in drawn)))
+        self.gauges.begin()
+        try:
+            drawn = [self._draw(seed + j, max_tokens, stop, self._ending(prompt)) for j in range(n)]
+            await asyncio.sleep(self._seconds(sum(len(completion.token_ids) for completion in drawn)))
+        finally:
+            self.gauges.end()
         return drawn
 
     def _seconds(self, tokens: int) -> float:

@@ -193,15 +193,17 @@ class Annotator:
         self._config = config
         self._model = model
         self._templates = {name: Template(text) for name, text in templates.items()}
-        self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
-        self._engine = make_engine(config.engine)
         self._under_way = 0
         self._door = asyncio.Lock()
         self._begun: set[str] = set()
         self._one_suspect = asyncio.Lock()
         self._store = Store(config.run_dir)
+        self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
+        # Before the engine starts: if this process is stopped meanwhile, the driver's watch must know of it.
+        self._meter = Meter(self._store, config.label, self._begun.copy, lambda: self._pool.asked)
+        self._engine = make_engine(config.engine)
         note_engine(self._store, config, model, ours)
-        self._meter = Meter(self._store, self._engine.gauges, config.label)
+        self._meter.ready(self._engine.gauges)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         block = batch.to_pylist()

@@ -17,6 +17,7 @@ from stages.annotate.limits import check_limits, within_limits
 from stages.annotate.mend import done_ids, mend
 from stages.annotate.progress import progress_bar
 from stages.annotate.settings_lock import lock_settings
+from stages.annotate.watch import hangs_ended
 from stages.load.problems import load_problems
 
 
@@ -83,5 +84,6 @@ def _annotate_pending(
         ray_session(config),
         progress_bar(store, total, total - pending, before),
         within_limits(store, config, before),
+        hangs_ended(store, config.engine.timeout_s),
     ):
         annotate_problems(store, absolute, templates, model)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pipeline.config import LabelConfig
@@ -17,24 +17,43 @@ from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Solution
 from pipeline.store import Store
 from stages.annotate.tally import Tally
+from stages.annotate.watch import process_row
 
 INTERVAL_S = 3.0
 
 
 class Meter:
-    """One engine's counters since it started, in `progress/<host>-<pid>.json`, renewed as long as the process lives."""
+    """One engine's counters since it was ready, in `progress/<host>-<pid>.json`, renewed as long as the process lives.
 
-    def __init__(self, store: Store, gauges: Gauges, label: LabelConfig | None = None) -> None:
+    Args:
+        begun: The ids of the problems that are under way.
+        judged: How many answers the verifiers have been asked about.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        label: LabelConfig | None = None,
+        begun: Callable[[], Collection[str]] = tuple,
+        judged: Callable[[], int] = int,
+    ) -> None:
         self._store = store
-        self._gauges = gauges
+        self._gauges: Gauges | None = None
         self._label = label or LabelConfig()
+        self._begun, self._judged = begun, judged
         self._name = f"progress/{socket.gethostname()}-{os.getpid()}.json"
+        self._process = process_row()
         self._started = time.time()
         self._lock = threading.Lock()
         self._problems = self._draws = self._tokens = 0
         self._verdicts: Counter[str] = Counter()
         self._tally = Tally()
         threading.Thread(target=self._write, daemon=True, name="meter").start()
+
+    def ready(self, gauges: Gauges) -> None:
+        """The engine has started: what came before counts in no rate."""
+        self._started = time.time()
+        self._gauges = gauges
 
     def add(self, item: AnnotatedProblem, given: Sequence[Solution] = ()) -> None:
         """Counts what was generated for `item`: all but the solutions that were `given`, and their draws.
@@ -57,9 +76,17 @@ class Meter:
             self._tally.count(item.problem.source, item.solutions, self._label)
 
     def snapshot(self) -> dict[str, Any]:
-        """Problems, draws, generated tokens and the engine's gauges so far; `started`, `updated` in Unix seconds."""
+        """Problems, draws, generated tokens and the engine's gauges so far; `started`, `updated` in Unix seconds.
+
+        And what a watch needs (`watch.py`): the process, whether its engine is `ready`, what is under way.
+        """
+        gauges = self._gauges
         with self._lock:
             return {
+                "process": self._process,
+                "ready": gauges is not None,
+                "begun": sorted(self._begun()),
+                "judged": self._judged(),
                 "problems": self._problems,
                 "draws": self._draws,
                 "tokens": self._tokens,
@@ -67,7 +94,7 @@ class Meter:
                 "tally": self._tally.row(),
                 "started": self._started,
                 "updated": time.time(),
-                "engine": self._gauges.snapshot(),
+                "engine": (gauges or Gauges()).snapshot(),
             }
 
     def _write(self) -> None:

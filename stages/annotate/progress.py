@@ -36,6 +36,8 @@ class Rate:
     """The gauges of each engine, with the tokens that it wrote as `tokens` and the time that it has run as `seconds`."""
     tally: Tally = field(default_factory=Tally)
     """The answers of the problems that they have finished, those that came with the problems included."""
+    silent_s: float = 0.0
+    """For how long none of them has written anything."""
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -46,6 +48,11 @@ class Rate:
         """The share of draws with a correct or incorrect verdict."""
         total = sum(self.verdicts.values())
         return (self.verdicts["correct"] + self.verdicts["incorrect"]) / total if total else None
+
+    @property
+    def silent(self) -> bool:
+        """Whether the engines were stopped, hang or are gone: what they counted before says nothing of the time left."""
+        return self.silent_s > LIVE_S
 
     def eta_s(self, pending: int) -> float | None:
         return pending * self.seconds / self.problems if self.problems and self.seconds > 0 else None
@@ -72,7 +79,8 @@ def _sum(live: Sequence[dict[str, Any]]) -> Rate:
     problems, draws, tokens = (sum(p[key] for p in live) for key in ("problems", "draws", "tokens"))
     engines = tuple({**p["engine"], "tokens": p["tokens"], "seconds": p["updated"] - p["started"]} for p in live)
     tally = together(Tally.from_row(p["tally"]) for p in live if "tally" in p)
-    return Rate(problems, draws, tokens, seconds, verdicts, engines, tally)
+    silent_s = max(0.0, time.time() - max((p["updated"] for p in live), default=time.time()))
+    return Rate(problems, draws, tokens, seconds, verdicts, engines, tally, silent_s)
 
 
 def describe_engines(rate: Rate) -> str | None:
@@ -154,7 +162,7 @@ def progress_bar(
                 rate, found = look()
                 if terminal:
                     bar.n = min(total, done + rate.problems)
-                    bar.set_postfix_str(_describe(rate) + _in_short(found))
+                    bar.set_postfix_str(_describe(rate) + _silence(rate) + _in_short(found))
                     bar.refresh()
                 else:
                     print(
@@ -191,7 +199,13 @@ def _describe(rate: Rate) -> str:
     return f"{rate.draws:,} draws, {speed}{share}" + (f", {engines}" if engines else "")
 
 
+def _silence(rate: Rate) -> str:
+    return f", no sign of life from an engine for {clock(rate.silent_s)}" if rate.silent else ""
+
+
 def _eta(rate: Rate, total: int, done: int) -> str:
+    if rate.silent:
+        return _silence(rate)
     left = rate.eta_s(total - done - rate.problems)
     return "" if left is None else f", {clock(left)} left"
 

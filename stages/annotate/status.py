@@ -45,8 +45,11 @@ def status_text(run: str) -> str:
         ("tokens", f"{pc.sum(ledger['num_tokens']).as_py() or 0:,}"),
         ("failed", f"{len(ledger) - ledger['error'].null_count:,}"),
     ]
-    if pending:
-        lines += _speed(rate, pending) if rate.engines else _last_speed(store, pending)
+    if pending and rate.engines:
+        lines += _speed(rate, pending)
+    elif pending:
+        driver = store.driver()
+        lines += _silent(store, driver) if driver else _last_speed(store, pending)
     lines += _warnings(store)
     return "\n".join(f"{name:>14}  {value}" for name, value in lines)
 
@@ -69,6 +72,17 @@ def _speed(rate: Rate, pending: int) -> list[Line]:
     if (left := rate.eta_s(pending)) is not None:
         lines.append(("time left", clock(left)))
     return lines + engine_lines(rate)
+
+
+def _silent(store: Store, driver: str) -> list[Line]:
+    """Of a driver that has the lock, and no engine that gives a sign of life."""
+    _, end = last_rate(store)
+    if not end:
+        return [("rate", f"engine starting ({driver})")]
+    return [
+        ("rate", f"no sign of life from an engine for {clock(time.time() - end)}"),
+        ("driver", f"{driver} still works on this run: it ends engines that hang (engine.timeout_s)"),
+    ]
 
 
 def _last_speed(store: Store, pending: int) -> list[Line]:

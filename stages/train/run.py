@@ -12,13 +12,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from pipeline import atomic, origin
-from pipeline.cluster import own_modules, start_ray
+from pipeline.cluster import own_modules, ray_started
 from pipeline.errors import UserError
 from pipeline.inputs import located, read_input
 from pipeline.settings import dump_settings, flat, parse_settings
@@ -286,29 +286,32 @@ def _fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig, st
     failed = Path(config.run_dir).resolve() / _FAILED
     failed.unlink(missing_ok=True)
     stop.forget()
-    if not ray.is_initialized():
-        address = config.ray.address
-        start_ray(address, log_to_driver=True, runtime_env=_runtime_environment(address))
+    address = config.ray.address
+    # A session of the caller's own stays.
+    session = (
+        nullcontext()
+        if ray.is_initialized()
+        else ray_started(address, log_to_driver=True, runtime_env=_runtime_environment(address))
+    )
     try:
-        trainer = TorchTrainer(
-            _ray_worker,
-            train_loop_config=_worker_settings(config, prepared, stated),
-            torch_config=TorchConfig(backend="nccl" if config.ray.gpu else "gloo"),
-            scaling_config=ScalingConfig(num_workers=config.ray.workers, use_gpu=config.ray.gpu),
-            run_config=RunConfig(
-                name="ray",
-                storage_path=str(Path(config.run_dir).resolve()),
-                failure_config=FailureConfig(max_failures=config.ray.failures),
-            ),
-        )
-        with stopped_by_signals(stop):
-            _in_thread(trainer.fit)
+        with session:
+            trainer = TorchTrainer(
+                _ray_worker,
+                train_loop_config=_worker_settings(config, prepared, stated),
+                torch_config=TorchConfig(backend="nccl" if config.ray.gpu else "gloo"),
+                scaling_config=ScalingConfig(num_workers=config.ray.workers, use_gpu=config.ray.gpu),
+                run_config=RunConfig(
+                    name="ray",
+                    storage_path=str(Path(config.run_dir).resolve()),
+                    failure_config=FailureConfig(max_failures=config.ray.failures),
+                ),
+            )
+            with stopped_by_signals(stop):
+                _in_thread(trainer.fit)
     except Exception as error:
         if failed.exists():
             raise UserError(failed.read_text(encoding="utf-8")) from error
         raise
-    finally:
-        ray.shutdown()
 
 
 def _in_thread(work: Callable[[], object]) -> None:

@@ -41,7 +41,7 @@ class Stop:
 
 @contextmanager
 def stopped_by_signals(stop: Stop) -> Iterator[None]:
-    """In the block the first SIGTERM or SIGINT asks to stop, the second raises KeyboardInterrupt.
+    """In the block the first SIGTERM, SIGINT or SIGHUP asks to stop, the second raises KeyboardInterrupt.
 
     Outside the main thread, where no handler can be set, signals stay what they are.
     """
@@ -59,7 +59,9 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
         # Not `print`: the signal may have come in the middle of one.
         os.write(2, _NOTE)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    # `nohup` has it ignored, and means it.
+    closed = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT, *closed)}
     try:
         yield
     finally:

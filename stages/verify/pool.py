@@ -57,6 +57,8 @@ class VerifierPool:
 
     def __init__(self, workers: int, time_limit_s: float) -> None:
         self._limit_s = time_limit_s
+        self.asked = 0
+        """Answers that the processes were asked about, so far."""
         self._lock = threading.Lock()
         self._known: OrderedDict[Comparison | ReferenceComparison, Verdict] = OrderedDict()
         self._pending: dict[Comparison | ReferenceComparison, Future[Verdict]] = {}
@@ -134,6 +136,7 @@ class VerifierPool:
     def _remember(self, comparison: Comparison | ReferenceComparison, verdict: Verdict) -> None:
         """Errors are not kept: they may be the machine's."""
         with self._lock:
+            self.asked += 1
             self._pending.pop(comparison, None)
             if verdict.status != "error":
                 self._known[comparison] = verdict

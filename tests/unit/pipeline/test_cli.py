@@ -40,8 +40,8 @@ def test_a_stop_says_what_the_same_command_does(
     options = _parse(arguments)
     options.command = stopped
     monkeypatch.setattr("pipeline.cli._parse", lambda _: options)
-    # The handler of SIGTERM stays as it is for other tests.
-    monkeypatch.setattr("pipeline.cli.signal.signal", lambda *_: None)
+    # The signals' handlers stay as they are for other tests.
+    monkeypatch.setattr("pipeline.cli.stop_by_signals", lambda: None)
     with pytest.raises(SystemExit, match="130"):
         main(arguments)
     assert capsys.readouterr().err == f"visualprm: stopped; the same command {words}\n"
@@ -56,7 +56,7 @@ def test_a_service_that_does_not_start_is_one_line_and_status_1(
     options = _parse(["dataset", "x.yaml"])
     options.command = fails
     monkeypatch.setattr("pipeline.cli._parse", lambda _: options)
-    monkeypatch.setattr("pipeline.cli.signal.signal", lambda *_: None)
+    monkeypatch.setattr("pipeline.cli.stop_by_signals", lambda: None)
     with pytest.raises(SystemExit, match="1"):
         main(["dataset", "x.yaml"])
     assert (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -167,8 +168,22 @@ def test_a_session_of_the_callers_own_is_left_alone(
 def test_a_stop_stays_a_stop_after_a_start(busy: Callable[..., FakeRay]) -> None:
     fake = busy()
     fake.on_init = lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ray_at(None):
         assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+
+
+def test_a_node_of_this_machine_alone_listens_on_loopback(busy: Callable[..., FakeRay]) -> None:
+    from ray._private import ray_constants, services
+
+    fake, name = busy(), ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    seen: list[object] = []
+    fake.on_init = lambda: seen.extend([services.get_node_ip_address(), os.environ[name]])
+    with ray_at(None):
+        pass
+    assert seen == ["127.0.0.1", "0"]
+    assert ray_constants.ENABLE_RAY_CLUSTER
+    assert name not in os.environ
 
 
 def test_a_training_starts_ray_in_the_same_way(busy: Callable[..., FakeRay], tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from pipeline import records
 from pipeline.config import RunConfig, parse_config
-from pipeline.engine.gauges import Gauges
 from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, Step, Verdict
 from pipeline.store import Store
@@ -110,7 +109,7 @@ def test_a_missing_run_is_named(tmp_path: Path) -> None:
 
 
 def test_the_meter_counts_what_was_generated_alone(tmp_path: Path) -> None:
-    meter = Meter(Store(str(tmp_path)), Gauges())
+    meter = Meter(Store(str(tmp_path)))
     meter.add(item("a", 4))
     assert (meter.snapshot()["draws"], meter.snapshot()["tokens"]) == (4, 3 + 8)
     meter.add(item("b", 16), [solution("b", 10)])

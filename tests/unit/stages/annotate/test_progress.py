@@ -110,3 +110,16 @@ def test_a_run_without_a_fault_is_not_warned_of(tmp_path: Path, monkeypatch: pyt
         store.write_json("progress/a.json", {**counters(now, now, 9), "tally": right.row()})
         wait_until(lambda: "9 of 40 problems" in out.getvalue())
     assert "warning" not in out.getvalue()
+
+
+def test_the_time_left_of_silent_engines_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.annotate.progress.INTERVAL_S", 0.02)
+    store, out = Store(str(tmp_path)), io.StringIO()
+    with progress_bar(store, 10, 0, out=out):
+        now = time.time()
+        store.write_json("progress/a.json", counters(now, now + 5, 1))
+        wait_until(lambda: " left" in out.getvalue())
+        assert "no sign of life" not in out.getvalue()
+        store.write_json("progress/a.json", counters(now, now - 60, 1))
+        wait_until(lambda: ", no sign of life from an engine for 0:01:0" in out.getvalue())
+    assert " left" not in out.getvalue().splitlines()[-1]

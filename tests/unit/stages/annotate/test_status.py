@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -117,3 +118,14 @@ def test_a_part_of_a_long_ledger_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     store.write_json("ledger.json", {})
     store.write_json("problems.json", {"rejected": {}})
     assert "(counted in one of 3 files of the ledger)" in status_text(store.uri)
+
+
+def test_a_driver_whose_engines_are_silent_is_told_of(store: Store) -> None:
+    with store.lock():
+        assert lines(store)["rate"].startswith(f"engine starting (process {os.getpid()} on ")
+        end = time.time() - 600
+        store.write_json("progress/a.json", counters(end - 20, end, 1))
+        told = lines(store)
+    assert told["rate"].startswith("no sign of life from an engine for 0:10:0")
+    assert told["driver"].startswith(f"process {os.getpid()} on ")
+    assert "time left" not in told

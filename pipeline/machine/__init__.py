@@ -1,0 +1,1 @@
+"""What this machine gives to a node of Ray that is started on it."""
