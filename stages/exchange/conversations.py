@@ -76,18 +76,22 @@ def read(record: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     turns = list(zip([first, *(value for _, value in humans[1:])], (label for _, label in labels), strict=True))
     if write(prompt, turns, None, system)["conversations"] != conversation:
         raise RowError("odd_turns", "a turn holds more than its speaker and text")
-    columns = {
+    return labelled(prompt, None, turns), system
+
+
+def labelled(prompt: str, answer: str | None, turns: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
+    """The published columns of a solution that came with labels alone."""
+    return {
         "question": prompt,
         "prompt": prompt,
-        "answer": None,
+        "answer": answer,
         "response": SEPARATOR.join(step for step, _ in turns),
         "steps_with_score": [_step(*turn) for turn in turns],
         "num_mc_sequences": None,
     }
-    return columns, system
 
 
-def _step(text: str, label: str) -> dict[str, Any]:
+def _step(text: str, label: str | None) -> dict[str, Any]:
     counts = {"score": None, "num_mc_correct": None, "num_mc_total": None}
     return {"step": text, **counts, "label": label, "origin": "measured"}
 

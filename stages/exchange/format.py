@@ -47,11 +47,13 @@ class Read:
     """A record as the published columns, but for those that name it and its images.
 
     `rendered` is the record that these columns give again: what it holds besides is kept. `system` is its system turn.
+    `images` are its images' paths where they stand elsewhere than in `image`.
     """
 
     columns: Mapping[str, Any]
     rendered: Mapping[str, Any]
     system: str | None = None
+    images: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

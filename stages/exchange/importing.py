@@ -86,8 +86,8 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
     Raises:
         UserError: there are no annotations or images, no row could be used, or the disk refuses.
     """
-    if format == "conversations" and options.threshold:
-        raise UserError(f"--threshold {options.threshold:g}: conversations have labels but no scores: leave it out")
+    if options.threshold and not readers()[format].scored:
+        raise UserError(f"--threshold {options.threshold:g}: {format} have labels but no scores: leave it out")
     files = annotation_files(path)
     filesystem, out_dir = open_uri(out)
     out_dir = atomic.place(out_dir, filesystem)
@@ -202,8 +202,8 @@ def _parse(format: str, file: str, number: int, line: bytes, options: ImportOpti
         raise record
     if not isinstance(record, dict):
         raise RowError("not_an_object", f"{type(record).__name__}, not a JSON object")
-    images = image_names(record.get("image"))
     found = readers()[format].read(record, options)
+    images = image_names(record.get("image") if found.images is None else found.images)
     kept = keep(format, file, number, record, found.rendered, found.system)
     row = _Row(_source(format, file), found.columns, images, kept)
     _check_text(row)

@@ -2,6 +2,9 @@
 
 Ratings are 1 and -1; a step without a label has null, as an unrated one has there. `score`, `num_mc_correct` and
 `num_mc_total` are added to each completion, `images` to the question.
+
+Read is the solution that the labeller went along: of every step the completion that was chosen or written by a person,
+and at the end the wrong one that ended it. Neutral (0) is `+`, as the paper has it.
 """
 
 from __future__ import annotations
@@ -9,12 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.exchange.format import ExportOptions, Format, Line, Row, Writer, listed
+from pipeline.errors import RowError
+from stages.exchange.conversations import labelled
+from stages.exchange.format import ExportOptions, Format, ImportOptions, Line, Read, Reader, Row, Writer, listed
 from stages.exchange.names import file_stem
+from stages.exchange.values import get
 from stages.label import published_label
 from stages.publish.kept import Kept
 
 RATINGS = {"+": 1, "-": -1, None: None}
+LABELS = {1: "+", 0: "+", -1: "-", None: None}
 
 
 def write(row: Mapping[str, Any], images: Sequence[str], threshold: float | None = None) -> dict[str, Any]:
@@ -44,6 +51,52 @@ def write(row: Mapping[str, Any], images: Sequence[str], threshold: float | None
     }
 
 
+def read(record: Mapping[str, Any]) -> tuple[str, str | None, list[tuple[str, str | None]]]:
+    """The problem, its answer, and the steps with their labels; null for a step that nobody rated.
+
+    Raises:
+        RowError: the problem was called bad, or there is no step with a text.
+    """
+    question, label = get(record, "question", dict), get(record, "label", dict)
+    if label.get("finish_reason") == "bad_problem":
+        raise RowError("bad_problem", "the labeller called the problem bad")
+    turns: list[tuple[str, str | None]] = []
+    for step in get(label, "steps", list):
+        found = _taken(step)
+        if found is None:
+            break
+        text, rating = get(found, "text", str), found.get("rating")
+        if rating not in LABELS or isinstance(rating, (bool, float)):
+            raise RowError("bad_rating", f"{rating!r} is none of 1, 0, -1 and null")
+        if not text.strip():
+            raise RowError("empty_step", f"step {len(turns) + 1} is empty")
+        turns.append((text, LABELS[rating]))
+    if not turns:
+        raise RowError("no_steps", "no step has a completion")
+    answer = question.get("ground_truth_answer")
+    return get(question, "problem", str), None if answer is None else str(answer), turns
+
+
+def _taken(step: Any) -> Mapping[str, Any] | None:
+    """The completion that the solution went on with, or the wrong one in which it ended; null where there is none."""
+    completions = get(step, "completions", list) if step.get("completions") is not None else []
+    if (chosen := step.get("chosen_completion")) is not None:
+        if not isinstance(chosen, int) or not 0 <= chosen < len(completions):
+            raise RowError("odd_steps", f"chosen_completion is {chosen!r} of {len(completions)}")
+        return get({"completion": completions[chosen]}, "completion", dict)
+    human = step.get("human_completion")
+    if isinstance(human, Mapping):
+        return {**human, "rating": 1} if human.get("rating") is None else human
+    if isinstance(human, str):
+        return {"text": human, "rating": 1}
+    return next((each for each in completions if isinstance(each, dict) and each.get("rating") == -1), None)
+
+
+def _read(record: Mapping[str, Any], _options: ImportOptions) -> Read:
+    problem, answer, turns = read(record)
+    return Read(labelled(problem, answer, turns), {}, images=record["question"].get("images"))
+
+
 def _step(step: Mapping[str, Any], label: str | None) -> dict[str, Any]:
     counts = {key: step[key] for key in ("score", "num_mc_correct", "num_mc_total")}
     completion = {"text": step["step"], "rating": RATINGS[label], "flagged": None, **counts}
@@ -54,4 +107,11 @@ def _line(row: Row, _kept: Kept | None, image: Any, options: ExportOptions) -> L
     return Line(f"{file_stem(row['source'])}.jsonl", write(row, listed(image), options.threshold))
 
 
-FORMAT = Format(writer=Writer(line=_line, heeds=frozenset({"--threshold"})))
+FORMAT = Format(
+    reader=Reader(
+        read=_read,
+        holds="steps with completions and ratings",
+        released="`question` and `label` with rated completions (PRM800K), labelled by people",
+    ),
+    writer=Writer(line=_line, heeds=frozenset({"--threshold"})),
+)

@@ -398,7 +398,7 @@ def test_one_entry_makes_a_format_known_everywhere(
     with pytest.raises(SystemExit) as refused:
         main(["export", dataset, "raw", str(tmp_path / "other"), "--cut-after-error"])
     assert refused.value.code == 2
-    assert "export as one of conversations, messages, math-shepherd, labels" in capsys.readouterr().err
+    assert "export as one of conversations, messages, math-shepherd, stepwise, labels" in capsys.readouterr().err
     main(["import", "labels", str(tmp_path / "out/labels.jsonl"), str(tmp_path / "again")])
     assert "labels without texts" in (tmp_path / "again/README.md").read_text()
     assert len(list(read_rows(str(tmp_path / "again")))) == 8
