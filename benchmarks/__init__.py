@@ -10,6 +10,7 @@ NAMES = (
     "capacity",
     "scorer",
     "padding",
+    "browsing",
     "training_memory",
     "kills",
 )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
 from demo.checks.process_bench import LABELS
 from demo.reproduction.claims import WIDE, Results
 from demo.reproduction.document import Corpus, document
+from demo.reproduction.pictures import write
 from demo.reproduction.plan import TEMPERATURES, VARIANTS, Places, Plan
 from demo.reproduction.tasks import run
 
@@ -34,8 +34,7 @@ def main() -> None:
     seconds = run(plan.phases(), places.home / "done")
     pools = [places.pool(temperature) for temperature in TEMPERATURES]
     results = Results.read(places.home / "bench", ["base", *variants], pools)
-    picture = options.out.with_suffix(".png")
-    shutil.copyfile(pools[0] / "report" / "report.png", picture)
+    pictures = write(results.pools[0].report, options.out)
     folders = {"dataset": places.dataset, **({WIDE: places.wide} if plan.has_wide else {})}
     text = document(
         results,
@@ -43,7 +42,7 @@ def main() -> None:
         {name: Corpus.read(folder) for name, folder in folders.items()},
         command=shlex.join(["python", "-m", "demo.reproduction", *sys.argv[1:]]),
         labels=(places.labels / LABELS).read_text(encoding="utf-8"),
-        picture=picture.name,
+        pictures=pictures,
     )
     options.out.write_text(text, encoding="utf-8")
     print(f"written to {options.out}")

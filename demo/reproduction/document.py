@@ -60,7 +60,7 @@ def document(
     corpora: Mapping[str, Corpus],
     command: str,
     labels: str,
-    picture: str,
+    pictures: Mapping[str, str],
 ) -> str:
     """The whole report as Markdown.
 
@@ -68,7 +68,7 @@ def document(
         seconds: task → how long it took.
         corpora: `dataset`, which every variant shares, and `wide`, where a reward model was trained on it.
         labels: a table of how the Monte Carlo labels agree with the oracle.
-        picture: the name of the plot of Best-of-N, in the same folder.
+        pictures: plots of Best-of-N in the same folder, by name, and what each shows.
     """
     hours = sum(seconds.values()) / 3600
     pool, warm = results.pools
@@ -135,8 +135,7 @@ def document(
             "",
             f"## Best of N, at temperature {cool}",
             "",
-            f"![accuracy over N, with 95 % bands]({picture})",
-            "",
+            *(line for name, title in pictures.items() for line in (f"![{title}: accuracy over N]({name})", "")),
             best_of_n_table(pool.report),
             "",
             f"## Best of N, at temperature {hot}",

@@ -1,8 +1,7 @@
-"""A report as Markdown and as a plot."""
+"""A report as Markdown."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,37 +25,6 @@ def markdown(report: Mapping[str, Any]) -> str:
         *(_source_table(report["methods"], sizes, n) for n in _shown(sizes)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def plot(report: Mapping[str, Any]) -> bytes:
-    """A PNG of accuracy over N, with intervals as bands, for the aggregator that votes and tests use."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-    from matplotlib.ticker import ScalarFormatter
-
-    figure, axes = pyplot.subplots(figsize=(7.5, 5), layout="constrained")
-    for method in report["methods"]:
-        if method["aggregate"] not in (None, report["settings"]["aggregate"]) or method["kind"] == "random":
-            continue
-        points = method["accuracy"]
-        numbers = [point["n"] for point in points]
-        low, mean, high = ([100 * point[key] for point in points] for key in ("low", "mean", "high"))
-        style = {"pass@1": ":", "oracle": "--", "vote": "-."}.get(method["kind"], "-")
-        (line,) = axes.plot(numbers, mean, style, marker="o", markersize=3, label=method["label"])
-        axes.fill_between(numbers, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(report["sizes"])
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_xlabel("candidates N")
-    axes.set_ylabel("expected accuracy, %")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
-    pyplot.close(figure)
-    return picture.getvalue()
 
 
 def _greedy(pool: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """`visualprm bon report`: every way of choosing, on a frozen pool with the scores that lie beside it.
 
-Into the pool's folder `report/` go report.json, report.md, report.png, and problems.parquet: the expected accuracy of
-every way on every problem, from which any other comparison can be made, paired by problem.
+Into the pool's folder `report/` go report.json, report.md, report.png and votes.png (both also as SVG), and
+problems.parquet: the expected accuracy of every way on every problem, from which any other comparison can be made, paired
+by problem.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pydantic import Field
 
 from pipeline.errors import UserError
 from pipeline.settings import Strict
+from stages.best_of_n import plots
 from stages.best_of_n.expected import NO_ANSWER, Floats, sizes
-from stages.best_of_n.markdown import markdown, plot
+from stages.best_of_n.markdown import markdown
 from stages.best_of_n.methods import Case, Curve, Method, Scoring, curves, methods
 from stages.best_of_n.pool import Pool, PoolCandidate
 from stages.best_of_n.scores import CriticScores, read_scores
@@ -60,8 +62,9 @@ def report_pool(folder: str, settings: ReportSettings) -> None:
     text = markdown(document)
     pool.store.write_text("report/report.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     pool.store.write_text("report/report.md", text)
-    with pool.store.new_file("report/report.png") as file:
-        file.write(plot(document))
+    for name, data in plots.render(document).items():
+        with pool.store.new_file(f"report/{name}") as file:
+            file.write(data)
     with pool.store.new_file("report/problems.parquet") as file:
         pq.write_table(problems, file)
     print(text, end="")

@@ -1,7 +1,7 @@
 """Evaluates a critic on a bench: reads, scores, reports. Composes stages/evaluate.
 
 Into the output folder go scores.jsonl (from which the report can be made again without a model), report.json, report.md
-and report.png; until then, scores.part.json, from which the same command goes on.
+and report.png and .svg; until then, scores.part.json, from which the same command goes on.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def evaluate(
     title = f"{model} on {bench.path.name}"
     text = table.render(title, report, VISUAL_PROCESS_BENCH)
     _write(folder / "report.json", (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
-    _write(folder / "report.png", plots.render(title, report))
+    for name, data in plots.render(title, report).items():
+        _write(folder / name, data)
     _write(folder / "report.md", text.encode())
     if log:
         log.remove()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.markdown import compact_table
+from stages.plot_style import Plot
 from stages.rollout.audit import audit_text, percent
 
 COLUMNS = (
@@ -51,13 +51,11 @@ def _prm_text(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def plot(result: Mapping[str, Any]) -> bytes:
-    """A PNG: labels, scores and, where there are some, reward models, against the share of `fixed`'s tokens.
+def plot(result: Mapping[str, Any]) -> dict[str, bytes]:
+    """`frontier.png` and `frontier.svg`: labels, scores and, where there are some, reward models, against `fixed`'s tokens.
 
     Strategies that score only some steps are left out of the scores, where they would look better than they are.
     """
-    from matplotlib.figure import Figure
-
     rows = result["strategies"]
     against_oracle = any(row["oracle_macro_f1"] is not None for row in rows)
     against_truth = any(row["mc_rmse_to_truth"] is not None for row in rows)
@@ -68,20 +66,20 @@ def plot(result: Mapping[str, Any]) -> bytes:
     panels = [quality, error]
     if any(row.get("prm") for row in rows):
         panels.append(("prm", "macro-F1 of its PRM against the oracle"))
-    figure = Figure(figsize=(6 * len(panels), 5), layout="constrained")
-    for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        for number, row in enumerate(rows):
+    drawn = Plot(
+        "What cheaper strategies cost, and what their labels are worth", panels=len(panels), width=5.6, height=4.6
+    )
+    for panel, (key, title) in enumerate(panels):
+        drawn.label(panel, title, "generated tokens, as a share of fixed", "", xlim=(0, 1.05))
+        points = []
+        for row in rows:
             partial = key == error[0] and {"implied", "not_sampled"} & row["origins"].keys()
             if row.get(key) is None or row["tokens_share"] is None or partial:
                 continue
             value = row["prm"]["macro_f1"] if key == "prm" else row[key]
-            axes.scatter(row["tokens_share"], value, color=f"C{number}", label=_short(row["strategy"]), zorder=3)
-        axes.set(xlabel="generated tokens, as a share of fixed", ylabel=title, xlim=(0, 1.05))
-        axes.grid(alpha=0.3)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
-    sink = io.BytesIO()
-    figure.savefig(sink, format="png", dpi=120)
-    return sink.getvalue()
+            points.append((row["tokens_share"], value, _short(row["strategy"])))
+        drawn.points(panel, points)
+    return drawn.files("frontier")
 
 
 def _row(row: Mapping[str, Any], shown: list[str]) -> list[str]:

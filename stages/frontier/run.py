@@ -63,7 +63,7 @@ def write_report(result: Mapping[str, Any], out: str) -> str:
     files = {
         "frontier.json": (json.dumps(result, indent=2) + "\n").encode(),
         "frontier.md": text.encode(),
-        "frontier.png": plot(result),
+        **plot(result),
     }
     with one_line_io_errors(folder):
         for name, data in files.items():

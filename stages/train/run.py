@@ -25,7 +25,7 @@ from pipeline.settings import dump_settings, flat, parse_settings
 from pipeline.store import Store
 from stages.reward.config import PrmConfig
 from stages.reward.render import Layout, label_ids
-from stages.train import base_model
+from stages.train import base_model, curves
 from stages.train import save as artefact
 from stages.train.checkpoints import holds_checkpoints, resume_point
 from stages.train.config import TrainConfig
@@ -274,7 +274,8 @@ def _write_model(
         model = trainer.accelerator.unwrap_model(trainer.model)
         save = lambda folder: base_model.save_weights(model, state, dtype, folder)  # noqa: E731
     if trainer.is_world_process_zero():
-        artefact.write_artefact(config.output_dir, description, base_model.load_processor(config.model), save)
+        pictures = curves.render(trainer.state.log_history)
+        artefact.write_artefact(config.output_dir, description, base_model.load_processor(config.model), save, pictures)
 
 
 def _fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig, stop: Stop) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.markdown import compact_table
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.render import Layout
+from stages.train.curves import TITLE as CURVES
 
 _CARD = """# {name}
 
@@ -34,7 +35,7 @@ pass, as [VisualPRM](https://arxiv.org/abs/2503.10291) does. Trained with visual
 On the held-out problems, against the dataset's own labels:
 
 {metrics}
-
+{curves}
 ## Use
 
 ```python
@@ -78,17 +79,25 @@ def check_place(output_dir: str) -> None:
         )
 
 
-def write_artefact(output_dir: str, config: PrmConfig, processor: Any, save_weights: Callable[[Path], None]) -> None:
-    """Writes a new folder, which then takes the place of an old one."""
+def write_artefact(
+    output_dir: str,
+    config: PrmConfig,
+    processor: Any,
+    save_weights: Callable[[Path], None],
+    curves: Mapping[str, bytes] | None = None,
+) -> None:
+    """Writes a new folder, which then takes the place of an old one. `curves` are pictures of the training, by name."""
     with atomic.new_folder(output_dir) as staging:
         save_weights(Path(staging))
         processor.save_pretrained(staging)
         config.save(Path(staging))
-        atomic.write(f"{staging}/README.md", model_card(config, Path(output_dir)))
+        for name, data in (curves or {}).items():
+            atomic.write(f"{staging}/{name}", data)
+        atomic.write(f"{staging}/README.md", model_card(config, Path(output_dir), list(curves or ())))
         manifest.save_of(staging)
 
 
-def model_card(config: PrmConfig, folder: Path) -> str:
+def model_card(config: PrmConfig, folder: Path, curves: Sequence[str] = ()) -> str:
     front = {
         "library_name": "transformers",
         "pipeline_tag": "image-text-to-text",
@@ -108,6 +117,7 @@ def model_card(config: PrmConfig, folder: Path) -> str:
         prompt_sha=config.prompt_sha,
         data=config.data_fingerprint,
         metrics=compact_table(("measure", "value"), values or [("none: no problem was held out", "")]),
+        curves="".join(f"\n![{CURVES}]({name})\n" for name in curves if name.endswith(".png")),
         folder=folder,
         scores="a score for each step" if config.kind == "prm" else "one score, of all steps together",
         layout=textwrap.fill(_LAYOUT.format(_LAYOUTS[config.kind, inline]), 120),

@@ -21,7 +21,7 @@ from tests.places import ROOT
 ORDER = (
     ("pipeline",),
     ("pipeline.engine",),
-    ("stages.label", "stages.split", "stages.metrics"),
+    ("stages.label", "stages.split", "stages.metrics", "stages.plot_style"),
     ("stages.verify",),
     ("stages.load",),
     ("stages.rollout",),

@@ -212,7 +212,7 @@ def test_every_claim_has_a_row_whatever_was_measured() -> None:
         [pool(**{"value (mean)": 0.5, "pass@1": 0.6}), pool(1.0, **{"value (mean)": 0.7, "pass@1": 0.6})],
     )
     corpora = {"dataset": Corpus(1000, 4000, "fixed num_draws=16", 304_000, 5_000_000)}
-    text = document(results, {"dataset": 3600.0}, corpora, "make reproduce", "| labels |", "x.png")
+    text = document(results, {"dataset": 3600.0}, corpora, "make reproduce", "| labels |", {"x.png": "Choices"})
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     base = rows["a PRM finds wrong steps better than its base model as a critic"]
     assert [cell.strip() for cell in base.split("|")[2:-1]] == [
@@ -226,7 +226,7 @@ def test_every_claim_has_a_row_whatever_was_measured() -> None:
     assert "- dataset: 1,000 problems, 4,000 solutions, `fixed num_draws=16`, 304,000 draws, 5,000,000 tokens" in text
     assert "More problems" not in text
     wide = Corpus(4000, 16_000, "right_to_left num_draws=16 rounds=4,4,8", 369_000, 5_500_000)
-    text = document(results, {}, {**corpora, "wide": wide}, "make reproduce", "| labels |", "x.png")
+    text = document(results, {}, {**corpora, "wide": wide}, "make reproduce", "| labels |", {"x.png": "Choices"})
     assert "`wide` has 4.0 × the problems and solutions for 1.10 × the generated tokens." in text
     assert "42.0" in rows["every step right"]
 

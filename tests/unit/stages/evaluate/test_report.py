@@ -220,6 +220,8 @@ def test_published_rows_stand_beside_ours_where_the_sources_are_the_papers() -> 
 
 def test_the_plot_is_a_picture() -> None:
     samples, scores = noisy(30)
-    picture = Image.open(io.BytesIO(plots.render("t", report(samples, scores))))
+    files = plots.render("t", report(samples, scores))
+    assert b"macro-F1" in files["report.svg"]
+    picture = Image.open(io.BytesIO(files["report.png"]))
     assert picture.format == "PNG"
     assert picture.size[0] > 1000
