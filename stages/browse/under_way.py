@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,8 @@ def told(opened: Opened) -> tuple[list[str], list[tuple[str, str]]]:
     """The warnings that the card of a dataset, or the status of a run, gives; and what `stats.json` counts beside the table."""
     collection = opened.collection
     if isinstance(collection, RunLedger):
-        settings = origin.noted(collection.store, "config.yaml", "restore this file") or {}
-        label = parse_settings(LabelConfig, settings.get("label") or {}, origin=collection.uri)
-        return [found.text for found in find(ledger_tally(collection.store, label)[0])], []
+        tally, _ = ledger_tally(collection.store, _label(collection.store))
+        return [found.text for found in find(tally)], []
     figures = collection.figures()
     if not figures:
         return [], []
@@ -51,13 +51,25 @@ def told(opened: Opened) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def run_html(store: Store) -> Markup:
-    """What `visualprm status` says of a run, and the problems that were finished last."""
-    lines = [
-        (name.strip(), text)
-        for name, _, text in (line.strip().partition("  ") for line in status_text(store.uri).splitlines())
-    ]
+    """What `visualprm status` says of a run, shares of its draws, and the problems that were finished last."""
+    told = (line.strip().partition("  ") for line in status_text(store.uri).splitlines())
+    lines = [(name.strip(), text.strip()) for name, _, text in told]
+    lines += _draw_shares(store, tuple(store.ledger_files()))
     share = _share(dict(lines).get("problems done", ""))
     return Markup(pages.render("progress_part.html", share=share, lines=lines, curves=[], latest=_latest(store)))
+
+
+@lru_cache(maxsize=4)
+def _draw_shares(store: Store, files: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Of each verdict but right and wrong, in this state of the ledger: counted again when it has grown."""
+    draws = ledger_tally(store, _label(store))[0].total().draws
+    unusual = [name for name in draws if name not in ("correct", "incorrect")]
+    return [(f"draws: {name.replace('_', ' ')}", f"{draws[name] / draws.total():.1%}") for name in sorted(unusual)]
+
+
+def _label(store: Store) -> LabelConfig:
+    settings = origin.noted(store, "config.yaml", "restore this file") or {}
+    return parse_settings(LabelConfig, settings.get("label") or {}, origin=store.uri)
 
 
 def training_html(folder: Path) -> Markup:

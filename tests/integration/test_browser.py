@@ -120,7 +120,7 @@ def test_a_dataset_is_browsed(page: Any, serve: Any, made: Path) -> None:
     check(page, "list")
     page.get_by_text("a label rests on few successes").click()
     page.wait_for_url(re.compile("worth=few-successes"))
-    page.fill("#q", "picture 7?")
+    page.fill("#q", '"picture 7?"')
     page.get_by_role("button", name="Show").click()
     page.wait_for_url(re.compile("q=picture"))
     assert page.locator(".entry").count() == 1

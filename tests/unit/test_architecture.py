@@ -290,7 +290,7 @@ COVERED = {
     "tests/unit/pipeline/test_config": "pipeline: settings",
     "tests/unit/stages/annotate/test_mend": "stages/annotate: complete",
     "tests/unit/stages/best_of_n/test_pool": "stages/best_of_n: markdown methods report scores summary",
-    "tests/unit/stages/browse/test_app": "stages/browse: benches collection pages pools published runs under_way",
+    "tests/unit/stages/browse/test_app": "stages/browse: benches collection pages published runs under_way",
     "tests/unit/stages/browse/test_critics": "stages/browse: places",
     "tests/unit/stages/browse/test_query": "stages/browse: features",
     "tests/unit/stages/browse/test_texts": "stages/browse: formulas pictures",

@@ -73,6 +73,11 @@
     if (actions[event.key]) { event.preventDefault(); actions[event.key](); }
   });
 
+  // The next one is asked for five seconds after the last one came, so a slow answer is not asked for twice.
   const refreshed = one("[data-refresh]");
-  if (refreshed && refreshed.dataset.refresh) setInterval(() => { if (!document.hidden) fill(refreshed, refreshed.dataset.refresh).catch(() => {}); }, 5000);
+  const refresh = () => setTimeout(async () => {
+    if (!document.hidden) await fill(refreshed, refreshed.dataset.refresh).catch(() => {});
+    refresh();
+  }, 5000);
+  if (refreshed && refreshed.dataset.refresh) refresh();
 })();
