@@ -50,7 +50,7 @@ def measure(settings: Settings) -> dict[str, float]:
         writer = multiprocessing.get_context("spawn").Process(target=write, args=(Path(folder, "data"), settings))
         writer.start()
         writer.join()
-        return _measure(f"{folder}/data")
+        return _measure(f"{folder}/data", settings.problems // 2)
 
 
 def write(folder: Path, settings: Settings) -> None:
@@ -89,7 +89,7 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
     return made
 
 
-def _measure(uri: str) -> dict[str, float]:
+def _measure(uri: str, problem: int) -> dict[str, float]:
     from starlette.testclient import TestClient
 
     from stages.browse.app import create_app
@@ -104,14 +104,14 @@ def _measure(uri: str) -> dict[str, float]:
     _, again_s = timed(lambda: open_all(find([uri])))
     client = TestClient(create_app(given, opened))
     found = {"index_s": index_s, "again_s": again_s, "solutions": len(opened[0].index)}
-    name = f"{12345:032x}"
+    name = f"{problem:032x}"
     for key, path in (
         ("page_s", "/c/0/"),
         ("filter_s", "/c/0/?worth=few-successes&source=source-7"),
         ("sorted_s", "/c/0/?pattern=mixed&sort=suspicious"),
         ("text_s", "/c/0/?q=red+higher+1999"),
         ("problem_s", f"/c/0/problem?id={name}&pattern=mixed&sort=suspicious"),
-        ("thumbnail_s", "/c/0/small/54321"),
+        ("thumbnail_s", f"/c/0/small/{problem}"),
         ("overview_s", "/c/0/overview"),
     ):
         answer, found[key] = timed(lambda path=path: client.get(path))  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.records import VERDICT_STATUSES
@@ -23,6 +25,7 @@ PAGE = 24
 _EDGES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LENGTHS = ((1, 3), (4, 6), (7, 9), (10, 12), (13, None))
 _LATEST = 12
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 SORTS = {
     "": "as they lie",
     "suspicious": "most suspicious first",
@@ -163,12 +166,22 @@ def select(index: Index, asked: Query, known: Sequence[Facet], text: Bools | Non
 
 def search(index: Index, text: str) -> Bools:
     """The solutions in whose text, question, answer or id every word stands, in any case; `"…"` holds words together."""
+    # As a pattern: Arrow's search for a pattern's letters is ten times as fast as its own for plain text.
+    patterns = [_PUNCTUATION.sub(r"\\\g<0>", word) for word in words(text)]
+    in_problem = [_holds(index.questions, pattern) for pattern in patterns]
     found = np.ones(len(index), bool)
-    for word in words(text):
-        in_problem = pc.match_substring(index.questions, word).to_numpy(zero_copy_only=False)
-        in_text = [pc.match_substring(batch, word).to_numpy(zero_copy_only=False) for batch in index.text_batches()]
-        found &= np.concatenate(in_text or [np.zeros(0, bool)]) | in_problem[index.problem]
+    start = 0
+    for batch in index.text_batches():
+        rows = slice(start, start + len(batch))
+        for pattern, problems in zip(patterns, in_problem, strict=True):
+            found[rows] &= _holds(batch, pattern) | problems[index.problem[rows]]
+        start += len(batch)
     return found
+
+
+def _holds(texts: pa.Array, pattern: str) -> Bools:
+    mask: Bools = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return mask
 
 
 def words(text: str) -> list[str]:
