@@ -15,6 +15,8 @@ from pydantic import Field
 
 from pipeline.errors import UserError
 from pipeline.settings import Strict
+from stages.annotate_steps.agreement import agreement
+from stages.annotate_steps.agreement import disagreements as disagreements_of
 from stages.annotate_steps.labels import CATEGORIES, LABELS, Entry, Label, Log, current, read_entries, settled
 from stages.annotate_steps.report import agreement_text, build
 from stages.annotate_steps.shares import share_of
@@ -217,7 +219,8 @@ def _add_labels(app: FastAPI, labelling: Labelling) -> None:
         session.looked.add(task.id)
         # No step: it only says that everything that follows is not blind.
         labelling.add(session, Entry(task.id, -1, None, "", "", 0, saw=True))
-        held = current(labelling.entries)
+        # From the disk: other servers may have added to it.
+        held = current(read_entries(labelling.folder.path))
         others = {step: held.get((task.id, step), {}) for step in range(len(task.steps))}
         return _html("hidden.html", task=task, others=others, name=session.log.annotator)
 
@@ -232,14 +235,14 @@ def _add_disagreements(app: FastAPI, labelling: Labelling) -> None:
     @app.get("/label/{key}/disagreements")
     def disagreements(key: str) -> HTMLResponse:
         session = labelling.session(key)
-        report = build(labelling.folder)
-        held, decided = current(labelling.entries), settled(labelling.entries)
+        entries = read_entries(labelling.folder.path)
+        held, decided = current(entries), settled(entries)
         rows = [
             (labelling.task(task), labelling.order[task], step, held[task, step])
-            for task, step in report.open
+            for task, step in disagreements_of(held, decided)
             if task in labelling.order
         ]
         return _html(
             "disagreements.html", session=key, name=session.log.annotator, rows=rows, decided=len(decided), labels=LABELS,
-            agreement=agreement_text(report.agreement),
+            agreement=agreement_text(agreement(held)),
         )  # fmt: skip
