@@ -55,6 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(STOPPED)
     except BrokenPipeError:
         sys.stderr.close()
+    except OSError as error:
+        from pipeline.store import store_refusal
+
+        if (said := store_refusal(error)) is None:
+            raise
+        print(f"visualprm: {visible(said)}; the same command {_then(options)}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _then(options: argparse.Namespace) -> str:

@@ -110,8 +110,8 @@ def one_line_io_errors(place: str) -> Iterator[None]:
             raise UserError(
                 f"{place}: no space left on the device: free some, then run the same command again"
             ) from caught
-        if refusal.errno is None and re.search("AWS Error|Bucket .* not found", str(refusal)):
-            raise UserError(f"{place}: the object store refused: {' '.join(str(refusal).split())[:300]}") from caught
+        if (said := store_refusal(refusal)) is not None:
+            raise UserError(f"{place}: {said}") from caught
         if refusal.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise UserError(f"{place}: not writable ({os.strerror(refusal.errno)}): name another folder") from caught
         if refusal.errno == errno.EIO:
@@ -120,6 +120,13 @@ def one_line_io_errors(place: str) -> Iterator[None]:
                 "command again, or name another folder"
             ) from caught
         raise caught
+
+
+def store_refusal(error: OSError) -> str | None:
+    """What an object store refused, in one line; None for an error of anything else."""
+    if error.errno is None and re.search("AWS Error|Bucket .* not found", str(error)):
+        return f"the object store refused: {' '.join(str(error).split())[:300]}"
+    return None
 
 
 class Store:

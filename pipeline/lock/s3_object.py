@@ -18,8 +18,10 @@ from pyarrow import fs
 
 from pipeline.errors import UserError
 
-ANSWER_S = 20.0
-"""For one answer of the store; there are up to five tries."""
+ANSWER_S = 10.0
+"""For one answer of the store."""
+TRIES = 3
+"""As many as pyarrow's S3 takes."""
 
 
 class UnconditionalError(Exception):
@@ -136,7 +138,7 @@ def _client(place: S3Object) -> Any:
         config=Config(
             connect_timeout=ANSWER_S,
             read_timeout=ANSWER_S,
-            retries={"mode": "standard", "total_max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": TRIES},
             s3={"addressing_style": "auto" if place.virtual else "path"},
             # Stores other than AWS's may not know the newer checksums.
             request_checksum_calculation="when_required",

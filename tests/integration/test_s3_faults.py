@@ -29,6 +29,8 @@ def place(finished: Path) -> Iterator[tuple[str, Door]]:
         options = f"?endpoint_override={endpoint}&scheme=http"
         store, _ = fs.FileSystem.from_uri(f"s3://corpus/run{options}")
         fs.copy_files(str(finished / "run"), "corpus/run", fs.LocalFileSystem(), store)
+        # The disk's: on a store it would be that of a driver that may live.
+        store.delete_file("corpus/run/driver.lock")
         yield options, door
 
 
@@ -54,7 +56,7 @@ def test_a_store_that_stops_answering_is_given_up_in_a_line(
     assert door.failed
     assert done.returncode in (1, 2), done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.strip().splitlines()[-1].startswith("visualprm: s3://corpus/")
+    assert "the object store" in done.stderr.strip().splitlines()[-1]
     door.open()
     # The lock of a driver that could not release it lapses.
     time.sleep(31)

@@ -62,3 +62,23 @@ def test_a_service_that_does_not_start_is_one_line_and_status_1(
     assert (
         capsys.readouterr().err == f"visualprm: Ray did not start on this machine; the same command {_then(options)}\n"
     )
+
+
+def test_a_store_that_refuses_is_one_line_wherever_it_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> None:
+        raise OSError(
+            "When reading information for key 'run/x' in bucket 'b': AWS Error NETWORK_CONNECTION:\n too slow"
+        )
+
+    options = _parse(["publish", "s3://b/run"])
+    options.command = fails
+    monkeypatch.setattr("pipeline.cli._parse", lambda _: options)
+    monkeypatch.setattr("pipeline.cli.stop_by_signals", lambda: None)
+    with pytest.raises(SystemExit, match="1"):
+        main(["publish", "s3://b/run"])
+    assert capsys.readouterr().err == (
+        "visualprm: the object store refused: When reading information for key 'run/x' in bucket 'b': AWS Error "
+        f"NETWORK_CONNECTION: too slow; the same command {_then(options)}\n"
+    )
