@@ -23,6 +23,7 @@ def ledger_sink(store: Store) -> Any:
         def __init__(self) -> None:
             super().__init__(store.path("annotations"), filesystem=store.filesystem, file_format="parquet")
             self._uri = store.root if store.local else store.uri
+            self._fence = store.fence
 
         def write(self, blocks: Iterable[Any], ctx: Any) -> None:
             tables = [BlockAccessor.for_block(block).to_arrow() for block in blocks]
@@ -35,6 +36,9 @@ def ledger_sink(store: Store) -> Any:
                     description=f"write {block}",
                     match=self._data_context.retried_io_errors,
                 )
+                # What another driver has taken over by now is not committed.
+                if self._fence:
+                    self._fence.check()
 
     return LedgerSink()
 

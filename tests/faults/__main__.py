@@ -4,7 +4,7 @@
     python -m tests.faults files          # one; the others keep their tables
     python -m tests.faults files --flips 2 --only problems.json --dry
 
-Exit status 1 if a result was wrong and nothing said so, a traceback was shown, or a command hung.
+Exit status 1 if a result was wrong and nothing said so, a traceback was shown, a command hung or left a process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.faults import disk, writers
+from tests.faults import disk, processes, writers
 from tests.faults.results import BAD, Result, table
 
 Group = Callable[[Path, argparse.Namespace], Iterable[Result]]
@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, Group]] = {
         "Files of a run and its dataset",
         lambda folder, options: disk.results(folder, options.flips, options.only),
     ),
+    "processes": ("Processes of a run", lambda folder, options: processes.results(folder, options.only)),
     "writers": ("What is written while a disk fails", lambda folder, options: writers.results(folder, options.only)),
 }
 """Name → its heading in the document, and what yields its results, in an empty folder."""

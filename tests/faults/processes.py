@@ -9,10 +9,9 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -21,7 +20,7 @@ import psutil
 import yaml
 
 from benchmarks.kills import digests
-from pipeline.markdown import markdown_table
+from tests.faults.results import HANG, LEFT, MENDED, SILENT, TRACEBACK, Result
 from tests.places import ROOT
 
 VICTIMS = ("driver", "engine", "verifier", "worker", "raylet", "gcs_server")
@@ -40,8 +39,6 @@ MARK = "VISUALPRM_FAULTS"
 class Row:
     """What became of one run."""
 
-    victim: str
-    signal: str
     seconds: float | None
     """From the signal to the end of the run; None where it hung."""
     status: int | None
@@ -56,14 +53,14 @@ class Row:
     """Whether the dataset then has the bytes of an undisturbed run's."""
 
     @property
-    def well(self) -> bool:
-        return self.seconds is not None and not self.left and not self.traceback and not self.again and self.same
-
-    @property
-    def cells(self) -> list[str]:
-        took = "hangs" if self.seconds is None else f"{self.seconds:.0f} s"
-        return [self.victim, f"SIG{self.signal}", took, str(self.status), str(len(self.left)), self.told,
-                "yes" if self.same else "no"]  # fmt: skip
+    def outcome(self) -> str:
+        if self.seconds is None:
+            return HANG
+        if self.traceback:
+            return TRACEBACK
+        if self.left:
+            return LEFT
+        return MENDED if self.same and not self.again else SILENT
 
 
 class Run:
@@ -179,7 +176,7 @@ def disturbed(folder: Path, victim: str, number: str, expected: dict[str, str]) 
         again = run.start().wait(HANGS_S)
         same = run.data.exists() and digests(run.data) == expected
         lines = [line for line in told.splitlines() if line.strip()]
-        return Row(victim, number, seconds, status, left, lines[-1] if lines else "", "Traceback" in told, again, same)
+        return Row(seconds, status, left, lines[-1] if lines else "", "Traceback" in told, again, same)
     finally:
         run.end()
 
@@ -194,25 +191,16 @@ def undisturbed(folder: Path) -> dict[str, str]:
         run.end()
 
 
-def _wait(condition, seconds: float = HANGS_S) -> None:  # type: ignore[no-untyped-def]
+def _wait(condition: Callable[[], object], seconds: float = HANGS_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.2)
 
 
-def main(chosen: Sequence[str]) -> int:
-    """Prints a table of the rows, `chosen` ones or all; 1 if one of them is not well."""
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
-        expected = undisturbed(Path(place, "undisturbed"))
-        for victim, number in product(VICTIMS, SIGNALS):
-            if not chosen or f"{victim}:{number}" in chosen:
-                rows.append(disturbed(Path(place, f"{victim}-{number}"), victim, number, expected))
-                print(rows[-1], file=sys.stderr, flush=True)
-    print(markdown_table(["process", "signal", "the run ended after", "status", "left", "it said", "same bytes"],
-                [row.cells for row in rows]))  # fmt: skip
-    return int(not all(row.well for row in rows))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def results(folder: Path, only: str = "") -> Iterator[Result]:
+    """Every process of a run gets every signal; `only` those whose `victim:signal` has that in it."""
+    expected = undisturbed(folder / "undisturbed")
+    for victim, number in product(VICTIMS, SIGNALS):
+        if only in f"{victim}:{number}":
+            row = disturbed(folder / f"{victim}-{number}", victim, number, expected)
+            yield Result(victim, f"SIG{number}", row.outcome, str(row))

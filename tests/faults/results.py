@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pipeline.markdown import compact_table
 
 MENDED, REFUSED, HARMLESS = "mended", "refused in one line", "harmless"
-SILENT, TRACEBACK, HANG = "SILENT WRONG RESULT", "TRACEBACK", "HANG"
-BAD = (SILENT, TRACEBACK, HANG)
+SILENT, TRACEBACK, HANG, LEFT = "SILENT WRONG RESULT", "TRACEBACK", "HANG", "PROCESSES LEFT BEHIND"
+BAD = (SILENT, TRACEBACK, HANG, LEFT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A process of a run is stopped, killed or asked to end: the short form of `python -m tests.faults.processes`."""
+"""A process of a run is stopped, killed or asked to end: the short form of `make faults ARGS=processes`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.processes import disturbed, undisturbed
+from tests.faults.results import MENDED
 
 pytestmark = pytest.mark.more
 
@@ -31,5 +32,5 @@ def test_a_sick_process_costs_time_alone(
     victim: str, number: str, statuses: tuple[int, ...], expected: dict[str, str], tmp_path: Path
 ) -> None:
     row = disturbed(tmp_path / "run", victim, number, expected)
-    assert row.well, row
+    assert row.outcome == MENDED, row
     assert row.status in statuses, row

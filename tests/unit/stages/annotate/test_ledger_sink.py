@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from ray import cloudpickle
 from ray.data.datasource.file_datasink import _FileDatasink
 
+from pipeline.lock import LockLost, lost
 from pipeline.records import LEDGER_SCHEMA
 from pipeline.store import Store, named_sum
 from stages.annotate.ledger_sink import ledger_sink
@@ -43,3 +45,22 @@ def test_no_rows_make_no_file(tmp_path: Path) -> None:
     sink = ledger_sink(Store(str(tmp_path)))
     sink.write([LEDGER_SCHEMA.empty_table()], SimpleNamespace(kwargs={"write_uuid": "w"}, task_idx=0))
     assert not (tmp_path / "annotations").exists()
+
+
+class Taken:
+    """The fence of a driver whose lock another one has taken."""
+
+    def check(self) -> None:
+        raise lost("s3://b/run", "process 7 on elsewhere")
+
+
+def test_a_driver_that_lost_its_lock_commits_no_block(tmp_path: Path) -> None:
+    """An error before the commit leaves the list of problems pending, which Ray clears away."""
+    store = Store(str(tmp_path))
+    store.fence = Taken()
+    sink = cloudpickle.loads(cloudpickle.dumps(ledger_sink(store)))
+    (tmp_path / "checkpoint").mkdir()
+    rows = pa.Table.from_pylist([{"problem_id": "a", "num_draws": 3}], schema=LEDGER_SCHEMA)
+    pq.write_table(rows.select(["problem_id"]), tmp_path / "checkpoint/w_000000.pending.parquet")
+    with pytest.raises(LockLost, match="process 7 on elsewhere works on this run now"):
+        sink.write([rows], SimpleNamespace(kwargs={"write_uuid": "w"}, task_idx=0))
