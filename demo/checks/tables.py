@@ -1,8 +1,8 @@
 """Both tables of a demo's evaluation: wrong steps found, and Best-of-N. `make evaluate` ends with them.
 
-    python -m demo.checks.tables outputs/evaluate/prm outputs/evaluate/base --pool data/demo-pool
+    python -m demo.checks.tables outputs/evaluate/prm-96 outputs/evaluate/base --pool data/demo-pool --best prm-4000
 
-Reads what `visualprm evaluate` and `visualprm bon report` wrote; computes nothing.
+Reads what `visualprm evaluate` and `visualprm bon report` wrote; computes nothing. The best comes first.
 """
 
 from __future__ import annotations
@@ -44,6 +44,25 @@ def best_of_n_table(report: Json, aggregates: Sequence[str] = ("mean",), sizes: 
     return markdown_table(("chosen by", *(f"N = {size}" for size in kept)), rows)
 
 
+def best_first(report: Json) -> Json:
+    """The same report, its ways to choose in the order of their accuracy at the largest N."""
+    return {**report, "methods": sorted(report["methods"], key=lambda method: -method["accuracy"][-1]["mean"])}
+
+
+def gains(report: Json, critic: str, n: int, aggregate: str = "mean") -> str:
+    """One sentence: by how much the best of n by a critic of steps is right more often than other ways to choose."""
+    chosen = f"{critic} ({aggregate})"
+    found = []
+    for row in report["comparisons"]:
+        if row["n"] == n and chosen in (row["first"], row["second"]):
+            first = row["first"] == chosen
+            points = [100 * row[key] * (1 if first else -1) for key in ("mean", "low", "high")]
+            mean, *bounds = f"{points[0]:+.1f}", *sorted(points[1:])
+            other = row["second"] if first else row["first"]
+            found.append(f"{other} {mean} [{bounds[0]:+.1f}, {bounds[1]:+.1f}]")
+    return f"{chosen}, best of {n}, in points of accuracy against each other way: {', '.join(found)}."
+
+
 def percent(measure: Json, sign: str = "") -> str:
     """`61.2 [59.0, 63.4]`; a dash for what isn't defined."""
     # Steps have a "value", Best-of-N a "mean".
@@ -64,18 +83,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", nargs="+", type=Path, help="folders of `visualprm evaluate`")
     parser.add_argument("--pool", type=Path, required=True, help="a pool with its report")
+    parser.add_argument("--best", metavar="CRITIC", help="a critic of steps, to compare with all other ways at N = 8")
+    parser.add_argument("--note", default="", help="a line on the critics, printed first")
     options = parser.parse_args()
     reports = {folder.name: json.loads((folder / "report.json").read_text()) for folder in options.reports}
     pool = json.loads((options.pool / "report" / "report.json").read_text())
     first = next(iter(reports.values()))
     steps = first["steps"]
+    if options.note:
+        print(f"\n{options.note}")
     print(f"\nWrong steps found: {first['bench']}, {steps['samples']} solutions, {steps['right']} right and "
           f"{steps['wrong']} wrong steps; threshold {first['threshold']['rule']}; in %, 95 % intervals\n")  # fmt: skip
     print(steps_table(reports))
     print(
         f"\nBest of N: {pool['pool']['problems']} problems × {pool['pool']['num_candidates']} candidates; accuracy in %\n"
     )
-    print(best_of_n_table(pool))
+    print(best_of_n_table(best_first(pool)))
+    if options.best:
+        print(f"\n{gains(pool, options.best, 8)}")
     print(
         f"\nMore in {', '.join(f'{folder}/report.md' for folder in options.reports)} and {options.pool}/report/report.md"
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from demo.checks.tables import best_first, gains
 from demo.checks.tables import main as tables_main
 from demo.reproduction.claims import (
     Accuracies,
@@ -204,6 +205,27 @@ def test_both_tables_are_printed(
     assert "-40.0 [-42.0, -38.0]" in printed
     assert "300 problems × 64 candidates" in printed
     assert "N = 64 |" in printed
+
+
+def test_the_best_way_to_choose_comes_first_and_is_compared_whichever_stood_first() -> None:
+    report = {
+        "methods": [
+            {"label": "pass@1", "accuracy": [{"n": 8, "mean": 0.6}]},
+            {"label": "prm (mean)", "accuracy": [{"n": 8, "mean": 0.8}]},
+            {"label": "orm", "accuracy": [{"n": 8, "mean": 0.7}]},
+        ],
+        "comparisons": [
+            {"first": "prm (mean)", "second": "pass@1", "n": 8, "mean": 0.2, "low": 0.15, "high": 0.25},
+            {"first": "orm", "second": "prm (mean)", "n": 8, "mean": -0.1, "low": -0.14, "high": -0.05},
+            {"first": "orm", "second": "pass@1", "n": 8, "mean": 0.1, "low": 0.05, "high": 0.15},
+            {"first": "prm (mean)", "second": "pass@1", "n": 16, "mean": 0.3, "low": 0.25, "high": 0.35},
+        ],
+    }
+    assert [method["label"] for method in best_first(report)["methods"]] == ["prm (mean)", "orm", "pass@1"]
+    assert gains(report, "prm", 8) == (
+        "prm (mean), best of 8, in points of accuracy against each other way: "
+        "pass@1 +20.0 [+15.0, +25.0], orm +10.0 [+5.0, +14.0]."
+    )
 
 
 def test_every_claim_has_a_row_whatever_was_measured() -> None:
