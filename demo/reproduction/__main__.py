@@ -31,7 +31,7 @@ def main() -> None:
     variants = ["value", *(name for name in options.variants if name != "value")]
     places = Places(options.name)
     plan = Plan(places, options.problems, options.test_problems, variants, options.settings)
-    seconds = run(plan.phases(), places.home / "done")
+    seconds = run(plan.phases(), places.notes)
     pools = [places.pool(temperature) for temperature in TEMPERATURES]
     results = Results.read(places.home / "bench", ["base", *variants], pools)
     pictures = write(results.pools[0].report, options.out)

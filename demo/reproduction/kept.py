@@ -1,10 +1,11 @@
-"""What `make reproduce` made and later work starts from: reward models, candidates and a bench, packed with their hashes.
+"""What `make reproduce` made and later work starts from: data, reward models, candidates and a bench, with their hashes.
 
     python -m demo.reproduction.kept                 # unpacks all of demo/reproduced/ into data/reproduced/
     python -m demo.reproduction.kept value bench     # or these
-    python -m demo.reproduction.kept --pack          # after `make reproduce`: packs them anew
+    python -m demo.reproduction.kept --restore       # where `make reproduce` made them, so that it goes on from there
+    python -m demo.reproduction.kept --pack          # after `make reproduce`: packs what is there anew
 
-demo/reproduced/files.json says of every file its size, its SHA-256 and the command that made what is inside.
+demo/reproduced/files.json says of every file its size, its SHA-256, and the command that made what is inside.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import json
 import shlex
 import sys
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,36 +33,71 @@ UNPACKED = Path("data/reproduced")
 LIST = "files.json"
 MODELS = ("value", "orm", WIDE)
 """Reward models that are kept: of steps and of outcomes on 1,000 problems, and of steps on 4,000."""
+DERIVED = ("scores", "report")
+"""Folders that are not packed: they are made again from what is."""
 
 
-def tasks(name: str = "reproduce") -> dict[str, Task]:
-    """The tasks whose results are kept, by the name they are kept under."""
-    plan = Plan(Places(name), 1000, 600, list(VARIANTS))
-    pools = {f"pool-{temperature}": plan.pool(temperature) for temperature in TEMPERATURES}
-    return {**{model: plan.trained(model) for model in MODELS}, **pools, "bench": plan.bench}
+@dataclass(frozen=True)
+class Kept:
+    """Something that is kept: where it lies after `make reproduce`, and the task that makes it."""
+
+    folder: Path
+    task: Task
 
 
-def pack(names: Iterable[str], packed: Path = PACKED) -> dict[str, Any]:
-    """Writes an archive for each name, and the list of all.
+def all_kept(places: Places) -> dict[str, Kept]:
+    """All that may be kept, by its name."""
+    plan = Plan(places, 1000, 600, list(VARIANTS))
+    made = {
+        "dataset": plan.dataset,
+        "labels": plan.labels,
+        **{f"pool-{temperature}": plan.pool(temperature) for temperature in TEMPERATURES},
+        "bench": plan.bench,
+        **{model: plan.trained(model) for model in MODELS},
+    }
+    kept = {name: Kept(task.makes, task) for name, task in made.items()}
+    return {"run": Kept(Path("runs", places.name), plan.dataset), **kept}
+
+
+def pack(places: Places, packed: Path = PACKED) -> dict[str, Any]:
+    """Writes an archive of everything that is there, and the list of all.
 
     Returns:
-        The list: name → file, size in bytes, SHA-256, and the command that made the content.
-
-    Raises:
-        UserError: something to pack is not there.
+        The list: name → file, size in bytes, SHA-256; the command that made the content, its key, and its seconds.
     """
-    made = tasks()
     listed = {}
-    for name in names:
-        task = made[name]
-        if not task.makes.is_dir():
-            raise UserError(f"{task.makes}: is not there to be packed; make reproduce makes it")
-        content = archive(task.makes)
+    for name, one in all_kept(places).items():
+        note = one.task.done(places.notes)
+        if note is None or not one.folder.is_dir():
+            continue
+        content = archive(one.folder)
         atomic.write(packed / f"{name}.tar.xz", content)
-        command = shlex.join(["python", *task.command[1:]])
-        listed[name] = {"file": f"{name}.tar.xz", "size": len(content), "sha256": _sha256(content), "command": command}
+        command = shlex.join(["python", *one.task.command[1:]])
+        listed[name] = {
+            **{"file": f"{name}.tar.xz", "size": len(content), "sha256": _sha256(content), "command": command},
+            **{"key": note["key"], "seconds": round(note["seconds"], 1)},
+        }
     atomic.write(packed / LIST, json.dumps(listed, indent=1) + "\n")
     return listed
+
+
+def restore(places: Places, packed: Path = PACKED) -> list[str]:
+    """Puts everything where `make reproduce` made it, and notes it as done.
+
+    Returns:
+        Names that were left out: another policy, config or version makes something else now, or something is there.
+    """
+    listed = json.loads((packed / LIST).read_text(encoding="utf-8"))
+    left = []
+    for name, one in all_kept(places).items():
+        if name not in listed:
+            continue
+        if one.folder.exists() or one.task.key != listed[name]["key"]:
+            left.append(name)
+            continue
+        _unpack(packed / listed[name]["file"], listed[name]["sha256"], one.folder)
+        one.task.note(places.notes, listed[name]["seconds"])
+    return left
 
 
 def archive(folder: Path) -> bytes:
@@ -69,7 +106,7 @@ def archive(folder: Path) -> bytes:
     with tarfile.open(fileobj=out, mode="w:xz", preset=9) as tar:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             inside = path.relative_to(folder)
-            if inside.parts[0] in ("scores", "report"):
+            if inside.parts[0] in DERIVED:
                 continue
             info = tarfile.TarInfo(inside.as_posix())
             info.size = path.stat().st_size
@@ -112,13 +149,19 @@ def _sha256(content: bytes) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="what to unpack, or to pack (all)")
-    parser.add_argument("--pack", action="store_true", help="pack what make reproduce has made")
+    parser.add_argument("names", nargs="*", help="what to unpack (all)")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--pack", action="store_true", help="pack what make reproduce has made")
+    way.add_argument("--restore", action="store_true", help="let make reproduce go on from what is kept")
     options = parser.parse_args()
+    places = Places("reproduce")
     try:
         if options.pack:
-            for name, one in pack(options.names or list(tasks())).items():
+            for name, one in pack(places).items():
                 print(f"{one['sha256']}  {one['size']:>10,}  {name}")
+        elif options.restore:
+            if left := restore(places):
+                print(f"left out, since something is there or is made otherwise now: {', '.join(left)}")
         else:
             unpack(options.names)
     except UserError as error:

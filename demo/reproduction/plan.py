@@ -51,6 +51,11 @@ class Places:
         return Path("outputs", self.name)
 
     @property
+    def notes(self) -> Path:
+        """What is done, a file a task."""
+        return self.home / "done"
+
+    @property
     def dataset(self) -> Path:
         return Path("data", self.name)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -39,24 +40,38 @@ class Task:
         parts = [self.command[1:], configs, policy, [task.key for task in self.after]]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
+    def done(self, notes: Path) -> dict[str, Any] | None:
+        """The note of this task's end, if what it made is there and nothing that it depends on has changed."""
+        note = self._note(notes)
+        if not (note.is_file() and self.makes.exists()):
+            return None
+        held: dict[str, Any] = json.loads(note.read_text())
+        return held if held["key"] == self.key else None
+
+    def note(self, notes: Path, seconds: float) -> None:
+        """Notes that the task has ended."""
+        notes.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"key": self.key, "seconds": seconds, "command": self.command}, indent=1)
+        self._note(notes).write_text(text + "\n")
+
     def run(self, notes: Path) -> float:
         """Runs the command, unless what it makes is there, by its note, and returns how long it took, in seconds.
 
         Raises:
             SystemExit: it failed.
         """
-        note = notes / f"{self.name}.json"
-        done = note.is_file() and self.makes.exists()
-        if done and (held := json.loads(note.read_text()))["key"] == self.key:
+        if (held := self.done(notes)) is not None:
             return float(held["seconds"])
         print(f"{time.strftime('%H:%M:%S')} {self.name}", flush=True)
         started = time.monotonic()
         if status := subprocess.run(self.command).returncode:
             sys.exit(f"{self.name} ended with status {status}; the same command resumes: {shlex.join(self.command)}")
         seconds = time.monotonic() - started
-        notes.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps({"key": self.key, "seconds": seconds, "command": self.command}, indent=1) + "\n")
+        self.note(notes, seconds)
         return seconds
+
+    def _note(self, notes: Path) -> Path:
+        return notes / f"{self.name}.json"
 
 
 def run(phases: Sequence[Sequence[Task]], notes: Path) -> dict[str, float]:

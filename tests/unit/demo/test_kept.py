@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from demo.reproduction import kept
+from demo.reproduction.plan import Places
 from pipeline.errors import UserError
 
 
@@ -75,3 +77,26 @@ def test_the_files_in_the_repository_are_those_of_the_list() -> None:
         assert len(content) == one["size"]
         sizes += len(content)
     assert sizes <= 60_000_000
+
+
+def test_make_reproduce_goes_on_from_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("configs", "demo"):
+        (tmp_path / name).symlink_to(Path(name).resolve())
+    monkeypatch.chdir(tmp_path)
+    places = Places("reproduce")
+    bench = kept.all_kept(places)["bench"]
+    filled(bench.folder)
+    bench.task.note(places.notes, 12.5)
+    listed = kept.pack(places, tmp_path / "packed")
+    assert list(listed) == ["bench"]
+    assert listed["bench"]["command"].startswith("python -m demo.checks.process_bench data/reproduce-pool-1.0")
+    assert kept.restore(places, tmp_path / "packed") == ["bench"], "something is there"
+    shutil.rmtree(bench.folder)
+    shutil.rmtree(places.notes)
+    assert kept.restore(places, tmp_path / "packed") == []
+    assert (bench.folder / "a.txt").read_text() == "first"
+    assert bench.task.run(places.notes) == 12.5, "it is not run again"
+    shutil.rmtree(bench.folder)
+    (tmp_path / "packed" / kept.LIST).write_text(json.dumps({"bench": {**listed["bench"], "key": "of another policy"}}))
+    assert kept.restore(places, tmp_path / "packed") == ["bench"]
+    assert not bench.folder.exists()
