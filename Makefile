@@ -60,20 +60,20 @@ evaluate: KEPT := data/reproduced
 evaluate: $(RUNTIME) ## what they are worth on other problems: wrong steps found, and Best-of-N beside votes and critics of more data
 	@test -f outputs/demo_prm/prm_config.json -a -f outputs/demo_orm/prm_config.json \
 	  || { echo "make evaluate: outputs/ holds no demo_prm or no demo_orm: run make train first" >&2; exit 2; }
-	@$(BIN)/python -m demo.reproduction.kept wide orm
+	@$(BIN)/python -m demo.reproduction.kept value orm
 	@$(BIN)/visualprm bon sample configs/demo.yaml name=demo-test sources.0.kwargs.split=test \
 	  sources.0.kwargs.count=240 --n 16 --out data/demo-pool
 	@$(BIN)/python -m demo.checks.process_bench data/demo-pool --out data/demo-bench
 	@$(BIN)/visualprm evaluate outputs/demo_prm data/demo-bench --threshold tuned --out outputs/evaluate/prm-96 >/dev/null
-	@$(BIN)/visualprm evaluate $(KEPT)/wide data/demo-bench --threshold tuned --out outputs/evaluate/prm-4000 \
+	@$(BIN)/visualprm evaluate $(KEPT)/value data/demo-bench --threshold tuned --out outputs/evaluate/prm-1000 \
 	  --against outputs/evaluate/prm-96/scores.jsonl >/dev/null
 	@$(BIN)/visualprm evaluate demo/policy data/demo-bench --threshold tuned --out outputs/evaluate/base \
 	  --like outputs/demo_prm --against outputs/evaluate/prm-96/scores.jsonl >/dev/null
 	@$(BIN)/visualprm bon score data/demo-pool prm-96=outputs/demo_prm orm-96=outputs/demo_orm \
-	  prm-4000=$(KEPT)/wide orm-1000=$(KEPT)/orm base=demo/policy --like outputs/demo_prm
+	  prm-1000=$(KEPT)/value orm-1000=$(KEPT)/orm base=demo/policy --like outputs/demo_prm
 	@$(BIN)/visualprm bon report data/demo-pool >/dev/null
-	@$(BIN)/python -m demo.checks.tables $(addprefix outputs/evaluate/,prm-96 prm-4000 base) --pool data/demo-pool --best prm-4000 \
-	  --note "prm-96 and orm-96 were trained on the demo's 96 problems, which are few; prm-4000 and orm-1000 on as many as they say (make reproduce); base is the policy itself, asked in the same way."
+	@$(BIN)/python -m demo.checks.tables $(addprefix outputs/evaluate/,prm-96 prm-1000 base) --pool data/demo-pool --best prm-1000 \
+	  --note "prm-96 and orm-96 were trained on the demo's 96 problems, which are few; prm-1000 and orm-1000 on 1,000 (make reproduce made them); base is the policy itself, asked in the same way."
 
 reproduce: $(RUNTIME) ## the paper's claims tried on the demo, written to docs/reproduction.md (2 hours); resumes after a stop
 	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.reproduction $(ARGS)

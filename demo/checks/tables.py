@@ -1,6 +1,6 @@
 """Both tables of a demo's evaluation: wrong steps found, and Best-of-N. `make evaluate` ends with them.
 
-    python -m demo.checks.tables outputs/evaluate/prm-96 outputs/evaluate/base --pool data/demo-pool --best prm-4000
+    python -m demo.checks.tables outputs/evaluate/prm-96 outputs/evaluate/base --pool data/demo-pool --best prm-1000
 
 Reads what `visualprm evaluate` and `visualprm bon report` wrote; computes nothing. The best comes first.
 """

@@ -283,7 +283,9 @@ COVERED = {
     "tests/integration/test_training": "stages/train: base_model",
     "tests/unit/demo/test_benchmark": "demo: drawing",
     "tests/unit/demo/test_policy": "demo: evaluate_policy model reasoning train_policy",
-    "tests/unit/demo/test_reproduction": "demo: checks/tables reproduction/claims reproduction/document reproduction/plan",
+    "tests/unit/demo/test_reproduction": (
+        "demo: checks/tables reproduction/claims reproduction/document reproduction/plan reproduction/tasks"
+    ),
     "tests/unit/pipeline/engine/test_engine": "pipeline/engine: scripted",
     "tests/unit/pipeline/lock/test_lock": "pipeline/lock: lapsing",
     "tests/unit/pipeline/lock/test_s3": "pipeline/lock: s3_object",
