@@ -39,8 +39,9 @@ from pipeline.records import (
     table,
 )
 from pipeline.settings import Strict
-from stages.label import labelled_steps
-from stages.publish.rows import Run, publish
+from stages.label import label_columns
+from stages.publish.entries import Run
+from stages.publish.rows import publish
 from stages.publish.shards import WRITER_OPTIONS
 
 WORDS = [a + b for a in ("read", "add", "take", "count", "value", "total") for b in ("", "s", "ed", "ing")]
@@ -63,7 +64,7 @@ def measure(settings: Settings) -> dict[str, float]:
 
 def measure_in(folder: Path, settings: Settings) -> dict[str, float]:
     run, image_bytes = write_run(folder, settings.problems, settings.solutions)
-    label = functools.partial(labelled_steps, config=LabelConfig())
+    label = functools.partial(label_columns, config=LabelConfig())
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak memory so far (Linux)
     start = time.perf_counter()
     stats = publish([run], str(folder / "out"), pafs.LocalFileSystem(), PublishConfig(), label)

@@ -9,15 +9,21 @@ a continuation is drawn, so every choice can be changed without a GPU.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
 
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
-from pipeline.records import Solution, Step, StepOrigin, VerdictStatus
+from pipeline.records import VERDICT_STATUSES, Solution, Step, StepOrigin, VerdictStatus
 
 Label = Literal["+", "-"]
 Missing = Literal["miss", "drop"]
+
+LABELS: tuple[Label, ...] = get_args(Label)
+ORIGINS: tuple[StepOrigin, ...] = get_args(StepOrigin)
 
 FINISHED: frozenset[VerdictStatus] = frozenset({"correct", "incorrect"})
 """Statuses of a continuation that ended with an answer and was judged."""
@@ -26,13 +32,40 @@ UNJUDGED: frozenset[VerdictStatus] = frozenset({"timeout", "error"})
 """Statuses in which the verifier failed, not the response."""
 
 
-def count(statuses: Iterable[VerdictStatus], missing: Missing = "miss") -> tuple[int, int]:
-    """(k, n): the correct draws and the draws that count.
+_CORRECT = VERDICT_STATUSES.index("correct")
+_FINISHED = [index for index, status in enumerate(VERDICT_STATUSES) if status in FINISHED]
+_UNJUDGED = [index for index, status in enumerate(VERDICT_STATUSES) if status in UNJUDGED]
 
-    `miss`: every draw counts, as in the paper. `drop`: only finished draws do.
+
+class Drawn(NamedTuple):
+    """What was drawn after a step: how many continuations, how many of these were judged, and how many are correct.
+
+    `label.missing` says which count: every one (`miss`), as in the paper, or only those that were judged (`drop`).
     """
-    kept = [status for status in statuses if missing == "miss" or status in FINISHED]
-    return kept.count("correct"), len(kept)
+
+    total: int
+    finished: int
+    correct: int
+
+    @classmethod
+    def of(cls, statuses: Iterable[VerdictStatus]) -> Drawn:
+        """From the verdicts of all draws."""
+        found = list(statuses)
+        return cls(len(found), sum(status in FINISHED for status in found), found.count("correct"))
+
+    def counted(self, missing: Missing) -> tuple[int, int]:
+        """(k, n): the correct draws and the draws that count."""
+        return self.correct, self.total if missing == "miss" else self.finished
+
+
+class Measured(NamedTuple):
+    """What is known of a step: k, n and mc = k / n, null where nothing was measured; where that is from; its label."""
+
+    correct: int | None
+    total: int | None
+    score: float | None
+    origin: StepOrigin
+    label: Label | None
 
 
 def count_own(status: VerdictStatus, missing: Missing = "miss") -> tuple[int, int]:
@@ -88,27 +121,113 @@ def stated_threshold(figures: Mapping[str, Any]) -> float | None:
     return None if rule is None or rule["threshold"] is None else float(rule["threshold"])
 
 
-def label_solution(solution: Solution, config: LabelConfig) -> Solution:
-    """The solution with `num_mc_correct`, `num_mc_total` and `score` of every step filled in.
+def label_steps(
+    verdict: VerdictStatus, origins: Sequence[StepOrigin], drawn: Sequence[Drawn], config: LabelConfig
+) -> list[Measured]:
+    """What is known of each step of a solution with this verdict, from its origin and its draws.
 
     Draws decide wherever there are any; a last step without draws has the solution's own verdict if its
     origin says so; everything else is null, never 0. An `implied` step without a success further on is
     `not_sampled`: the success that spoke for it was taken back when the verdicts were given anew.
     """
-    steps: list[Step] = []
-    success_after = solution.verdict.status == "correct"
-    for step in reversed(solution.steps):
-        measured = _measure(step, solution, config)
-        if measured.origin == "implied" and not success_after:
-            measured = dataclasses.replace(measured, origin="not_sampled")
-        steps.append(measured)
-        success_after = success_after or _has_success(step)
-    return dataclasses.replace(solution, steps=tuple(reversed(steps)))
+    found: list[Measured] = []
+    success_after = verdict == "correct"
+    for origin, draws in zip(reversed(origins), reversed(drawn), strict=True):
+        k, n = draws.counted(config.missing)
+        if draws.total:
+            origin = "measured"
+        elif origin == "own_answer":
+            k, n = count_own(verdict, config.missing)
+        elif origin == "implied" and not success_after:
+            origin = "not_sampled"
+        mc = score(k, n)
+        label = label_of(mc, origin, config.threshold)
+        found.append(Measured(k if n else None, n if n else None, mc, origin, label))
+        success_after = success_after or draws.correct > 0
+    found.reverse()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StepColumns:
+    """What is known of the steps of many solutions, an entry a step.
+
+    `correct` and `total` are k and n, 0 and 0 where nothing was measured. `origin` indexes `ORIGINS`, `label` indexes
+    `LABELS`, or is -1 where the label is not known.
+    """
+
+    correct: np.ndarray
+    total: np.ndarray
+    origin: np.ndarray
+    label: np.ndarray
+
+    @property
+    def score(self) -> np.ndarray:
+        """mc = k / n; NaN where nothing was measured."""
+        with np.errstate(invalid="ignore"):
+            return self.correct / self.total
+
+
+def label_columns(
+    verdicts: np.ndarray, lengths: np.ndarray, origins: np.ndarray, draws: np.ndarray, config: LabelConfig
+) -> StepColumns:
+    """`label_steps` of many solutions at once, the same for each of them.
+
+    Args:
+        verdicts: of each solution, an index into `VERDICT_STATUSES`, [solutions].
+        lengths: the number of steps of each, [solutions].
+        origins: of each step, an index into `ORIGINS`, [steps].
+        draws: how many draws of each step have each verdict, [steps, verdicts].
+    """
+    right = np.repeat(verdicts == _CORRECT, lengths)
+    drawn = draws.sum(axis=1)
+    counted = drawn if config.missing == "miss" else draws[:, _FINISHED].sum(axis=1)
+    measured = drawn > 0
+    own = ~measured & (origins == ORIGINS.index("own_answer"))
+    if config.missing == "drop":
+        own &= ~np.repeat(np.isin(verdicts, _UNJUDGED), lengths)
+    correct = np.where(measured, draws[:, _CORRECT], own & right)
+    total = np.where(measured, counted, own)
+    # Of the successes of a solution, those that come after each step.
+    until = np.cumsum(draws[:, _CORRECT] > 0)
+    ends = np.cumsum(lengths)[lengths > 0] - 1
+    after = np.repeat(until[ends], lengths[lengths > 0]) - until
+    origin = np.where(measured, ORIGINS.index("measured"), origins)
+    implied = origin == ORIGINS.index("implied")
+    origin[implied & ~right & (after == 0)] = ORIGINS.index("not_sampled")
+    found = StepColumns(correct, total, origin, np.full(len(origin), -1))
+    return dataclasses.replace(found, label=_labels(found, config.threshold))
+
+
+def _labels(steps: StepColumns, threshold: float) -> np.ndarray:
+    """`label_of` of many steps."""
+    without = -1 if threshold > 0 else np.where(steps.origin == ORIGINS.index("implied"), LABELS.index("+"), -1)
+    by_score = np.where(steps.score > threshold, LABELS.index("+"), LABELS.index("-"))
+    return np.where(steps.total > 0, by_score, without)
 
 
 def labelled_steps(solution: Solution, config: LabelConfig) -> list[tuple[Step, Label | None]]:
     """Every step with its counts, and its hard label."""
-    return [(step, step_label(step, config)) for step in label_solution(solution, config).steps]
+    drawn = [Drawn.of(draw.verdict.status for draw in step.draws) for step in solution.steps]
+    found = label_steps(solution.verdict.status, [step.origin for step in solution.steps], drawn, config)
+    return [
+        (
+            dataclasses.replace(
+                step,
+                num_mc_correct=measured.correct,
+                num_mc_total=measured.total,
+                score=measured.score,
+                origin=measured.origin,
+            ),
+            measured.label,
+        )
+        for step, measured in zip(solution.steps, found, strict=True)
+    ]
+
+
+def label_solution(solution: Solution, config: LabelConfig) -> Solution:
+    """The solution with `num_mc_correct`, `num_mc_total` and `score` of every step filled in, see `label_steps`."""
+    return dataclasses.replace(solution, steps=tuple(step for step, _ in labelled_steps(solution, config)))
 
 
 def check_threshold(strategy: str, stops_at_success: bool, config: LabelConfig) -> None:
@@ -142,20 +261,3 @@ def without_cut_short(before: Solution, after: Solution, num_draws: int) -> Solu
 
 def _has_success(step: Step) -> bool:
     return any(draw.verdict.status == "correct" for draw in step.draws)
-
-
-def _measure(step: Step, solution: Solution, config: LabelConfig) -> Step:
-    origin: StepOrigin = "measured" if step.draws else step.origin
-    if step.draws:
-        correct, total = count((draw.verdict.status for draw in step.draws), config.missing)
-    elif origin == "own_answer":
-        correct, total = count_own(solution.verdict.status, config.missing)
-    else:
-        correct, total = 0, 0
-    return dataclasses.replace(
-        step,
-        num_mc_correct=correct if total else None,
-        num_mc_total=total if total else None,
-        score=score(correct, total),
-        origin=origin,
-    )

@@ -20,9 +20,10 @@ from stages import label
 from stages.annotate.damage import adopt, check_run
 from stages.annotate.engines import engines
 from stages.publish import card, hand_labels
+from stages.publish.entries import Run
 from stages.publish.published import note_published, several_verifiers
 from stages.publish.reverify import rejudge_all, rejudge_needed, verifiers
-from stages.publish.rows import Run, publish
+from stages.publish.rows import publish
 from stages.publish.sections import check_code, section
 from stages.publish.several_runs import Runs, check_together
 from stages.publish.stats import Stats, statistics
@@ -68,7 +69,7 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str
         for (store, each), ledger in zip(runs, ledgers, strict=True)
     ]
     filesystem, out = open_uri(config.output_dir)
-    labeller = partial(label.labelled_steps, config=config.label)
+    labeller = partial(label.label_columns, config=config.label)
     provenance = _provenance(runs, ledgers, anew=mixed or stored is not None)
     stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs, ledgers, provenance))
     told = [text for _, text in found if text is not None]

@@ -96,8 +96,10 @@ def verifiers(store: Store, files: Iterable[str]) -> set[str | None]:
     """The verifiers whose verdicts the ledger's `files` hold; null stands for those before it was recorded."""
     found: set[str | None] = set()
     for path in files:
-        table = pq.read_table(path, filesystem=store.filesystem, schema=LEDGER_SCHEMA, columns=["verifier"])
-        found.update(pc.unique(table["verifier"]).to_pylist())
+        # Not read_table, which takes ten times as long for a small file.
+        with pq.ParquetFile(path, filesystem=store.filesystem) as file:
+            held = file.read(columns=["verifier"], use_threads=False)
+        found.update(pc.unique(held["verifier"]).to_pylist() if held.num_columns else [None])
     return found
 
 
@@ -108,7 +110,7 @@ def _has_unsettled(store: Store, path: str) -> bool:
     ]
     # Not read_table, which knows no columns inside lists.
     with pq.ParquetFile(path, filesystem=store.filesystem) as file:
-        solutions = pc.list_flatten(file.read(columns=columns)["solutions"].combine_chunks())
+        solutions = pc.list_flatten(file.read(columns=columns, use_threads=False)["solutions"].combine_chunks())
     steps = pc.list_flatten(pc.struct_field(solutions, "steps"))
     draws = pc.list_flatten(pc.struct_field(steps, "draws"))
     statuses = (pc.struct_field(pc.struct_field(items, "verdict"), "status") for items in (solutions, draws))

@@ -7,7 +7,7 @@ are dictionary-encoded, so that each image is stored once and still belongs to e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,20 @@ def check_output(out_dir: str, filesystem: pafs.FileSystem) -> None:
         atomic.check_folder(out_dir, filesystem)
 
 
+def size_of(table: pa.Table) -> int:
+    """The bytes of a table in memory, as if it had been made row by row: where a shard ends follows from it."""
+    return int(table.nbytes) - sum(_needless(chunk) for column in table.columns for chunk in column.chunks)
+
+
+def _needless(array: pa.Array) -> int:
+    """The bytes of bitmaps of nulls where there are none, as in columns from a file, or that begin within a byte."""
+    spanned = -(-(array.offset % 8 + len(array)) // 8) if array.buffers()[0] is not None else 0
+    own = spanned - (-(-len(array) // 8) if array.null_count else 0)
+    if pa.types.is_struct(array.type):
+        return own + sum(_needless(array.field(index)) for index in range(array.type.num_fields))
+    return own + (_needless(array.values) if pa.types.is_list(array.type) else 0)
+
+
 class ShardWriter:
     """Collects problems into row groups and row groups into files of bounded size.
 
@@ -91,11 +105,15 @@ class ShardWriter:
         filesystem: pafs.FileSystem,
         config: PublishConfig,
         schema: pa.Schema = PUBLISHED_SCHEMA,
+        build: Callable[[list[Any]], pa.Table] | None = None,
     ) -> None:
+        """`build` makes the rows of problems that come through `take`; those of `add` are rows already."""
         self._folder, self._filesystem, self._config = folder, filesystem, config
         self._schema = published_schema(schema)
-        self._group: list[dict[str, Any]] = []
-        self._group_bytes = 0
+        self._build = build or self._of_rows
+        self._group: list[Any] = []
+        self._group_rows = self._group_bytes = 0
+        self._images: dict[str, int] = {}
         self._rows: list[int] = []
         self._written: list[Sum] = []
         self.sums: dict[str, Sum] = {}
@@ -104,12 +122,19 @@ class ShardWriter:
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Takes all rows of one problem; only a problem with more than `row_group_rows` exceeds that."""
-        size = sum(len(image["bytes"]) for row in rows for image in row["images"])
-        too_many = len(self._group) + len(rows) > self._config.row_group_rows
+        images = [(image["path"], len(image["bytes"])) for image in rows[0]["images"]] if rows else []
+        self.take(rows, len(rows), images)
+
+    def take(self, problem: Any, rows: int, images: Sequence[tuple[str, int]]) -> None:
+        """As `add`, of a problem that becomes rows when its group is written: how many, and its images' paths and sizes."""
+        size = rows * sum(size for _, size in images)
+        too_many = self._group_rows + rows > self._config.row_group_rows
         if self._group and (too_many or self._group_bytes + size > _MAX_GROUP_BYTES):
             self._write_group()
-        self._group += rows
+        self._group.append(problem)
+        self._group_rows += rows
         self._group_bytes += size
+        self._images.update(images)
 
     def finish(self) -> list[Shard]:
         """Writes what is left and gives the files their names, which hold their number."""
@@ -125,15 +150,17 @@ class ShardWriter:
             self._written.append(self._sink.sum)
 
     def _write_group(self) -> None:
-        table = pa.Table.from_pylist(self._group, schema=self._schema)
-        once = {image["path"]: len(image["bytes"]) for row in self._group for image in row["images"]}
-        expected = table.nbytes - self._group_bytes + sum(once.values())
+        table = self._build(self._group)
+        expected = size_of(table) - self._group_bytes + sum(self._images.values())
         if self._rows[-1] and self._sink.tell() + expected > self._config.max_shard_bytes:
             self.close()
             self._next_shard()
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._rows[-1] += table.num_rows
-        self._group, self._group_bytes = [], 0
+        self._group, self._group_rows, self._group_bytes, self._images = [], 0, 0, {}
+
+    def _of_rows(self, problems: list[Sequence[dict[str, Any]]]) -> pa.Table:
+        return pa.Table.from_pylist([row for rows in problems for row in rows], schema=self._schema)
 
     def _next_shard(self) -> None:
         self._sink = atomic.opened(f"{self._folder}/{len(self._rows)}", self._filesystem)

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.records import VERDICT_STATUSES, Rejected, Solution, Step
+import numpy as np
+
+from pipeline.records import VERDICT_STATUSES, Rejected
+from stages.label import LABELS, ORIGINS, Label, StepColumns
 
 if TYPE_CHECKING:
     from stages.publish.shards import Shard
@@ -37,13 +40,55 @@ class Stats:
         }
 
 
-def count(tally: dict[str, float], solution: Solution, steps: Sequence[tuple[Step, str | None]]) -> None:
-    """Adds a labelled solution to a source's tally."""
-    count_steps(tally, [(label, step.score, step.origin) for step, label in steps])
-    tally[f"responses.{solution.verdict.status}"] += 1
-    for step, _ in steps:
-        for draw in step.draws:
-            tally[f"draws.{draw.verdict.status}"] += 1
+def count_solutions(
+    stats: Stats,
+    sources: Sequence[str],
+    verdicts: np.ndarray,
+    lengths: np.ndarray,
+    draws: np.ndarray,
+    steps: StepColumns,
+) -> None:
+    """Adds labelled solutions of these sources; the arrays are those of `stages.label.label_columns`."""
+    names = sorted(set(sources))
+    source = np.array([names.index(name) for name in sources])
+    of_step = np.repeat(source, lengths)
+    solution = np.repeat(np.arange(len(source)), lengths)
+    scored = steps.total > 0
+
+    def by_source(of: np.ndarray, kind: np.ndarray, kinds: int) -> np.ndarray:
+        return np.bincount(of * kinds + kind, minlength=len(names) * kinds).reshape(-1, kinds)
+
+    def has(label: Label) -> np.ndarray:
+        return np.bincount(solution, weights=steps.label == LABELS.index(label), minlength=len(source)) > 0
+
+    responses = by_source(source, verdicts, len(VERDICT_STATUSES))
+    origins = by_source(of_step, steps.origin, len(ORIGINS))
+    labels = by_source(of_step, steps.label + 1, len(LABELS) + 1)[:, 1:]
+    mixed = np.bincount(source[has("+") & has("-")], minlength=len(names))
+    for index, name in enumerate(names):
+        tally = stats.sources[name]
+        tally["solutions"] += int(responses[index].sum())
+        tally["steps"] += int(origins[index].sum())
+        tally["scored_steps"] += int(scored[of_step == index].sum())
+        tally["incorrect_steps"] += int(labels[index, LABELS.index("-")])
+        tally["labelled_steps"] += int(labels[index].sum())
+        tally["mixed_solutions"] += int(mixed[index])
+        drawn = draws[of_step == index].sum(axis=0)
+        for prefix, kinds, counts in (
+            ("responses", VERDICT_STATUSES, responses[index]),
+            ("origins", ORIGINS, origins[index]),
+            ("draws", VERDICT_STATUSES, drawn),
+        ):
+            for kind, number in zip(kinds, counts.tolist(), strict=True):
+                if number:
+                    tally[f"{prefix}.{kind}"] += number
+    # Added solution by solution, so that a mean has the same last digit whatever was counted together.
+    scores, ends = (
+        steps.score[scored].tolist(),
+        np.cumsum(np.bincount(solution[scored], minlength=len(source))).tolist(),
+    )
+    for name, start, end in zip(sources, [0, *ends], ends, strict=False):
+        stats.sources[name]["score_sum"] += sum(scores[start:end])
 
 
 def count_steps(tally: dict[str, float], steps: Sequence[tuple[str | None, float | None, str]]) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,12 +12,17 @@ from pipeline.config import LabelConfig
 from pipeline.errors import UserError
 from pipeline.records import VERDICT_STATUSES, Draw, Solution, Step, StepOrigin, Verdict, VerdictStatus
 from stages.label import (
+    LABELS,
+    ORIGINS,
+    Drawn,
+    Measured,
     Missing,
     check_threshold,
-    count,
     count_own,
+    label_columns,
     label_of,
     label_solution,
+    label_steps,
     labelled_steps,
     published_label,
     score,
@@ -35,6 +42,10 @@ def step(*drawn: VerdictStatus, origin: StepOrigin = "measured") -> Step:
 
 def solution(status: VerdictStatus, *steps: Step) -> Solution:
     return Solution("p/k/s0", "text", (1,), "stop", 0, Verdict(status), steps)
+
+
+def count(drawn: Iterable[VerdictStatus], missing: Missing = "miss") -> tuple[int, int]:
+    return Drawn.of(drawn).counted(missing)
 
 
 def counts(item: Step) -> tuple[int | None, int | None, float | None]:
@@ -197,3 +208,47 @@ def test_a_threshold_above_zero_needs_a_strategy_that_does_not_stop_at_success()
     check_threshold("fixed", False, LabelConfig(threshold=0.5))
     with pytest.raises(UserError, match=r"label\.threshold=0\.5 with rollout\.strategy=first_success"):
         check_threshold("first_success", True, LabelConfig(threshold=0.5))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(VERDICT_STATUSES),
+            st.lists(st.tuples(st.sampled_from(ORIGINS), st.lists(st.sampled_from(VERDICT_STATUSES), max_size=4))),
+        ),
+        max_size=5,
+    ),
+    st.sampled_from([0.0, 0.5]),
+    st.sampled_from(["miss", "drop"]),
+)
+def test_many_solutions_at_once_get_what_each_gets_alone(
+    given_: list[tuple[VerdictStatus, list[tuple[StepOrigin, list[VerdictStatus]]]]], threshold: float, missing: Missing
+) -> None:
+    config = LabelConfig(threshold=threshold, missing=missing)
+    alone = [
+        measured
+        for verdict, steps in given_
+        for measured in label_steps(
+            verdict, [origin for origin, _ in steps], [Drawn.of(drawn) for _, drawn in steps], config
+        )
+    ]
+    every = [step for _, steps in given_ for step in steps]
+    found = label_columns(
+        np.array([VERDICT_STATUSES.index(verdict) for verdict, _ in given_], np.int64),
+        np.array([len(steps) for _, steps in given_], np.int64),
+        np.array([ORIGINS.index(origin) for origin, _ in every], np.int64),
+        np.array([[drawn.count(status) for status in VERDICT_STATUSES] for _, drawn in every], np.int64).reshape(-1, 6),
+        config,
+    )
+    assert [
+        Measured(
+            int(k) if n else None,
+            int(n) if n else None,
+            float(mc) if n else None,
+            ORIGINS[origin],
+            LABELS[label] if label >= 0 else None,
+        )
+        for k, n, mc, origin, label in zip(
+            found.correct, found.total, found.score, found.origin, found.label, strict=True
+        )
+    ] == alone

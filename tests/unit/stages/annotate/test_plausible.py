@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import LabelConfig, LimitsConfig, RunConfig, load_config, parse_config
-from pipeline.records import VERDICT_STATUSES
+from pipeline.records import VERDICT_STATUSES, Solution
 from stages.annotate.plausible import SHARES, Bounds, ended_early, find, of_statistics, over_limits
 from stages.annotate.tally import Answers, Tally, together
-from stages.publish.stats import Stats, count, statistics
+from stages.label import labelled_steps
+from stages.publish.stats import Stats, count_steps, statistics
 from tests.places import ROOT
-from tests.unit.stages.publish.test_rows import LABEL, annotate, make_problem
+from tests.unit.stages.publish.test_rows import annotate, make_problem
 
 COUNTS = st.dictionaries(st.sampled_from(VERDICT_STATUSES), st.integers(1, 10**6))
 ANSWERS = st.builds(Answers, st.integers(0, 10**6), st.builds(Counter, COUNTS), st.builds(Counter, COUNTS))
@@ -154,6 +155,15 @@ def test_tallies_add_up_and_come_back_from_json(tallies: list[Tally]) -> None:
     assert Tally.from_row(whole.row()) == whole
 
 
+def _count(tally: dict[str, float], solution: Solution) -> None:
+    """As publishing counts a solution."""
+    steps = labelled_steps(solution, LabelConfig())
+    count_steps(tally, [(label, step.score, step.origin) for step, label in steps])
+    tally[f"responses.{solution.verdict.status}"] += 1
+    for status in (draw.verdict.status for step in solution.steps for draw in step.draws):
+        tally[f"draws.{status}"] += 1
+
+
 def test_published_figures_give_the_tally_of_the_problems() -> None:
     stats, tally = Stats(), Tally()
     for seed in range(12):
@@ -161,7 +171,7 @@ def test_published_figures_give_the_tally_of_the_problems() -> None:
         tally.count(item.problem.source, item.solutions, LabelConfig())
         stats.sources[item.problem.source]["problems"] += 1
         for solution in item.solutions:
-            count(stats.sources[item.problem.source], solution, LABEL(solution))
+            _count(stats.sources[item.problem.source], solution)
     found = of_statistics(statistics(stats.document()))
     assert found.positive
     assert found.total() == tally.total()

@@ -27,8 +27,9 @@ from pipeline.records import (
     table,
 )
 from pipeline.store import Store
-from stages.label import labelled_steps
-from stages.publish.rows import Run, publish
+from stages.label import label_columns
+from stages.publish.entries import Run
+from stages.publish.rows import publish
 from tests.shards import picture
 
 LABEL = LabelConfig()
@@ -111,7 +112,7 @@ def write_run(folder: Path, items: list[AnnotatedProblem], each: int = 4) -> Sto
 
 def publish_run(store: Store, out: Path) -> None:
     run = Run(store.problem_files(), store.ledger_files(), 16, store.filesystem)
-    publish([run], str(out), store.filesystem, PublishConfig(), partial(labelled_steps, config=LABEL))
+    publish([run], str(out), store.filesystem, PublishConfig(), partial(label_columns, config=LABEL))
 
 
 def write_dataset(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -10,8 +10,9 @@ import pytest
 from pipeline.config import PublishConfig
 from stages.browse.overview import by_source, charts
 from stages.browse.places import Opened, find, open_all
-from stages.label import labelled_steps
-from stages.publish.rows import Run, publish
+from stages.label import label_columns
+from stages.publish.entries import Run
+from stages.publish.rows import publish
 from stages.publish.stats import statistics
 from tests.unit.stages.browse import places
 
@@ -22,7 +23,7 @@ def test_they_are_those_of_stats_json(made: Path, opened: list[Opened], tmp_path
     store = Store(str(made / "run"))
     run = Run(store.problem_files(), store.ledger_files(), 16, store.filesystem)
     stats = publish(
-        [run], str(tmp_path / "again"), store.filesystem, PublishConfig(), partial(labelled_steps, config=places.LABEL)
+        [run], str(tmp_path / "again"), store.filesystem, PublishConfig(), partial(label_columns, config=places.LABEL)
     )
     figures = statistics(stats.document())
     for one in opened[:2]:

@@ -42,14 +42,17 @@ from pipeline.records import (
     problem_row,
     table,
 )
-from stages.label import labelled_steps
-from stages.publish.rows import Run, publish
-from stages.publish.shards import DOCUMENTS, WRITER_OPTIONS, check_output, published_schema
+from stages.label import label_columns, labelled_steps
+from stages.publish import entries, rows
+from stages.publish.entries import Run
+from stages.publish.rows import publish
+from stages.publish.shards import DOCUMENTS, WRITER_OPTIONS, check_output, published_schema, size_of
+from stages.publish.solutions import published_table
 from stages.publish.stats import Stats
 
 Items = list[AnnotatedProblem]
 LOCAL = pafs.LocalFileSystem()
-LABEL = functools.partial(labelled_steps, config=LabelConfig())
+LABEL = functools.partial(label_columns, config=LabelConfig())
 
 
 def noise_png(seed: int, side: int = 16) -> bytes:
@@ -145,6 +148,35 @@ def twenty() -> Items:
     return [annotate(make_problem(seed)) for seed in range(20)]
 
 
+def test_a_ledger_that_is_sorted_in_parts_gives_the_same_bytes(
+    tmp_path: Path, twenty: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = [annotate(make_problem(seed), policy="zzz") for seed in range(0, 20, 3)]
+    run = write_run(tmp_path / "run", [*twenty, *policies, *twenty[:3]])
+    whole = run_publish(run, tmp_path / "whole", row_group_rows=16)
+    monkeypatch.setattr(entries, "PART_BYTES", 1)
+    monkeypatch.setattr(entries, "BATCH_BYTES", 1)
+    parts = run_publish(run, tmp_path / "parts", row_group_rows=16)
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+    assert parts == whole
+    assert len(read(tmp_path / "whole")) == 27 * 4
+
+
+def test_a_table_is_as_large_as_one_of_its_rows(tmp_path: Path, twenty: Items, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a shard ends depends on it."""
+    built: list[pa.Table] = []
+
+    def keep(*given: Any, **options: Any) -> pa.Table:
+        built.append(published_table(*given, **options))
+        return built[-1]
+
+    monkeypatch.setattr(rows, "published_table", keep)
+    run_publish(write_run(tmp_path / "run", twenty), tmp_path / "out", row_group_rows=16)
+    assert len(built) == 5
+    for found in built:
+        assert size_of(found) == pa.Table.from_pylist(found.to_pylist(), schema=published_schema()).nbytes
+
+
 def test_datasets_loads_it_and_images_are_pictures(tmp_path: Path, twenty: Items) -> None:
     import datasets
 
@@ -204,7 +236,7 @@ def test_every_column_says_what_the_ledger_says(tmp_path: Path) -> None:
             "label": label,
             "origin": step.origin,
         }
-        for step, label in LABEL(solution)
+        for step, label in labelled_steps(solution, LabelConfig())
     ]
 
 

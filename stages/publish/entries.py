@@ -1,0 +1,208 @@
+"""The ledgers of one or more runs in the order of their problems, whatever the order of files and rows.
+
+Of a ledger only what is published is read, and of the draws after a step only how many have each verdict. A ledger of a
+few thousand problems is sorted in memory; a larger one in parts, which wait in a file without a name and are merged.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from pipeline.records import VERDICT_STATUSES, Rejected
+
+PART_BYTES = 48 << 20
+"""Of a ledger, as much as is sorted at once."""
+BATCH_BYTES = 1 << 20
+"""Of a sorted part, as much as is in memory while parts are merged."""
+FILES_AT_ONCE = 16
+COUNT = "n_{}"
+"""The field of a step that says how many draws have a verdict."""
+
+_SOLUTION = "solutions.list.element."
+_STEP = _SOLUTION + "steps.list.element."
+_PLAIN = ("problem_id", "policy_model", "policy_key", "prompt", "prompt_sha", "strategy", "error", "num_tokens")
+_COLUMNS = [
+    *_PLAIN,
+    *(_SOLUTION + leaf for leaf in ("solution_id", "text", "verdict.status", "verdict.answer")),
+    *(_STEP + leaf for leaf in ("text", "origin", "draws.list.element.verdict.status")),
+]
+_STATUSES = pa.array(VERDICT_STATUSES)
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run leaves to publish; several can go into one dataset.
+
+    `problems` and `ledger` are paths of Parquet files on `filesystem`: problems each sorted by
+    `problem_id`, the ledger's committed files in any order. `num_draws` is the configured number of
+    draws a prefix. `rejected` are the rows that never became problems.
+    """
+
+    problems: Sequence[str]
+    ledger: Sequence[str]
+    num_draws: int
+    filesystem: pafs.FileSystem
+    rejected: Sequence[Rejected] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a ledger: a problem with one policy's solutions, in `batch`, and its plain columns."""
+
+    problem_id: str
+    policy_key: str
+    policy_model: str
+    prompt_sha: str
+    strategy: str
+    error: str | None
+    num_tokens: int
+    num_draws: int
+    solutions: int
+    batch: pa.RecordBatch
+    row: int
+
+
+def sorted_entries(runs: Sequence[Run], folder: str | None = None) -> Iterator[Entry]:
+    """All entries in order of problem and policy.
+
+    A block that was committed twice around a crash holds the same rows again: the first counts.
+
+    Args:
+        folder: where parts of a large ledger wait; by default where temporary files lie.
+    """
+    with ExitStack() as stack:
+        parts = _parts(runs)
+        first, second = next(parts, None), next(parts, None)
+        if second is None:
+            sources = [_entries(_batches(first))] if first is not None else []
+        else:
+            aside = _Aside(stack.enter_context(tempfile.TemporaryFile(dir=folder)))
+            places = []
+            while first is not None:
+                places.append([aside.put(batch) for batch in _batches(first)])
+                first, second = second, next(parts, None)
+            sources = [_entries(map(aside.take, own)) for own in places]
+        last = None
+        # What merges is stable, so of equal keys the one that came first in the files comes first here.
+        for entry in heapq.merge(*sources, key=attrgetter("problem_id", "policy_key")):
+            key = entry.problem_id, entry.policy_key
+            if key != last:
+                yield entry
+            last = key
+
+
+class _Aside:
+    """Batches in a file, of which memory holds the places."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def put(self, batch: pa.RecordBatch) -> tuple[int, int]:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema, options=_LZ4) as writer:
+            writer.write_batch(batch)
+        return self._file.tell(), self._file.write(sink.getvalue())
+
+    def take(self, place: tuple[int, int]) -> pa.RecordBatch:
+        self._file.seek(place[0])
+        return pa.ipc.open_stream(self._file.read(place[1])).read_next_batch()
+
+
+def _parts(runs: Sequence[Run]) -> Iterator[pa.Table]:
+    """The ledgers in parts of bounded size, each sorted."""
+    held: list[pa.Table] = []
+    size = 0
+    for run in runs:
+        for table in _tables(run):
+            held.append(table)
+            size += table.nbytes
+            if size >= PART_BYTES:
+                yield _sorted(held)
+                held, size = [], 0
+    if held:
+        yield _sorted(held)
+
+
+def _sorted(tables: list[pa.Table]) -> pa.Table:
+    table = pa.concat_tables(tables).combine_chunks()
+    return table.take(pc.sort_indices(table, [("problem_id", "ascending"), ("policy_key", "ascending")]))
+
+
+def _tables(run: Run) -> Iterator[pa.Table]:
+    """The ledger's files, some joined into one table: many small tables cost more than what they hold."""
+
+    def read(path: str) -> pa.Table:
+        with pq.ParquetFile(path, filesystem=run.filesystem) as file:
+            return file.read(columns=_COLUMNS, use_threads=False)
+
+    paths = sorted(run.ledger)
+    # Threads hide the latency of a store; on a disk they would only cost memory.
+    with ThreadPoolExecutor(1 if isinstance(run.filesystem, pafs.LocalFileSystem) else FILES_AT_ONCE) as pool:
+        for start in range(0, len(paths), FILES_AT_ONCE):
+            table = pa.concat_tables(pool.map(read, paths[start : start + FILES_AT_ONCE])).combine_chunks()
+            if len(table):
+                yield _counted(table, run.num_draws)
+
+
+def _counted(table: pa.Table, num_draws: int) -> pa.Table:
+    """The table with counts in place of the draws, and the run's number of draws a prefix."""
+    held = table["solutions"].chunk(0)
+    solutions = held.flatten()
+    steps_held = solutions.field("steps")
+    steps = steps_held.flatten()
+    draws = steps.field("draws")
+    codes = pc.index_in(draws.flatten().field("verdict").field("status"), _STATUSES).to_numpy(zero_copy_only=False)
+    step = np.repeat(np.arange(len(steps)), lengths_of(draws))
+    width = len(VERDICT_STATUSES)
+    counts = np.bincount(step * width + codes, minlength=len(steps) * width).reshape(-1, width).astype(np.int32)
+    names = [COUNT.format(status) for status in VERDICT_STATUSES]
+    columns = [steps.field("text"), steps.field("origin"), *(pa.array(counts[:, index]) for index in range(width))]
+    new_steps = _listed(steps_held, pa.StructArray.from_arrays(columns, ["text", "origin", *names]))
+    verdict = solutions.field("verdict")
+    new = pa.StructArray.from_arrays(
+        [solutions.field("solution_id"), solutions.field("text"), verdict.field("status"), verdict.field("answer"),
+         new_steps],
+        ["solution_id", "text", "status", "answer", "steps"],
+    )  # fmt: skip
+    drawn = pa.array(np.full(len(table), num_draws, np.int32))
+    return table.select(_PLAIN).append_column("solutions", _listed(held, new)).append_column("num_draws", drawn)
+
+
+def _listed(like: pa.ListArray, values: pa.Array) -> pa.ListArray:
+    """Lists as long as those of `like`, of other values."""
+    lengths = lengths_of(like)
+    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)), values)
+
+
+def lengths_of(lists: pa.ListArray) -> np.ndarray:
+    """How many values each list has; a null one has none."""
+    found: np.ndarray = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    rows = max(1, BATCH_BYTES * len(table) // max(1, table.nbytes))
+    yield from table.combine_chunks().to_batches(max_chunksize=rows)
+
+
+def _entries(batches: Iterable[pa.RecordBatch]) -> Iterator[Entry]:
+    names = ("problem_id", "policy_key", "policy_model", "prompt_sha", "strategy", "error", "num_tokens", "num_draws")
+    for batch in batches:
+        columns: list[list[Any]] = [batch.column(name).to_pylist() for name in names]
+        solutions = lengths_of(batch.column("solutions")).tolist()
+        yield from map(Entry, *columns, solutions, itertools.repeat(batch), range(len(batch)))
