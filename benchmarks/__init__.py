@@ -6,6 +6,7 @@ NAMES = (
     "strategies",
     "verifier",
     "images_once",
+    "publishing",
     "planning",
     "capacity",
     "scorer",

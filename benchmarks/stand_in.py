@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import RunConfig, parse_config
+from pipeline.engine.policy import model_fingerprint
 from pipeline.records import (
     LEDGER_SCHEMA,
     PROBLEM_SCHEMA,
@@ -30,8 +31,8 @@ from pipeline.records import (
     ledger_row,
     table,
 )
-from pipeline.settings import dump_settings
 from pipeline.store import Store
+from stages.annotate.settings_lock import lock_settings, read_templates
 from stages.verify.version import verifier_version
 
 SOLUTIONS = 4
@@ -92,7 +93,7 @@ def write_run(folder: Path, problems: int, image_bytes: int, done: int | None = 
             number += 1
     store.write_jsonl("quarantine/load.jsonl", [])
     store.write_json("problems.json", {"rejected": {}})
-    store.write_text("config.yaml", dump_settings(settings))
+    lock_settings(store, settings, read_templates(settings), model_fingerprint(settings.engine))
     return store
 
 

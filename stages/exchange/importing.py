@@ -43,6 +43,8 @@ from stages.publish.stats import Stats, count_steps
 
 POLICY = "imported"
 """Stands in ids where a run has its policy's key."""
+_SURROGATE = b"\\ud"
+"""How half a character begins in JSON; without it there is none."""
 SAMPLE = 20
 """Rows of each file by which its paths are understood."""
 
@@ -60,6 +62,22 @@ class _Row:
     def problem_id(self) -> str:
         """From the images' names, not their bytes: nothing has been opened yet."""
         return Problem.make_id(self.source, self.columns["question"], self.columns["answer"] or "", self.images)
+
+    def line(self, file: int) -> bytes:
+        """The row as it waits for its problem, without line feeds; `file` is the number of its file."""
+        return json.dumps([file, self.kept.row, self.source, self.columns, self.images, self.kept.text()]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What `_Row.line` says."""
+
+    file: int
+    row: int
+    source: str
+    columns: Mapping[str, Any]
+    images: Sequence[str]
+    extra: str
 
 
 @dataclass
@@ -106,7 +124,7 @@ def import_corpus(format: str, path: str, out: str, options: ImportOptions) -> s
         _check_layouts(layouts, files)
         with atomic.new_folder(out_dir, filesystem, LAST) as folder:
             with closing(ShardWriter(folder, filesystem, PublishConfig(), IMPORTED_SCHEMA)) as shards:
-                for rows in _problems(format, buckets, files, layouts, root, options, refused):
+                for rows in _problems(buckets, files, layouts, root, refused):
                     shards.add(rows)
                     _count(stats, rows)
                 stats.shards = shards.finish()
@@ -165,7 +183,7 @@ def _read_file(
                 continue
             if len(sample) < SAMPLE:
                 sample += row.images
-            buckets.add(row.problem_id, b"%d\t%d\t%b" % (index, number, line.rstrip(b"\r\n")))
+            buckets.add(row.problem_id, row.line(index))
     if not sample:
         return None
     if root is None:
@@ -206,7 +224,8 @@ def _parse(format: str, file: str, number: int, line: bytes, options: ImportOpti
     images = image_names(record.get("image") if found.images is None else found.images)
     kept = keep(format, file, number, record, found.rendered, found.system)
     row = _Row(_source(format, file), found.columns, images, kept)
-    _check_text(row)
+    if _SURROGATE in line.lower() or not file.isascii():
+        _check_text(row)
     return row
 
 
@@ -219,39 +238,33 @@ def _check_text(row: _Row) -> None:
 
 
 def _problems(
-    format: str,
     buckets: Buckets,
     files: Sequence[AnnotationFile],
     layouts: Sequence[_FileLayout | None],
     root: ImageRoot | None,
-    options: ImportOptions,
     refused: _Refused,
 ) -> Iterator[list[dict[str, Any]]]:
     """The second pass: the published rows of one problem after the other, in order of their ids."""
     for problem_id, entries in itertools.groupby(buckets.sorted(), key=itemgetter(0)):
-        rows = []
-        for _, entry in entries:
-            index, number, line = entry.split(b"\t", 2)
-            rows.append((int(index), _parse(format, files[int(index)].name, int(number), line, options)))
-        first = rows[0][1]
-        layout = layouts[rows[0][0]]
+        rows = [_Waiting(*json.loads(entry)) for _, entry in entries]
+        layout = layouts[rows[0].file]
         try:
-            images = _images(first, layout.layout if layout else Layout(), root)
+            images = _images(rows[0], layout.layout if layout else Layout(), root)
         except RowError as error:
-            for _, row in rows:
-                refused.add(row.source, row.kept.file, row.kept.row, error)
+            for row in rows:
+                refused.add(row.source, files[row.file].name, row.row, error)
             continue
-        yield [_published(row, str(SolutionId(problem_id, POLICY, k)), images) for k, (_, row) in enumerate(rows)]
+        yield [_published(row, str(SolutionId(problem_id, POLICY, k)), images) for k, row in enumerate(rows)]
 
 
-def _images(row: _Row, layout: Layout, root: ImageRoot | None) -> list[dict[str, Any]]:
+def _images(row: _Waiting, layout: Layout, root: ImageRoot | None) -> list[dict[str, Any]]:
     if not row.images:
         return []
     found = map(Image.of, read_images([layout.apply(name) for name in row.images], root))
     return [{"bytes": image.data, "path": image.sha256} for image in found]
 
 
-def _published(row: _Row, solution_id: str, images: list[dict[str, Any]]) -> dict[str, Any]:
+def _published(row: _Waiting, solution_id: str, images: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         **row.columns,
         "id": solution_id,
@@ -261,7 +274,7 @@ def _published(row: _Row, solution_id: str, images: list[dict[str, Any]]) -> dic
         "response_correct": None,
         "policy_model": None,
         "prompt_sha": None,
-        "extra": row.kept.text(),
+        "extra": row.extra,
     }
 
 

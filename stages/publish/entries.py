@@ -35,7 +35,7 @@ COUNT = "n_{}"
 _SOLUTION = "solutions.list.element."
 _STEP = _SOLUTION + "steps.list.element."
 _PLAIN = ("problem_id", "policy_model", "policy_key", "prompt", "prompt_sha", "strategy", "error", "num_tokens")
-_COLUMNS = [
+COLUMNS = [
     *_PLAIN,
     *(_SOLUTION + leaf for leaf in ("solution_id", "text", "verdict.status", "verdict.answer")),
     *(_STEP + leaf for leaf in ("text", "origin", "draws.list.element.verdict.status")),
@@ -148,7 +148,7 @@ def _tables(run: Run) -> Iterator[pa.Table]:
 
     def read(path: str) -> pa.Table:
         with pq.ParquetFile(path, filesystem=run.filesystem) as file:
-            return file.read(columns=_COLUMNS, use_threads=False)
+            return file.read(columns=COLUMNS, use_threads=False)
 
     paths = sorted(run.ledger)
     # Threads hide the latency of a store; on a disk they would only cost memory.

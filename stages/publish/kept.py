@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -30,7 +30,8 @@ class Kept:
     system: str | None = None
 
     def text(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        # Not `asdict`, which copies every value in depth.
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, ensure_ascii=False)
 
 
 def keep(
@@ -56,5 +57,7 @@ def kept_of(row: Mapping[str, Any]) -> Kept | None:
 
 
 def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
     # As text, since to Python 1, 1.0 and true are equal, and so are objects whose keys are in another order.
     return json.dumps(one) == json.dumps(other)

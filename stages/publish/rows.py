@@ -33,8 +33,8 @@ from stages.publish.shards import LAST, ShardWriter, check_output, write_documen
 from stages.publish.solutions import Labeller, PublishedProblem, published_table
 from stages.publish.stats import Stats
 
-_PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images", "options", "contamination"]
-_LIGHT = [name for name in _PROBLEM_COLUMNS if name not in ("answer", "images")]
+PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images", "options", "contamination"]
+_LIGHT = [name for name in PROBLEM_COLUMNS if name not in ("answer", "images")]
 
 
 def publish(
@@ -117,7 +117,7 @@ def _merged_problems(runs: Sequence[Run]) -> Iterator[PublishedProblem]:
 def _sorted_problems(path: str, filesystem: pafs.FileSystem) -> Iterator[PublishedProblem]:
     last = ""
     with pq.ParquetFile(path, filesystem=filesystem) as file:
-        there = [name for name in _PROBLEM_COLUMNS if name in file.schema_arrow.names]
+        there = [name for name in PROBLEM_COLUMNS if name in file.schema_arrow.names]
         light = [name for name in _LIGHT if name in there]
         # Not iter_batches: that one holds on to every row group it has read.
         for group in range(file.num_row_groups):
