@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from pipeline.cluster import ray_session
 from pipeline.config import RunConfig
@@ -36,7 +37,9 @@ def complete_ledger(
     lock_settings(store, config, templates, model)
     if not store.exists("problems.json"):
         _load(store, config, earlier)
-    problems = store.problem_ids()
+    held = {path: store.ids([path]) for path in store.problem_files()}
+    problems = set().union(*held.values())
+    before = store.checkpoint_files()
     done = done_ids(store, problems)
     if not problems:
         raise UserError(f"{store.uri}: no source gave a usable problem; quarantine/ says why for each row")
@@ -44,8 +47,11 @@ def complete_ledger(
         if store.local:
             # They are about to be shown to the policy: a question that a disk has changed must not be.
             mend_run(store, config, templates, model, earlier, (PROBLEMS,))
-        _annotate_pending(store, config, templates, model, len(problems), pending)
-        if left := len(problems - store.done_ids()):
+        # A file of which all is done is not read again, with all its images, only to drop every row.
+        files = [path for path, ids in held.items() if not ids <= done]
+        _annotate_pending(store, config, templates, model, len(problems), pending, files)
+        done |= store.ids(sorted(set(store.checkpoint_files()) - set(before)))
+        if left := len(problems - done):
             raise UserError(f"{store.uri}: {left} problems are still not done: run the same command again")
     keep_notes(store)
     return len(problems), pending
@@ -68,7 +74,13 @@ def _load(store: Store, config: RunConfig, earlier: Store | None) -> None:
 
 
 def _annotate_pending(
-    store: Store, config: RunConfig, templates: dict[str, str], model: str, total: int, pending: int
+    store: Store,
+    config: RunConfig,
+    templates: dict[str, str],
+    model: str,
+    total: int,
+    pending: int,
+    files: Sequence[str],
 ) -> None:
     print(f"{pending} of {total} problems to annotate", file=sys.stderr)
     store.clear("progress")
@@ -86,4 +98,4 @@ def _annotate_pending(
         within_limits(store, config, before),
         hangs_ended(store, config.engine.timeout_s),
     ):
-        annotate_problems(store, absolute, templates, model)
+        annotate_problems(store, absolute, templates, model, files)

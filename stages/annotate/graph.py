@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from pipeline.config import RunConfig
 from pipeline.store import Store
 from pipeline.version import version
 from stages.annotate.annotator import Annotator
+from stages.annotate.done import checkpoint_manager
 from stages.annotate.ledger_sink import ledger_sink
 
 
-def annotate_problems(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
-    """Runs the graph over every problem that the checkpoint does not hold yet.
+def annotate_problems(
+    store: Store, config: RunConfig, templates: dict[str, str], model: str, files: Sequence[str]
+) -> None:
+    """Runs the graph over every problem of these problem files that the checkpoint does not hold yet.
 
     A block is committed as a whole: its rows are in the ledger and in the checkpoint, or in neither.
     """
@@ -28,10 +32,11 @@ def annotate_problems(store: Store, config: RunConfig, templates: dict[str, str]
         checkpoint_path=store.path("checkpoint"),
         override_filesystem=store.filesystem,
         delete_checkpoint_on_success=False,
+        checkpoint_manager_cls=checkpoint_manager(),
     )
     blocks_in_flight = max(1, config.engine.max_in_flight // config.ray.rows_per_block)
     (
-        ray.data.read_parquet(store.problem_files(), filesystem=store.filesystem)
+        ray.data.read_parquet(list(files), filesystem=store.filesystem)
         .repartition(target_num_rows_per_block=config.ray.rows_per_block)
         .map_batches(
             Annotator,
