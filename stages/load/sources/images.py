@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +31,10 @@ MAX_PIXELS = 89_478_485
 MAX_ASPECT_RATIO = 200
 # Formats that Pillow decodes by itself: EPS, for one, would be run through Ghostscript.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+KNOWN = 1 << 16
+"""Pictures that are remembered, by a hash of 32 bytes, as such that stay as they are; the latest ones."""
+_plain: OrderedDict[bytes, None] = OrderedDict()
 
 _EXIF_ORIENTATION = 0x0112
 _TURNED = range(2, 9)
@@ -79,7 +85,23 @@ def image_sizes(value: Any, root: ImageRoot | None) -> list[tuple[int, int, int]
 
 
 def normalise(data: bytes) -> bytes:
-    """The same bytes if every reader and model takes them, else an RGB PNG of what a person sees."""
+    """The same bytes if every reader and model takes them, else an RGB PNG of what a person sees.
+
+    Many rows share a picture: one that stays as it is is decoded once.
+    """
+    digest = hashlib.sha256(data).digest()
+    if digest in _plain:
+        _plain.move_to_end(digest)
+        return data
+    found = _normalised(data)
+    if found is data:
+        _plain[digest] = None
+        if len(_plain) > KNOWN:
+            _plain.popitem(last=False)
+    return found
+
+
+def _normalised(data: bytes) -> bytes:
     with _pillow_errors():
         with _open(data) as image:
             image.verify()  # checksums; Pillow wants the image opened anew afterwards

@@ -4,6 +4,7 @@ import base64
 import io
 import struct
 import zlib
+from collections import OrderedDict
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RowError
+from stages.load.sources import images
 from stages.load.sources.images import normalise, read_images
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
@@ -248,3 +250,31 @@ def test_values_that_are_no_image(value: Any, expected: Any) -> None:
     with pytest.raises(RowError) as caught:
         read_images(value, None)
     assert caught.value.reason == expected
+
+
+def test_a_picture_that_rows_share_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+
+    def count(data: bytes) -> bytes:
+        decoded.append(data)
+        return data
+
+    monkeypatch.setattr(images, "_plain", OrderedDict())
+    monkeypatch.setattr(images, "_normalised", count)
+    monkeypatch.setattr(images, "KNOWN", 2)
+    first, second, third = (encode(noise(8, width, 3)) for width in (8, 9, 10))
+    assert [normalise(data) for data in (first, second, first, first)] == [first, second, first, first]
+    assert decoded == [first, second]
+    # Of more pictures than are remembered, the one that came last is known longest.
+    assert [normalise(data) for data in (third, first, second)] == [third, first, second]
+    assert decoded == [first, second, third, second]
+
+
+def test_a_broken_picture_is_refused_every_time() -> None:
+    data = encode(noise(8, 8, 3))[:-20]
+    assert reason(data) == reason(data)
+
+
+def test_a_picture_that_changes_is_changed_every_time() -> None:
+    data = encode(noise(8, 8, 4))
+    assert normalise(data) == normalise(data) != data
