@@ -1,6 +1,6 @@
 """What publishing and `status` cost on a stand-in run, and how their memory grows with it.
 
-    python -m benchmarks publishing                          # 56,500 solutions beside a fifth of them
+    python -m benchmarks publishing                          # 56,500 solutions beside half of them
     python -m benchmarks publishing problems=141250 --repeat 1
 
 The baseline is pyarrow alone: reading the columns that publishing reads, writing the row groups that it wrote.
@@ -27,8 +27,9 @@ from stages.publish.entries import COLUMNS
 from stages.publish.rows import PROBLEM_COLUMNS
 from stages.publish.shards import WRITER_OPTIONS
 
-PART = 5
-"""The smaller run, to which the larger one's memory is compared, has this fraction of its problems."""
+PART = 2
+"""The smaller run, to which the larger one's memory is compared, has this fraction of its problems: enough that its ledger,
+too, is sorted in parts."""
 
 
 class Settings(Strict):
