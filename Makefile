@@ -16,6 +16,7 @@ stamp = $(VENV)/.stamp-$(1)-$(shell cat $(2) setup/install.sh 2>/dev/null | cksu
 RUNTIME := $(call stamp,$(FLAVOUR),requirements/$(FLAVOUR)*.txt setup/_torchvision_ops.py)
 DEV := $(call stamp,dev,requirements/dev.txt)
 BROWSER := $(call stamp,browser,requirements/browser.txt)
+RL := $(call stamp,rl,requirements/rl.txt)
 
 # No reports to anyone, no warning after each fork; and modules keep their bytecode, or vLLM starts slowly every time.
 export RAY_USAGE_STATS_ENABLED := 0
@@ -85,7 +86,7 @@ demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
 test: $(RUNTIME) $(DEV) ## run the tests; ARGS='-k name'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-more: $(RUNTIME) $(DEV) $(BROWSER) ## run the tests that take long or are of rare use: kills, model families, faults; ARGS='-k name'
+test-more: $(RUNTIME) $(DEV) $(BROWSER) $(RL) ## run the tests that take long or are of rare use: kills, model families, faults; ARGS='-k name'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m more $(ARGS)
 
 lint: $(RUNTIME) $(DEV) ## ruff
@@ -121,4 +122,8 @@ $(DEV): $(RUNTIME)
 
 $(BROWSER): $(RUNTIME)
 	@PYTHON="$(PYTHON)" setup/install.sh $(VENV) browser
+	@touch $@
+
+$(RL): $(RUNTIME)
+	@PYTHON="$(PYTHON)" setup/install.sh $(VENV) rl
 	@touch $@

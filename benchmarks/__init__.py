@@ -10,6 +10,7 @@ NAMES = (
     "planning",
     "capacity",
     "scorer",
+    "serving",
     "padding",
     "browsing",
     "training_memory",
