@@ -5,6 +5,7 @@ Every byte is a token, so every label is one; the chat templates follow the fami
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tests.places import POLICY
@@ -20,14 +21,22 @@ _TEXT: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden
 # Weights larger than usual, so that scores of random models differ from step to step.
 _TEXT |= {"num_key_value_heads": 2, "max_position_embeddings": 4096, "initializer_range": 0.2}
 
+FOR_VLLM: dict[str, Any] = {"hidden_size": 64, "num_attention_heads": 2, "head_dim": 32}
+"""Its attention on a CPU takes no smaller heads."""
 
-def family(name: str) -> tuple[Any, Any]:
-    """A model in fp32 and evaluation mode, and its processor."""
+
+def family(name: str, **text: Any) -> tuple[Any, Any]:
+    """A model in fp32 and evaluation mode, and its processor; `text` goes into the text model's config.
+
+    With `FOR_VLLM` it is one that vLLM loads on a CPU.
+    """
     import torch
 
     torch.manual_seed(0)
     torch.set_num_threads(1)  # more only wait for each other in models this small
-    model, processor = {"demo": _demo, "internvl": _internvl}.get(name, lambda: _qwen(name))()
+    model, processor = {"demo": lambda _: _demo(), "internvl": _internvl}.get(name, lambda text: _qwen(name, text))(
+        text
+    )
     return model.eval(), processor
 
 
@@ -53,7 +62,7 @@ def _demo() -> tuple[Any, Any]:
     return model, AutoProcessor.from_pretrained(POLICY)
 
 
-def _internvl() -> tuple[Any, Any]:
+def _internvl(own: Mapping[str, Any]) -> tuple[Any, Any]:
     """Up to three tiles and a thumbnail an image, four tokens each."""
     from transformers import (
         GotOcr2ImageProcessor,
@@ -78,15 +87,16 @@ def _internvl() -> tuple[Any, Any]:
     vision = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     config = InternVLConfig(
         vision_config={**vision, "initializer_range": 0.2, "image_size": 32, "patch_size": 8},
-        text_config={"model_type": "qwen2", "vocab_size": 320, **_TEXT},
+        text_config={"model_type": "qwen2", "vocab_size": 320, **_TEXT, **own},
         image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
         image_seq_length=4,
         downsample_ratio=0.5,
+        **{key: own[key] for key in own if key == "tie_word_embeddings"},
     )
     return InternVLForConditionalGeneration(config), processor
 
 
-def _qwen(name: str) -> tuple[Any, Any]:
+def _qwen(name: str, own: Mapping[str, Any]) -> tuple[Any, Any]:
     """One token for 2 × 2 patches; images keep their shape, so their numbers of tokens differ."""
     import transformers
 
@@ -112,16 +122,21 @@ def _qwen(name: str) -> tuple[Any, Any]:
         "patch_size": patch,
     }
     vision |= {"initializer_range": 0.2}
-    vision |= {"out_hidden_size": 32, "spatial_merge_size": 2}
+    vision |= {"out_hidden_size": own.get("hidden_size", 32), "spatial_merge_size": 2}
     vision |= {"fullatt_block_indexes": [1], "window_size": 4 * patch} if name == "qwen2_5_vl" else {}
     vision |= {"deepstack_visual_indexes": [0], "num_position_embeddings": 64} if name == "qwen3_vl" else {}
-    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [1, 1, 2]}
-    text = {**_TEXT, "vocab_size": 320, "rope_parameters": rope, "bos_token_id": None, "eos_token_id": 2}
+    rope = {"rope_type": "default", "rope_theta": 10000.0}
+    text = {**_TEXT, "vocab_size": 320, "bos_token_id": None, "eos_token_id": 2}
     text |= {"head_dim": 8} if name == "qwen3_vl" else {}
+    text |= own
+    # As in the released models: nearly a third of the rotary pairs each for time, height and width.
+    pairs = text["hidden_size"] // text["num_attention_heads"] // 2
+    text["rope_parameters"] = {**rope, "mrope_section": [pairs - 2 * (pairs * 5 // 16), *[pairs * 5 // 16] * 2]}
     image, video_id, start, end = tokenizer.convert_tokens_to_ids(list(tokens))
     config = getattr(transformers, prefix + "Config")(
         vision_config=vision,
         text_config=text,
+        tie_word_embeddings=text.get("tie_word_embeddings", False),
         image_token_id=image,
         video_token_id=video_id,
         vision_start_token_id=start,

@@ -1,14 +1,9 @@
-"""A reward model on vLLM, which only reads: a request for each slot, for one token's worth of logits.
-
-Asking for the logprobs of given ids at the next token is exact where `prompt_logprobs=k` may leave a label out; the
-requests of one solution share their prefix, so the cache makes them cost about one pass.
-"""
+"""A reward model on vLLM, which only reads: one request a solution where vLLM can (`stages/reward/vllm_ways.py`)."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 from PIL import Image as PillowImage
@@ -20,33 +15,41 @@ from pipeline.inputs import located
 from pipeline.records import Image
 from stages.reward.model import Candidate, Reader, image_errors, read_config
 from stages.reward.render import Rendering
-from stages.reward.weights import check_weights, loading_errors
+from stages.reward.vllm_ways import way_of
+from stages.reward.weights import check_weights, has_own_head, loading_errors
 
 MOST_IMAGES = 16
 """Of one solution. vLLM sets memory aside for them, and refuses a whole list of requests for one that has more."""
 
 
 class VllmScorer:
-    """See `Scorer`. Scores are those of `ProcessRewardModel` up to rounding."""
+    """See `Scorer`. Scores are those of `ProcessRewardModel` up to rounding.
 
-    def __init__(self, path: str, dtype: str | None = None, **args: Any) -> None:
-        """`args` go to vLLM as they are.
+    `requests` and `prefilled` count what vLLM was asked and the tokens that it didn't find in its prefix cache.
+    """
+
+    def __init__(self, path: str, dtype: str | None = None, one_pass: bool | None = None, **args: Any) -> None:
+        """`args` go to vLLM as they are; `one_pass` is by default whether the architecture is known for it.
 
         Raises:
             UserError: the model can't be loaded, or its config, tokenizer or chat template can't be used.
         """
-        from transformers import AutoProcessor
+        from transformers import AutoConfig, AutoProcessor
         from vllm import LLM
         from vllm.platforms import current_platform
 
         self.name = path
         self.config = read_config(path)
+        self.requests = self.prefilled = 0
         cpu = current_platform.is_cpu()
         place = located(path)
         check_weights(place, path)
         offer_plugin()
         with loading_errors(path):
             self._reader = Reader(AutoProcessor.from_pretrained(place), self.config)
+            model = AutoConfig.from_pretrained(place)
+        self._way = way_of(model, path, self._reader, has_own_head(path), one_pass)
+        with loading_errors(path):
             self._llm: Any = LLM(
                 model=place,
                 dtype=dtype or ("float32" if cpu else "bfloat16"),
@@ -54,6 +57,7 @@ class VllmScorer:
                     "limit_mm_per_prompt": {"image": MOST_IMAGES},
                     "enable_prefix_caching": True,
                     "disable_log_stats": True,
+                    **self._way.args,
                     **(CPU_ARGS if cpu else {}),
                     **args,
                 },
@@ -62,35 +66,37 @@ class VllmScorer:
 
     def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
         """See `Scorer`."""
-        from vllm.sampling_params import SamplingParams
-
-        prepared = [self._requests(candidate) for candidate in candidates]
-        requests = [request for each in prepared if not isinstance(each, RowError) for request in each]
-        params = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=list(self._reader.label_ids))
-        outputs = iter(self._llm.generate(requests, params, use_tqdm=False) if requests else ())
-        return [each if isinstance(each, RowError) else self._read(islice(outputs, len(each))) for each in prepared]
+        found: list[list[float] | RowError] = []
+        prepared: list[tuple[int, Rendering, dict[str, Any]]] = []
+        for index, candidate in enumerate(candidates):
+            try:
+                prepared.append((index, *self._prepare(candidate)))
+                found.append([])
+            except RowError as error:
+                found.append(error)
+        if prepared:
+            logits = self._way.logits(self._llm, [(rendering, images) for _, rendering, images in prepared])
+            for (index, *_), (own, requests, tokens) in zip(prepared, logits, strict=True):
+                found[index] = self._reader.expectation(own)
+                self.requests += requests
+                self.prefilled += tokens
+        return found
 
     def close(self) -> None:
         """Ends the engine's processes."""
         self._llm.llm_engine.engine_core.shutdown(timeout=10)
 
-    def _requests(self, candidate: Candidate) -> list[dict[str, Any]] | RowError:
-        try:
-            if len(candidate.images) > MOST_IMAGES:
-                raise RowError(
-                    "too_many_images", f"{len(candidate.images)} images, vLLM is given at most {MOST_IMAGES}"
-                )
-            rendering = self._reader.render(candidate)
-            with image_errors():
-                images = [PillowImage.open(io.BytesIO(data)).convert("RGB") for data in candidate.images]
-            self._check_length(rendering, images)
-        except RowError as error:
-            return error
-        shared: dict[str, Any] = {}
-        if images:
-            shared["multi_modal_data"] = {"image": images}
-            shared["multi_modal_uuids"] = {"image": [Image.of(data).sha256 for data in candidate.images]}
-        return [{"prompt_token_ids": list(rendering.token_ids[:slot]), **shared} for slot in rendering.slots]
+    def _prepare(self, candidate: Candidate) -> tuple[Rendering, dict[str, Any]]:
+        if len(candidate.images) > MOST_IMAGES:
+            raise RowError("too_many_images", f"{len(candidate.images)} images, vLLM is given at most {MOST_IMAGES}")
+        rendering = self._reader.render(candidate)
+        with image_errors():
+            images = [PillowImage.open(io.BytesIO(data)).convert("RGB") for data in candidate.images]
+        self._check_length(rendering, images)
+        if not images:
+            return rendering, {}
+        names = [Image.of(data).sha256 for data in candidate.images]
+        return rendering, {"multi_modal_data": {"image": images}, "multi_modal_uuids": {"image": names}}
 
     def _check_length(self, rendering: Rendering, images: Sequence[PillowImage.Image]) -> None:
         sizes = [[image.height, image.width] for image in images]
@@ -98,12 +104,3 @@ class VllmScorer:
         tokens = len(rendering.token_ids) + sum(counted) - len(counted)
         if tokens > self._longest:
             raise RowError("too_long", f"{tokens} tokens, the model reads {self._longest}")
-
-    def _read(self, outputs: Any) -> list[float] | RowError:
-        import torch
-
-        found = [output.outputs[0].logprobs[0] for output in outputs]
-        # Logprobs differ from logits by a constant, which the softmax over the labels takes out.
-        return self._reader.expectation(
-            torch.tensor([[own[label].logprob for label in self._reader.label_ids] for own in found])
-        )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline import manifest
 from pipeline.errors import UserError
+from pipeline.model_files import model_file
 
 _NAMED = 3
 """How many names of weights an error gives."""
@@ -54,6 +56,25 @@ def check_files(place: str, name: str) -> None:
         raise UserError(
             f"{name}: {manifest.told(found)}: {_MEND}, or train again; if you changed it yourself, remove its manifest.json"
         )
+
+
+def has_own_head(model: str) -> bool | None:
+    """Whether a checkpoint holds weights of the language head beside its embeddings; None if it isn't safetensors.
+
+    Args:
+        model: a folder or hub id.
+    """
+    from safetensors import safe_open
+
+    index = model_file(model, "model.safetensors.index.json")
+    if index is not None:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
+    elif (weights := model_file(model, "model.safetensors")) is not None:
+        with safe_open(weights, "pt") as opened:
+            names = set(opened.keys())
+    else:
+        return None
+    return any(name.endswith("lm_head.weight") for name in names)
 
 
 def check_keys(name: str, missing: Iterable[str], unexpected: Iterable[str], mismatched: Iterable[str] = ()) -> None:

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.errors import UserError
 from stages.reward.model import ProcessRewardModel
-from stages.reward.weights import check_weights, load_weights
+from stages.reward.weights import check_weights, has_own_head, load_weights
 from stages.train.base_model import load_model, merged
 from stages.train.config import LoraSettings, ModelConfig
-from tests.families import POLICY
+from tests.families import POLICY, family
 
 NORM = "language_model.model.layers.0.post_attention_layernorm.weight"
 Tensors = dict[str, torch.Tensor]
@@ -88,3 +88,14 @@ def test_adapters_with_a_gap_are_not_merged(tmp_path: Path) -> None:
     change(tmp_path, lambda held: dict(list(held.items())[1:]))
     with pytest.raises(UserError, match=f"{tmp_path}: .* lacks base_model"):
         merged(config, tmp_path)
+
+
+def test_a_head_of_its_own_is_seen_in_the_checkpoint(tmp_path: Path) -> None:
+    for tied in (True, False):
+        folder = tmp_path / str(tied)
+        family("qwen3_vl", tie_word_embeddings=tied)[0].save_pretrained(folder)
+        assert has_own_head(str(folder)) is not tied
+        family("qwen3_vl", tie_word_embeddings=tied)[0].save_pretrained(folder / "parts", max_shard_size="100KB")
+        assert (folder / "parts/model.safetensors.index.json").is_file()
+        assert has_own_head(str(folder / "parts")) is not tied
+    assert has_own_head(str(tmp_path)) is None
