@@ -1,59 +1,77 @@
-"""Draws a published sample beside the scores of its steps: `python -m demo.picture data/demo docs/sample.png`."""
+"""The README's picture: a problem of a published dataset as `visualprm browse` shows it, with the draws of a wrong step.
+
+    python -m demo.picture data/demo runs/demo docs/sample.png
+
+Needs Chromium and the group `browser`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import io
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import shutil
+import threading
 
-import matplotlib.pyplot as plt
-import pyarrow.dataset as ds
-from PIL import Image
+import numpy as np
 
-WRONG, RIGHT = "#c0392b", "#2e8b57"
+from pipeline.errors import UserError
+from stages.browse.app import create_app
+from stages.browse.index import Index
+from stages.browse.places import find, open_all
+from stages.browse.serving import serve
 
-
-def telling(row: Mapping[str, Any]) -> tuple[bool, int]:
-    """A solution that starts well and goes wrong says most; then the one with the most steps."""
-    scores = [step["score"] for step in row["steps_with_score"]]
-    measured = all(score is not None for score in scores)
-    return measured and scores[0] > 0.5 and 0 < scores.index(0.0) < len(scores) - 1 if 0.0 in scores else False, len(
-        scores
-    )
+SIZE = {"width": 1280, "height": 720}
+FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update".split()
 
 
-def draw(row: Mapping[str, Any], path: Path) -> None:
-    """One row of a published dataset as a PNG."""
-    steps = row["steps_with_score"]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[1, 1.6], layout="constrained")
-    left.imshow(Image.open(io.BytesIO(row["images"][0]["bytes"])))
-    left.set_title(f"{row['question']}\nright answer: {row['answer']}", fontsize=10)
-    left.axis("off")
-    right.barh(
-        [step["step"].strip() for step in steps],
-        [step["score"] for step in steps],
-        color=[RIGHT if step["label"] == "+" else WRONG for step in steps],
-    )
-    for index, step in enumerate(steps):
-        right.text(
-            step["score"] + 0.02, index, f"{step['num_mc_correct']}/{step['num_mc_total']}", va="center", fontsize=9
-        )
-    right.invert_yaxis()
-    right.set_xlim(0, 1.15)
-    right.set_xlabel("share of continuations that reach the right answer")
-    right.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110)
+def telling(index: Index) -> int:
+    """The problem with solutions that differ most: some are right, and some begin well and go wrong."""
+    first = index.numbers["first_wrong"]
+    late = np.bincount(index.problem, first > 1, index.num_problems)
+    right = np.bincount(index.problem, first == 0, index.num_problems)
+    return int(np.argmax(np.minimum(late, right) * 100 + late))
+
+
+def draw(dataset: str, run: str, path: str) -> None:
+    """Serves both, looks at the telling problem, opens the draws of its first wrong step, and keeps what is seen."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise UserError("demo.picture: no chromium is here: apt-get install chromium")
+    given = find([dataset, run])
+    opened = open_all(given)
+    problem = opened[0].index.problem_ids[telling(opened[0].index)].as_py()
+    links: list[str] = []
+    ready = threading.Event()
+
+    def told(link: str) -> None:
+        links.append(link)
+        ready.set()
+
+    app = create_app(given, opened)
+    threading.Thread(target=serve, args=(app, "127.0.0.1", 0, f"/c/0/problem?id={problem}", told), daemon=True).start()
+    ready.wait()
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(viewport=SIZE, device_scale_factor=1.5)
+        page.goto(links[0])
+        page.wait_for_selector(".step")
+        page.keyboard.press("w")
+        page.keyboard.press("o")
+        page.wait_for_selector(".group")
+        page.evaluate("window.scrollTo(0, 0)")
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=path)
+        browser.close()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("run")
+    parser.add_argument("picture")
     options = parser.parse_args()
-    rows = ds.dataset(sorted(Path(options.dataset).glob("*.parquet"))).to_table().to_pylist()
-    draw(max(rows, key=telling), options.picture)
+    draw(options.dataset, options.run, options.picture)
 
 
 if __name__ == "__main__":
