@@ -131,6 +131,7 @@ BENCHMARK = Benchmark(
         Figure("three words in all texts", "text_s", unit="s", at_most=6),
         Figure("a problem", "problem_s", unit="s", at_most=0.5),
         Figure("a small picture", "thumbnail_s", unit="s"),
+        Figure("the overview", "overview_s", unit="s"),
         Figure("memory of the server", "memory_gb", unit="GB", at_most=1),
     ),
     settings=Settings,
