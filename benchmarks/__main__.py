@@ -23,6 +23,7 @@ import benchmarks
 from benchmarks.results import Result, Surroundings
 from benchmarks.shape import find
 from benchmarks.table import missed, render, replaced
+from pipeline.command_line.ending import one_line_errors
 from pipeline.errors import UserError
 from pipeline.settings import parse_settings
 
@@ -32,10 +33,8 @@ CANNOT = 2
 
 def main() -> None:
     options = _parse()
-    try:
+    with one_line_errors("bench"):
         sys.exit(bench(options))
-    except UserError as error:
-        sys.exit(f"bench: {error}")
 
 
 def bench(options: argparse.Namespace) -> int:

@@ -124,7 +124,7 @@ def new_file(
     try:
         with opened(aside) as out:
             yield out
-        _sync(aside)
+        force(aside)
         if before:
             before(out.sum)
         os.replace(aside, target)
@@ -132,7 +132,7 @@ def new_file(
         with suppress(OSError):
             os.unlink(aside)
         raise
-    _sync(folder)
+    force(folder)
 
 
 def write(path: str | Path, content: str | bytes | pa.Buffer, filesystem: fs.FileSystem = LOCAL) -> None:
@@ -164,16 +164,23 @@ def new_folder(folder: str | Path, filesystem: fs.FileSystem = LOCAL, last: Sequ
             _delete(staging, filesystem)
 
 
+def append(descriptor: int, line: bytes) -> int:
+    """Adds to the end of a file that is open for that, and forces it to the disk; gives the bytes that were written."""
+    written = os.write(descriptor, line)
+    os.fsync(descriptor)
+    return written
+
+
 def sync(folder: str, filesystem: fs.FileSystem = LOCAL) -> None:
     """Forces a file, or all that lies in a folder, to the disk: before the file is written that says it is complete."""
     if not isinstance(filesystem, fs.LocalFileSystem):
         return
     if os.path.isfile(folder):
-        _sync(folder)
+        force(folder)
         return
     paths = [os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in (*names, "")]
     with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
-        list(pool.map(_sync, paths))
+        list(pool.map(force, paths))
 
 
 def check_folder(folder: str, filesystem: fs.FileSystem = LOCAL) -> None:
@@ -205,7 +212,7 @@ def _swap(staging: str, target: str) -> None:
             os.rename(staging, target)
     else:
         os.rename(staging, target)
-    _sync(os.path.dirname(target))
+    force(os.path.dirname(target))
     _delete(old, LOCAL)
 
 
@@ -235,7 +242,7 @@ def _delete(folder: str, filesystem: fs.FileSystem) -> None:
         filesystem.delete_dir(folder)
 
 
-def _sync(path: str) -> None:
+def force(path: str) -> None:
     """Forces a file or the entries of a folder to the disk, where the file system can."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

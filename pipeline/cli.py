@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.errors import EngineDead, StartError, UserError
+from pipeline.command_line.answer import Answer, only_on_stderr, to_json
+from pipeline.command_line.ending import one_line_errors
+from pipeline.command_line.parser import EXAMPLE, Parser, parse
+from pipeline.errors import UserError
 from pipeline.markdown import visible
-from pipeline.stopping.signals import STOPPED, stop_by_signals
+from pipeline.stopping.signals import stop_by_signals
 
 COMMANDS = (
     "stages.build.command",
@@ -27,57 +29,35 @@ COMMANDS = (
     "stages.browse.command",
     "stages.annotate_steps.command",
     "pipeline.reference.command",
+    "pipeline.command_line.completion",
 )
 """The modules that register commands, in the order of `visualprm --help`. As text: the framework imports no stage.
 
-Each has an `add`. A command that a stop does not set back says `goes_on`.
+Each has an `add`. A command that a stop does not set back says `goes_on`. It prints as it goes, or returns an `Answer`.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command and exits: 0 done, 1 the engine died or Ray did not start, 2 user error, 130 stopped by the user."""
-    options = _parse(arguments)
-    command: Callable[[argparse.Namespace], None] = options.command
+    """Runs one command and exits: 0 done, 2 the user must change something, 1 the same command may do it, 130 stopped."""
+    options = parse(make_parser(), arguments)
     stop_by_signals()
-    try:
-        command(options)
-    except UserError as error:
-        print(f"visualprm: {visible(str(error))}", file=sys.stderr)
-        sys.exit(2)
-    except EngineDead as error:
-        print(f"visualprm: the engine died ({error}); the same command {_then(options)}", file=sys.stderr)
-        sys.exit(1)
-    except StartError as error:
-        print(f"visualprm: {error}; the same command {_then(options)}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"visualprm: stopped; the same command {_then(options)}", file=sys.stderr)
-        sys.exit(STOPPED)
-    except BrokenPipeError:
-        sys.stderr.close()
-    except OSError as error:
-        from pipeline.store import store_refusal
-
-        if (said := store_refusal(error)) is None:
-            raise
-        print(f"visualprm: {visible(said)}; the same command {_then(options)}", file=sys.stderr)
-        sys.exit(1)
+    with one_line_errors("visualprm", getattr(options, "goes_on", False)):
+        _run(options)
 
 
-def _then(options: argparse.Namespace) -> str:
-    return "resumes from here" if getattr(options, "goes_on", False) else "starts over"
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options. Overrides may also stand behind flags, where argparse gives up on them."""
-    parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
-    takes = [name for name in ("overrides", "words") if hasattr(options, name)]
-    if rest and (not takes or any(item.startswith("-") for item in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
-        setattr(options, takes[0], [*getattr(options, takes[0]), *rest])
-    return options
+def _run(options: argparse.Namespace) -> None:
+    command: Callable[[argparse.Namespace], Answer | None] = options.command
+    if getattr(options, "json", False):
+        with only_on_stderr():
+            answer = command(options)
+        text = to_json(answer.data) if answer else ""
+    else:
+        answer = command(options)
+        text = visible(answer.text) if answer else ""
+    if answer:
+        print(text, flush=True)
+        if answer.wrong:
+            raise UserError(answer.wrong)
 
 
 class _Version(argparse.Action):
@@ -90,8 +70,14 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="visualprm", description="Process supervision for multimodal reasoning.")
+def make_parser() -> Parser:
+    """The parser of all commands."""
+    parser = Parser(
+        prog="visualprm",
+        description="Train and use a model that scores every reasoning step of a vision-language model.",
+        epilog=f"begin with:\n{EXAMPLE}visualprm dataset configs/demo.yaml\n{EXAMPLE}visualprm show data/demo\n\n"
+        "more: README.md, docs/README.md; exit statuses, --json and completion: docs/command_line.md",
+    )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="versions of this program (with its commit if known), Ray and vLLM"
     )

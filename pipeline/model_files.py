@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.hub import ask_hub
 from pipeline.inputs import located
 
 
@@ -28,6 +29,7 @@ def model_file(model: str, name: str, fetch: bool = False) -> Path | None:
     Raises:
         UserError: the model can be neither; or it is to be fetched, and the hub doesn't know it, or can't be asked
             and the cache doesn't tell.
+        StartError: the hub doesn't answer, and the cache lacks the model.
     """
     model = located(model)
     local = Path(model) / name
@@ -35,7 +37,7 @@ def model_file(model: str, name: str, fetch: bool = False) -> Path | None:
         return local
     if not is_hub_id(model):
         return None
-    from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import _CACHED_NO_EXIST, constants, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HfHubHTTPError,
@@ -43,6 +45,9 @@ def model_file(model: str, name: str, fetch: bool = False) -> Path | None:
         LocalEntryNotFoundError,
     )
 
+    # Without a network for once or for good, what the cache tells is enough.
+    if fetch and not constants.HF_HUB_OFFLINE:
+        ask_hub(model)
     try:
         return Path(hf_hub_download(model, name, local_files_only=not fetch))
     # Before its bases, EntryNotFoundError and OSError.

@@ -60,11 +60,16 @@ def check(
 
 def _change(held: Any, wanted: Any) -> str:
     """Both values on one line; of long ones the part where they begin to differ."""
-    texts = [str(value).replace("\n", " ") for value in (held, wanted)]
+    texts = [_text(value).replace("\n", " ") for value in (held, wanted)]
     alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False)))
     start = max(0, alike - _SHOWN // 2) if max(map(len, texts)) > _SHOWN else 0
     before, now = (_short(text[start:], start > 0) for text in texts)
     return f"({before}, now {now})"
+
+
+def _text(value: Any) -> str:
+    """As a config has it, null and all."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _short(text: str, is_rest: bool) -> str:

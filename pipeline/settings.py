@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import typing
@@ -14,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, closest, did_you_mean
 from pipeline.inputs import located, searched
 
 
@@ -179,7 +178,8 @@ def _index(node: list[Any], part: str, where: str) -> int:
 
 
 def _first_line(error: ValidationError, model: type[Strict]) -> str:
-    first = error.errors()[0]
+    # A key that is missing may be one that was misspelt.
+    first = min(error.errors(), key=lambda each: each["type"] == "missing")
     key = ".".join(str(part) for part in first["loc"])
     given = "" if first["type"] in ("missing", "value_error") else f" (got {_short(first['input'])}{_meant(first)})"
     more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
@@ -199,8 +199,8 @@ def _meant(error: ErrorDetails) -> str:
     if error["type"] != "literal_error":
         return ""
     known = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-    close = difflib.get_close_matches(str(error["input"]), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = closest(str(error["input"]), known)
+    return "" if close is None else f"; did you mean {close!r}?"
 
 
 def _suggest(model: Any, location: tuple[Any, ...]) -> str:
@@ -208,8 +208,7 @@ def _suggest(model: Any, location: tuple[Any, ...]) -> str:
     for part in location[:-1]:
         if isinstance(part, str) and part in getattr(model, "model_fields", {}):
             model = _group(model.model_fields[part].annotation)
-    close = difflib.get_close_matches(str(location[-1]), list(getattr(model, "model_fields", {})), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return did_you_mean(str(location[-1]), getattr(model, "model_fields", {}))
 
 
 def _group(annotation: Any) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from demo.checks.report import oracle
+from pipeline.command_line.ending import one_line_errors
 from pipeline.errors import RowError
 from pipeline.markdown import compact_table
 from pipeline.records import problem_of
@@ -120,4 +121,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("critics"):
+        main()

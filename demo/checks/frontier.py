@@ -23,7 +23,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from demo.checks.critics import Solutions, held_out, scores
-from pipeline.errors import UserError
+from pipeline.command_line.ending import MUST_CHANGE, one_line_errors
+from pipeline.errors import StartError, UserError
 from pipeline.store import Store
 from stages.frontier.run import replayed, strategy_runs, write_report
 from stages.metrics import Steps, auc, bootstrap, cells, interval, macro_f1
@@ -46,6 +47,7 @@ def frontier(run: str, truth: str | None, settings: Sequence[str], home: Path) -
 
     Raises:
         UserError: the ledger can't be replayed, or the settings change what is compared.
+        StartError: a training was stopped or lost.
     """
     for setting in settings:
         if setting.startswith(("target.", "data.")):
@@ -71,7 +73,9 @@ def trained(data: Path, settings: Sequence[str], home: Path) -> Path:
         places = (f"name=frontier-{key}", f"run_dir={home / 'training' / key}", f"output_dir={model}")
         command = (sys.executable, "-m", "pipeline.cli", "train", str(CONFIG), *places, f"data.path={data}", *settings)
         if status := subprocess.run(command).returncode:
-            raise UserError(f"{data.name}: training ended with status {status}; the same command resumes")
+            # It has said itself what must be changed; all else may go well the next time.
+            kind = UserError if status == MUST_CHANGE else StartError
+            raise kind(f"{data.name}: training ended with status {status}")
     return model
 
 
@@ -130,10 +134,8 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="for datasets and models (outputs/frontier/RUN)")
     options = parser.parse_args()
     home = options.home or Path("outputs/frontier") / Path(options.run).name
-    try:
+    with one_line_errors("frontier", goes_on=True):
         print(frontier(options.run, options.truth, options.settings, home))
-    except UserError as error:
-        sys.exit(f"frontier: {error}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from demo.checks.report import OUTCOMES, Confusion, Judged, problem_names
 from demo.oracle import judge_steps
+from pipeline.command_line.ending import one_line_errors
 from pipeline.markdown import compact_table
 from pipeline.records import problem_of
 from pipeline.store import Store
@@ -169,4 +170,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("process_bench"):
+        main()

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from demo.oracle import judge_steps
 from demo.reasoning import STEP_SEPARATOR
+from pipeline.command_line.ending import one_line_errors
 from pipeline.markdown import compact_table
 from pipeline.records import Solution, problem_of, solution_from_row
 from pipeline.store import Store
@@ -199,4 +200,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("report"):
+        main()

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.command_line.ending import one_line_errors
 from pipeline.markdown import markdown_table
 
 Json = Mapping[str, Any]
@@ -107,4 +108,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("tables"):
+        main()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from pathlib import Path
 
 from pipeline import origin
 from pipeline.config import EngineConfig, RunConfig
-from pipeline.errors import UserError
+from pipeline.errors import UserError, did_you_mean
+from pipeline.hub import ask_hub
 from pipeline.inputs import located, searched
-from pipeline.model_files import context_length, is_hub_id, model_config
+from pipeline.model_files import context_length, is_hub_id, model_config, text_config
 
 
 def check_model(engine: EngineConfig) -> None:
@@ -44,15 +44,60 @@ def check_engine(engine: EngineConfig) -> None:
         if key in EngineConfig.model_fields:
             raise UserError(f"engine.args.{key}: give it as engine.{key}")
         if names and key not in names:
-            close = difflib.get_close_matches(key, names, n=1)
-            meant = f" (did you mean {close[0]!r}?)" if close else ""
-            raise UserError(f"engine.args.{key}: vLLM has no such setting{meant}; remove it or correct its spelling")
+            raise UserError(
+                f"engine.args.{key}: vLLM has no such setting{did_you_mean(key, names)}; remove it or correct its spelling"
+            )
     longest = context_length(model_config(located(engine.model, engine.folders)))
     # Overrides may change what the model's file says.
     if longest is not None and engine.max_model_len > longest and "hf_overrides" not in engine.args:
         raise UserError(
             f"engine.max_model_len={engine.max_model_len}: {engine.model} takes at most {longest}: lower it"
         )
+
+
+def check_heads(size: int, heads: int | None) -> None:
+    """Every GPU of an engine gets as many attention heads as the others; `heads` is null where it is not known.
+
+    Raises:
+        UserError: they can't.
+    """
+    if heads is not None and heads % size:
+        raise UserError(
+            f"engine.tensor_parallel_size={size} does not divide the model's {heads} attention heads: lower it"
+        )
+
+
+def check_start(engine: EngineConfig, address: str | None = None) -> None:
+    """Before an engine is started: `check_engine`, and whether the hub has the model and this machine the GPUs.
+
+    Args:
+        engine: The settings.
+        address: The Ray cluster whose nodes will run the engine; this machine can't say what they have.
+
+    Raises:
+        UserError: as `check_engine`; the hub lacks the model; GPUs are too few, or can't share the model.
+        StartError: the hub does not answer.
+    """
+    check_engine(engine)
+    if engine.kind != "vllm":
+        return
+    model, size = located(engine.model, engine.folders), engine.tensor_parallel_size
+    check_heads(size, text_config(model_config(model)).get("num_attention_heads"))
+    if address is None:
+        if is_hub_id(model):
+            ask_hub(model)
+        if size > 1 and size > (gpus := _gpus()):
+            raise UserError(
+                f"engine.tensor_parallel_size={size}: this machine has {gpus or 'no'} GPU{'s' * (gpus > 1)}: lower it, or "
+                "join a cluster by ray.address"
+            )
+
+
+def _gpus() -> int:
+    import torch
+
+    found: int = torch.cuda.device_count()
+    return found
 
 
 def model_fingerprint(engine: EngineConfig) -> str:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from pipeline.command_line.arguments import new_command
+
 
 def add(commands: Any) -> None:
-    settings = commands.add_parser("settings", help="tell what every key of a config means, with its type and default")
+    settings = new_command(
+        commands,
+        "settings",
+        "tell what every key of a config means, with its type and default",
+        "docs/settings.md",
+        ["", "rollout", "sources.0.verify"],
+    )
     settings.add_argument(
         "key", nargs="?", metavar="KEY", help="a key, its beginning or its end: engine, sources.0.verify, batch_size"
     )

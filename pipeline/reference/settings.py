@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
 import textwrap
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, closest
 from pipeline.markdown import compact_table
 from pipeline.reference.describe import Setting, settings_of
 
@@ -116,8 +115,8 @@ def _begins_or_ends(words: list[str], asked: list[str]) -> bool:
 
 def _meant(wanted: str) -> str:
     keys = [_plain(each.key) for part in settings_by_part().values() for each in part]
-    close = difflib.get_close_matches(_plain(wanted), [*keys, *(key.split(".")[-1] for key in keys)], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = closest(_plain(wanted), [*keys, *(key.split(".")[-1] for key in keys)])
+    return "" if close is None else f"; did you mean {close!r}?"
 
 
 def _lines(settings: Sequence[Setting]) -> Iterator[str]:

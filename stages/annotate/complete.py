@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.cluster import ray_session
 from pipeline.config import RunConfig
-from pipeline.errors import UserError
+from pipeline.errors import StartError, UserError
 from pipeline.store import Store, one_line_io_errors
 from stages.annotate.damage import PROBLEMS, adopt
 from stages.annotate.earlier_run import take_over
@@ -30,7 +30,8 @@ def complete_ledger(
     The problems come from the `earlier` run, if there is one, instead of the sources.
 
     Raises:
-        UserError: the directory belongs to other settings, no row is usable, a limit is passed, or problems are left over.
+        UserError: the directory belongs to other settings, no row is usable, or a limit is passed.
+        StartError: problems are left over.
     """
     adopt(store)
     mend_run(store, config, templates, model, earlier)
@@ -52,7 +53,7 @@ def complete_ledger(
         _annotate_pending(store, config, templates, model, len(problems), pending, files)
         done |= store.ids(sorted(set(store.checkpoint_files()) - set(before)))
         if left := len(problems - done):
-            raise UserError(f"{store.uri}: {left} problems are still not done: run the same command again")
+            raise StartError(f"{store.uri}: {left} problems are still not done")
     keep_notes(store)
     return len(problems), pending
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import pyarrow.compute as pc
 
 from pipeline import origin
+from pipeline.command_line.answer import Answer
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
 from pipeline.settings import parse_settings
@@ -17,9 +20,35 @@ from stages.annotate.progress import Rate, clock, current_rate, describe_engines
 
 Line = tuple[str, str]
 """What a line is about, and what it says."""
+State = Literal["reading", "running", "silent", "stopped", "done"]
 
 
-def status_text(run: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Of a run whose problems are known."""
+
+    problems: int
+    pending: int
+    quarantined: dict[str, int]
+    """Rows by the reason why they are not used."""
+    draws: int
+    tokens: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Speed:
+    """Of the engines that run, or of those that ran last."""
+
+    rate: Rate
+    ended: float | None
+    """When the last of them was heard of (Unix seconds); None while they run."""
+
+    def left_s(self, pending: int) -> float | None:
+        return self.rate.eta_s(pending) if pending else None
+
+
+def status_of(run: str) -> Answer:
     """Problems done, pending and quarantined; draws, tokens, rate and time left; what cannot be right in the ledger.
 
     Raises:
@@ -29,40 +58,80 @@ def status_text(run: str) -> str:
     if not store.exists("ledger.json"):
         raise UserError(f"{run}: no run is here; `visualprm dataset CONFIG` makes one")
     if not store.exists("problems.json"):
-        return f"{run}: reading the sources"
-    rejected = store.read_json("problems.json")["rejected"]
-    problems, done = store.problem_ids(), store.done_ids()
-    pending = len(problems - done)
-    ledger, rate = store.ledger("num_draws", "num_tokens", "error"), current_rate(store)
-    lines = [
-        ("problems done", f"{len(problems) - pending:,} of {len(problems):,}"),
-        ("pending", f"{pending:,}"),
-        (
-            "quarantined",
-            f"{sum(rejected.values()):,}" + "".join(f", {n} {why}" for why, n in sorted(rejected.items())),
-        ),
-        ("draws", f"{pc.sum(ledger['num_draws']).as_py() or 0:,}"),
-        ("tokens", f"{pc.sum(ledger['num_tokens']).as_py() or 0:,}"),
-        ("failed", f"{len(ledger) - ledger['error'].null_count:,}"),
+        return Answer(f"{run}: reading the sources", _data(run, "reading", None, None, []))
+    problems = store.problem_ids()
+    ledger = store.ledger("num_draws", "num_tokens", "error")
+    counts = _Counts(
+        len(problems),
+        len(problems - store.done_ids()),
+        store.read_json("problems.json")["rejected"],
+        pc.sum(ledger["num_draws"]).as_py() or 0,
+        pc.sum(ledger["num_tokens"]).as_py() or 0,
+        len(ledger) - ledger["error"].null_count,
+    )
+    rate = current_rate(store) if counts.pending else None
+    speed = _Speed(rate, None) if rate and rate.engines else _Speed(*last_rate(store))
+    driver = store.driver() if counts.pending and speed.ended is not None else None
+    state: State = (
+        "done" if not counts.pending else "running" if speed.ended is None else "silent" if driver else "stopped"
+    )
+    warnings = _warnings(store)
+    lines = [*_count_lines(counts), *(_silent(driver, speed) if driver else _speed_lines(state, speed, counts.pending))]
+    lines += [("warning", text) for text in warnings]
+    return Answer(
+        "\n".join(f"{name:>14}  {value}" for name, value in lines), _data(run, state, counts, speed, warnings)
+    )
+
+
+def _data(run: str, state: State, counts: _Counts | None, speed: _Speed | None, warnings: list[str]) -> dict[str, Any]:
+    """The object of `--json`; docs/command_line.md says what the keys mean."""
+    numbers = asdict(counts) if counts else dict.fromkeys(_Counts.__dataclass_fields__)
+    known = speed.rate if speed and speed.rate.engines else None
+    return {
+        "run": run,
+        "state": state,
+        **numbers,
+        "done": counts.problems - counts.pending if counts else None,
+        "tokens_per_s": known.tokens_per_s if known else None,
+        "engines": len(known.engines) if known else None,
+        "engine_s": known.seconds if known else None,
+        "left_s": speed.left_s(counts.pending) if speed and counts else None,
+        "warnings": warnings,
+    }
+
+
+def _count_lines(counts: _Counts) -> list[Line]:
+    reasons = "".join(f", {n} {why}" for why, n in sorted(counts.quarantined.items()))
+    return [
+        ("problems done", f"{counts.problems - counts.pending:,} of {counts.problems:,}"),
+        ("pending", f"{counts.pending:,}"),
+        ("quarantined", f"{sum(counts.quarantined.values()):,}{reasons}"),
+        ("draws", f"{counts.draws:,}"),
+        ("tokens", f"{counts.tokens:,}"),
+        ("failed", f"{counts.failed:,}"),
     ]
-    if pending and rate.engines:
-        lines += _speed(rate, pending)
-    elif pending:
-        driver = store.driver()
-        lines += _silent(store, driver) if driver else _last_speed(store, pending)
-    lines += _warnings(store)
-    return "\n".join(f"{name:>14}  {value}" for name, value in lines)
 
 
-def _warnings(store: Store) -> list[Line]:
+def _warnings(store: Store) -> list[str]:
     settings = origin.noted(store, "config.yaml", "restore this file") or {}
     label = parse_settings(LabelConfig, settings.get("label") or {}, origin=store.uri)
     tally, every = ledger_tally(store, label)
     part = f" (counted in one of {every} files of the ledger)" if every > 1 else ""
-    return [("warning", found.text + part) for found in find(tally)]
+    return [found.text + part for found in find(tally)]
 
 
-def _speed(rate: Rate, pending: int) -> list[Line]:
+def _speed_lines(state: State, speed: _Speed, pending: int) -> list[Line]:
+    if state == "running":
+        return _current(speed.rate, pending)
+    lines = [] if state == "done" else [("rate", "no engine is running; the same dataset command resumes")]
+    if speed.rate.tokens_per_s and speed.ended is not None:
+        lines.append(_last(state, speed.rate.tokens_per_s, speed.rate.seconds, speed.ended))
+    if (left := speed.left_s(pending)) is not None:
+        lines.append(("time left", f"{clock(left)} at the last rate"))
+    return lines
+
+
+def _current(rate: Rate, pending: int) -> list[Line]:
     """Of the engines that run now."""
     if not rate.tokens_per_s:
         return [("rate", "engine starting or first problems under way")]
@@ -74,23 +143,18 @@ def _speed(rate: Rate, pending: int) -> list[Line]:
     return lines + engine_lines(rate)
 
 
-def _silent(store: Store, driver: str) -> list[Line]:
+def _silent(driver: str, speed: _Speed) -> list[Line]:
     """Of a driver that has the lock, and no engine that gives a sign of life."""
-    _, end = last_rate(store)
-    if not end:
+    if not speed.ended:
         return [("rate", f"engine starting ({driver})")]
     return [
-        ("rate", f"no sign of life from an engine for {clock(time.time() - end)}"),
+        ("rate", f"no sign of life from an engine for {clock(time.time() - speed.ended)}"),
         ("driver", f"{driver} still works on this run: it ends engines that hang (engine.timeout_s)"),
     ]
 
 
-def _last_speed(store: Store, pending: int) -> list[Line]:
+def _last(state: State, tokens_per_s: float, seconds: float, ended: float) -> Line:
     """Of the engines that ran last, if they got anywhere."""
-    rate, end = last_rate(store)
-    lines = [("rate", "no engine is running; the same dataset command resumes")]
-    if rate.tokens_per_s:
-        lines.append(("last rate", f"{rate.tokens_per_s:,.0f} tokens/s, until {clock(time.time() - end)} ago"))
-    if (left := rate.eta_s(pending)) is not None:
-        lines.append(("time left", f"{clock(left)} at the last rate"))
-    return lines
+    if state == "done":
+        return "rate", f"{tokens_per_s:,.0f} tokens/s for {clock(seconds)}, since the last start"
+    return "last rate", f"{tokens_per_s:,.0f} tokens/s, until {clock(time.time() - ended)} ago"

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.command_line.arguments import new_command
+from pipeline.command_line.parser import Parser
 from stages.browse.command import takes_address
 
 _ACTIONS = ("sample", "report", "export")
@@ -17,17 +19,31 @@ _USAGE = """visualprm annotate BENCH [--host HOST] [--port PORT]
 
 
 def add(commands: Any) -> None:
-    annotate = commands.add_parser(
-        "annotate", help="label steps by hand on a page; draw what to label, report, export", usage=_USAGE
+    annotate = new_command(
+        commands,
+        "annotate",
+        "label steps by hand on a page; draw what to label, report, export",
+        "docs/annotating.md",
+        [
+            "sample data/demo --out benches/mine --solutions 200 --annotators Ann,Bo",
+            "benches/mine",
+            "export benches/mine --out benches/done",
+        ],
+        usage=_USAGE,
     )
     # The folder stands where the other forms have an action, so each form has a parser of its own.
-    annotate.add_argument("rest", nargs=argparse.REMAINDER, metavar="BENCH | sample | report | export")
+    annotate.add_argument(
+        "rest",
+        nargs=argparse.REMAINDER,
+        metavar="BENCH | sample | report | export",
+        help="a bench's folder, or what to do",
+    )
     annotate.set_defaults(command=lambda options: _annotate(options.rest), goes_on=True)
 
 
 def _annotate(words: Sequence[str]) -> None:
     action = words[0] if words and words[0] in _ACTIONS else "page"
-    parser = argparse.ArgumentParser(prog=f"visualprm annotate{'' if action == 'page' else f' {action}'}")
+    parser = Parser(prog=f"visualprm annotate{'' if action == 'page' else f' {action}'}")
     options = {"page": _page, "sample": _sample, "report": _report, "export": _export}[action]
     options(parser, words if action == "page" else words[1:])
 
@@ -71,7 +87,7 @@ def _sample(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def _report(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    parser.add_argument("bench")
+    parser.add_argument("bench", help="its folder")
     options = parser.parse_args(words)
     from stages.annotate_steps.report import build, text
     from stages.annotate_steps.tasks import read_tasks
@@ -81,7 +97,7 @@ def _report(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def _export(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    parser.add_argument("bench")
+    parser.add_argument("bench", help="its folder")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", metavar="FOLDER", help="a bench that `visualprm evaluate` reads")
     where.add_argument("--run", help="a run directory, whose card shows what people say of its labels")

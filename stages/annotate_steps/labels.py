@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline import atomic
 from pipeline.errors import UserError
 from pipeline.store import one_line_io_errors
 
@@ -74,7 +75,7 @@ class Log:
             self._file = os.open(
                 place / f"{name}-{self.session}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644
             )
-            _sync(place)
+            atomic.force(str(place))
 
     def add(self, entry: Entry) -> Entry:
         """Writes a line and waits until it is on the disk; gives the entry with this session's name and the time."""
@@ -83,10 +84,9 @@ class Log:
             made = dataclasses.replace(entry, annotator=self.annotator, session=self.session, at=self._last)
             line = json.dumps(dataclasses.asdict(made), ensure_ascii=False).encode() + b"\n"
             with one_line_io_errors(FOLDER):
-                written = os.write(self._file, line)
+                written = atomic.append(self._file, line)
                 if written != len(line):
                     raise UserError(f"{FOLDER}: only {written} of {len(line)} bytes were written: free some space")
-                os.fsync(self._file)
             return made
 
     def close(self) -> None:
@@ -137,11 +137,3 @@ def settled(entries: Iterable[Entry]) -> dict[tuple[str, int], Entry]:
             if entry.label is not None:
                 found[entry.task, entry.step] = entry
     return found
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

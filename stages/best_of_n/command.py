@@ -5,21 +5,42 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.arguments import takes_config
+from pipeline.command_line.answer import Answer
+from pipeline.command_line.arguments import new_command, takes_config, takes_json
+
+_PAGE = "docs/best_of_n.md"
 
 
 def add(commands: Any) -> None:
-    bon = commands.add_parser("bon", help="Best-of-N: sample a pool of candidates, score it, report")
+    bon = new_command(
+        commands,
+        "bon",
+        "measure Best-of-N: sample a pool of candidates, score it, report",
+        _PAGE,
+        ["sample --help", "report data/demo-pool"],
+    )
     parts = bon.add_subparsers(required=True, metavar="PART")
 
-    sample = parts.add_parser("sample", help="make a frozen pool of N candidates per problem, or resume one")
+    sample = new_command(
+        parts,
+        "sample",
+        "make a frozen pool of N candidates per problem, or resume one",
+        _PAGE,
+        ["configs/demo.yaml name=demo-test sources.0.kwargs.split=test --n 16 --out data/demo-pool"],
+    )
     takes_config(sample)
     sample.add_argument("--n", type=int, default=64, help="candidates per problem (64)")
     sample.add_argument("--greedy-first", action="store_true", help="candidate 0 is greedy, as in VLMEvalKit")
     sample.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-bonN by default")
     sample.set_defaults(command=_sample, goes_on=True)
 
-    score = parts.add_parser("score", help="let reward models score a pool, or resume scoring")
+    score = new_command(
+        parts,
+        "score",
+        "let reward models score a pool, or resume scoring",
+        _PAGE,
+        ["data/demo-pool prm=outputs/demo_prm orm=outputs/demo_orm"],
+    )
     score.add_argument("pool", help="a pool's folder")
     score.add_argument(
         "critics", nargs="+", metavar="[NAME=]CRITIC", help="folders of process or outcome reward models"
@@ -31,12 +52,25 @@ def add(commands: Any) -> None:
     )
     score.set_defaults(command=_score, goes_on=True)
 
-    report = parts.add_parser("report", help="report the accuracy of every way of choosing, by N, with intervals")
+    report = new_command(
+        parts,
+        "report",
+        "report the accuracy of every way of choosing, by N, with intervals",
+        _PAGE,
+        ["data/demo-pool", "data/demo-pool aggregate=min"],
+    )
     report.add_argument("pool", help="a pool's folder")
     report.add_argument("overrides", nargs="*", metavar="key=value", help="aggregate, subsets, resamples, seed")
+    takes_json(report)
     report.set_defaults(command=_report)
 
-    search = parts.add_parser("search", help="solve each problem step by step, guided by a process reward model")
+    search = new_command(
+        parts,
+        "search",
+        "solve each problem step by step, guided by a process reward model",
+        _PAGE,
+        ["configs/demo.yaml sources.0.kwargs.split=test --critic outputs/demo_prm --beams 4"],
+    )
     takes_config(search)
     search.add_argument("--critic", required=True, help="the folder of a process reward model")
     search.add_argument("--beams", type=int, default=4, help="beginnings that are kept after every step (4)")
@@ -60,11 +94,11 @@ def _score(options: argparse.Namespace) -> None:
     score_pool(options.pool, options.critics, like=options.like)
 
 
-def _report(options: argparse.Namespace) -> None:
+def _report(options: argparse.Namespace) -> Answer:
     from pipeline.settings import parse_settings
     from stages.best_of_n.report import ReportSettings, report_pool
 
-    report_pool(options.pool, parse_settings(ReportSettings, {}, options.overrides, origin="bon report"))
+    return report_pool(options.pool, parse_settings(ReportSettings, {}, options.overrides, origin="bon report"))
 
 
 def _search(options: argparse.Namespace) -> None:

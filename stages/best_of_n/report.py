@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from pipeline.command_line.answer import Answer
 from pipeline.errors import UserError
 from pipeline.settings import Strict
 from stages.best_of_n import plots
@@ -49,8 +50,8 @@ class ReportSettings(Strict):
     """Of subsets, resamples and flips."""
 
 
-def report_pool(folder: str, settings: ReportSettings) -> None:
-    """Writes the report beside the pool, and prints the Markdown.
+def report_pool(folder: str, settings: ReportSettings) -> Answer:
+    """Writes the report beside the pool and returns it, as Markdown and as data.
 
     Raises:
         UserError: no such pool or aggregator, or a critic scored another pool.
@@ -67,7 +68,7 @@ def report_pool(folder: str, settings: ReportSettings) -> None:
             file.write(data)
     with pool.store.new_file("report/problems.parquet") as file:
         pq.write_table(problems, file)
-    print(text, end="")
+    return Answer(text.rstrip("\n"), {**document, "folder": pool.store.address("report")})
 
 
 def build_report(

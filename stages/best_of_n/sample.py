@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline import origin
 from pipeline.config import InputConfig, RunConfig
-from pipeline.engine.policy import check_engine, model_fingerprint, policy_name
+from pipeline.engine.policy import check_start, model_fingerprint, policy_name
 from pipeline.errors import UserError
 from pipeline.records import REFERENCES, problem_from_row
 from pipeline.store import Store, beside
@@ -70,7 +70,7 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     """
     folder = out or config.output_dir
     templates = read_templates(config)
-    check_engine(config.engine)
+    check_start(config.engine, config.ray.address)
     store = Store(config.run_dir)
     config = with_number_type(config, store)
     model = model_fingerprint(config.engine)

@@ -51,7 +51,8 @@ def score_pool(
         like: the reward model that critics which are none themselves are read as.
 
     Raises:
-        UserError: no such pool or critic, or the name has scored another pool or stands for another model.
+        UserError: no such pool or critic, the name has scored another pool or stands for another model, or a critic
+            gave no score at all.
     """
     pool = Pool(folder)
     wanted = [find_critic(critic, like) for critic in critics]
@@ -59,6 +60,7 @@ def score_pool(
         raise UserError(f"--like {like}: every critic here is a reward model with its own layout: leave it out")
     if twice := [name for name, count in Counter(critic.name for critic in wanted).items() if count > 1]:
         raise UserError(f"critics share the name {twice[0]!r}: write them as NAME=PATH")
+    without: list[str] = []
     for critic in wanted:
         store = Store(pool.store.address("scores", critic.name))
         store.make()
@@ -67,7 +69,21 @@ def score_pool(
             done = done_problems(store)
             if left := pool.num_problems - len(done):
                 _score_rest(store, pool, critic, load(critic), done, left)
-            print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
+            if reasons := _nothing_scored(store):
+                without.append(f"{critic.path}: gave no score ({reasons}): try another critic")
+            else:
+                print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
+    if without:
+        raise UserError("; ".join(without))
+
+
+def _nothing_scored(store: Store) -> str:
+    """Why no response has a score, with counts; empty where some have."""
+    errors = [row["error"] for row in read_parts(store)]
+    if not all(errors):
+        return ""
+    counts = Counter(error.partition(": ")[0] for error in errors)
+    return ", ".join(f"{count:,} responses {reason}" for reason, count in counts.most_common())
 
 
 def _begin(store: Store, pool: Pool, critic: CriticSpec) -> None:

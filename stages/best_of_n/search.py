@@ -21,7 +21,7 @@ from pipeline import origin
 from pipeline.config import RunConfig, ledger_view
 from pipeline.engine import Engine, make_engine
 from pipeline.engine.number_type import decided
-from pipeline.engine.policy import check_engine, model_fingerprint, policy_key
+from pipeline.engine.policy import check_start, model_fingerprint, policy_key
 from pipeline.errors import RowError, UserError
 from pipeline.records import SEPARATOR, Problem, Rejected, asked
 from pipeline.seeds import base_seed
@@ -82,7 +82,7 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
     if found.outcome:
         raise UserError(f"{found.path}: an outcome model can't judge a beginning: give a process reward model")
     templates = {name: Template(text) for name, text in read_templates(config).items()}
-    check_engine(config.engine)
+    check_start(config.engine)
     config = config.model_copy(update={"engine": decided(config.engine)})
     model = model_fingerprint(config.engine)
     check_reference(config)

@@ -6,10 +6,16 @@ import argparse
 import sys
 from typing import Any
 
+from pipeline.command_line.arguments import new_command
+
 
 def add(commands: Any) -> None:
-    browse = commands.add_parser(
-        "browse", help="show datasets, runs, pools, benches and scores in a browser, or write some problems to one page"
+    browse = new_command(
+        commands,
+        "browse",
+        "show datasets, runs, pools, benches and scores in a browser, or write some problems to one page",
+        "docs/browsing.md",
+        ["data/demo runs/demo", "data/demo --export page.html --filter worth=few-successes --most 10"],
     )
     browse.add_argument(
         "paths",

@@ -17,7 +17,7 @@ from pipeline.settings import parse_settings
 from pipeline.store import Store
 from stages.annotate.ledger_tally import ledger_tally
 from stages.annotate.plausible import find, of_statistics
-from stages.annotate.status import status_text
+from stages.annotate.status import status_of
 from stages.browse import pages
 from stages.browse.places import Opened
 from stages.browse.runs import RunLedger
@@ -52,7 +52,7 @@ def told(opened: Opened) -> tuple[list[str], list[tuple[str, str]]]:
 
 def run_html(store: Store) -> Markup:
     """What `visualprm status` says of a run, shares of its draws, and the problems that were finished last."""
-    told = (line.strip().partition("  ") for line in status_text(store.uri).splitlines())
+    told = (line.strip().partition("  ") for line in status_of(store.uri).text.splitlines())
     lines = [(name.strip(), text.strip()) for name, _, text in told]
     lines += _draw_shares(store, tuple(store.ledger_files()))
     share = _share(dict(lines).get("problems done", ""))

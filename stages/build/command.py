@@ -6,19 +6,29 @@ import argparse
 import sys
 from typing import Any
 
-from pipeline.arguments import takes_config
+from pipeline.command_line.arguments import new_command, takes_config
 
 
 def add(commands: Any) -> None:
-    dataset = commands.add_parser("dataset", help="build a dataset, or resume one")
+    dataset = new_command(
+        commands,
+        "dataset",
+        "build a dataset, or resume one",
+        "README.md, docs/settings.md, docs/running_on_a_cluster.md",
+        ["configs/demo.yaml", "mine.yaml engine.model=OpenGVLab/InternVL3-8B-hf engine.replicas=8"],
+    )
     takes_config(dataset)
     dataset.set_defaults(command=_dataset, goes_on=True)
 
-    doctor = commands.add_parser(
-        "doctor", help="read every byte of a run, dataset, training or model, and say what is not as it was written"
+    doctor = new_command(
+        commands,
+        "doctor",
+        "read every byte of a run, dataset, training or model, and say what is not as it was written",
+        "docs/faults.md",
+        ["runs/demo", "data/demo"],
+        "Exit status: 0 whole, 1 the command that wrote it mends it, 2 something must be restored.",
     )
     doctor.add_argument("path", help="its folder; nothing there is changed")
-    doctor.epilog = "Exit status: 0 whole, 1 the command that wrote it mends it, 2 something must be restored."
     doctor.set_defaults(command=_doctor)
 
 

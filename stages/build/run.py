@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pipeline.config import RunConfig
-from pipeline.engine.policy import check_engine, model_fingerprint
+from pipeline.engine.policy import check_start, model_fingerprint
 from pipeline.inputs import located
 from pipeline.store import Store, open_uri
 from stages.annotate.complete import complete_ledger, mend_run
@@ -28,7 +28,7 @@ def run_dataset(config: RunConfig) -> None:
     """
     started = time.time()
     templates = read_templates(config)
-    check_engine(config.engine)
+    check_start(config.engine, config.ray.address)
     store = Store(config.run_dir)
     earlier = Store(located(config.input.ledger, config.input.folders)) if config.input.ledger else None
     config = with_number_type(config, store, earlier)

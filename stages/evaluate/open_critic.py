@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.config import EngineConfig
-from pipeline.engine.policy import check_engine
+from pipeline.engine.policy import check_start
 from pipeline.errors import RowError, UserError
 from pipeline.inputs import read_input
 from pipeline.prompts import prompt_file
@@ -86,7 +86,7 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
 
     template = read_prompt(settings)
     engine_config = settings.engine.model_copy(update={"model": model})
-    check_engine(engine_config)
+    check_start(engine_config)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     engine = make_engine(engine_config)
     return PromptedCritic(

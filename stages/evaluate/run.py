@@ -19,6 +19,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from pipeline import atomic
+from pipeline.command_line.answer import Answer
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import RowError, UserError
@@ -52,8 +53,8 @@ def evaluate(
     out: str | None,
     settings: EvaluateSettings,
     against: str | None = None,
-) -> str:
-    """Writes the report and returns its Markdown.
+) -> Answer:
+    """Writes the report and returns it, as Markdown and as data.
 
     Args:
         model: a checkpoint, a hub id, or a .jsonl file of scores.
@@ -108,7 +109,7 @@ def evaluate(
     _write(folder / "report.md", text.encode())
     if log:
         log.remove()
-    return f"{text}\nwritten to {folder}"
+    return Answer(f"{text}\nwritten to {folder}", {**report, "folder": str(folder)})
 
 
 def _score(model: str, settings: EvaluateSettings, bench: Bench, log: ScoreLog) -> float:

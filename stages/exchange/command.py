@@ -6,15 +6,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pipeline.command_line.arguments import new_command
 from pipeline.inputs import read_input
 from pipeline.markdown import visible
 from stages.exchange.formats import exports, readers
 
+_PAGE = "docs/formats.md"
+
 
 def add(commands: Any) -> None:
-    reading = commands.add_parser("import", help="convert a released corpus into a published dataset")
+    reading = new_command(
+        commands,
+        "import",
+        "convert a released corpus into a published dataset",
+        _PAGE,
+        ["raw VisualPRM400K-v1.1-Raw data/released", "conversations VisualPRM400K-v1.1 data/v1.1"],
+    )
     kinds = "; ".join(f"{name}: {reader.holds}" for name, reader in readers().items())
-    reading.add_argument("format", choices=readers(), help=kinds)
+    reading.add_argument("format", choices=list(readers()), help=kinds)
     reading.add_argument("path", help="a .jsonl file, a folder or zip of them, or the folder of a release")
     reading.add_argument("out", help="the dataset's folder")
     reading.add_argument("--images", help="the image folder, zip or its first part; by default found beside the rows")
@@ -25,7 +34,13 @@ def add(commands: Any) -> None:
     )
     reading.set_defaults(command=_import)
 
-    writing = commands.add_parser("export", help="write a published dataset in another format")
+    writing = new_command(
+        commands,
+        "export",
+        "write a published dataset in another format",
+        _PAGE,
+        ["data/demo conversations exports/demo"],
+    )
     writing.add_argument("dataset", help="a published dataset's folder")
     writing.add_argument("format", choices=exports(), help="see docs/formats.md")
     writing.add_argument("out", help="a new folder")

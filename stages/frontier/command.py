@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from pipeline.command_line.arguments import new_command
+
 
 def add(commands: Any) -> None:
-    frontier = commands.add_parser("frontier", help="compare what rollout strategies would have cost a run, and given")
+    frontier = new_command(
+        commands,
+        "frontier",
+        "compare what rollout strategies would have cost a run, and given",
+        "docs/strategies.md",
+        ["runs/demo", "runs/demo --oracle demo.checks.report:oracle"],
+    )
     frontier.add_argument("run", help="a run directory with a `fixed` ledger")
     frontier.add_argument("--truth", metavar="RUN", help="a run of the same problems with more draws, as the true mc")
     frontier.add_argument(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any
 
+from pipeline.command_line.answer import Answer
 from pipeline.config import RunConfig
 from pipeline.markdown import Row, markdown_table
 from pipeline.records import Problem, Rejected
@@ -21,16 +22,8 @@ MAX_FAULTS = 20
 _COLUMN_REASONS = ("duplicate", "contaminated")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What `visualprm check` says, and a line for the sources without a usable row, empty if there are none."""
-
-    text: str
-    unusable: str
-
-
-def check_sources(config: RunConfig) -> CheckReport:
-    """Reads every source and judges every gold answer, without an engine."""
+def check_sources(config: RunConfig) -> Answer:
+    """Reads every source and judges every gold answer, without an engine. Wrong are sources without a usable row."""
     screen = open_screen(config)
     # What lies elsewhere is not asked for: a check needs no credentials.
     readings = {} if "://" in config.run_dir else recorded_readings(Store(config.run_dir))
@@ -48,7 +41,14 @@ def check_sources(config: RunConfig) -> CheckReport:
     golds = [f"gold of {name}: {reading} (auto)" for name, reading in readings.items()]
     blocks = [[table], golds, screen.summary() if screen else [], faults.lines(MAX_FAULTS), mends]
     text = "\n\n".join("\n".join(block) for block in blocks if block)
-    return CheckReport(text, _unusable(config, summaries))
+    data = {
+        "sources": {each.source: _figures(each, screen is not None) for each in summaries},
+        "total": _figures(total(summaries), screen is not None),
+        "golds": readings,
+        "faults": faults.as_data(),
+        "mends": mends,
+    }
+    return Answer(text, data, _unusable(config, summaries))
 
 
 def _unusable(config: RunConfig, summaries: Sequence[SourceSummary]) -> str:
@@ -66,20 +66,31 @@ def _bad(summary: SourceSummary) -> dict[str, int]:
 
 
 def _check_table(summaries: Sequence[SourceSummary], screened: bool) -> str:
-    rows = [_check_row(summary, screened) for summary in (*summaries, total(summaries))]
+    rows = [_check_row(summary.source, _figures(summary, screened)) for summary in (*summaries, total(summaries))]
     return markdown_table(("source", "rows", "problems", "duplicates", "contaminated", "bad", "why", "answers"), rows)
 
 
-def _check_row(summary: SourceSummary, screened: bool) -> Row:
-    bad = _bad(summary)
-    contaminated = summary.flagged + summary.rejected["contaminated"]
+def _figures(summary: SourceSummary, screened: bool) -> dict[str, Any]:
+    """What `--json` says of a source."""
+    return {
+        "rows": summary.rows,
+        "problems": summary.rows - summary.rejected.total(),
+        "duplicates": summary.rejected["duplicate"],
+        "contaminated": summary.flagged + summary.rejected["contaminated"] if screened else None,
+        "bad": _bad(summary),
+        "answers": dict(summary.answers.most_common()),
+    }
+
+
+def _check_row(source: str, figures: dict[str, Any]) -> Row:
+    bad, contaminated = figures["bad"], figures["contaminated"]
     return (
-        summary.source,
-        f"{summary.rows:,}",
-        f"{summary.rows - summary.rejected.total():,}",
-        f"{summary.rejected['duplicate']:,}",
-        f"{contaminated:,}" if screened else "–",
+        source,
+        f"{figures['rows']:,}",
+        f"{figures['problems']:,}",
+        f"{figures['duplicates']:,}",
+        "–" if contaminated is None else f"{contaminated:,}",
         f"{sum(bad.values()):,}",
         ", ".join(f"{reason} {count:,}" for reason, count in bad.items()),
-        ", ".join(f"{kind} {count:,}" for kind, count in summary.answers.most_common()),
+        ", ".join(f"{kind} {count:,}" for kind, count in figures["answers"].items()),
     )

@@ -6,21 +6,32 @@ import argparse
 import re
 from typing import Any
 
-from pipeline.arguments import takes_config
+from pipeline.command_line.answer import Answer
+from pipeline.command_line.arguments import new_command, takes_config, takes_json
 from pipeline.errors import UserError
-from pipeline.markdown import visible
 
 _SETTING = re.compile(r"[A-Za-z_][\w.]*=")
 
 
 def add(commands: Any) -> None:
-    check = commands.add_parser("check", help="read every source and judge every gold answer, without an engine")
+    check = new_command(
+        commands,
+        "check",
+        "read every source and judge every gold answer, without an engine",
+        "docs/adding_a_source.md",
+        ["mine.yaml", "configs/demo.yaml sources.0.limit=10"],
+    )
     takes_config(check)
+    takes_json(check)
     check.set_defaults(command=_check)
 
-    new = commands.add_parser(
+    new = new_command(
+        commands,
         "add",
-        help="look at a benchmark's files and write the config that reads them",
+        "look at a benchmark's files and write the config that reads them",
+        "docs/adding_a_source.md",
+        ["mine/questions.jsonl --images mine/images", "AI4Math/MathVista split=testmini --name mathvista"],
+        "Settings such as fields.answer=label or split=test are taken as they are; the command finds the others.",
         usage="%(prog)s [-h] [--images PLACE] [--name NAME] [--out FILE] PATH|HUB_ID [PATH] [key.sub=value ...]",
     )
     new.add_argument(
@@ -34,9 +45,6 @@ def add(commands: Any) -> None:
     )
     new.add_argument("--name", help="the source's name; its file's by default")
     new.add_argument("--out", metavar="FILE", help="the config to write; NAME.yaml by default")
-    new.epilog = (
-        "Settings such as fields.answer=label or split=test are taken as they are; the command finds the others."
-    )
     new.set_defaults(command=_add)
 
 
@@ -54,11 +62,8 @@ def _add(options: argparse.Namespace) -> None:
     add_source(paths, options.images, options.name, options.out, given)
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace) -> Answer:
     from pipeline.config import load_config
     from stages.load.check import check_sources
 
-    report = check_sources(load_config(options.config, options.overrides))
-    print(visible(report.text))
-    if report.unusable:
-        raise UserError(report.unusable)
+    return check_sources(load_config(options.config, options.overrides))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.records import Rejected
 
@@ -40,13 +41,29 @@ class Faults:
     def reasons_of(self, source: str) -> set[str]:
         return {fault.reason for fault in self._faults.values() if fault.source == source}
 
+    def as_data(self) -> list[dict[str, Any]]:
+        """Each fault with its count and the names of its first rows, the commonest first."""
+        return [
+            {
+                "source": each.source,
+                "reason": each.reason,
+                "detail": each.detail,
+                "count": each.count,
+                "rows": each.rows,
+            }
+            for each in self._ordered()
+        ]
+
     def lines(self, most: int) -> list[str]:
         """A line for each fault, the commonest first, and how many more there are."""
-        ordered = sorted(self._faults.values(), key=lambda fault: -fault.count)
+        ordered = self._ordered()
         more = len(ordered) - most
         hidden = sum(fault.count for fault in ordered[most:])
         rest = [f"… and {more:,} more faults, of {hidden:,} rows"] if more > 0 else []
         return [_line(fault) for fault in ordered[:most]] + rest
+
+    def _ordered(self) -> list[_Fault]:
+        return sorted(self._faults.values(), key=lambda fault: -fault.count)
 
 
 def _line(fault: _Fault) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.config import RunConfig
-from pipeline.engine.policy import check_engine
+from pipeline.engine.policy import check_engine, check_heads
 from pipeline.errors import UserError
 from stages.annotate.settings_lock import read_templates
 from stages.plan.amount import Amount
@@ -61,12 +61,13 @@ def _tensor_parallel(config: RunConfig, model: Model) -> Iterator[Check]:
     size, heads = config.engine.tensor_parallel_size, model.text.get("num_attention_heads")
     if heads is None:
         yield Check("unknown", "tensor parallelism: the model's config is not at hand")
-    elif heads % size:
-        yield Check(
-            "wrong", f"tensor parallelism: engine.tensor_parallel_size={size} does not divide {heads} attention heads"
-        )
     else:
-        yield Check("ok", f"tensor parallelism: {heads} attention heads over {size}")
+        try:
+            check_heads(size, heads)
+        except UserError as error:
+            yield Check("wrong", f"tensor parallelism: {error}")
+        else:
+            yield Check("ok", f"tensor parallelism: {heads} attention heads over {size}")
 
 
 def _place(key: str, uri: str, disk: Amount) -> Check:

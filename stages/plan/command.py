@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.arguments import takes_config
+from pipeline.command_line.answer import Answer
+from pipeline.command_line.arguments import new_command, takes_config, takes_json
 
 
 def add(commands: Any) -> None:
-    plan = commands.add_parser(
-        "plan", help="say what a run will need and cost, and check for faults, without an engine"
+    plan = new_command(
+        commands,
+        "plan",
+        "say what a run will need and cost, and check for faults, without an engine",
+        "docs/planning.md",
+        ["mine.yaml --pilot runs/mine-pilot", "configs/visualprm400k.yaml --gpu h100 --gpu-hour-price 2.5"],
     )
     takes_config(plan)
+    takes_json(plan)
     plan.add_argument("--pilot", metavar="RUN", help="take steps, tokens and chances of success from this run's ledger")
     plan.add_argument(
         "--gpu", metavar="NAME", help="take the speed from the peak rate of this GPU: a100, l40s, h100, h200, b200"
@@ -24,9 +30,10 @@ def add(commands: Any) -> None:
     plan.set_defaults(command=_plan)
 
 
-def _plan(options: argparse.Namespace) -> None:
+def _plan(options: argparse.Namespace) -> Answer:
     from pipeline.config import load_config
     from pipeline.errors import UserError
+    from stages.plan.data import plan_data
     from stages.plan.plan import make_plan
     from stages.plan.text import plan_text
 
@@ -40,6 +47,7 @@ def _plan(options: argparse.Namespace) -> None:
         options.gpu_hour_price,
         options.pilot,
     )
-    print(plan_text(plan))
-    if wrong := sum(check.verdict == "wrong" for check in plan.checks):
-        raise UserError(f"{wrong} of the checks found something wrong: see above")
+    wrong = sum(check.verdict == "wrong" for check in plan.checks)
+    return Answer(
+        plan_text(plan), plan_data(plan), f"{wrong} of the checks found something wrong: see above" if wrong else ""
+    )

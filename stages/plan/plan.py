@@ -9,7 +9,7 @@ from functools import cache, reduce
 from operator import add
 
 from pipeline.config import RolloutConfig, RunConfig, SourceConfig
-from pipeline.errors import UserError
+from pipeline.errors import StartError, UserError
 from stages.annotate.settings_lock import read_templates
 from stages.load.paths import locate
 from stages.plan.amount import Amount, mean
@@ -133,7 +133,7 @@ def _read_sources(config: RunConfig) -> tuple[dict[str, Rows], list[Check]]:
         try:
             (located,) = locate([source], config.data_root)
             rows = found[source.name] = read_rows(located)
-        except UserError as error:
+        except (UserError, StartError) as error:
             # A wrong data_root is the same mistake for every source.
             if (check := Check("wrong", str(error))) not in told:
                 told.append(check)

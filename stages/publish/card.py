@@ -102,7 +102,7 @@ def card(
         f"{_number(total['steps'])} steps. A step's score is the share of continuations from it that reach "
         "the right answer, as in [VisualPRM](https://arxiv.org/abs/2503.10291).",
         *_warnings(figures),
-        '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_dir="…", split="train")\n```',
+        '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_files="train-*.parquet", split="train")\n```',
         "## How it was made\n\n" + markdown_table(("", ""), recipe(figures, configs, versions)),
         "## Sources\n\n" + _source_table(figures, quoted),
         f"## Verdicts\n\n{MISSING[config.label.missing]}\n\n{_verdict_table(figures)}",

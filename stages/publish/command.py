@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import Any
 
+from pipeline.command_line.arguments import new_command
 from pipeline.errors import UserError
 
 _SETTING = re.compile(r"[A-Za-z_][\w.]*=")
@@ -13,13 +14,20 @@ _SETTING = re.compile(r"[A-Za-z_][\w.]*=")
 
 
 def add(commands: Any) -> None:
-    publish = commands.add_parser(
+    publish = new_command(
+        commands,
         "publish",
-        help="write a run's dataset again, with other labels or shards, or one dataset from several runs",
-        usage="%(prog)s [-h] [--reverify] RUN [RUN ...] [key.sub=value ...]",
+        "write a run's dataset again, with other labels or shards, or one dataset from several runs",
+        "docs/formats.md, docs/architecture.md",
+        [
+            "runs/demo label.threshold=0.25 output_dir=data/demo-strict",
+            "runs/a runs/b output_dir=data/both",
+            "runs/demo --reverify",
+        ],
+        "Settings that you can change: label.*, publish.*, output_dir; several runs need output_dir.",
+        usage="%(prog)s [-h] [--reverify] [--run-code] RUN [RUN ...] [key.sub=value ...]",
     )
     publish.add_argument("words", nargs="+", metavar="RUN", help="run directories")
-    publish.epilog = "Settings that you can change: label.*, publish.*, output_dir; several runs need output_dir."
     publish.add_argument(
         "--reverify",
         action="store_true",
@@ -32,9 +40,24 @@ def add(commands: Any) -> None:
     )
     publish.set_defaults(command=_publish)
 
-    show = commands.add_parser("show", help="show one problem of a dataset, with its steps and scores")
+    show = new_command(
+        commands,
+        "show",
+        "show one problem of a dataset, with its steps and scores",
+        "docs/formats.md",
+        ["data/demo", "data/demo --list --source demo/bars --label -", "data/demo --id 3f2a --draws runs/demo"],
+        "The last line is the command that shows the next one.",
+    )
     show.add_argument("dataset", help="a published dataset's folder")
-    show.add_argument("--id", help="the beginning of a solution's or problem's id")
+    show.add_argument("--id", default="", help="the beginning of a solution's or problem's id")
+    show.add_argument("--list", action="store_true", help="list problems instead, a line each")
+    show.add_argument("--source", default="", help="only problems of this source, or of its parts: demo, demo/bars")
+    show.add_argument(
+        "--label",
+        default="",
+        choices=("+", "-", "none"),
+        help="only problems with a step of this label (none: without)",
+    )
     show.add_argument("--draws", metavar="RUN", help="also show the draws, from this run directory")
     show.set_defaults(command=_show)
 
@@ -50,6 +73,13 @@ def _publish(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
-    from stages.publish.show import show
+    from stages.publish.pick import Wanted
+    from stages.publish.show import list_problems, show
 
-    show(options.dataset, options.id, options.draws)
+    wanted = Wanted(options.id, options.source, options.label)
+    if not options.list:
+        show(options.dataset, wanted, options.draws)
+    elif options.draws:
+        raise UserError("show: --list shows no draws: leave out --draws")
+    else:
+        list_problems(options.dataset, wanted)

@@ -109,7 +109,16 @@ def _provenance(runs: Runs, ledgers: Sequence[Sequence[str]], anew: bool) -> dic
 def _documents(
     runs: Runs, ledgers: Sequence[Sequence[str]], provenance: Mapping[str, Any], stats: Stats, folder: str
 ) -> Mapping[str, str]:
-    """README.md and stats.json for the finished shards in `folder`, which were made from each run's `ledgers`."""
+    """README.md and stats.json for the finished shards in `folder`, which were made from each run's `ledgers`.
+
+    Raises:
+        UserError: no problem has a solution; what was published before stays.
+    """
+    if not any(tally.get("solutions") for tally in stats.sources.values()):
+        where = ", ".join(store.uri for store, _ in runs)
+        raise UserError(
+            f"{where}: no problem has a solution, so nothing is published: quarantine/ there has the reasons"
+        )
     versions = {name: version(name) for name in ("pyarrow", "datasets")}
     (_, config), *others = runs
     sections = [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -16,12 +18,14 @@ from pipeline.errors import UserError
 from pipeline.markdown import visible
 from pipeline.records import problem_of
 from pipeline.store import Store
-from stages.publish.reading import shard_paths
+from stages.publish.pick import LABELS, Wanted, first_two, problems
 
 WIDTH = 100
 """Columns that text is wrapped to."""
 BAR = 10
 """Cells of a score bar."""
+NOT_RECORDED = "–"
+"""What a released corpus doesn't say."""
 
 Row = Mapping[str, Any]
 Draws = Mapping[tuple[str, int], Sequence[Row]]
@@ -47,38 +51,43 @@ class Paint:
         return f"\x1b[{code}m{text}\x1b[0m" if self._enabled else text
 
 
-def show(dataset: str, id_prefix: str | None = None, draws: str | None = None) -> None:
-    """Prints a problem of the dataset in folder `dataset`: the first whose id begins with `id_prefix`.
+def show(dataset: str, wanted: Wanted, draws: str | None = None) -> None:
+    """Prints the first problem of the dataset in folder `dataset` that fits, and the command that shows the next.
 
     `draws` is a run directory, whose ledger holds the continuations.
 
     Raises:
-        UserError: no dataset is there, no id begins so, or the run doesn't know the problem.
+        UserError: no dataset is there, nothing fits, or the run doesn't know the problem.
     """
-    rows = find_problem(dataset, id_prefix or "")
+    place, following = first_two(dataset, wanted)
+    rows = place.read()
     found = find_draws(draws, rows) if draws else {}
-    for line in problem_lines(rows, found, Paint.for_stream(sys.stdout)):
+    paint = Paint.for_stream(sys.stdout)
+    for line in problem_lines(rows, found, paint):
         print(line)
+    if following is not None:
+        options = {"--id": following, "--source": wanted.source, "--label": wanted.label, "--draws": draws}
+        words = [word for option, value in options.items() if value for word in (option, value)]
+        print(paint(f"\nnext: {shlex.join(['visualprm', 'show', dataset, *words])}", _DIM))
 
 
-def find_problem(dataset: str, id_prefix: str) -> list[dict[str, Any]]:
-    """The rows of the first problem with an id that begins with `id_prefix`, in published order.
+def list_problems(dataset: str, wanted: Wanted) -> None:
+    """Prints a line for each problem that fits: id, source, right solutions, labels of all steps, question.
 
     Raises:
-        UserError: no dataset is there, or no id begins so.
+        UserError: no dataset is there, or nothing fits.
     """
-    filesystem, shards = shard_paths(dataset)
-    for shard in shards:
-        with pq.ParquetFile(shard, filesystem=filesystem) as file:
-            for group in range(file.num_row_groups):
-                ids = file.read_row_group(group, columns=["id"])["id"].to_pylist()
-                if matching := [index for index, key in enumerate(ids) if key.startswith(id_prefix)]:
-                    problem = problem_of(ids[matching[0]])
-                    chosen = [index for index in matching if problem_of(ids[index]) == problem]
-                    rows: list[dict[str, Any]] = file.read_row_group(group).take(chosen).to_pylist()
-                    return rows
-    reason = f"no id begins with {id_prefix!r}" if id_prefix else "the dataset is empty"
-    raise UserError(f"{dataset}: {reason}; an id looks like <problem>/<policy>/s0")
+    first_two(dataset, wanted)
+    paint = Paint.for_stream(sys.stdout)
+    columns = ("question", "response_correct")
+    for place, rows in problems(dataset, wanted, columns):
+        labels = Counter(step["label"] for row in rows for step in row["steps_with_score"])
+        judged = [row["response_correct"] for row in rows if row["response_correct"] is not None]
+        right = f"{sum(judged)}/{len(judged)} right" if judged else _WORDS[None][0]
+        signs = ", ".join(f"{labels[label]} {name}" for name, label in LABELS.items() if labels[label])
+        question = textwrap.shorten(visible(rows[0]["question"] or ""), WIDTH, placeholder=" …")
+        head = f"{paint(place.problem, _BOLD)}  {visible(rows[0]['source'])}  {right:>10}  {signs:<16}"
+        print(f"{head}  {paint(question, _DIM)}")
 
 
 def find_draws(run: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[dict[str, Any]]]:
@@ -106,7 +115,7 @@ def problem_lines(rows: Sequence[Row], draws: Draws, paint: Paint) -> Iterator[s
     first = rows[0]
     yield paint(f"{problem_of(first['id'])} · {first['source']}", _BOLD)
     yield from _wrap("question  ", first["question"])
-    yield from _wrap("answer    ", first["answer"])
+    yield from _wrap("answer    ", first["answer"] or NOT_RECORDED)
     yield f"images    {', '.join(_image_text(image['bytes']) for image in first['images']) or 'none'}"
     for row in rows:
         yield ""
@@ -125,8 +134,8 @@ def score_bar(score: float | None, paint: Paint, cells: int = BAR) -> str:
 def _solution_lines(row: Row, draws: Draws, paint: Paint) -> Iterator[str]:
     name = paint(row["id"].removeprefix(f"{problem_of(row['id'])}/"), _BOLD)
     word, code = _WORDS[row["response_correct"]]
-    answer = row["response_answer"] or "–"
-    yield f"{name} · {paint(word, code)} · answer {answer} · {row['policy_model']}"
+    answer, policy = row["response_answer"] or NOT_RECORDED, row["policy_model"] or "policy not recorded"
+    yield f"{name} · {paint(word, code)} · answer {answer} · {policy}"
     for index, step in enumerate(row["steps_with_score"]):
         yield f"  {index + 1:>2}  {_score_text(step, paint)}"
         yield from _wrap(" " * 6, step["step"].strip())
@@ -136,10 +145,10 @@ def _solution_lines(row: Row, draws: Draws, paint: Paint) -> Iterator[str]:
 
 def _score_text(step: Row, paint: Paint) -> str:
     score, label = step["score"], step["label"]
-    counts = "–" if score is None else f"{step['num_mc_correct']}/{step['num_mc_total']}"
-    number = "–" if score is None else f"{score:.2f}"
-    sign = paint(label, _GREEN if label == "+" else _RED) if label else "–"
-    return f"{score_bar(score, paint)}  {number:>4}  {counts:>5}  {sign}  {step['origin']}"
+    counts = NOT_RECORDED if step["num_mc_total"] is None else f"{step['num_mc_correct']}/{step['num_mc_total']}"
+    number = NOT_RECORDED if score is None else f"{score:.2f}"
+    sign = paint(label, _GREEN if label == "+" else _RED) if label else NOT_RECORDED
+    return f"{score_bar(score, paint)}  {number:>4}  {counts:>5}  {sign}  {step['origin'] or NOT_RECORDED}"
 
 
 def _draw_lines(draw: Row, paint: Paint) -> Iterator[str]:

@@ -7,9 +7,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline.command_line.arguments import new_command
+
+_PAGE = "docs/scoring.md"
+
 
 def add(commands: Any) -> None:
-    score = commands.add_parser("score", help="score every step of a file of solutions with a reward model")
+    score = new_command(
+        commands,
+        "score",
+        "score every step of a file of solutions with a reward model",
+        _PAGE,
+        [
+            "outputs/demo_prm solutions.jsonl",
+            "outputs/demo_prm solutions.parquet --out scores.parquet --images pictures",
+        ],
+    )
     _takes_model(score)
     score.add_argument("file", type=Path, help="JSONL or Parquet: question, images, and steps or response")
     score.add_argument(
@@ -26,16 +39,24 @@ def add(commands: Any) -> None:
     score.add_argument("--ray-address", help="a Ray cluster to join, for --replicas")
     score.set_defaults(command=_score)
 
-    serve = commands.add_parser("serve", help="answer requests for scores over HTTP")
+    serve = new_command(
+        commands,
+        "serve",
+        "answer requests for scores over HTTP",
+        _PAGE,
+        ["outputs/demo_prm --port 8000"],
+    )
     _takes_model(serve)
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
-    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--port", type=int, default=8000, help="the port to listen on (8000)")
     serve.set_defaults(command=_serve)
 
 
 def _takes_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("prm", help="a reward model's folder, or any policy's, as an untrained critic")
-    command.add_argument("--backend", choices=["hf", "vllm"], default="hf")
+    command.add_argument(
+        "--backend", choices=["hf", "vllm"], default="hf", help="what runs the model: transformers (hf) or vLLM"
+    )
     command.add_argument("--dtype", choices=["float32", "bfloat16"], help="by default bfloat16 on a GPU, else float32")
 
 

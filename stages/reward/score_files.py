@@ -88,6 +88,8 @@ def note_untrained(model: str, config: PrmConfig) -> None:
 
 @contextmanager
 def _opened(options: ScoreOptions) -> Iterator[Scorer]:
+    # A model that is nowhere is told before libraries of seconds are loaded.
+    read_config(options.model)
     if options.backend == "vllm":
         from pipeline.cluster import WORKER_ENV
         from stages.reward.vllm import VllmScorer

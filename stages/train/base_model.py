@@ -8,7 +8,9 @@ from typing import Any
 from pipeline.config import EngineConfig
 from pipeline.engine.policy import check_model, model_fingerprint
 from pipeline.errors import UserError
+from pipeline.hub import ask_hub
 from pipeline.inputs import located
+from pipeline.model_files import is_hub_id
 from stages.reward.weights import check_keys, load_weights, loading_errors
 from stages.train.config import ModelConfig
 from stages.train.new_layers import deepen
@@ -18,13 +20,16 @@ def fingerprint(config: ModelConfig) -> str:
     """The model's name, and for a local folder a hash of its content.
 
     Raises:
-        UserError: it is neither a model's folder nor a hub id.
+        UserError: it is neither a model's folder nor a model of the hub.
+        StartError: the hub does not answer.
     """
     engine = EngineConfig(model=located(config.base, config.folders))
     try:
         check_model(engine)
     except UserError as error:
         raise UserError(str(error).replace("engine.model", "model.base", 1)) from error
+    if is_hub_id(engine.model):
+        ask_hub(engine.model)
     return model_fingerprint(engine)
 
 

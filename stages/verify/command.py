@@ -7,12 +7,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.command_line.answer import Answer
+from pipeline.command_line.arguments import new_command, takes_json
 from pipeline.config import SourceConfig
-from pipeline.markdown import visible
 
 
 def add(commands: Any) -> None:
-    verify = commands.add_parser("verify", help="judge files of responses against their gold answers")
+    verify = new_command(
+        commands,
+        "verify",
+        "judge files of responses against their gold answers",
+        "docs/verdicts.md",
+        ["responses.jsonl", "responses.jsonl --modes choice,number --out verdicts.jsonl --disagreements"],
+    )
     verify.add_argument(
         "files",
         nargs="+",
@@ -39,21 +46,24 @@ def add(commands: Any) -> None:
         action="store_true",
         help="show the rows whose verdict differs from `correct`, each with the end of its response",
     )
+    takes_json(verify)
     verify.set_defaults(command=_verify)
 
 
-def _verify(options: argparse.Namespace) -> None:
-    from stages.verify.report import agreement, disagreements, record, table, verify_file
+def _verify(options: argparse.Namespace) -> Answer:
+    from stages.verify.report import agreement, disagreements, figures, record, table, verify_file
 
     reference = options.prompt_version if options.compat else None
     modes = options.modes.split(",")
     rows = [row for path in options.files for row in verify_file(path, modes, reference=reference)]
     if options.out is not None:
         _write(options.out, [record(row) for row in rows])
-    if options.disagreements:
-        for line in disagreements(rows):
-            print(visible(line))
-    print(visible(table(agreement(rows))))
+    found = agreement(rows)
+    lines = [*(disagreements(rows) if options.disagreements else ()), table(found)]
+    data: dict[str, Any] = {"sources": {name: figures(each) for name, each in found.items() if name != "all"}}
+    data["total"] = figures(found["all"])
+    data["disagreements"] = [record(row) for row in rows if row.agrees is False]
+    return Answer("\n".join(lines), data)
 
 
 def _write(path: str, records: list[dict[str, Any]]) -> None:

@@ -109,6 +109,20 @@ def agreement(rows: Sequence[Row]) -> dict[str, Agreement]:
     return dict(sorted(found.items())) | {"all": total}
 
 
+def figures(counts: Agreement) -> dict[str, Any]:
+    """What `--json` says of a source; `accuracy` is null where no row says what is right."""
+    return {
+        "rows": counts.statuses.total(),
+        "statuses": dict(counts.statuses.most_common()),
+        "modes": dict(counts.modes.most_common()),
+        "compared": counts.compared,
+        "right": counts.right,
+        "false_accepts": counts.false_accepts,
+        "false_rejects": counts.false_rejects,
+        "accuracy": counts.accuracy,
+    }
+
+
 def table(found: Mapping[str, Agreement]) -> str:
     """The counts as aligned text; shares of false accepts are of the wrong rows, of false rejects of the right ones.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unittest.mock import patch
 
 import pyarrow as pa
@@ -23,10 +23,10 @@ from stages.annotate.annotator import Annotator
 from stages.annotate.ledger_sink import write_block
 
 
-def annotate_here(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
+def annotate_here(store: Store, config: RunConfig, templates: dict[str, str], model: str, files: Sequence[str]) -> None:
     """As `stages.annotate.graph.annotate_problems`; a block is committed as Ray commits it."""
     done = store.done_ids()
-    tables = [pq.read_table(path) for path in store.problem_files()]
+    tables = [pq.read_table(path) for path in files]
     rows = [row for table in tables for row in table.to_pylist() if row["problem_id"] not in done]
     size = config.ray.rows_per_block
     blocks = [rows[start : start + size] for start in range(0, len(rows), size)]

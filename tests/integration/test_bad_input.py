@@ -137,7 +137,7 @@ def test_a_wrong_setting_is_one_line_before_ray_starts(
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(cluster, "start_ray", lambda *_, **__: pytest.fail("too late"))
     # The handler of SIGTERM stays as it is for other tests.
-    monkeypatch.setattr("pipeline.cli.signal.signal", lambda *_: None)
+    monkeypatch.setattr("pipeline.cli.stop_by_signals", lambda: None)
     with pytest.raises(SystemExit, match="2"):
         main(["dataset", str(scripted(tmp_path)), *overrides])
     told = capfd.readouterr().err

@@ -213,6 +213,15 @@ def test_pure_modules_have_no_effects(path: Path) -> None:
     )
 
 
+FLAT = 20
+"""Files that lie in `pipeline/` itself at most."""
+
+
+def test_the_framework_stays_easy_to_survey() -> None:
+    found = sorted(path.name for path in (ROOT / "pipeline").glob("*.py"))
+    assert len(found) <= FLAT, "put files of one subject into a package of their own, as pipeline/command_line is"
+
+
 def test_every_pure_module_is_there() -> None:
     there = {module_of(path) for path in SOURCES}
     assert not [name for name in PURE if name not in there], "take it out of PURE, or give it its new name"
@@ -287,6 +296,7 @@ COVERED = {
         "demo: checks/tables reproduction/claims reproduction/document reproduction/plan reproduction/tasks"
     ),
     "tests/unit/pipeline/engine/test_engine": "pipeline/engine: scripted",
+    "tests/unit/pipeline/command_line/test_parser": "stages: best_of_n/command exchange/command publish/command reward/command",
     "tests/unit/pipeline/lock/test_lock": "pipeline/lock: lapsing",
     "tests/unit/pipeline/lock/test_s3": "pipeline/lock: s3_object",
     "tests/unit/pipeline/test_config": "pipeline: settings",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import UserError
+from pipeline.hub import ask_hub
 from stages.load.add.joining import joined, joined_within
 from stages.load.add.layout import Layout
 from stages.load.add.rows_inside import NO_ROWS, documents, inner_place, rows_place
@@ -175,6 +176,7 @@ def _of_group(folder: Path, pattern: str, files: Sequence[Path], given: Mapping[
 def _of_hub(name: str, given: Mapping[str, Any]) -> Layout:
     import datasets
 
+    ask_hub(name, "dataset")
     config, split = given.get("dataset_config"), given.get("split")
     try:
         configs = datasets.get_dataset_config_names(name) if config is None else [config]

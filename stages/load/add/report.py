@@ -125,5 +125,5 @@ def _check(path: Path, entry: Entry) -> None:
         config = config.model_copy(update={"sources": tuple(sources)})
     report = check_sources(config)
     _say(report.text)
-    if report.unusable:
-        raise UserError(f"{path}: {report.unusable}")
+    if report.wrong:
+        raise UserError(f"{path}: {report.wrong}")

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import StartError, UserError
+from pipeline.hub import ask_hub
 from stages.load.sources.rows import Row, Rows
 
 
 def open_dataset(name: str, dataset: str, config: str | None, split: str) -> Rows:
-    """Streams the split; images come as their original bytes or as the path of their file."""
+    """Streams the split; images come as their original bytes or as the path of their file.
+
+    Raises:
+        UserError: it is nowhere, or can't be read.
+        StartError: the hub does not answer.
+    """
     where = f"source {name!r}, dataset {dataset}"
     try:
         import datasets
@@ -25,10 +31,16 @@ def open_dataset(name: str, dataset: str, config: str | None, split: str) -> Row
             size: int | None = len(saved)
             stream = saved.to_iterable_dataset()
         else:
+            if not folder.exists():
+                ask_hub(dataset, "dataset")
             stream = datasets.load_dataset(dataset, config, split=split, streaming=True)
             size = _declared_size(stream, split)
         # An image that the library fails to decode would end the stream; `load` decodes them row by row.
         stream = stream.decode(False)
+    except StartError as error:
+        raise StartError(f"{where}: {error}") from error
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
     except Exception as error:
         raise UserError(f"{where}: {_told(error)}; correct `dataset`, `dataset_config` or `split`") from error
     return Rows(_rows(stream, where), lambda: size)

@@ -1,24 +1,11 @@
+"""A command from its words to its exit status."""
+
 from __future__ import annotations
 
 import pytest
 
-from pipeline.cli import _parse, _then, main
-from pipeline.errors import StartError
-
-
-def test_overrides_stand_before_or_behind_flags() -> None:
-    options = _parse(
-        ["publish", "runs/x", "label.threshold=0.5", "--reverify", "verify.compat=internvl", "output_dir=y"]
-    )
-    assert options.reverify
-    assert options.words == ["runs/x", "label.threshold=0.5", "verify.compat=internvl", "output_dir=y"]
-    assert _parse(["plan", "x.yaml", "--gpu", "h100", "seed=1"]).overrides == ["seed=1"]
-
-
-@pytest.mark.parametrize("arguments", [["status", "runs/x", "more"], ["plan", "x.yaml", "--gpus", "h100"]])
-def test_what_no_command_knows_is_refused(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        _parse(arguments)
+from pipeline.cli import COMMANDS, main
+from pipeline.command_line.answer import Answer
 
 
 @pytest.mark.parametrize(
@@ -37,48 +24,30 @@ def test_a_stop_says_what_the_same_command_does(
     def stopped(_: object) -> None:
         raise KeyboardInterrupt
 
-    options = _parse(arguments)
-    options.command = stopped
-    monkeypatch.setattr("pipeline.cli._parse", lambda _: options)
     # The signals' handlers stay as they are for other tests.
     monkeypatch.setattr("pipeline.cli.stop_by_signals", lambda: None)
+    monkeypatch.setattr("pipeline.cli._run", stopped)
     with pytest.raises(SystemExit, match="130"):
         main(arguments)
     assert capsys.readouterr().err == f"visualprm: stopped; the same command {words}\n"
 
 
-def test_a_service_that_does_not_start_is_one_line_and_status_1(
+def test_what_an_answer_finds_wrong_is_told_after_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(_: object) -> None:
-        raise StartError("Ray did not start on this machine")
-
-    options = _parse(["dataset", "x.yaml"])
-    options.command = fails
-    monkeypatch.setattr("pipeline.cli._parse", lambda _: options)
     monkeypatch.setattr("pipeline.cli.stop_by_signals", lambda: None)
-    with pytest.raises(SystemExit, match="1"):
-        main(["dataset", "x.yaml"])
-    assert (
-        capsys.readouterr().err == f"visualprm: Ray did not start on this machine; the same command {_then(options)}\n"
+    monkeypatch.setattr(
+        "stages.annotate.status.status_of", lambda run: Answer(f"{run}\x1b[2J", {"run": run}, "mend it")
     )
+    with pytest.raises(SystemExit, match="2"):
+        main(["status", "runs/x"])
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("runs/x\N{REPLACEMENT CHARACTER}[2J\n", "visualprm: mend it\n")
 
 
-def test_a_store_that_refuses_is_one_line_wherever_it_does(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fails(_: object) -> None:
-        raise OSError(
-            "When reading information for key 'run/x' in bucket 'b': AWS Error NETWORK_CONNECTION:\n too slow"
-        )
-
-    options = _parse(["publish", "s3://b/run"])
-    options.command = fails
-    monkeypatch.setattr("pipeline.cli._parse", lambda _: options)
-    monkeypatch.setattr("pipeline.cli.stop_by_signals", lambda: None)
-    with pytest.raises(SystemExit, match="1"):
-        main(["publish", "s3://b/run"])
-    assert capsys.readouterr().err == (
-        "visualprm: the object store refused: When reading information for key 'run/x' in bucket 'b': AWS Error "
-        f"NETWORK_CONNECTION: too slow; the same command {_then(options)}\n"
-    )
+def test_every_command_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert "begin with:\n  visualprm dataset configs/demo.yaml" in said
+    assert said.count("\n    ") >= len(COMMANDS)

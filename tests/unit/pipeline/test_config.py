@@ -70,6 +70,13 @@ def test_a_mistake_is_named_with_its_mend(override: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_misspelt_key_is_told_before_the_key_that_is_missing_for_it() -> None:
+    with pytest.raises(UserError) as caught:
+        parse_config({"name": "x", "sources": [{"nmae": "a", "path": "a.jsonl"}]})
+    told = "config: sources.0.nmae: unknown key (did you mean 'name'?); remove it or correct its spelling; and 1 more"
+    assert str(caught.value) == told
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("a: [1", "not valid YAML at line"), ("- 1", "expected keys and values"), (None, "no such config file")],

@@ -44,7 +44,7 @@ def test_a_damaged_note_is_one_line_with_the_mend(tmp_path: Path, name: str, tex
     ("held", "wanted", "changes"),
     [
         ({"a": 1, "b": 2}, {"a": 1, "b": 3}, "b (2, now 3)"),
-        ({"b": 2, "a": 1}, {"c": None, "b": "2"}, "a (1, now None), b (2, now 2)"),
+        ({"b": 2, "a": 1}, {"c": None, "b": "2"}, "a (1, now null), b (2, now 2)"),
         ({"t": "one\ntwo"}, {"t": "one"}, "t (one two, now one)"),
         (
             {"p": "/disk/" + "models/" * 9 + "first"},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from demo.checks.critics import Solutions
-from demo.checks.frontier import frontier, labels_key, worth
-from pipeline.errors import UserError
+from demo.checks.frontier import frontier, labels_key, trained, worth
+from pipeline.errors import StartError, UserError
 from stages.metrics import Steps, auc, cells, macro_f1
 from stages.reward.model import Candidate
 from tests.shards import row, step, write
@@ -36,6 +37,15 @@ def test_datasets_with_the_same_labels_share_a_model(tmp_path: Path) -> None:
     fixed = key("fixed", 5, 16)
     assert key("cheap", 1, 4) == fixed
     assert len({fixed, key("wrong", 0, 16), key("none", None, 16), key("fixed", 5, 16, "optim.epochs=1")}) == 4
+
+
+@pytest.mark.parametrize(("status", "kind"), [(1, StartError), (-9, StartError), (130, StartError), (2, UserError)])
+def test_a_training_that_ended_early_may_go_well_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, kind: type[Exception]
+) -> None:
+    monkeypatch.setattr("subprocess.run", lambda command: SimpleNamespace(returncode=status))
+    with pytest.raises(kind, match=f"data: training ended with status {status}"):
+        trained(Path(write(tmp_path / "data", [row(0, 0, [step("a", 3)])])), (), tmp_path)
 
 
 def test_settings_that_change_what_is_compared_are_refused(tmp_path: Path) -> None:

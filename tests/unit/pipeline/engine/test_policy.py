@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.engine.policy import check_engine, policy_name
+from pipeline.engine.policy import check_engine, check_start, policy_name
 from pipeline.engine.vllm import argument_names
 from pipeline.errors import UserError
 
@@ -47,6 +47,22 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: dict[str, Any], settings
 )
 def test_what_may_be_right_is_let_through(tmp_path: Path, text: dict[str, Any], settings: dict[str, Any]) -> None:
     check_engine(engine(tmp_path, text, **settings))
+
+
+def test_gpus_that_are_not_there_are_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.engine.policy._gpus", lambda: 0)
+    two = engine(tmp_path, {"num_attention_heads": 4}, tensor_parallel_size=2)
+    with pytest.raises(UserError, match=r"engine\.tensor_parallel_size=2: this machine has no GPU: lower it, or join"):
+        check_start(two)
+    # Nodes of a cluster may have some.
+    check_start(two, "10.0.0.1:6379")
+    monkeypatch.setattr("pipeline.engine.policy._gpus", lambda: 2)
+    check_start(two)
+    odd = engine(tmp_path, {"num_attention_heads": 3}, tensor_parallel_size=2)
+    with pytest.raises(UserError, match="tensor_parallel_size=2 does not divide the model's 3 attention heads"):
+        check_start(odd, "10.0.0.1:6379")
 
 
 def test_text_without_a_model_is_no_models_text() -> None:

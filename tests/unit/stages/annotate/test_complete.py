@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import RunConfig, parse_config
-from pipeline.errors import UserError
+from pipeline.errors import StartError
 from pipeline.store import Store
 from stages.annotate import complete
 
@@ -66,5 +66,5 @@ def test_a_run_that_is_done_starts_nothing(tmp_path: Path, asked: list[Any]) -> 
 def test_problems_that_stay_undone_are_told(tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     store, config = run(tmp_path, {"one": ["a", "b"]}, ["a"])
     monkeypatch.setattr(complete, "annotate_problems", lambda *given: None)
-    with pytest.raises(UserError, match="1 problems are still not done"):
+    with pytest.raises(StartError, match="1 problems are still not done"):
         complete.complete_ledger(store, config, {}, "m")

@@ -24,7 +24,7 @@ def config(*overrides: str) -> RunConfig:
         ((), None),
         (("engine.replicas=4", "label.threshold=0.5", "publish.row_group_rows=8"), None),
         (("rollout.num_draws=8",), "rollout.num_draws (16, now 8)"),
-        (("sources.0.limit=3",), "sources[a].limit (None, now 3)"),
+        (("sources.0.limit=3",), "sources[a].limit (null, now 3)"),
     ],
 )
 def test_only_what_changes_the_ledger_is_refused(tmp_path: Path, overrides: tuple[str, ...], named: str | None) -> None:
@@ -61,7 +61,7 @@ def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path) -> 
     del old["sampling"]["greedy_first"]
     store.write_text("config.yaml", yaml.safe_dump(old))
     lock_settings(store, config(), {"p": "{question}"}, "model@1")
-    with pytest.raises(UserError, match=r"sampling.greedy_first \(False, now True\)"):
+    with pytest.raises(UserError, match=r"sampling.greedy_first \(false, now true\)"):
         lock_settings(store, config("sampling.greedy_first=true"), {"p": "{question}"}, "model@1")
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from pipeline.records import LEDGER_SCHEMA, VerdictStatus
 from pipeline.store import Store
-from stages.annotate.status import status_text
+from stages.annotate.status import status_of
+from tests.documented import json_keys
 from tests.unit.stages.annotate.test_ledger_tally import all_of, items, write
 from tests.unit.stages.annotate.test_progress import counters
 
@@ -39,7 +40,7 @@ def store(tmp_path: Path) -> Store:
 def lines(store: Store) -> dict[str, str]:
     return {
         name.strip(): value
-        for name, _, value in (line.strip().partition("  ") for line in status_text(store.uri).splitlines())
+        for name, _, value in (line.strip().partition("  ") for line in status_of(store.uri).text.splitlines())
     }
 
 
@@ -74,6 +75,28 @@ def test_a_dead_run_shows_its_last_rate(store: Store) -> None:
     assert told["time left"] == "0:00:30 at the last rate"
 
 
+def test_a_finished_run_shows_the_rate_and_the_time_of_its_engines(store: Store) -> None:
+    pq.write_table(pa.table({"problem_id": list("bcd")}), store.path("checkpoint", "y_0.parquet"))
+    end = time.time() - 7200
+    store.write_json("progress/a.json", counters(end - 20, end, 4))
+    assert lines(store)["rate"] == "50 tokens/s for 0:00:20, since the last start"
+    data = status_of(store.uri).data
+    assert (data["state"], data["done"], data["pending"], data["left_s"]) == ("done", 4, 0, None)
+    assert (data["tokens_per_s"], data["engine_s"], data["engines"]) == (50, 20, 1)
+
+
+def test_what_is_not_known_is_null_for_programs(store: Store) -> None:
+    assert status_of(store.uri).data.keys() == json_keys("status")
+    assert status_of(store.uri).data == {
+        "run": store.uri, "state": "stopped", "problems": 4, "pending": 3, "done": 1, "quarantined": {"missing_image": 2},
+        "draws": 10, "tokens": 500, "failed": 0, "tokens_per_s": None, "engines": None, "engine_s": None, "left_s": None,
+        "warnings": [],
+    }  # fmt: skip
+    store.filesystem.delete_file(store.path("problems.json"))
+    data = status_of(store.uri).data
+    assert (data["state"], data["problems"], data["quarantined"], data["warnings"]) == ("reading", None, None, [])
+
+
 @pytest.mark.parametrize(
     ("progress", "rate"),
     [(None, "no engine is running"), ({"tokens": 0, "draws": 0}, "engine starting or first problems under way")],
@@ -96,11 +119,11 @@ def test_what_cannot_be_right_is_told_by_the_labels_of_the_run(tmp_path: Path) -
         store = write(tmp_path / status, [all_of(status, one) for one in items(12)])
         store.write_json("ledger.json", {})
         store.write_json("problems.json", {"rejected": {}})
-        warnings = [line for line in status_text(store.uri).splitlines() if line.strip().startswith("warning ")]
+        warnings = [line for line in status_of(store.uri).text.splitlines() if line.strip().startswith("warning ")]
         assert [word for word in words if not any(word in line for line in warnings)] == []
         assert len(warnings) == len(words)
     store.write_text("config.yaml", "name: r\nlabel: {threshold: 0.99}\n")
-    assert "warning" not in status_text(store.uri)
+    assert "warning" not in status_of(store.uri).text
 
 
 def test_a_source_with_hardly_a_right_answer_is_told(tmp_path: Path) -> None:
@@ -108,7 +131,7 @@ def test_a_source_with_hardly_a_right_answer_is_told(tmp_path: Path) -> None:
     store = write(tmp_path, [right, *wrong], each=100)
     store.write_json("ledger.json", {})
     store.write_json("problems.json", {"rejected": {}})
-    (told,) = [line for line in status_text(store.uri).splitlines() if "are right in" in line]
+    (told,) = [line for line in status_of(store.uri).text.splitlines() if "are right in" in line]
     assert re.search(r"warning .*[\d,]+ of [\d,]+ solutions and continuations \(0\.\d%\) are right in ", told)
 
 
@@ -117,7 +140,7 @@ def test_a_part_of_a_long_ledger_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     store = write(tmp_path, [all_of("truncated", one) for one in items(20)], each=10)
     store.write_json("ledger.json", {})
     store.write_json("problems.json", {"rejected": {}})
-    assert "(counted in one of 3 files of the ledger)" in status_text(store.uri)
+    assert "(counted in one of 3 files of the ledger)" in status_of(store.uri).text
 
 
 def test_a_driver_whose_engines_are_silent_is_told_of(store: Store) -> None:
@@ -126,6 +149,8 @@ def test_a_driver_whose_engines_are_silent_is_told_of(store: Store) -> None:
         end = time.time() - 600
         store.write_json("progress/a.json", counters(end - 20, end, 1))
         told = lines(store)
+        data = status_of(store.uri).data
+    assert (data["state"], data["left_s"] is None) == ("silent", False)
     assert told["rate"].startswith("no sign of life from an engine for 0:10:0")
     assert told["driver"].startswith(f"process {os.getpid()} on ")
     assert "time left" not in told

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.command_line.answer import to_json
 from pipeline.errors import RowError, UserError
 from pipeline.records import Image, Problem, VerdictStatus, problem_row
 from stages.best_of_n.critics import CriticSpec, find_critic
@@ -22,6 +23,7 @@ from stages.best_of_n.report import ReportSettings, build_report, report_pool
 from stages.best_of_n.scores import read_scores, score_pool, score_problems
 from stages.reward.config import PrmConfig
 from stages.reward.model import Candidate
+from tests.documented import json_keys
 from tests.families import POLICY
 
 ABOUT = {
@@ -280,6 +282,21 @@ def test_what_a_critic_refuses_has_no_score_and_a_reason(tmp_path: Path) -> None
     }
 
 
+def test_a_critic_without_any_score_is_named_after_the_others_are_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Refuses(Judge):
+        def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
+            return [RowError("too_long", "9 tokens") for _ in candidates]
+
+    folder, mute, good = make(tmp_path / "pool", 2), critic(tmp_path / "mute"), critic(tmp_path / "good")
+    scorers = {"mute": Refuses(), "good": Judge()}
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"mute: gave no score \(\d+ responses too_long\): try another critic"):
+            score_pool(str(folder), [mute, good], lambda critic: scorers[critic.name])
+        assert "good: 2 problems scored" in capsys.readouterr().out
+
+
 def test_an_empty_response_has_no_score(tmp_path: Path) -> None:
     judge = Judge()
     texts: list[tuple[str, ...]] = [(), ("",), ("good", " "), ("good",)]
@@ -290,7 +307,7 @@ def test_an_empty_response_has_no_score(tmp_path: Path) -> None:
     assert [request.steps for request in judge.asked] == [("good",)]
 
 
-def test_a_report_holds_the_exact_numbers_and_is_the_same_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_report_holds_the_exact_numbers_and_is_the_same_again(tmp_path: Path) -> None:
     folder, prm, orm = make(tmp_path / "pool"), critic(tmp_path / "prm"), critic(tmp_path / "orm", "orm")
     score_pool(str(folder), [prm, orm], judge_of)
     settings = ReportSettings(resamples=200)
@@ -317,11 +334,12 @@ def test_a_report_holds_the_exact_numbers_and_is_the_same_again(tmp_path: Path, 
                   if (row["first"], row["second"], row["n"]) == ("prm (mean)", "self-consistency", 4))  # fmt: skip
     assert (better["mean"], better["low"], better["high"]) == (0.5, 0.5, 0.5)
     assert better["p"] < 0.01
-    capsys.readouterr()
-    report_pool(str(folder), settings)
-    text = capsys.readouterr().out
-    assert text == (folder / "report" / "report.md").read_text()
+    answer = report_pool(str(folder), settings)
+    text = answer.text
+    assert text == (folder / "report" / "report.md").read_text().rstrip("\n")
     assert "| prm (mean) | 50.0" in text
+    assert answer.data.keys() == json_keys("bon report")
+    assert json.loads(to_json(answer.data)) == json.loads(json.dumps(report)) | {"folder": f"{folder}/report"}
     assert "Ties of self-consistency" in text
     assert (folder / "report" / "report.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "report" / "report.json").read_text()) == json.loads(json.dumps(report))
@@ -333,10 +351,9 @@ def test_a_critic_that_is_not_done_is_left_out_and_named(tmp_path: Path, capsys:
     judge = Judge(stop_after=60)
     with pytest.raises(KeyboardInterrupt):
         score_pool(str(folder), [prm], lambda critic: judge)
-    report_pool(str(folder), ReportSettings(resamples=100))
-    captured = capsys.readouterr()
-    assert "left out prm: it has scored 16 of 40 problems" in captured.err
-    assert "prm" not in captured.out
+    told = report_pool(str(folder), ReportSettings(resamples=100)).text
+    assert "left out prm: it has scored 16 of 40 problems" in capsys.readouterr().err
+    assert "prm" not in told
     with pytest.raises(UserError, match="must be one of mean, min"):
         report_pool(str(folder), ReportSettings(aggregate="median"))
 

@@ -22,6 +22,7 @@ from stages.evaluate.run import EvaluateSettings, evaluate, score_bench
 from stages.evaluate.score_log import ScoreLog
 from stages.evaluate.threshold import Rule
 from stages.reward.config import PrmConfig
+from tests.documented import json_keys
 
 
 @pytest.fixture
@@ -172,7 +173,11 @@ def test_the_report_can_be_made_again_from_its_scores(
     assert (out / "report.md").read_text() in printed
     assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
 
-    main(["evaluate", str(out / "scores.jsonl"), str(bench), "--out", str(tmp_path / "again"), "resamples=50"])
+    words = ["evaluate", str(out / "scores.jsonl"), str(bench), "--out", str(tmp_path / "again"), "resamples=50"]
+    main([*words, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told.keys() == json_keys("evaluate") - {"against"}
+    assert (told["folder"], told["pooled"]) == (str(tmp_path / "again"), report["pooled"])
     again = json.loads((tmp_path / "again" / "report.json").read_text())
     differing = {key for key in report if report[key] != again[key]}
     assert differing == {"model", "failures"}
@@ -223,11 +228,16 @@ def test_reports_of_two_files_of_scores_lie_apart(bench: Path, tmp_path: Path, m
 
 
 def test_settings_may_follow_options_but_nothing_else_may(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["status", "run", "a=1"], ["evaluate", "m", "b", "--nope", "a=1"], ["publish", "r", "--x", "y"]):
+    cases = (
+        (["status", "run", "a=1"], "too many arguments: a=1"),
+        (["evaluate", "m", "b", "--nope", "a=1"], "no option --nope"),
+        (["publish", "r", "--x", "y"], "no option --x"),
+    )
+    for words, line in cases:
         with pytest.raises(SystemExit) as stop:
             main(words)
         assert stop.value.code == 2
-        assert "unrecognized arguments" in capsys.readouterr().err
+        assert line in capsys.readouterr().err
 
 
 def test_scores_of_another_shape_are_refused(bench: Path, tmp_path: Path) -> None:

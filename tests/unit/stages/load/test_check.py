@@ -12,6 +12,7 @@ import yaml
 from pipeline.cli import main
 from pipeline.config import parse_config
 from stages.load.check import check_sources
+from tests.documented import json_keys
 from tests.unit.stages.load.add.benchmarks import b64
 
 
@@ -35,10 +36,10 @@ def test_wrong_names_are_told_once_with_the_line_that_mends_them(tmp_path: Path)
         "its columns are picture, query, gt" in lines
     )
     assert lines[-1] == "other: its columns would be mapped by `fields: {question: query, answer: gt, image: picture}`"
-    assert found.unusable == "no row can be used of 'other': correct the entry as said above, or remove it"
+    assert found.wrong == "no row can be used of 'other': correct the entry as said above, or remove it"
     mended = config(tmp_path, ("other", other))
     mended["sources"][0]["fields"] = yaml.safe_load(lines[-1].split("fields: ")[1].rstrip("`"))
-    assert check_sources(parse_config(mended)).unusable == ""
+    assert check_sources(parse_config(mended)).wrong == ""
 
 
 def test_equal_faults_are_one_line(tmp_path: Path) -> None:
@@ -58,10 +59,25 @@ def test_a_source_without_a_usable_row_ends_with_status_2(tmp_path: Path, capsys
     assert stopped.value.code == 2
     said = capsys.readouterr()
     assert "| other  |    1 |        0 |" in said.out
-    assert said.err == "visualprm: no row can be used of 'other': correct the entry as said above, or remove it\n"
+    wrong = "visualprm: no row can be used of 'other': correct the entry as said above, or remove it\n"
+    assert said.err == wrong
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", str(path), "--json"])
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert said.err == wrong
+    assert found.keys() == json_keys("check")
+    assert found["sources"]["mine"] == {
+        "rows": 1, "problems": 1, "duplicates": 0, "contaminated": None, "bad": {}, "answers": {"integer": 1},
+    }  # fmt: skip
+    assert found["total"]["bad"] == {"missing_image": 1}
+    assert found["faults"] == [
+        {"source": "other", "reason": "missing_image", "detail": "'x.png': no such file", "count": 1, "rows": ["row 1"]}
+    ]
+    assert (found["golds"], found["mends"]) == ({}, [])
     main(["check", str(path), "sources.1.path=" + str(tmp_path / "mine.jsonl"), "sources.0.limit=1"])
 
 
 def test_duplicates_alone_are_no_fault(tmp_path: Path) -> None:
     found = check_sources(parse_config(config(tmp_path, ("mine", [row(1)]), ("same", [row(1)]))))
-    assert found.unusable == ""
+    assert found.wrong == ""

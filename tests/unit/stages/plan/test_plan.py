@@ -10,13 +10,16 @@ from typing import Any
 import PIL.Image
 import pytest
 
+from pipeline.command_line.answer import to_json
 from pipeline.config import RunConfig, SourceConfig, load_config, parse_config
 from pipeline.errors import UserError
 from pipeline.records import Problem
 from stages.load.parse import load
+from stages.plan.data import plan_data
 from stages.plan.plan import Plan, make_plan
 from stages.plan.rows import read_rows
 from stages.plan.text import plan_text, short
+from tests.documented import json_keys
 from tests.unit.stages.publish.test_reverify import draw, make_run
 
 
@@ -80,6 +83,21 @@ def test_a_plan(tmp_path: Path) -> None:
         "not measured",
     ):
         assert word in text
+
+
+def test_a_plan_for_programs(tmp_path: Path) -> None:
+    plan = make_plan(config(tmp_path, "engine.tensor_parallel_size=2"), tokens_per_second=1000, gpu_hour_price=3)
+    data = json.loads(to_json(plan_data(plan)))
+    assert data.keys() == json_keys("plan")
+    assert data["sources"].keys() == plan.sources.keys()
+    assert data["total"]["problems"] == 300
+    draws = plan.total.draws
+    assert data["total"]["draws"] == {"low": draws.low, "middle": draws.middle, "high": draws.high}
+    assert data["total"]["cost"]["middle"] == pytest.approx(6 * data["total"]["engine_hours"]["middle"])
+    assert data["strategies"]["fixed"] == data["total"]
+    assert {check["verdict"] for check in data["checks"]} == set(verdicts(plan).values())
+    unknown = plan_data(make_plan(config(tmp_path)))["total"]
+    assert (unknown["engine_hours"], unknown["cost"]) == (None, None)
 
 
 def test_twice_the_draws_are_twice_the_draws(tmp_path: Path) -> None:

@@ -52,6 +52,16 @@ def write_run(folder: Path, policy: str, *settings: str, seeds: range = range(6)
     return str(folder)
 
 
+def test_a_run_without_a_solution_publishes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "one", "p1", seeds=range(0))
+    with pytest.raises(SystemExit, match="2"):
+        main(["publish", run])
+    assert (
+        f"visualprm: {run}: no problem has a solution, so nothing is published: quarantine/" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "data" / "one").exists()
+
+
 def test_two_policies_make_one_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = write_run(tmp_path / "one", "p1", "sampling.top_k=50")
     two = write_run(tmp_path / "two", "p2", "sampling.top_k=20", "engine.model=b/c")

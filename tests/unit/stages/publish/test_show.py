@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.records import LEDGER_SCHEMA, PUBLISHED_SCHEMA, table
-from stages.publish.show import Paint, find_problem, problem_lines, score_bar, show
+from stages.publish.pick import Wanted
+from stages.publish.show import Paint, list_problems, problem_lines, score_bar, show
 
 PLAIN, COLOUR = Paint(False), Paint(True)
 
@@ -88,40 +89,64 @@ def run(tmp_path: Path) -> str:
     return str(tmp_path / "run")
 
 
-@pytest.mark.parametrize(
-    ("prefix", "ids"),
-    [
-        ("", ["aa1/pol/s0", "aa1/pol/s1"]),
-        ("aa", ["aa1/pol/s0", "aa1/pol/s1"]),
-        ("aa2", ["aa2/pol/s0", "aa2/pol/s1"]),
-        ("b", ["bb1/pol/s0", "bb1/pol/s1"]),
-        ("bb1/pol/s1", ["bb1/pol/s1"]),
-    ],
-)
-def test_the_id_is_a_prefix_of_a_problems_or_a_solutions(dataset: str, prefix: str, ids: list[str]) -> None:
-    assert [found["id"] for found in find_problem(dataset, prefix)] == ids
+def test_the_last_line_shows_the_next_problem(dataset: str, run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show(dataset, Wanted(source="bars", label="none"))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "aa1 · bars"
+    assert said[-1] == f"next: visualprm show {dataset} --id aa2 --source bars --label none"
+    show(dataset, Wanted("bb1/pol/s1"), run)
+    assert "next:" not in capsys.readouterr().out
+
+
+def test_a_list_has_a_line_for_each_problem(dataset: str, capsys: pytest.CaptureFixture[str]) -> None:
+    list_problems(dataset, Wanted())
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "aa1  bars   2/2 right  4 +, 2 none       <image> How high is the red bar?"
+    assert [line.split()[0] for line in said] == ["aa1", "aa2", "bb1"]
+    list_problems(dataset, Wanted("bb1/pol/s1"))
+    assert capsys.readouterr().out.split()[:3] == ["bb1", "bars", "1/1"]
+
+
+def test_what_a_released_corpus_does_not_say_is_shown_as_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = [{**step("So it is.", None, None, "-", "imported"), "origin": None}]
+    nothing = dict.fromkeys(("answer", "prompt", "response_answer", "response_correct", "policy_model", "prompt_sha"))
+    rows = table([row("aa1", 0, steps_with_score=steps, **nothing)], PUBLISHED_SCHEMA)
+    pq.write_table(rows, tmp_path / "train-00000-of-00001.parquet")
+    show(str(tmp_path), Wanted())
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "answer    –",
+        "images    12×8 PNG",
+        "",
+        "pol/s0 · not judged · answer – · policy not recorded",
+        "   1  ··········     –      –  -  –",
+        "      So it is.",
+    ]
+    list_problems(str(tmp_path), Wanted(label="-"))
+    assert capsys.readouterr().out.split()[2:6] == ["not", "judged", "1", "-"]
 
 
 def test_a_missing_id_names_itself(dataset: str) -> None:
     with pytest.raises(UserError, match="no id begins with 'zz'"):
-        show(dataset, "zz")
+        show(dataset, Wanted("zz"))
 
 
 @pytest.mark.parametrize("place", ["nowhere", "", "file"])
 def test_a_folder_without_a_dataset_is_a_user_error(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="no dataset is here"):
-        show(str(tmp_path / place))
+        show(str(tmp_path / place), Wanted())
 
 
 def test_an_empty_dataset_says_so(tmp_path: Path) -> None:
     pq.write_table(PUBLISHED_SCHEMA.empty_table(), tmp_path / "train-00000-of-00001.parquet")
     with pytest.raises(UserError, match="the dataset is empty"):
-        show(str(tmp_path))
+        show(str(tmp_path), Wanted())
 
 
 def test_a_problem_in_plain_text(dataset: str, capsys: pytest.CaptureFixture[str]) -> None:
-    show(dataset, "bb1/pol/s1")
+    show(dataset, Wanted("bb1/pol/s1"))
     assert capsys.readouterr().out.splitlines() == [
         "bb1 · bars",
         "question  <image> How high is the red bar?",
@@ -180,7 +205,7 @@ def test_model_text_cannot_steer_the_terminal() -> None:
 
 
 def test_draws_come_from_the_run(dataset: str, run: str, capsys: pytest.CaptureFixture[str]) -> None:
-    show(dataset, "bb1/pol/s1", run)
+    show(dataset, Wanted("bb1/pol/s1"), run)
     lines = capsys.readouterr().out.splitlines()
     assert lines[9:11] == [
         "        correct           7  so it is correct",
@@ -190,4 +215,4 @@ def test_draws_come_from_the_run(dataset: str, run: str, capsys: pytest.CaptureF
 
 def test_a_run_of_another_dataset_is_a_user_error(dataset: str, run: str) -> None:
     with pytest.raises(UserError, match="doesn't hold problem aa1"):
-        show(dataset, "aa1", run)
+        show(dataset, Wanted("aa1"), run)

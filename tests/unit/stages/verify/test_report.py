@@ -12,6 +12,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.errors import UserError
 from stages.verify.report import agreement, disagreements, record, table, verify_file
+from tests.documented import json_keys
 
 pytestmark = pytest.mark.usefixtures("shared_verifiers")
 
@@ -152,6 +153,16 @@ def test_the_command_writes_its_verdicts(tmp_path: Path, capsys: pytest.CaptureF
     assert [row["row"] for row in written] == list(range(1, len(ROWS) + 1))
     printed = capsys.readouterr().out
     assert printed.count("said to be") == sum(row["agrees"] is False for row in written) == 2
+    main(["verify", str(file), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told.keys() == json_keys("verify")
+    assert told["disagreements"] == [row for row in written if row["agrees"] is False]
+    assert told["sources"]["a"] == {
+        "rows": 3, "statuses": {"incorrect": 2, "correct": 1}, "modes": {"exact": 1}, "compared": 3, "right": 2,
+        "false_accepts": 0, "false_rejects": 1, "accuracy": pytest.approx(2 / 3),
+    }  # fmt: skip
+    assert list(told["sources"]) == ["a", "b"]
+    assert told["total"]["rows"] == len(ROWS)
     with pytest.raises(SystemExit) as ended:
         main(["verify", str(file), "--out", str(tmp_path / "none" / "out.jsonl")])
     assert ended.value.code == 2

@@ -166,6 +166,8 @@ def test_a_dataset_of_the_hub(
 ) -> None:
     datasets = pytest.importorskip("datasets")
     rows = datasets.Dataset.from_list([{"image": {"bytes": png(1), "path": None}, "query": "How many?", "label": "3"}])
+    for module in ("add.layouts", "sources.hub"):
+        monkeypatch.setattr(f"stages.load.{module}.ask_hub", lambda name, kind: None)
     monkeypatch.setattr(datasets, "get_dataset_config_names", lambda name: ["default"])
     monkeypatch.setattr(datasets, "get_dataset_split_names", lambda name, config: ["train", "test"])
     monkeypatch.setattr(datasets, "load_dataset", lambda *words, **more: rows.to_iterable_dataset())

@@ -1,0 +1,1 @@
+"""What is common to all commands: how they are declared and parsed, what they answer, how they end."""
