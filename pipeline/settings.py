@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import typing
@@ -71,10 +72,12 @@ def parse_settings(
     Raises:
         UserError: as `load_settings`.
     """
+    # The caller's stay as they are: a run's own settings are read beside those it is published with.
+    given = copy.deepcopy(data)
     for item in overrides:
-        override(data, item)
+        override(given, item)
     try:
-        return model.model_validate(data, context={"folders": folders})
+        return model.model_validate(given, context={"folders": folders})
     except ValidationError as error:
         raise UserError(f"{origin}: {_first_line(error, model)}") from error
 

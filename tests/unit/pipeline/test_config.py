@@ -125,3 +125,9 @@ def test_all_references_need_a_mode_that_compares_several(verify: list[str]) -> 
     source = {"name": "s", "path": "rows.jsonl", "references": "all", "verify": verify}
     with pytest.raises(UserError, match="references: all"):
         parse_config({"name": "x", "sources": [source]})
+
+
+def test_what_the_settings_are_read_from_stays_as_it_is() -> None:
+    data = {"name": "x", "sources": [{"name": "a", "path": "a.jsonl", "verify": ["choice"]}]}
+    parse_config(data, ["sources.0.verify=[exact]", "seed=7"])
+    assert data == {"name": "x", "sources": [{"name": "a", "path": "a.jsonl", "verify": ["choice"]}]}
