@@ -14,6 +14,7 @@ from pipeline.store import Store
 from stages.annotate.ledger_tally import ledger_tally
 from stages.annotate.plausible import find
 from stages.annotate.progress import Rate, clock, current_rate, describe_engines, engine_lines, last_rate
+from stages.annotate.times import whole
 
 Line = tuple[str, str]
 """What a line is about, and what it says."""
@@ -50,6 +51,8 @@ def status_text(run: str) -> str:
     elif pending:
         driver = store.driver()
         lines += _silent(store, driver) if driver else _last_speed(store, pending)
+    if not pending or not rate.engines:
+        lines += whole(store)
     lines += _warnings(store)
     return "\n".join(f"{name:>14}  {value}" for name, value in lines)
 

@@ -74,6 +74,20 @@ def test_a_dead_run_shows_its_last_rate(store: Store) -> None:
     assert told["time left"] == "0:00:30 at the last rate"
 
 
+def test_a_finished_run_and_a_stopped_one_tell_rate_and_time(store: Store) -> None:
+    assert (lines(store)["rate in all"], lines(store)["time in all"]) == ("not measured", "not measured")
+    end = time.time() - 7200
+    store.write_json("progress/a.json", counters(end - 20, end, 1))
+    assert lines(store)["time in all"] == "0:00:20 with engines running"
+    pq.write_table(pa.table({"problem_id": list("bcd")}), store.path("checkpoint", "y_0.parquet"))
+    told = lines(store)
+    assert (told["pending"], told["rate in all"], told["time in all"]) == (
+        "0",
+        "50 tokens/s",
+        "0:00:20 with engines running",
+    )
+
+
 @pytest.mark.parametrize(
     ("progress", "rate"),
     [(None, "no engine is running"), ({"tokens": 0, "draws": 0}, "engine starting or first problems under way")],
