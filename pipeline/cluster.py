@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,10 +16,12 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.config import RunConfig
-from pipeline.errors import StartError, UserError
+from pipeline.errors import EngineDead, StartError, UserError
 from pipeline.inputs import PACKAGED
 from pipeline.machine.ready import ready_for_ray
 from pipeline.stopping.node import Node, children, end, leave_ray, node_watched
+from pipeline.terminal.foreign import shortened, telling
+from pipeline.terminal.speak import say
 
 WAITS_S = (10.0, 30.0)
 """Seconds before the second and the third try to start Ray on this machine."""
@@ -54,7 +55,7 @@ def ray_at(address: str | None) -> Iterator[None]:
 
     Raises:
         UserError: no cluster is there.
-        StartError: Ray did not start on this machine.
+        StartError: Ray did not start on this machine, or what ran in it ended by a fault of Ray, a node or a process.
     """
     if address:
         options: dict[str, Any] = {"runtime_env": {"env_vars": WORKER_ENV, "py_modules": own_modules()}}
@@ -79,10 +80,33 @@ def ray_started(address: str | None, **options: Any) -> Iterator[None]:
     start_ray(address, **options)
     node = None if address else Node(others)
     try:
-        with node_watched(node) if node else nullcontext():
+        with node_watched(node) if node else nullcontext(), faults_in_one_line():
             yield
     finally:
         leave_ray(node)
+
+
+@contextmanager
+def faults_in_one_line() -> Iterator[None]:
+    """Turns what Ray raises about a process or node that is gone, or about an error in one, into a line of ours.
+
+    Raises:
+        StartError: in place of Ray's own errors, whose text is a traceback. Those of ours that Ray brings stay.
+    """
+    from ray.exceptions import RayActorError, RayError, RayTaskError
+
+    try:
+        yield
+    except RayError as error:
+        if isinstance(getattr(error, "cause", None), (UserError, EngineDead, StartError, OSError)):
+            raise
+        lines = str(error).splitlines()
+        why = telling(lines) or next(filter(None, map(shortened, lines)), type(error).__name__)
+        if isinstance(error, RayActorError) and "creation task" in str(error):
+            what = "the engine did not start"
+        else:
+            what = "a process in Ray failed" if isinstance(error, RayTaskError) else "Ray lost a process or a node"
+        raise StartError(f"{what} ({why})") from error
 
 
 def start_ray(address: str | None, **options: Any) -> None:
@@ -171,9 +195,7 @@ def _start_here(options: dict[str, Any]) -> None:
                     f"Ray did not start on this machine in {tries} tries ({reason}): wait until the machine is less "
                     f"busy, or look into {logs}"
                 ) from error
-            print(
-                f"Ray did not start ({reason}): try {number + 1} of {tries} follows in {wait_s:.0f} s", file=sys.stderr
-            )
+            say(f"Ray did not start ({reason}): try {number + 1} of {tries} follows in {wait_s:.0f} s")
             time.sleep(wait_s)
 
 

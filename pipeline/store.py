@@ -6,7 +6,9 @@ problems/*.parquet     the problems; complete once problems.json is there
 quarantine/*.jsonl     rows that were refused, with id and reason
 annotations/*.parquet  the ledger; a file's name ends with its size and SHA-256
 checkpoint/            Ray Data's record of the problems that are done
-progress/*.json        counters of each engine
+progress/*.json        counters of each engine of the last call
+times.json             how long the calls before it took
+logs/*.log             what Ray, vLLM and other libraries said
 engines/*.json         kind, model and versions of the engines that drew the ledger
 attempts/*.json        problems that engines died over since the last call
 published.json         what was published last, and a hash of its stats.json
@@ -46,8 +48,17 @@ from pipeline.records import LEDGER_SCHEMA
 LOCK = "driver.lock"
 _FILES_AT_ONCE = 256
 PENDING_SUFFIX = ".pending.parquet"
-UNNOTED = ("progress/", "attempts/", "engines/", "checkpoint/", "writable-", "driver.lock", "hand_labels.json")
-"""What the manifest leaves out: what others write while the driver does, and what is gone at the next call."""
+UNNOTED = (
+    "progress/",
+    "times.json",
+    "attempts/",
+    "engines/",
+    "checkpoint/",
+    "writable-",
+    "driver.lock",
+    "hand_labels.json",
+)
+"""What the manifest leaves out: what others write while the driver does, and what nothing is made from."""
 _LEDGER_NAME = re.compile(r"(?P<block>.+)-(?P<bytes>\d+)-(?P<sha256>[0-9a-f]{64})\.parquet")
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Sequence
 
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.gauges import Gauges
-from pipeline.errors import RowError
+from pipeline.errors import EngineDead, RowError
 from pipeline.records import IMAGE
 
 IMAGE_TOKEN = 256
@@ -27,7 +28,8 @@ class ScriptedEngine:
 
     `engine.args` takes what plays a real engine: `tokens_per_second` of one request, `engine_tokens_per_second` of all
     requests together, and `step_characters`, the least length of a step but the last. What plays a failing one:
-    `endings`, the last steps of all responses to prompts that hold a word, by that word.
+    `endings`, the last steps of all responses to prompts that hold a word, by that word; `start_error`, what it raises
+    instead of starting; `dies_after`, the number of requests after which it is gone.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -37,7 +39,10 @@ class ScriptedEngine:
         self._total_rate = config.args.get("engine_tokens_per_second")
         self._step_characters = config.args.get("step_characters", 0)
         self._endings: dict[str, str] = config.args.get("endings", {})
+        self._left = config.args.get("dies_after", sys.maxsize)
         self._busy_until = 0.0
+        if error := config.args.get("start_error"):
+            raise RuntimeError(error)
 
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
         before = [IMAGE_TOKEN] * (num_images - text.count(IMAGE))
@@ -66,6 +71,9 @@ class ScriptedEngine:
         *,
         stop: str | None = None,
     ) -> list[Completion]:
+        self._left -= 1
+        if self._left < 0:
+            raise EngineDead("dies_after")
         length = len(prompt.token_ids) + (TOKENS_PER_IMAGE - 1) * len(prompt.images)
         if length + max_tokens > self._max_model_len:
             raise RowError(

@@ -9,7 +9,6 @@ import importlib.util
 import io
 import logging
 import re
-import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from pipeline.engine.gauges import Gauges
 from pipeline.engine.parent import offer_plugin
 from pipeline.errors import EngineDead, RowError
 from pipeline.inputs import located
+from pipeline.terminal.speak import say
 
 CPU_ARGS: dict[str, Any] = {
     # Seeded requests fail under chunked prefill on the CPU, whose generators have no offset.
@@ -168,7 +168,7 @@ class VllmEngine:
 
         cache = self._llm.vllm_config.cache_config
         if not cache.enable_prefix_caching:
-            print("this model can't reuse cached prefixes: every draw computes its whole prompt", file=sys.stderr)
+            say("this model can't reuse cached prefixes: every draw computes its whole prompt")
             return
         greedy = SamplingParams(temperature=0.0, max_tokens=16, output_kind=RequestOutputKind.FINAL_ONLY)
         prompt = {
@@ -180,13 +180,11 @@ class VllmEngine:
                 async for output in self._llm.generate(prompt, greedy, request_id=uuid.uuid4().hex):
                     answers.append(tuple(output.outputs[0].token_ids))
         except (VLLMValidationError, ValueError) as error:
-            print(f"the prefix cache was not checked: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+            say(f"the prefix cache was not checked: {' '.join(str(error).split())[:200]}")
             return
         self.gauges.prefix_exact = answers[0] == answers[1]
         if not self.gauges.prefix_exact:
-            print(
-                "greedy output differs with a cached prefix: draws may depend on what was drawn before", file=sys.stderr
-            )
+            say("greedy output differs with a cached prefix: draws may depend on what was drawn before")
 
     def _completion(self, output: Any, seed: int) -> Completion:
         ids: Sequence[int] = output.token_ids

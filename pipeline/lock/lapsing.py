@@ -6,7 +6,6 @@ It keeps out a driver that comes later. Two that start at the same instant may b
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pipeline import atomic
 from pipeline.errors import UserError
 from pipeline.lock import HEARTBEAT_S, LAPSE_S, LAPSES, lost, me, refusal
 from pipeline.stopping.interrupt import interruptible
+from pipeline.terminal.speak import say
 
 
 @contextlib.contextmanager
@@ -26,10 +26,7 @@ def lapsing_lock(uri: str, filesystem: fs.FileSystem, path: str) -> Iterator[Non
         UserError: another driver works here.
         LockLost: another driver took the lock meanwhile; then the body was stopped.
     """
-    print(
-        f"{uri}: this store has no conditional writes: start no second driver on this run, it may not be refused",
-        file=sys.stderr,
-    )
+    say(f"{uri}: this store has no conditional writes: start no second driver on this run, it may not be refused")
     if holder := lapsing_holder(filesystem, path):
         raise UserError(f"{refusal(uri, holder)}{LAPSES}")
     mine, stop = me(), threading.Event()

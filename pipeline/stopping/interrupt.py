@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
+
+from pipeline.terminal.speak import say
 
 SIGNAL = signal.SIGUSR1
 """Not the one of Ctrl-C, which a shell has its background jobs ignore."""
@@ -44,7 +45,7 @@ def interruptible() -> Iterator[Stop]:
             return
         mine.append(error)
         if not in_main:
-            print(error, file=sys.stderr, flush=True)
+            say(str(error))
             return
         threading.Thread(target=signalled, args=(error,), daemon=True, name="interrupt").start()
 

@@ -10,6 +10,7 @@ import signal
 from types import FrameType
 
 from pipeline.stopping.node import children, kill
+from pipeline.terminal.speak import error_descriptor
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED = 130
@@ -35,7 +36,7 @@ def _stop(*_: int | FrameType | None) -> None:
         raise KeyboardInterrupt
     if _heard == 2:
         # Not `print`: the signal may have come in the middle of one.
-        os.write(2, _NOTE)
+        os.write(error_descriptor(), _NOTE)
         return
     kill(children())
     os._exit(STOPPED)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,6 +19,7 @@ from pipeline.errors import EngineDead, RowError, UserError
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, SolutionId, Step, Verdict
 from pipeline.seeds import base_seed
 from pipeline.store import Store
+from pipeline.terminal.speak import say, say_fault
 from stages import split as splitting
 from stages.annotate.counters import Meter
 from stages.annotate.damage import unchanged
@@ -245,11 +245,11 @@ class Annotator:
 
     def _die(self, error: EngineDead) -> NoReturn:
         """Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job."""
-        print(f"engine lost, restarting it: {error}", file=sys.stderr, flush=True)
+        say_fault("an engine died and is started again")
         try:
             self._store.note_lost_engine(self._begun)
         except (OSError, UserError) as refusal:
-            print(f"the problems it worked on could not be noted: {refusal}", file=sys.stderr, flush=True)
+            say(f"the problems it worked on could not be noted: {refusal}")
         os._exit(1)
 
     async def _room(self) -> None:

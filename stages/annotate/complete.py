@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from pipeline.cluster import ray_session
 from pipeline.config import RunConfig
+from pipeline.engine.policy import policy_name
 from pipeline.errors import StartError, UserError
 from pipeline.store import Store, one_line_io_errors
+from pipeline.terminal.speak import say
 from stages.annotate.damage import PROBLEMS, adopt
 from stages.annotate.earlier_run import take_over
 from stages.annotate.engines import keep_notes, note_earlier_engines
@@ -18,6 +19,7 @@ from stages.annotate.limits import check_limits, within_limits
 from stages.annotate.mend import done_ids, mend
 from stages.annotate.progress import progress_bar
 from stages.annotate.settings_lock import lock_settings
+from stages.annotate.times import keep_times
 from stages.annotate.watch import hangs_ended
 from stages.load.problems import load_problems
 
@@ -71,6 +73,7 @@ def mend_run(
 
 
 def _load(store: Store, config: RunConfig, earlier: Store | None) -> None:
+    say(f"taking over the problems of {earlier.uri}" if earlier else f"reading {_named(config)}")
     take_over(store, earlier) if earlier else load_problems(store, config)
 
 
@@ -83,7 +86,8 @@ def _annotate_pending(
     pending: int,
     files: Sequence[str],
 ) -> None:
-    print(f"{pending} of {total} problems to annotate", file=sys.stderr)
+    say(f"{pending:,} of {total:,} problems to annotate: starting Ray and {_engines(config)}")
+    keep_times(store)
     store.clear("progress")
     # Whoever calls again may have mended what the engines died of.
     store.clear("attempts")
@@ -95,8 +99,18 @@ def _annotate_pending(
     with (
         one_line_io_errors(store.uri),
         ray_session(config),
-        progress_bar(store, total, total - pending, before),
+        progress_bar(store, total, total - pending, before, config.engine.replicas),
         within_limits(store, config, before),
         hangs_ended(store, config.engine.timeout_s),
     ):
         annotate_problems(store, absolute, templates, model, files)
+
+
+def _named(config: RunConfig) -> str:
+    names = [source.name for source in config.sources]
+    return f"the source {names[0]}" if len(names) == 1 else f"{len(names)} sources"
+
+
+def _engines(config: RunConfig) -> str:
+    count = config.engine.replicas
+    return f"{f'{count} engines' if count > 1 else 'the engine'} ({policy_name(config.engine)})"

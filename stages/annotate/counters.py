@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from pipeline.engine.gauges import Gauges
 from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Solution
 from pipeline.store import Store
+from pipeline.terminal.speak import say
 from stages.annotate.tally import Tally
 from stages.annotate.watch import process_row
 
@@ -105,6 +105,6 @@ class Meter:
             except (OSError, UserError) as error:
                 # The ledger matters, the display does not: the next write may succeed.
                 if not told:
-                    print(f"progress can't be written for now: {error}", file=sys.stderr, flush=True)
+                    say(f"progress can't be written for now: {error}")
                 told = True
             time.sleep(INTERVAL_S)

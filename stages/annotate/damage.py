@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import json
 import posixpath
-import sys
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from pipeline.atomic import Sum
 from pipeline.errors import UserError
 from pipeline.records import Problem
 from pipeline.store import Store, block_of, named_sum
+from pipeline.terminal.speak import say
 from stages.annotate.engines import FOLDER as ENGINES
 
 LEDGER, CHECKPOINT, PROBLEMS = "annotations/", "checkpoint/", "problems/"
@@ -103,7 +103,7 @@ def adopt(store: Store) -> None:
     good = [name for name in _candidates(store) if name not in broken]
     sums = {name: (manifest.sum_of(store.path(name), store.filesystem),) for name in good}
     manifest.save(store.root, {**sums, **kept}, store.filesystem)
-    print(f"{store.uri}: {what}: its {len(good):,} files were read in full, and it has one now", file=sys.stderr)
+    say(f"{store.uri}: {what}: its {len(good):,} files were read in full, and it has one now")
 
 
 def unreadable(store: Store) -> Damage:

@@ -6,13 +6,13 @@ A note is named by what it says, so that restarts and replicas add none: `engine
 from __future__ import annotations
 
 import posixpath
-import sys
 from typing import Any
 
 from pipeline import manifest, origin
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.store import Store
+from pipeline.terminal.speak import say
 from pipeline.version import version, versions
 
 FOLDER = "engines"
@@ -26,7 +26,7 @@ def note_engine(store: Store, config: RunConfig, model: str, ours: str | None) -
         _note(store, config, model, {"visualprm": ours or version(), **found})
     except (OSError, UserError) as error:
         # As for the counters: the ledger matters more, and the card then says that this is not known.
-        print(f"the engine's versions could not be noted: {error}", file=sys.stderr, flush=True)
+        say(f"the engine's versions could not be noted: {error}")
 
 
 def note_earlier_engines(store: Store, config: RunConfig, model: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from pipeline.atomic import Sum
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.store import Store, block_of
+from pipeline.terminal.speak import say
 from stages.annotate.damage import CHECKPOINT, LEDGER, PROBLEMS, Damage, find_damage
 from stages.annotate.engines import FOLDER as ENGINES
 from stages.annotate.engines import note_again
@@ -79,7 +79,7 @@ def mend(
         _annotate_again(store, ledger)
     told = manifest.told({name: fault for name, fault in found.items() if name not in ledger})
     if told:
-        print(f"{store.uri}: {told}: made again", file=sys.stderr)
+        say(f"{store.uri}: {told}: made again")
     return bool(ledger)
 
 
@@ -89,7 +89,7 @@ def _annotate_again(store: Store, ledger: Damage) -> None:
         # Of a file from before sums were in names.
         store.forget(name)
     kept = "; what is left of them is in damaged/" if store.exists("damaged") else ""
-    print(f"{store.uri}: {manifest.told(ledger)}: their problems are annotated again{kept}", file=sys.stderr)
+    say(f"{store.uri}: {manifest.told(ledger)}: their problems are annotated again{kept}")
 
 
 def _write_again(store: Store, texts: Mapping[str, str], found: Damage) -> None:
@@ -108,7 +108,7 @@ def _write_again(store: Store, texts: Mapping[str, str], found: Damage) -> None:
 def _load_again(store: Store, load: Load, found: Damage) -> None:
     """Reads the sources again beside, and takes from there what is what was written."""
     told = manifest.told(found)
-    print(f"{store.uri}: {told}: the sources are read again", file=sys.stderr)
+    say(f"{store.uri}: {told}: the sources are read again")
     aside = Store(store.address(ASIDE))
     store.clear(ASIDE)
     try:
@@ -171,7 +171,7 @@ def _mend_commits(store: Store) -> None:
         with store.new_commit(block) as out:
             pq.write_table(ids, out)
     if found:
-        print(f"{store.uri}: {manifest.told(found)}: written again from the ledger", file=sys.stderr)
+        say(f"{store.uri}: {manifest.told(found)}: written again from the ledger")
 
 
 def _ids(store: Store, path: str) -> set[Any]:

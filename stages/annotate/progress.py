@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TextIO
-
-from tqdm import tqdm
+from typing import Any
 
 from pipeline.store import Store
+from pipeline.terminal.bar import Bar, clock
+from pipeline.terminal.speak import say
 from stages.annotate.plausible import Finding, find
 from stages.annotate.tally import Tally, together
 
 LIVE_S = 30.0
 """An engine whose counters are older than this is not running."""
-INTERVAL_S = 15.0
-"""Between two lines where there is no terminal."""
+INTERVAL_S = 3.0
+"""Between two looks where there is no terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,6 @@ class Rate:
     @property
     def tokens_per_s(self) -> float | None:
         return self.tokens / self.seconds if self.seconds > 0 else None
-
-    @property
-    def verified_share(self) -> float | None:
-        """The share of draws with a correct or incorrect verdict."""
-        total = sum(self.verdicts.values())
-        return (self.verdicts["correct"] + self.verdicts["incorrect"]) / total if total else None
 
     @property
     def silent(self) -> bool:
@@ -126,59 +119,50 @@ def _hits(cached: float, asked: float) -> str:
 
 
 @contextmanager
-def progress_bar(
-    store: Store, total: int, done: int, before: Tally | None = None, out: TextIO = sys.stderr
-) -> Iterator[None]:
-    """A tqdm bar on a terminal, a line every fifteen seconds elsewhere.
+def progress_bar(store: Store, total: int, done: int, before: Tally | None = None, engines: int = 1) -> Iterator[None]:
+    """While the body annotates: when its `engines` are ready, and then a bar, or a line now and then.
 
     `before` is what the ledger held already. What cannot be right in it and what has come since is told in full once,
     in a line of its own, and in short beside the rate.
     """
-    started, stop = time.time(), threading.Event()
-    terminal = out.isatty()
-    told: set[str] = set()
-
-    def look() -> tuple[Rate, list[Finding]]:
-        rate = current_rate(store, since=started)
-        found = find(together([before or Tally(), rate.tally]))
-        for one in found:
-            if one.kind.name not in told:
-                tqdm.write(warning(one), file=out)
-                told.add(one.kind.name)
-        out.flush()
-        return rate, found
-
-    def watch() -> None:
-        with tqdm(
-            total=total,
-            initial=done,
-            unit="problem",
-            file=out,
-            dynamic_ncols=terminal,
-            ascii=not terminal,
-            disable=not terminal,
-        ) as bar:
-            while not stop.wait(1.0 if terminal else INTERVAL_S):
-                rate, found = look()
-                if terminal:
-                    bar.n = min(total, done + rate.problems)
-                    bar.set_postfix_str(_describe(rate) + _silence(rate) + _in_short(found))
-                    bar.refresh()
-                else:
-                    print(
-                        f"{done + rate.problems} of {total} problems, {_describe(rate)}{_eta(rate, total, done)}"
-                        f"{_in_short(found)}",
-                        file=out,
-                        flush=True,
-                    )
-
-    thread = threading.Thread(target=watch, daemon=True)
+    stop = threading.Event()
+    thread = threading.Thread(target=_watch, args=(store, total, done, before or Tally(), engines, stop), daemon=True)
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
+
+
+def _watch(store: Store, total: int, done: int, before: Tally, engines: int, stop: threading.Event) -> None:
+    started, ready = time.time(), 0
+    told: set[str] = set()
+    with closing(Bar(total, "problem", "", done)) as bar:
+        while not stop.wait(1.0 if bar.terminal else INTERVAL_S):
+            try:
+                rate = current_rate(store, since=started)
+            except OSError:
+                # A store that does not answer now may do so at the next look.
+                continue
+            if len(rate.engines) > ready:
+                ready = len(rate.engines)
+                say(_ready(ready, engines, time.time() - started))
+            found = find(together([before, rate.tally]))
+            for one in found:
+                if one.kind.name not in told:
+                    say(warning(one))
+                    told.add(one.kind.name)
+            left = None if rate.silent else rate.eta_s(total - done - rate.problems)
+            note = _describe(rate, time.time() - started) + _silence(rate) + _in_short(found)
+            bar.at(done + rate.problems, note, left)
+
+
+def _ready(ready: int, engines: int, seconds: float) -> str:
+    if ready > engines:
+        return "a new engine is ready in place of one that died"
+    which = "engine" if engines == 1 else f"{ready} of {engines} engines"
+    return f"{which} ready after {clock(seconds)}"
 
 
 def warning(found: Finding) -> str:
@@ -190,27 +174,30 @@ def _in_short(found: Sequence[Finding]) -> str:
     return f", warning: {'; '.join(one.short for one in found)}" if found else ""
 
 
-def _describe(rate: Rate) -> str:
+def _describe(rate: Rate, seconds: float) -> str:
+    if not rate.engines:
+        return f"the engine has been starting for {clock(seconds)}"
     if not rate.problems:
-        return "engine starting or first problems under way"
+        return f"first problems under way for {clock(rate.seconds)}"
     speed = f"{rate.tokens_per_s:,.0f} tokens/s" if rate.tokens_per_s else "rate not known yet"
-    share = f", {rate.verified_share:.1%} verified" if rate.verified_share is not None else ""
-    engines = describe_engines(rate)
-    return f"{rate.draws:,} draws, {speed}{share}" + (f", {engines}" if engines else "")
+    return f"{rate.draws:,} continuations{judged(rate.verdicts)}, {speed}"
 
 
 def _silence(rate: Rate) -> str:
     return f", no sign of life from an engine for {clock(rate.silent_s)}" if rate.silent else ""
 
 
-def _eta(rate: Rate, total: int, done: int) -> str:
-    if rate.silent:
-        return _silence(rate)
-    left = rate.eta_s(total - done - rate.problems)
-    return "" if left is None else f", {clock(left)} left"
+def judged(verdicts: Counter[str]) -> str:
+    """Of continuations, behind their number: ` (61% right, 30% wrong, 9% cut or without an answer)`; empty without any."""
+    total = sum(verdicts.values())
+    if not total:
+        return ""
+    right, wrong = verdicts["correct"], verdicts["incorrect"]
+    shares = [f"{_share(right, total)} right", f"{_share(wrong, total)} wrong"]
+    if other := total - right - wrong:
+        shares.append(f"{_share(other, total)} cut, without an answer or not judged")
+    return f" ({', '.join(shares)})"
 
 
-def clock(seconds: float) -> str:
-    """`h:mm:ss`."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+def _share(count: int, of: int) -> str:
+    return "<1%" if 0 < count / of < 0.005 else f"{count / of:.0%}"

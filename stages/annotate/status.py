@@ -17,6 +17,7 @@ from pipeline.store import Store
 from stages.annotate.ledger_tally import ledger_tally
 from stages.annotate.plausible import find
 from stages.annotate.progress import Rate, clock, current_rate, describe_engines, engine_lines, last_rate
+from stages.annotate.times import whole
 
 Line = tuple[str, str]
 """What a line is about, and what it says."""
@@ -77,6 +78,8 @@ def status_of(run: str) -> Answer:
     )
     warnings = _warnings(store)
     lines = [*_count_lines(counts), *(_silent(driver, speed) if driver else _speed_lines(state, speed, counts.pending))]
+    if state != "running":
+        lines += whole(store)
     lines += [("warning", text) for text in warnings]
     return Answer(
         "\n".join(f"{name:>14}  {value}" for name, value in lines), _data(run, state, counts, speed, warnings)

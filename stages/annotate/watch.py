@@ -20,6 +20,7 @@ import psutil
 from pipeline.errors import StartError
 from pipeline.stopping.interrupt import Stop, interruptible
 from pipeline.store import Store
+from pipeline.terminal.speak import say
 
 INTERVAL_S = 10.0
 """Between two looks at the counters, at most."""
@@ -110,7 +111,7 @@ def hangs_ended(store: Store, timeout_s: float) -> Iterator[None]:
                     watch.repeat(row)
             except Exception as error:
                 # A store or a cluster that does not answer now may do so at the next look.
-                print(f"engines can't be watched for now: {error}", file=sys.stderr, flush=True)
+                say(f"engines can't be watched for now: {error}")
 
     with interruptible() as end:
         thread = threading.Thread(target=work, args=(end,), daemon=True, name="watch")
@@ -127,14 +128,10 @@ def _end_engine(store: Store, row: Row, timeout_s: float) -> None:
     who = f"process {process['pid']} on {process['host']}"
     ended = _on_node(process["node"], end_process, process["pid"], process["created"])
     if ended is None:
-        print(f"an engine hangs ({who}), and its node does not answer", file=sys.stderr, flush=True)
+        say(f"an engine hangs ({who}), and its node does not answer")
     elif ended:
         store.note_lost_engine(row["begun"])
-        print(
-            f"an engine made no progress for {timeout_s:.0f} s ({who}): it is ended, and its problems are tried again",
-            file=sys.stderr,
-            flush=True,
-        )
+        say(f"an engine made no progress for {timeout_s:.0f} s ({who}): it is ended, and its problems are tried again")
 
 
 def _end_run(store: Store, watch: Watch, end: Stop) -> None:
@@ -144,7 +141,7 @@ def _end_run(store: Store, watch: Watch, end: Stop) -> None:
     nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     if ended := sum(_on_node(node, end_stopped_workers) or 0 for node in nodes):
         watch.repeat()
-        print(f"{ended} stopped workers of Ray are ended, and their tasks repeated", file=sys.stderr, flush=True)
+        say(f"{ended} stopped workers of Ray are ended, and their tasks repeated")
     else:
         end(StartError(f"{store.uri}: all engines idle, problems are left, and nothing was committed for "
                        f"{watch.timeout_s:.0f} s (engine.timeout_s): Ray hangs"))  # fmt: skip

@@ -21,6 +21,7 @@ from pydantic import Field
 from pipeline.command_line.answer import Answer
 from pipeline.errors import UserError
 from pipeline.settings import Strict
+from pipeline.terminal.speak import say
 from stages.best_of_n import plots
 from stages.best_of_n.expected import NO_ANSWER, Floats, sizes
 from stages.best_of_n.markdown import markdown
@@ -59,6 +60,7 @@ def report_pool(folder: str, settings: ReportSettings) -> Answer:
     if settings.aggregate not in AGGREGATORS:
         raise UserError(f"aggregate={settings.aggregate}: must be one of {', '.join(AGGREGATORS)}")
     pool = Pool(folder)
+    say(f"comparing the ways to choose among the candidates of {folder}, with {settings.resamples:,} resamples")
     document, problems = build_report(pool, _complete(pool), settings)
     text = markdown(document)
     pool.store.write_text("report/report.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")

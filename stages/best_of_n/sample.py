@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import heapq
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -24,6 +23,8 @@ from pipeline.engine.policy import check_start, model_fingerprint, policy_name
 from pipeline.errors import UserError
 from pipeline.records import REFERENCES, problem_from_row
 from pipeline.store import Store, beside
+from pipeline.terminal.quiet import quiet
+from pipeline.terminal.speak import say, tell
 from stages.annotate.complete import complete_ledger
 from stages.annotate.settings_lock import read_templates, with_number_type
 from stages.best_of_n.answers import group_answers
@@ -77,16 +78,16 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     if Store(folder).exists("pool.json"):
         _refuse_other(Pool(folder), {"run": config.name})
     store.make()
-    with store.lock():
+    with store.lock(), quiet(store.address("logs")):
         complete_ledger(store, config, templates, model)
         made = {"run": config.name, "made_from": _digest_of(store)}
         if Store(folder).exists("pool.json"):
             pool = Pool(folder)
             _refuse_other(pool, made)
-            print(f"nothing to do: {_summary(pool)}")
+            tell(f"nothing to do: {_summary(pool)}")
             return
         _freeze(store, config, folder, made)
-    print(_summary(Pool(folder)))
+    tell(_summary(Pool(folder)))
 
 
 def _refuse_other(pool: Pool, made: Mapping[str, str]) -> None:
@@ -124,7 +125,7 @@ def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as verifier:
         write_pool(folder, _items(store, _judged(store, config, verifier), verifier, failed), about)
     for reason, count in sorted(failed.items()):
-        print(f"left out {count} problems: {reason}", file=sys.stderr)
+        say(f"left out {count} problems: {reason}")
 
 
 def _judged(store: Store, config: RunConfig, pool: VerifierPool) -> Judged:

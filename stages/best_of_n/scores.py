@@ -10,18 +10,20 @@ any stop.
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from tqdm import tqdm
 
 from pipeline import origin
 from pipeline.errors import RowError, UserError
 from pipeline.store import Store, full
+from pipeline.terminal.bar import Bar
+from pipeline.terminal.quiet import quiet
+from pipeline.terminal.speak import say, tell
 from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, batched
@@ -64,15 +66,16 @@ def score_pool(
     for critic in wanted:
         store = Store(pool.store.address("scores", critic.name))
         store.make()
-        with store.lock():
+        with store.lock(), quiet(pool.store.address("logs")):
             _begin(store, pool, critic)
             done = done_problems(store)
             if left := pool.num_problems - len(done):
+                say(f"loading {critic.path}")
                 _score_rest(store, pool, critic, load(critic), done, left)
             if reasons := _nothing_scored(store):
                 without.append(f"{critic.path}: gave no score ({reasons}): try another critic")
             else:
-                print(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
+                tell(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
     if without:
         raise UserError("; ".join(without))
 
@@ -101,10 +104,7 @@ def _begin(store: Store, pool: Pool, critic: CriticSpec) -> None:
         mend = "give it another name by NAME=PATH, or remove that folder"
         wanted = {"path": full(critic.path)}
         origin.check(store.uri, {"path": held["path"]}, wanted, mend, "holds scores of another model")
-        print(
-            f"{critic.name}: {critic.path} has changed since ({held['model']}, now {critic.fingerprint}): scored again",
-            file=sys.stderr,
-        )
+        say(f"{critic.name}: {critic.path} has changed since ({held['model']}, now {critic.fingerprint}): scored again")
         # Should this stop half-way, what is left is not taken for the new model's.
         store.filesystem.delete_file(store.path("critic.json"))
     store.clear("parts")
@@ -135,11 +135,11 @@ def _about(store: Store, pool: Pool) -> dict[str, Any] | None:
 
 def _score_rest(store: Store, pool: Pool, critic: CriticSpec, scorer: Scorer, done: set[str], left: int) -> None:
     pending = (problem for problem in pool.problems() if problem.problem_id not in done)
-    with tqdm(total=left, unit="problem", desc=critic.name, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+    with closing(Bar(pool.num_problems, "problem", critic.name, pool.num_problems - left)) as bar:
         for chunk in batched(pending, PROBLEMS_OF_A_PART):
             rows = score_problems(chunk, scorer, critic.outcome)
             write_part(store, pa.Table.from_pylist(rows, schema=SCORE_SCHEMA))
-            bar.update(len(chunk))
+            bar.add(len(chunk))
 
 
 def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: bool) -> list[dict[str, Any]]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +29,9 @@ from pipeline.records import SEPARATOR, Problem, Rejected, asked
 from pipeline.seeds import base_seed
 from pipeline.settings import Strict
 from pipeline.store import Store, beside
+from pipeline.terminal.bar import Bar, clock
+from pipeline.terminal.quiet import quiet
+from pipeline.terminal.speak import say, tell
 from stages.annotate.sample import Template, chat_prompt
 from stages.annotate.settings_lock import read_templates
 from stages.best_of_n.beams import search
@@ -88,12 +93,12 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
     check_reference(config)
     store = Store(out or beside(config.output_dir, "-search"))
     store.make()
-    with store.lock():
+    with store.lock(), quiet(store.address("logs")):
         _begin(store, config, model, found, settings)
         done = done_problems(store)
         if pending := [problem for problem in _load(store, config) if problem.problem_id not in done]:
-            asyncio.run(_search_all(store, pending, templates, model, found, config, settings))
-        print(_summary(store, settings))
+            asyncio.run(_search_all(store, pending, templates, model, found, config, settings, len(done)))
+        tell(_summary(store, settings))
 
 
 def _begin(store: Store, config: RunConfig, model: str, critic: CriticSpec, settings: SearchSettings) -> None:
@@ -126,18 +131,26 @@ async def _search_all(
     critic: CriticSpec,
     config: RunConfig,
     settings: SearchSettings,
+    done: int,
 ) -> None:
     # The engine first: it starts processes, which must not inherit a device that the reward model has opened.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    say("starting the engine")
+    began = time.monotonic()
     engine = make_engine(config.engine)
+    say(f"engine ready after {clock(time.monotonic() - began)}; loading {critic.path}")
     searcher = _Searcher(engine, load_scorer(critic), config, settings)
     try:
-        with VerifierPool(config.verify.workers, config.verify.time_limit_s) as verifier:
+        with (
+            VerifierPool(config.verify.workers, config.verify.time_limit_s) as verifier,
+            closing(Bar(done + len(problems), "problem", "searched", done)) as bar,
+        ):
             for chunk in batched(problems, config.engine.max_in_flight):
                 rows = await asyncio.gather(
                     *(searcher.row(problem, templates[problem.prompt], model, verifier) for problem in chunk)
                 )
                 write_part(store, pa.Table.from_pylist(rows, schema=SEARCH_SCHEMA))
+                bar.add(len(rows))
     finally:
         await engine.close()
 

@@ -8,9 +8,12 @@ from pipeline.config import RunConfig
 from pipeline.engine.policy import check_start, model_fingerprint
 from pipeline.inputs import located
 from pipeline.store import Store, open_uri
+from pipeline.terminal.bar import clock
+from pipeline.terminal.quiet import quiet
+from pipeline.terminal.speak import say, tell
 from stages.annotate.complete import complete_ledger, mend_run
 from stages.annotate.damage import all_of
-from stages.annotate.progress import clock, current_rate
+from stages.annotate.progress import current_rate
 from stages.annotate.settings_lock import check_earlier, read_templates, with_number_type
 from stages.load.given_responses import fingerprint
 from stages.publish.dataset import publish_run
@@ -38,20 +41,25 @@ def run_dataset(config: RunConfig) -> None:
     if earlier:
         check_earlier(earlier, config, templates, model)
     store.make()
-    with store.lock():
+    with store.lock(), quiet(store.address("logs")):
         filesystem, out = open_uri(config.output_dir)
         check_output(out, filesystem)
         problems, pending = complete_ledger(store, config, templates, model, earlier)
         fresh = not is_published(store, config)
         if fresh:
+            say(
+                f"{pending:,} problems annotated after {clock(time.time() - started)}; publishing"
+                if pending
+                else "publishing"
+            )
             # Whatever a disk has changed since it was written must not be published.
             if mend_run(store, config, templates, model, earlier, all_of(store)):
                 pending += complete_ledger(store, config, templates, model, earlier)[1]
             publish_run(store, config)
-    if not pending and not fresh:
-        print(f"nothing to do: {problems} problems are done and published in {config.output_dir}")
-    else:
-        print(_closing(store, config, started))
+        if not pending and not fresh:
+            tell(f"nothing to do: {problems} problems are done and published in {config.output_dir}")
+        else:
+            tell(_closing(store, config, started))
 
 
 def _closing(store: Store, config: RunConfig, started: float) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
@@ -19,6 +18,7 @@ from pipeline.engine import Engine, Prompt
 from pipeline.errors import RowError
 from pipeline.records import IMAGE, SEPARATOR, Image
 from pipeline.seeds import base_seed
+from pipeline.terminal.speak import say
 from stages.evaluate.critic import Item, Judged, Scores
 from stages.evaluate.verdicts import read_all, read_one
 
@@ -113,6 +113,6 @@ class PromptedCritic:
         """An answer's verdicts; the first answer without one on every step is shown."""
         unread = scores.count(None)
         if unread and not self._shown:
-            print(f"an answer without a verdict on every step, for example: {text[-200:]!r}", file=sys.stderr)
+            say(f"an answer without a verdict on every step, for example: {text[-200:]!r}")
             self._shown = True
         return Judged(scores, Counter({"unparsable": unread} if unread else {}))

@@ -10,13 +10,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from tqdm import tqdm
 
 from pipeline import atomic
 from pipeline.command_line.answer import Answer
@@ -24,6 +23,9 @@ from pipeline.engine.number_type import decided
 from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import RowError, UserError
 from pipeline.store import one_line_io_errors
+from pipeline.terminal.bar import Bar
+from pipeline.terminal.quiet import quiet
+from pipeline.terminal.speak import say
 from stages.evaluate import plots, recorded, table
 from stages.evaluate.bench import Bench, BenchSample, read_bench
 from stages.evaluate.compare import compare
@@ -82,7 +84,8 @@ def evaluate(
         if settings.critic == "prompted":
             settings = settings.model_copy(update={"engine": decided(settings.engine)})
         log = ScoreLog(folder / "scores.part.json", _origin(model, bench, settings))
-        middle = _score(model, settings, bench, log)
+        with quiet(str(folder / "logs")):
+            middle = _score(model, settings, bench, log)
         scores = [judged.scores for judged in log.judged]
         failures = sum((judged.failures for judged in log.judged), Counter())
         _write(folder / "scores.jsonl", recorded.to_lines(bench.samples, scores).encode())
@@ -90,6 +93,7 @@ def evaluate(
     if failures and not any(score is not None for of_one in scores for score in of_one):
         reasons = ", ".join(f"{count} steps {reason}" for reason, count in failures.most_common())
         raise UserError(f"{model}: gave no score ({reasons}): try another critic, prompt or max_tokens")
+    say(f"making the report, with intervals from {settings.resamples:,} resamples")
     report: dict[str, Any] = {
         "model": model,
         "bench": str(bench.path),
@@ -114,6 +118,7 @@ def evaluate(
 
 def _score(model: str, settings: EvaluateSettings, bench: Bench, log: ScoreLog) -> float:
     """Brings the log to its end; returns the middle of the critic's scores."""
+    say(f"evaluating {model} on {bench.path.name}: {len(bench.samples):,} solutions; loading it")
     critic = open_critic(model, settings)
     try:
         score_bench(bench, critic, log)
@@ -133,11 +138,11 @@ def score_bench(bench: Bench, critic: Critic, log: ScoreLog) -> None:
         EngineDead: the critic is gone; what it said before is in the log.
     """
     done, total = len(log.judged), len(bench.samples)
-    with tqdm(total=total, initial=done, unit="sample", disable=None) as bar:
+    with closing(Bar(total, "solution", "scored", done)) as bar:
         for start in range(done, total, BATCH):
             batch = bench.samples[start : start + BATCH]
             log.add(_score_batch(bench, batch, critic))
-            bar.update(len(batch))
+            bar.add(len(batch))
 
 
 def _score_batch(bench: Bench, batch: Sequence[BenchSample], critic: Critic) -> list[Judged]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from pipeline import atomic, origin
 from pipeline.errors import UserError
 from pipeline.store import Store, one_line_io_errors
+from pipeline.terminal.speak import say
 from stages.evaluate.critic import Judged
 
 
@@ -38,10 +38,7 @@ class ScoreLog:
         if held.get("made_from") == made_from:
             self.judged = judged
         else:
-            print(
-                f"{path}: {len(judged)} samples scored by another model, or asked otherwise: started again",
-                file=sys.stderr,
-            )
+            say(f"{path}: {len(judged)} samples scored by another model, or asked otherwise: started again")
 
     def add(self, batch: Sequence[Judged]) -> None:
         """Keeps the next samples' scores."""

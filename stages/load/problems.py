@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from operator import itemgetter
@@ -19,6 +18,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import RowError
 from pipeline.records import GoldReading, Problem, Rejected, Verdict, VerdictStatus
 from pipeline.store import Store, one_line_io_errors
+from pipeline.terminal.speak import say
 from stages.label import UNJUDGED
 from stages.load.given_responses import AMBIGUOUS, COLUMN, Responses, open_responses
 from stages.load.parse import MAX_DETAIL, VerifyGold, load
@@ -76,7 +76,7 @@ def load_problems(store: Store, config: RunConfig) -> None:
     reasons = write_rejected(store, rejected, screen)
     store.write_json("problems.json", {"problems": writer.problems, "rejected": reasons})
     if responses and (unmatched := responses.unmatched()):
-        print(f"{unmatched} responses name no problem of this run", file=sys.stderr)
+        say(f"{unmatched} responses name no problem of this run")
     tell_rejected(reasons, screen)
 
 
@@ -97,9 +97,9 @@ def write_rejected(store: Store, rejected: Sequence[Rejected], screen: Screen | 
 def tell_rejected(reasons: Mapping[str, int], screen: Screen | None) -> None:
     """Says how many rows were left out, and what the screen found."""
     for line in screen.summary() if screen else ():
-        print(line, file=sys.stderr)
+        say(line)
     for reason, count in sorted(reasons.items()):
-        print(f"quarantined {count} rows: {reason}", file=sys.stderr)
+        say(f"quarantined {count} rows: {reason}")
 
 
 def _load(

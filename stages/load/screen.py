@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections import Counter
 from typing import Any
 
 from pipeline.config import ContaminationConfig, RunConfig, SourceConfig
 from pipeline.errors import UserError
 from pipeline.records import Problem, Rejected
+from pipeline.terminal.speak import say
 from stages.load.contamination import Index, Overlap
 from stages.load.parse import load_benchmark
 from stages.load.paths import locate
@@ -84,7 +84,7 @@ def _read(source: SourceConfig, index: Index) -> None:
             "correct its `fields` or `images`"
         )
     if bad:
-        print(f"benchmark {source.name}: left out {sum(bad.values())} rows: {reasons}", file=sys.stderr)
+        say(f"benchmark {source.name}: left out {sum(bad.values())} rows: {reasons}")
 
 
 def _told(overlap: Overlap) -> str:

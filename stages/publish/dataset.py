@@ -13,9 +13,9 @@ from typing import Any
 from pipeline import origin
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
-from pipeline.markdown import visible
 from pipeline.records import Rejected
 from pipeline.store import Store, open_uri
+from pipeline.terminal.speak import tell
 from stages import label
 from stages.annotate.damage import adopt, check_run
 from stages.annotate.engines import engines
@@ -48,7 +48,7 @@ def publish_run(store: Store, config: RunConfig, stored: RunConfig | None = None
     store.write_jsonl("quarantine/annotate.jsonl", map(Rejected.row, stats.failed))
     note_published(store, config, reverified=stored is not None)
     # Recorded first: an output that is closed, or can't show a letter, must not cost the records.
-    print(visible(told))
+    tell(told)
 
 
 def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str]:
@@ -199,7 +199,7 @@ def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = Fa
             renamed = [config.model_copy(update={"name": name}) for config in configs]
             named = list(zip(stores, renamed, strict=True))
             check_together(named)
-            print(visible(_publish(named, stored)[1]))
+            tell(_publish(named, stored)[1])
 
 
 def _check_override(override: str, reverify: bool) -> None:

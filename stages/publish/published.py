@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterable
 
 from pipeline import manifest, origin
 from pipeline.config import RunConfig
 from pipeline.store import Store, open_uri
+from pipeline.terminal.speak import say
 from stages.publish import hand_labels
 from stages.publish.reverify import verifiers
 from stages.publish.whole import damage
@@ -26,7 +26,7 @@ def is_published(store: Store, config: RunConfig) -> bool:
     if not found and published.get("stats") == _stats_hash(config):
         return True
     told = manifest.told(found) or "another dataset lies there"
-    print(f"{config.output_dir}: {told}: published again", file=sys.stderr)
+    say(f"{config.output_dir}: {told}: published again")
     return False
 
 

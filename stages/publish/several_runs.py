@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.store import Store
+from pipeline.terminal.speak import say
 
 Runs = Sequence[tuple[Store, RunConfig]]
 """What goes into one dataset."""
@@ -88,4 +88,4 @@ def _tell_missing(runs: Runs) -> None:
     union = set().union(*problems)
     for (store, _), ids in zip(runs, problems, strict=True):
         if ids != union:
-            print(f"{store.uri}: lacks {len(union - ids):,} of {len(union):,} problems", file=sys.stderr)
+            say(f"{store.uri}: lacks {len(union - ids):,} of {len(union):,} problems")

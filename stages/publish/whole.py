@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from pipeline import manifest
 from pipeline.errors import UserError
 from pipeline.store import open_uri
+from pipeline.terminal.speak import say
 
 MEND = "publish it again, or copy it again from where it came; if you changed it yourself, remove its manifest.json"
 
@@ -47,9 +47,8 @@ def _adopt(dataset: str, filesystem: pafs.FileSystem, folder: str) -> dict[str, 
     if not found:
         sums = {name: (manifest.sum_of(f"{folder}/{name}", filesystem),) for name in names}
         manifest.save(folder, sums, filesystem)
-        print(
+        say(
             f"{dataset}: has no manifest: its {len(names):,} files were read in full, and it has one now",
-            file=sys.stderr,
         )
     return found
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -19,6 +18,9 @@ import pyarrow.parquet as pq
 from pipeline import atomic
 from pipeline.errors import RowError, UserError
 from pipeline.records import asked
+from pipeline.terminal.bar import counted
+from pipeline.terminal.quiet import quiet
+from pipeline.terminal.speak import say
 from stages.load.sources.images import read_images
 from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
@@ -79,10 +81,9 @@ def open_scorer(options: ScoreOptions) -> Iterator[Scorer]:
 def note_untrained(model: str, config: PrmConfig) -> None:
     """Scores of a model that was never trained to judge look like any others."""
     if config.data_fingerprint == UNTRAINED:
-        print(
+        say(
             f"{model}: an untrained critic: it has no {FILE}, so it was not trained to judge steps, and its scores are "
-            "a baseline only",
-            file=sys.stderr,
+            "a baseline only"
         )
 
 
@@ -130,11 +131,12 @@ def score_file(
     first = ""
     total = steps = 0
     with (
+        quiet(str(out.with_suffix(".logs")), goes_on=False),
         closing(_rows(parts, options, replicas, address)) as rows,
         atomic.new_file(out) as written,
         _Writer(written, out.suffix) as writer,
     ):
-        for row in _progress(rows, sum(part.rows for part in parts)):
+        for row in counted(rows, sum(part.rows for part in parts), "solution"):
             total += 1
             steps += len(row["step_scores"] or ())
             failures.update([row["error"].split(":")[0]] if row["error"] else [])
@@ -280,6 +282,7 @@ def _rows(
     if replicas:
         yield from _score_with_ray(parts, options, replicas, address)
         return
+    say(f"loading {options.model}")
     with open_scorer(options) as scorer:
         for part in parts:
             yield from score_chunk(part, scorer, options)
@@ -357,9 +360,3 @@ class _Writer:
         if self._table and self._rows:
             self._table.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
         self._rows = []
-
-
-def _progress(rows: Iterable[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
-    from tqdm import tqdm
-
-    yield from tqdm(rows, total=total, unit="solution", file=sys.stderr, disable=not sys.stderr.isatty())

@@ -8,11 +8,11 @@ is a request for each step, for one token's worth of logprobs at the labels.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pipeline.terminal.speak import say
 from stages.reward.model import Reader
 from stages.reward.render import Rendering
 
@@ -150,7 +150,7 @@ def way_of(model: Any, name: str, reader: Reader, own_head: bool | None, one_pas
         one_pass = architecture in ONE_PASS and not quantised
         if not one_pass:
             why = "its weights are quantised" if quantised else f"{architecture} was not tried in one pass"
-            print(f"{name}: scored on vLLM by one request a step: {why}", file=sys.stderr)
+            say(f"{name}: scored on vLLM by one request a step: {why}")
     if one_pass:
         return OnePass(reader.processor.tokenizer.convert_ids_to_tokens(list(reader.label_ids)), own_head)
     return StepRequests(list(reader.label_ids), own_head)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from pipeline.errors import RowError, UserError
 from pipeline.inputs import located
 from pipeline.records import problem_of
 from pipeline.store import one_line_io_errors, open_uri
+from pipeline.terminal.speak import error_stream, say
 from stages.publish.drawn import biased_by
 from stages.publish.kept import kept_of
 from stages.publish.reading import read_figures
@@ -139,7 +139,7 @@ def _is_whole(folder: Path) -> bool:
     if not folder.exists():
         return False
     if found := manifest.folder_faults(str(folder)):
-        print(f"{folder}: {manifest.told(found)}: prepared again", file=sys.stderr)
+        say(f"{folder}: {manifest.told(found)}: prepared again")
     return not found
 
 
@@ -202,10 +202,12 @@ def _write(
     systems: Counter[str | None] = Counter()
     examples: dict[str, str] = {}
     writer = SampleWriter(folder, [TRAIN, HELD_OUT])
+    out = error_stream()
+    say("preparing samples")
     try:
         with ThreadPoolExecutor() as pool:
             found = problems(shards, [*COLUMNS, EXTRA], folder)
-            for rows in tqdm(found, desc="preparing", unit="problem", disable=None):
+            for rows in tqdm(found, desc="preparing", unit="problem", file=out, disable=not out.isatty(), leave=False):
                 problem = [labels.row(row) for row in rows]
                 held_out = is_held_out(_problem_id(problem[0]), config.data.held_out, config.seed)
                 part = HELD_OUT if held_out else TRAIN

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TextIO
 
 from tqdm import tqdm
 from transformers import Trainer, TrainerCallback
+
+from pipeline.terminal.speak import error_stream, say, write
 
 EVERY_S = 30.0
 """Seconds between two lines where there is no terminal."""
@@ -19,7 +21,8 @@ class Progress(TrainerCallback):
 
     def __init__(self, trainer: Trainer, out: TextIO | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._trainer = trainer
-        self._out = out or sys.stderr
+        self._out = out or error_stream()
+        self._say = partial(write, out=out) if out else say
         self._now = now
         self._bar: Any = None
         self._line = ""
@@ -78,7 +81,7 @@ class Progress(TrainerCallback):
         left = (self._told - self._began) / done * (state.max_steps - state.global_step) if done else None
         line = progress_line(state.global_step, state.max_steps, self._measured(), left)
         if line != self._line:
-            print(line, file=self._out, flush=True)
+            self._say(line)
         self._line = line
 
 

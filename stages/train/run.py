@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext, suppress
@@ -23,6 +22,8 @@ from pipeline.errors import UserError
 from pipeline.inputs import located, read_input
 from pipeline.settings import dump_settings, flat, parse_settings
 from pipeline.store import Store
+from pipeline.terminal.quiet import quiet
+from pipeline.terminal.speak import say, tell
 from stages.reward.config import PrmConfig
 from stages.reward.render import Layout, label_ids
 from stages.train import base_model, curves
@@ -70,14 +71,20 @@ def train(config: TrainConfig) -> None:
     labels = read_labels(config)
     _check_settings(config, run_dir, labels)
     if labels.note:
-        print(labels.note, flush=True)
+        tell(labels.note)
+    with quiet(str(run_dir / "logs")):
+        _train(config, labels, base)
+
+
+def _train(config: TrainConfig, labels: Labels, base: str) -> None:
+    run_dir = Path(config.run_dir)
     processor = base_model.load_processor(config.model)
     layout = make_layout(config)
     label_ids(processor, layout)
     prepared = prepare(config, processor, layout, labels, base_model.context_length(config.model))
     _check_origin(prepared, base, run_dir)
     atomic.write(run_dir / "train.yaml", dump_settings(config))
-    print(_data_summary(prepared), flush=True)
+    tell(_data_summary(prepared))
     # The model's folder says what was learnt, which "as published" would not.
     stated = config.model_copy(
         update={"target": config.target.model_copy(update={"threshold": labels.threshold})},
@@ -90,7 +97,7 @@ def train(config: TrainConfig) -> None:
     if stop.asked:
         stop.forget()
         raise KeyboardInterrupt
-    print(_result_summary(config))
+    tell(_result_summary(config))
 
 
 def _stop(config: TrainConfig) -> Stop:
@@ -150,7 +157,7 @@ def _resume_point(config: TrainConfig, trainer: Any) -> str | None:
     if trainer.is_world_process_zero():
         place, line = resume_point(Path(config.run_dir), trainer.args.world_size)
         if line:
-            print(line, flush=True)
+            say(line)
         found = [str(place) if place else None]
     return broadcast_object_list(found)[0]
 
@@ -238,7 +245,7 @@ def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
         raise UserError(f"optim.args: {str(error).splitlines()[0]}") from error
     if arguments.n_gpu > 1:
         # `Trainer` would copy the model to each of them for every batch (DataParallel), which our loss isn't made for.
-        print(f"one of {arguments.n_gpu} GPUs is used: ray.workers={arguments.n_gpu} uses all", file=sys.stderr)
+        say(f"one of {arguments.n_gpu} GPUs is used: ray.workers={arguments.n_gpu} uses all")
         arguments._n_gpu = 1
     return arguments
 

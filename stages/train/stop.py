@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from pipeline.terminal.speak import error_descriptor
+
 _NOTE = b"\nstopping: a checkpoint is written after this step; a second signal stops at once\n"
 
 
@@ -57,7 +59,7 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.ask()
         # Not `print`: the signal may have come in the middle of one.
-        os.write(2, _NOTE)
+        os.write(error_descriptor(), _NOTE)
 
     # `nohup` has it ignored, and means it.
     closed = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)

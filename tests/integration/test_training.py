@@ -238,7 +238,7 @@ def test_a_damaged_checkpoint_costs_its_steps_and_no_more(
     capsys.readouterr()
     train(settings)
     assert (
-        "resuming from checkpoint-2 (checkpoint-4 can't be used: optimizer.pt is missing)\n" in capsys.readouterr().out
+        "resuming from checkpoint-2 (checkpoint-4 can't be used: optimizer.pt is missing)\n" in capsys.readouterr().err
     )
     assert model.read_bytes() == expected
     for path in checkpoints.glob("*/optimizer.pt"):

@@ -286,6 +286,33 @@ def test_ray_is_started_in_one_place() -> None:
     assert starts == [Path("pipeline/cluster.py")], "call pipeline.cluster.start_ray, or ray_at, instead of ray.init"
 
 
+KEPT_QUIET = tuple(
+    f"{name}."
+    for name in "pipeline stages.verify stages.load stages.rollout stages.annotate stages.publish stages.reward stages.train "
+    "stages.evaluate stages.best_of_n stages.build".split()
+)
+"""Packages that work while libraries are kept from the terminal."""
+ALONE = ("pipeline.cli", "pipeline.command_line", "pipeline.terminal", "stages.load.add", "stages.publish.show",
+         "stages.best_of_n.report", "stages.reward.server")  # fmt: skip
+"""What prints there where no library has anything to say, beside the commands themselves."""
+
+
+def test_lines_for_a_person_reach_the_terminal_while_libraries_are_kept_from_it() -> None:
+    for path in SOURCES:
+        module = module_of(path)
+        if not f"{module}.".startswith(KEPT_QUIET) or module.startswith(ALONE) or module.endswith(".command"):
+            continue
+        if "print(" not in (text := path.read_text(encoding="utf-8")) and "sys.std" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.Call, ast.Attribute)):
+                named = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+                assert named not in ("print", "sys.stderr", "sys.stdout"), (
+                    f"{path.relative_to(ROOT)}:{node.lineno}: what is printed there ends in the log of libraries: use say "
+                    "or tell of pipeline.terminal.speak"
+                )
+
+
 LONG = 80
 """Lines above which a module has a test file of its name, or stands in `COVERED`."""
 COVERED = {

@@ -206,7 +206,8 @@ def test_nobody_renames_or_opens_streams_on_his_own(top: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in sorted((ROOT / top).rglob("*.py"))
-        if path != Path(atomic.__file__)
+        # The second appends, and forces every line to the disk.
+        if path not in (Path(atomic.__file__), ROOT / "stages/annotate_steps/labels.py")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if own.search(line)
     ]

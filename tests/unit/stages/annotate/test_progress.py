@@ -3,13 +3,15 @@
 import io
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline.engine.gauges import Gauges
 from pipeline.store import Store
-from stages.annotate.progress import Rate, clock, current_rate, describe_engines, engine_lines, progress_bar
+from pipeline.terminal.speak import Streams, apart
+from stages.annotate.progress import Rate, current_rate, describe_engines, engine_lines, judged, progress_bar
 from stages.annotate.tally import Answers, Tally
 from tests.waiting import wait_until
 
@@ -28,7 +30,6 @@ def test_engines_add_up_and_dead_ones_are_left_out(tmp_path: Path) -> None:
     rate = current_rate(store)
     assert (rate.problems, rate.draws, rate.tokens) == (6, 20, 2000)
     assert rate.seconds == pytest.approx(20, abs=0.5)
-    assert rate.verified_share == 0.8
     assert rate.eta_s(3) == pytest.approx(10, abs=0.5)
     expected = "batch of 200, 75% of prompt tokens cached, 5.1% idle, 0 preemptions"
     assert describe_engines(rate) == expected
@@ -42,7 +43,7 @@ def test_engines_add_up_and_dead_ones_are_left_out(tmp_path: Path) -> None:
 
 def test_what_is_not_measured_is_none() -> None:
     nothing = Rate(0, 0, 0, 0.0, Counter())
-    assert (nothing.tokens_per_s, nothing.verified_share, nothing.eta_s(5)) == (None, None, None)
+    assert (nothing.tokens_per_s, nothing.eta_s(5)) == (None, None)
     assert describe_engines(nothing) is None
     assert engine_lines(nothing) == []
 
@@ -67,27 +68,28 @@ def test_an_engine_idles_until_its_first_request_and_between_requests(monkeypatc
     assert gauges.snapshot()["idle_s"] == 5.0
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00:00"), (59.9, "0:00:59"), (3661, "1:01:01"), (90_000, "25:00:00")]
-)
-def test_clock(seconds: float, text: str) -> None:
-    assert clock(seconds) == text
-
-
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look is told."""
+    monkeypatch.setattr("stages.annotate.progress.INTERVAL_S", 0.02)
+    monkeypatch.setattr("pipeline.terminal.bar.EVERY_S", 0.0)
+    monkeypatch.setattr("pipeline.terminal.bar.SLOW_S", 0.0)
+
+
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("out", [io.StringIO(), Terminal()], ids=["file", "terminal"])
 def test_what_cannot_be_right_is_told_in_full_once_and_in_short_with_every_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: io.StringIO
+    tmp_path: Path, out: io.StringIO
 ) -> None:
-    monkeypatch.setattr("stages.annotate.progress.INTERVAL_S", 0.02)
     store = Store(str(tmp_path))
     held = Tally({"old": Answers(9, Counter(correct=9), Counter(correct=500))}, True)
     new = Tally({"new": Answers(9, Counter(truncated=9), Counter(truncated=500))}, False)
-    with progress_bar(store, 40, 9, held, out):
+    with apart(Streams(io.StringIO(), out)), progress_bar(store, 40, 9, held):
         now = time.time()
         store.write_json("progress/a.json", {**counters(now, now, 9), "tally": new.row()})
         wait_until(lambda: out.getvalue().count(", warning: no right answer in new; 50% of draws are cut") >= 2)
@@ -101,21 +103,21 @@ def test_what_cannot_be_right_is_told_in_full_once_and_in_short_with_every_line(
     )
 
 
-def test_a_run_without_a_fault_is_not_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.annotate.progress.INTERVAL_S", 0.02)
+@pytest.mark.usefixtures("soon")
+def test_a_run_without_a_fault_is_not_warned_of(tmp_path: Path) -> None:
     store, out = Store(str(tmp_path)), io.StringIO()
-    with progress_bar(store, 40, 0, out=out):
+    with apart(Streams(io.StringIO(), out)), progress_bar(store, 40, 0):
         now = time.time()
         right = Tally({"a": Answers(9, Counter(correct=9), Counter(correct=500))}, True)
         store.write_json("progress/a.json", {**counters(now, now, 9), "tally": right.row()})
-        wait_until(lambda: "9 of 40 problems" in out.getvalue())
+        wait_until(lambda: "9 of 40 problems, 10 continuations (30% right, 50% wrong, 20% cut" in out.getvalue())
     assert "warning" not in out.getvalue()
 
 
-def test_the_time_left_of_silent_engines_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.annotate.progress.INTERVAL_S", 0.02)
+@pytest.mark.usefixtures("soon")
+def test_the_time_left_of_silent_engines_is_not_known(tmp_path: Path) -> None:
     store, out = Store(str(tmp_path)), io.StringIO()
-    with progress_bar(store, 10, 0, out=out):
+    with apart(Streams(io.StringIO(), out)), progress_bar(store, 10, 0):
         now = time.time()
         store.write_json("progress/a.json", counters(now, now + 5, 1))
         wait_until(lambda: " left" in out.getvalue())
@@ -123,3 +125,34 @@ def test_the_time_left_of_silent_engines_is_not_known(tmp_path: Path, monkeypatc
         store.write_json("progress/a.json", counters(now, now - 60, 1))
         wait_until(lambda: ", no sign of life from an engine for 0:01:0" in out.getvalue())
     assert " left" not in out.getvalue().splitlines()[-1]
+
+
+@pytest.mark.usefixtures("soon")
+def test_engines_are_told_of_as_they_come_up(tmp_path: Path) -> None:
+    store, out = Store(str(tmp_path)), io.StringIO()
+    with apart(Streams(io.StringIO(), out)), progress_bar(store, 40, 0, engines=2):
+        wait_until(lambda: "0 of 40 problems, the engine has been starting for 0:00:00" in out.getvalue())
+        for number in (1, 2, 3):
+            now = time.time()
+            store.write_json(f"progress/{number}.json", counters(now, now, 0))
+            wait_until(partial(lambda wanted: out.getvalue().count("ready") == wanted, number))
+        wait_until(lambda: "first problems under way for 0:00:0" in out.getvalue())
+    told = [line for line in out.getvalue().splitlines() if "ready" in line]
+    assert told == [
+        "1 of 2 engines ready after 0:00:00",
+        "2 of 2 engines ready after 0:00:00",
+        "a new engine is ready in place of one that died",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (Counter(), ""),
+        (Counter(correct=3, incorrect=1), " (75% right, 25% wrong)"),
+        (Counter(correct=500, incorrect=499, timeout=1), " (50% right, 50% wrong, <1% cut, without an answer or not judged)"),
+        (Counter(truncated=4), " (0% right, 0% wrong, 100% cut, without an answer or not judged)"),
+    ],
+)  # fmt: skip
+def test_what_was_verified_is_said_as_what_it_was_found_to_be(verdicts: Counter[str], words: str) -> None:
+    assert judged(verdicts) == words

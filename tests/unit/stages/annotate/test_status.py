@@ -97,6 +97,20 @@ def test_what_is_not_known_is_null_for_programs(store: Store) -> None:
     assert (data["state"], data["problems"], data["quarantined"], data["warnings"]) == ("reading", None, None, [])
 
 
+def test_a_finished_run_and_a_stopped_one_tell_rate_and_time(store: Store) -> None:
+    assert (lines(store)["rate in all"], lines(store)["time in all"]) == ("not measured", "not measured")
+    end = time.time() - 7200
+    store.write_json("progress/a.json", counters(end - 20, end, 1))
+    assert lines(store)["time in all"] == "0:00:20 with engines running"
+    pq.write_table(pa.table({"problem_id": list("bcd")}), store.path("checkpoint", "y_0.parquet"))
+    told = lines(store)
+    assert (told["pending"], told["rate in all"], told["time in all"]) == (
+        "0",
+        "50 tokens/s",
+        "0:00:20 with engines running",
+    )
+
+
 @pytest.mark.parametrize(
     ("progress", "rate"),
     [(None, "no engine is running"), ({"tokens": 0, "draws": 0}, "engine starting or first problems under way")],

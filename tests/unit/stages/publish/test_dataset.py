@@ -211,7 +211,7 @@ def test_an_output_that_cannot_be_written_costs_no_record(tmp_path: Path, monkey
     def closed(*_: object, **__: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("builtins.print", closed)
+    monkeypatch.setattr("stages.publish.dataset.tell", closed)
     with pytest.raises(BrokenPipeError):
         republish([str(run)], [])
     assert (run / "quarantine/annotate.jsonl").exists()

@@ -218,7 +218,7 @@ def test_steps_are_counted_by_score_origin_and_label(tmp_path: Path) -> None:
 def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainConfig:
     """A training that a version with `target.threshold: 0.0` as its default began; what would train does nothing."""
     for name in ("fit", "_result_summary"):
-        monkeypatch.setattr(training, name, lambda *_: None)
+        monkeypatch.setattr(training, name, lambda *_: "")
     settings = config(tmp_path, dataset(tmp_path, 0.0, stated=False), target__threshold=0.0, model__base=str(POLICY))
     train(settings)
     checkpoint = Path(settings.run_dir) / "checkpoints/checkpoint-4"
@@ -256,7 +256,7 @@ def test_the_models_folder_says_which_threshold_was_learnt(
 ) -> None:
     stated: list[TrainConfig] = []
     monkeypatch.setattr(training, "fit", lambda config, prepared, given, _: stated.append(given))
-    monkeypatch.setattr(training, "_result_summary", lambda *_: None)
+    monkeypatch.setattr(training, "_result_summary", lambda *_: "")
     path = dataset(tmp_path, 0.25)
     train(config(tmp_path, path, model__base=str(POLICY)))
     assert [each.target.threshold for each in stated] == [0.25]

@@ -55,7 +55,7 @@ def test_what_a_step_is_made_of_stays_between_two_calls(tmp_path: Path) -> None:
 def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainConfig:
     """A training with a checkpoint, of a base and a system text of its own; what would train does nothing."""
     for name in ("fit", "_result_summary"):
-        monkeypatch.setattr(training, name, lambda *_: None)
+        monkeypatch.setattr(training, name, lambda *_: "")
     shutil.copytree(POLICY, tmp_path / "base")
     (tmp_path / "system.txt").write_text("Judge.")
     texts = {"model__base": str(tmp_path / "base"), "model__system": str(tmp_path / "system.txt")}
