@@ -6,12 +6,12 @@ Its libraries ask for every file by itself, with retries: without a network that
 from __future__ import annotations
 
 import os
-import sys
 from functools import cache
 from typing import Literal
 
 from pipeline.errors import StartError, UserError
 from pipeline.inputs import searched
+from pipeline.terminal.speak import say
 
 TIMEOUT_S = 5.0
 _TO_BLAME = (400, 401, 403, 404)
@@ -55,6 +55,6 @@ def ask_hub(name: str, kind: Literal["model", "dataset"] = "model") -> None:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         if not held:
             raise StartError(f"{nowhere}, and the hub can't be asked for a {kind} of this name ({reason})") from error
-        print(f"{name}: the hub can't be reached ({reason}): its cache is used", file=sys.stderr)
+        say(f"{name}: the hub can't be reached ({reason}): its cache is used")
         os.environ["HF_HUB_OFFLINE"] = "1"
         constants.HF_HUB_OFFLINE = True

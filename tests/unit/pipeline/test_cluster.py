@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,13 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FakeRay]]:
         monkeypatch.setattr(ray, "init", fake.init)
         monkeypatch.setattr(ray, "shutdown", fake.shutdown)
         monkeypatch.setattr(ray, "is_initialized", lambda: False)
-        monkeypatch.setattr(cluster.time, "sleep", lambda seconds: fake.calls.append(f"wait {seconds:.0f}"))
+
+        def wait(seconds: float) -> None:
+            # Threads that another test left behind sleep, too.
+            if threading.current_thread() is threading.main_thread():
+                fake.calls.append(f"wait {seconds:.0f}")
+
+        monkeypatch.setattr(cluster.time, "sleep", wait)
         return fake
 
     handler = signal.getsignal(signal.SIGTERM)
