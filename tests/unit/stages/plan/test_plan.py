@@ -163,7 +163,8 @@ def test_a_plan_of_nothing_says_so(tmp_path: Path) -> None:
     assert text.startswith("in the way:\n  WRONG   ")
     assert "gone.jsonl" in text.splitlines()[1]
     assert "no source can be planned: see above" in text
-    assert "solutions" not in text
+    assert "engine-hours" not in text
+    assert "prompt tokens" not in text
 
 
 def test_golds_that_can_not_be_told_stand_in_the_way(tmp_path: Path) -> None:
