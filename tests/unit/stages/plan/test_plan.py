@@ -234,6 +234,27 @@ def test_a_pilot_replaces_the_statistics(tmp_path: Path) -> None:
     assert (merged.steps.middle, merged.draws.middle) == (merged.solutions, 0)
 
 
+def test_a_pilot_of_another_policy_or_limit_is_told(tmp_path: Path) -> None:
+    pilot = make_run(tmp_path / "pilot", (draw("Final answer: B", "correct"),) * 4)
+    held = {
+        "engine.model": "nobody/Model-8B@0123",
+        "prompt": "prompts/final_answer_v1.txt",
+        "sampling.max_tokens": 1024,
+    }
+    pilot.write_json("ledger.json", held)
+    settings = config(tmp_path)
+    assert "pilot" not in verdicts(make_plan(settings, pilot_run=pilot.uri))
+    pilot.write_json("ledger.json", {**held, "engine.model": "demo/policy@4567", "sampling.max_tokens": 128})
+    told = [check for check in make_plan(settings, pilot_run=pilot.uri).checks if check.text.startswith("pilot: ")]
+    assert [(check.verdict, check.text) for check in told] == [
+        (
+            "unknown",
+            "pilot: engine.model was demo/policy, is nobody/Model-8B; sampling.max_tokens was 128, is 1024: its figures may "
+            "not hold for this run",
+        )
+    ]
+
+
 def test_user_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'tpu' is not known; use one of a100"):
         make_plan(config(tmp_path), gpu="tpu")
