@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.config import EngineConfig
+from pipeline.config import EngineConfig, SourceConfig
 from pipeline.settings import Strict
 from stages.plan.amount import Amount
 
@@ -73,6 +73,8 @@ class Policy(Strict):
     """What a policy is known to write."""
 
     source: str
+    function: str | None = None
+    """The only source that this holds for, by its `function`; null: any."""
     steps: Span
     """Of a solution."""
     step_tokens: Span
@@ -99,8 +101,10 @@ class Assumptions(Strict):
     per_source: dict[str, tuple[float, int, int]]
     """Mean mc, steps, rollouts."""
 
-    def policy_of(self, engine: EngineConfig) -> Policy | None:
-        return self.policies.get(engine.kind if engine.kind != "vllm" else engine.model)
+    def policy_of(self, engine: EngineConfig, source: SourceConfig) -> Policy | None:
+        """What is known of the policy on this source."""
+        policy = self.policies.get(engine.kind if engine.kind != "vllm" else engine.model)
+        return policy if policy is not None and policy.function in (None, source.function) else None
 
     def steps_of(self, source: str) -> tuple[Amount, float]:
         """Steps a solution and mean mc of a source; over all, with the range of nine sources in ten, if it isn't known."""

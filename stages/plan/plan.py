@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -198,7 +198,7 @@ def _source(
         mean([text + tiling.tokens * count for text, count in zip(texts, tiles, strict=True)]),
     )
     longest = round(max(texts)) + tiling.tokens * most_tiles
-    return _Source(source, rows, problem, longest, solutions_of(source.name, config, assumed, pilot, tokens_per_word))
+    return _Source(source, rows, problem, longest, solutions_of(source, config, assumed, pilot, tokens_per_word))
 
 
 def _need(source: _Source, strategy: str, config: RunConfig, bytes_per_token: Amount) -> Need:
@@ -274,24 +274,8 @@ def _notes(
     if pilot:
         problems = f"{pilot.problems:,} problem{'s' * (pilot.problems != 1)}"
         notes.append(f"steps, tokens and chances of success: {problems} of the pilot run")
-    elif (policy := assumed.policy_of(config.engine)) is not None:
-        notes.append(
-            f"steps and tokens: {policy.source}; what it writes to other sources may differ: a pilot run tells"
-        )
     else:
-        known = sum(source.config.name in assumed.per_source for source in sources)
-        notes += [
-            f"steps of a solution and mean mc: {assumed.steps.source}; its own figures for {known} of {len(sources)} "
-            f"source{'s' * (len(sources) != 1)}",
-            f"words of a step {assumed.words_per_step.low:g} to {assumed.words_per_step.high:g}: {assumed.words_per_step.source}",
-            f"bytes of the ledger for a token {assumed.bytes_per_token.low:g} to {assumed.bytes_per_token.high:g}: "
-            f"{assumed.bytes_per_token.source}",
-            "draws succeed as a Beta distribution over steps says, fitted to that mean mc, the share of steps without a "
-            f"success, {assumed.steps.chances.zero_share:.2%}, and of solutions with both labels, "
-            f"{assumed.steps.chances.mixed_share:.2%}",
-            f"sampling.max_tokens cuts few, so a mean solution has at most 1/{assumed.longest.middle:g} of it "
-            f"(1/{assumed.longest.high:g} to 1/{assumed.longest.low:g}): {assumed.longest.source}",
-        ]
+        notes += _by_statistics(config, assumed, sources)
     if model.count_tokens is None:
         notes.append(f"tokens: {assumed.tokens_per_word.source}")
     else:
@@ -305,3 +289,33 @@ def _notes(
             f"images: tiles of {model.tiling.tile} pixels, {model.tiling.tokens} tokens each, as the model's config says"
         )
     return notes
+
+
+def _by_statistics(config: RunConfig, assumed: Assumptions, sources: Sequence[_Source]) -> Iterator[str]:
+    """What stands in for a pilot."""
+    policies = [assumed.policy_of(config.engine, source.config) for source in sources]
+    for policy in dict.fromkeys(each.source for each in policies if each is not None):
+        yield f"steps and tokens: {policy}"
+    if all(policies) and policies:
+        return
+    known = sum(source.config.name in assumed.per_source for source in sources)
+    chances = assumed.steps.chances
+    yield (
+        f"steps of a solution and mean mc: {assumed.steps.source}; its own figures for {known} of {len(sources)} "
+        f"source{'s' * (len(sources) != 1)}"
+    )
+    yield (
+        f"words of a step {assumed.words_per_step.low:g} to {assumed.words_per_step.high:g}: {assumed.words_per_step.source}"
+    )
+    yield (
+        f"sampling.max_tokens cuts few, so a mean solution has at most 1/{assumed.longest.middle:g} of it "
+        f"(1/{assumed.longest.high:g} to 1/{assumed.longest.low:g}): {assumed.longest.source}"
+    )
+    yield (
+        f"bytes of the ledger for a token {assumed.bytes_per_token.low:g} to {assumed.bytes_per_token.high:g}: "
+        f"{assumed.bytes_per_token.source}"
+    )
+    yield (
+        "draws succeed as a Beta distribution over steps says, fitted to that mean mc, the share of steps without a "
+        f"success, {chances.zero_share:.2%}, and of solutions with both labels, {chances.mixed_share:.2%}"
+    )

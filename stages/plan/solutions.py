@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, SourceConfig
 from stages.plan.amount import Amount, mean
 from stages.plan.assumptions import Assumptions, Chances
 from stages.plan.chains import Chain, concentration, fitted, made_up, sharing
@@ -31,14 +31,15 @@ class Solutions:
 
 
 def solutions_of(
-    name: str, config: RunConfig, assumed: Assumptions, pilot: Pilot | None, tokens_per_word: float
+    source: SourceConfig, config: RunConfig, assumed: Assumptions, pilot: Pilot | None, tokens_per_word: float
 ) -> Solutions:
     """What the policy will write to a source, within `sampling.max_tokens` and `split.max_steps`."""
+    name = source.name
     count = max(MIN_CHAINS, CHAINS // len(config.sources))
     rng = random.Random(name)
     if pilot:
         return _of_pilot(name, config, pilot, count, rng)
-    if (policy := assumed.policy_of(config.engine)) is not None:
+    if (policy := assumed.policy_of(config.engine, source)) is not None:
         steps, tokens, draw_length = policy.steps.amount, policy.step_tokens.amount, policy.draw_length
         chances = policy.chances or assumed.steps.chances
         mean_mc, (spread, shared) = chances.mean_mc, _shape(chances, steps.middle)

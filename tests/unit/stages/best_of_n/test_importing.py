@@ -19,7 +19,10 @@ from pipeline.errors import UserError
 from stages.best_of_n.given import Columns
 from stages.best_of_n.importing import import_config, import_pool
 from stages.best_of_n.pool import Pool
+from stages.best_of_n.report import ReportSettings, report_pool
+from stages.best_of_n.scores import score_pool
 from tests.places import ROOT
+from tests.unit.stages.best_of_n.test_pool import Judge, critic
 
 FOUR = {"id": "q1", "image": "red.png", "question": "How many bars?", "answer": "4"}
 WHICH = {"id": "q2", "image": "blue.png", "question": "Which is tallest?", "options": ["red", "blue"], "answer": "B"}
@@ -193,6 +196,19 @@ def test_a_row_that_fits_two_problems_is_refused(config: str) -> None:
     Path("questions.jsonl").write_text("\n".join(json.dumps({**row, "id": "same"}) for row in (FOUR, WHICH)))
     with pytest.raises(UserError, match="no row gives a candidate of a problem, the first: ambiguous_response"):
         imported(lines({"id": "same", "responses": TEXTS}), problems=config)
+
+
+def test_critics_score_it_and_the_report_reads_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    imported(lines({**FOUR, "responses": ["good\n\nFinal answer: 4", "bad\n\nFinal answer: 5"]}), policy="them")
+    prm, judge = critic(tmp_path / "prm"), Judge()
+    score_pool("pool", [prm], lambda _: judge)
+    asked = sorted(one.steps for one in judge.asked)
+    assert asked == [("bad", "Final answer: 5"), ("good", "Final answer: 4")]
+    assert judge.asked[0].question == "How many bars?"
+    report_pool("pool", ReportSettings(resamples=100))
+    told = capsys.readouterr().out
+    assert "1 problems × 2 candidates of them (as the file has them), pool" in told
+    assert "| prm (mean) | 50.0 [50.0, 50.0] | 100.0 [100.0, 100.0] |" in told
 
 
 def test_the_example_of_the_docs(capsys: pytest.CaptureFixture[str]) -> None:
