@@ -36,7 +36,7 @@ from stages.best_of_n.pool import (
     summary,
     write_pool,
 )
-from stages.load.problems import keep_rejected
+from stages.load.problems import tell_rejected, write_rejected
 from stages.load.screen import open_screen
 from stages.split import split
 from stages.verify import VerifierPool
@@ -110,7 +110,7 @@ def import_pool(
             items = _items(store, matched, number, config, templates, verifier, doubts, f"{NAME}@{sha[:12]}")
             write_pool(folder, items, more)
     pool = Pool(folder)
-    keep_rejected(pool.store, matched.rejected, screen)
+    tell_rejected(write_rejected(pool.store, matched.rejected, screen), screen)
     if line := doubts.line():
         print(line, file=sys.stderr)
     print(summary(pool))
