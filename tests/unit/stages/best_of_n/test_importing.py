@@ -198,15 +198,14 @@ def test_a_row_that_fits_two_problems_is_refused(config: str) -> None:
         imported(lines({"id": "same", "responses": TEXTS}), problems=config)
 
 
-def test_critics_score_it_and_the_report_reads_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_critics_score_it_and_the_report_reads_it(tmp_path: Path) -> None:
     imported(lines({**FOUR, "responses": ["good\n\nFinal answer: 4", "bad\n\nFinal answer: 5"]}), policy="them")
     prm, judge = critic(tmp_path / "prm"), Judge()
     score_pool("pool", [prm], lambda _: judge)
     asked = sorted(one.steps for one in judge.asked)
     assert asked == [("bad", "Final answer: 5"), ("good", "Final answer: 4")]
     assert judge.asked[0].question == "How many bars?"
-    report_pool("pool", ReportSettings(resamples=100))
-    told = capsys.readouterr().out
+    told = report_pool("pool", ReportSettings(resamples=100)).text
     assert "1 problems × 2 candidates of them (as the file has them), pool" in told
     assert "| prm (mean) | 50.0 [50.0, 50.0] | 100.0 [100.0, 100.0] |" in told
 
