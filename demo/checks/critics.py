@@ -100,7 +100,9 @@ def table(solutions: Solutions, models: Sequence[ProcessRewardModel]) -> str:
             outcome += [line(f"{name}, last step", last, [each[-1:] for each in after], at)]
     return "\n\n".join(
         [
-            f"{len(solutions.truths)} held-out solutions, {steps} steps, {wrong} of them wrong by the oracle",
+            f"Measured on the training's own problems that it held out: {len(solutions.truths)} solutions, {steps} steps, "
+            f"{wrong} of them wrong by the oracle; thresholds as the labels have them. `make evaluate` measures on other "
+            "problems and tunes thresholds there: its figures differ.",
             compact_table(("critic of steps", "macro-F1", "ROC-AUC"), rows),
             compact_table(("critic of responses", "macro-F1", "ROC-AUC"), outcome),
         ]

@@ -91,13 +91,18 @@ def main() -> None:
     pool = json.loads((options.pool / "report" / "report.json").read_text())
     first = next(iter(reports.values()))
     steps = first["steps"]
+    print(
+        "\nMeasured on problems of the test split, of which the training saw none; the policy drew new solutions for them. "
+        "`make train` measures on problems of its own dataset that it held out: its figures differ."
+    )
     if options.note:
         print(f"\n{options.note}")
     print(f"\nWrong steps found: {first['bench']}, {steps['samples']} solutions, {steps['right']} right and "
           f"{steps['wrong']} wrong steps; threshold {first['threshold']['rule']}; in %, 95 % intervals\n")  # fmt: skip
     print(steps_table(reports))
     print(
-        f"\nBest of N: {pool['pool']['problems']} problems × {pool['pool']['num_candidates']} candidates; accuracy in %\n"
+        f"\nBest of N, on the same problems: {pool['pool']['problems']} problems × {pool['pool']['num_candidates']} "
+        "candidates; accuracy in %\n"
     )
     print(best_of_n_table(best_first(pool)))
     if options.best:

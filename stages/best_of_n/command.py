@@ -1,4 +1,4 @@
-"""Best-of-N: `bon sample`, `bon score`, `bon report`, and step-level search, `bon search`."""
+"""Best-of-N: `bon sample`, `bon import`, `bon score`, `bon report`, and step-level search, `bon search`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
     bon = new_command(
         commands,
         "bon",
-        "measure Best-of-N: sample a pool of candidates, score it, report",
+        "measure Best-of-N: sample or import a pool of candidates, score it, report",
         _PAGE,
         ["sample --help", "report data/demo-pool"],
     )
@@ -33,6 +33,35 @@ def add(commands: Any) -> None:
     sample.add_argument("--greedy-first", action="store_true", help="candidate 0 is greedy, as in VLMEvalKit")
     sample.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-bonN by default")
     sample.set_defaults(command=_sample, goes_on=True)
+
+    given = new_command(
+        parts,
+        "import",
+        "make a frozen pool of candidates that exist, from a file",
+        _PAGE,
+        ["candidates.jsonl sources.0.images=pictures --out data/given_pool", "candidates.csv --problems mine.yaml"],
+    )
+    given.add_argument(
+        "file",
+        help="JSON lines, CSV or Parquet with `responses` (or `response`), optionally `correct`, `finish_reason`",
+    )
+    given.add_argument(
+        "overrides", nargs="*", metavar="key.sub=value", help="settings, such as sources.0.images=pictures"
+    )
+    given.add_argument(
+        "--problems",
+        metavar="CONFIG",
+        help="the rows name problems of this dataset config by `problem_id`, `id`, or `question` and `answer`; without it "
+        "each row has its own question, images, answer and options",
+    )
+    given.add_argument(
+        "--response", metavar="COLUMN", help="the column of the responses; `responses` or `response` by default"
+    )
+    given.add_argument("--correct", metavar="COLUMN", default="correct", help="the column of the verdicts (correct)")
+    given.add_argument("--n", type=int, help="candidates per problem; all, if every problem has as many")
+    given.add_argument("--policy", metavar="NAME", help="what wrote the responses, for the report")
+    given.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-pool by default")
+    given.set_defaults(command=_import)
 
     score = new_command(
         parts,
@@ -86,6 +115,15 @@ def _sample(options: argparse.Namespace) -> None:
 
     config = load_config(options.config, options.overrides)
     sample_pool(pool_config(config, options.n, options.greedy_first), options.out)
+
+
+def _import(options: argparse.Namespace) -> None:
+    from stages.best_of_n.given import Columns
+    from stages.best_of_n.importing import import_config, import_pool
+
+    config = import_config(options.file, options.problems, options.overrides)
+    columns = Columns(options.response, options.correct)
+    import_pool(options.file, config, options.problems is not None, columns, options.n, options.out, options.policy)
 
 
 def _score(options: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     parts = [
         f"# Best-of-N: {pool['run']}",
         f"{pool['problems']:,} problems × {pool['num_candidates']} candidates of {pool['policy_model']}"
-        f" (temperature {pool['sampling']['temperature']:g}{_greedy(pool)}), pool {pool['hash'][:12]}. Accuracy in %,"
+        f" ({_drawn(pool['sampling'])}{_greedy(pool)}), pool {pool['hash'][:12]}. Accuracy in %,"
         " with 95 % intervals from a bootstrap over problems.",
         _accuracy_table(report["methods"], sizes),
         _notes(report, settings),
@@ -25,6 +25,11 @@ def markdown(report: Mapping[str, Any]) -> str:
         *(_source_table(report["methods"], sizes, n) for n in _shown(sizes)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _drawn(sampling: Mapping[str, Any]) -> str:
+    temperature = sampling["temperature"]
+    return "as the file has them" if temperature is None else f"temperature {temperature:g}"
 
 
 def _greedy(pool: Mapping[str, Any]) -> str:

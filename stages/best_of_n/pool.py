@@ -23,13 +23,13 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import atomic
+from pipeline import atomic, origin
 from pipeline.errors import UserError
 from pipeline.records import PROBLEM_SCHEMA, FinishReason, Image, VerdictStatus, asked
 from pipeline.store import Store, one_line_io_errors
 
 POOL_PROBLEM_SCHEMA = PROBLEM_SCHEMA.append(pa.field("policy_prompt", pa.string()))
-"""`policy_prompt` is the user turn that the policy saw."""
+"""`policy_prompt` is the user turn that the policy saw; null where that is not known."""
 CANDIDATE_SCHEMA = pa.schema(
     [
         ("problem_id", pa.string()),
@@ -54,7 +54,8 @@ PROBLEMS_AT_ONCE = 32
 class PoolCandidate:
     """One solution of a problem. `answer_group` says which candidates agree; null without an answer.
 
-    Number 0 is the greedy one if the pool has one. `num_tokens` counts generated tokens.
+    Number 0 is the greedy one if the pool has one. `num_tokens` counts generated tokens; it and the seed are null in a
+    pool that was imported.
     """
 
     problem_id: str
@@ -65,9 +66,9 @@ class PoolCandidate:
     answer: str | None
     status: VerdictStatus
     answer_group: int | None
-    seed: int
+    seed: int | None
     finish_reason: FinishReason
-    num_tokens: int
+    num_tokens: int | None
 
     @property
     def correct(self) -> bool:
@@ -81,7 +82,7 @@ class PoolProblem:
     problem_id: str
     source: str
     question: str
-    policy_prompt: str
+    policy_prompt: str | None
     answer: str
     images: tuple[Image, ...]
     candidates: tuple[PoolCandidate, ...]
@@ -98,7 +99,8 @@ class Pool:
         self.store = Store(folder)
         if not self.store.exists("pool.json"):
             raise UserError(
-                f"{folder}: no candidate pool is here; `visualprm bon sample CONFIG --out {folder}` makes one"
+                f"{folder}: no candidate pool is here; `visualprm bon sample CONFIG --out {folder}` makes one, "
+                f"`visualprm bon import FILE --out {folder}` takes candidates that exist"
             )
         mend = "a frozen pool must stay as it is: restore it, or sample another one"
         try:
@@ -225,6 +227,25 @@ def write_pool(
         document = {"hash": digest.hex, "problems": problems, "candidates": candidates, **about}
         with atomic.opened(f"{staging}/pool.json", target.filesystem) as file:
             file.write(json.dumps(document, indent=1, ensure_ascii=False).encode())
+
+
+def refuse_other(pool: Pool, made: Mapping[str, str]) -> None:
+    """
+    Raises:
+        UserError: the pool was made from something else.
+    """
+    held = {key: pool.about.get(key) for key in made}
+    origin.check(pool.store.uri, held, made, "name another folder by --out", "holds another frozen pool")
+
+
+def summary(pool: Pool) -> str:
+    """A line about a pool."""
+    about = pool.about
+    greedy = ", the first greedy" if pool.greedy_first else ""
+    return (
+        f"{about['problems']:,} problems × {pool.num_candidates} candidates{greedy} in {pool.store.uri},"
+        f" hash {pool.hash[:12]}"
+    )
 
 
 def read_rows(path: str, store: Store) -> Iterator[dict[str, Any]]:

@@ -17,28 +17,33 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline import origin
 from pipeline.config import InputConfig, RunConfig
 from pipeline.engine.policy import check_start, model_fingerprint, policy_name
 from pipeline.errors import UserError
-from pipeline.records import REFERENCES, problem_from_row
+from pipeline.records import problem_from_row
 from pipeline.store import Store, beside
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say, tell
 from stages.annotate.complete import complete_ledger
 from stages.annotate.settings_lock import read_templates, with_number_type
-from stages.best_of_n.answers import group_answers
-from stages.best_of_n.pool import PROBLEMS_AT_ONCE, Pool, PoolCandidate, batched, read_rows, write_pool
+from stages.best_of_n.candidates import MAX_CANDIDATES, Solved, frozen, grouped
+from stages.best_of_n.pool import (
+    PROBLEMS_AT_ONCE,
+    Pool,
+    PoolCandidate,
+    batched,
+    read_rows,
+    refuse_other,
+    summary,
+    write_pool,
+)
 from stages.publish.reverify import verifiers
 from stages.verify import VerifierPool
-from stages.verify.notation import plain
 from stages.verify.of_run import judge
 from stages.verify.version import verifier_version
 
 Judged = Callable[[Mapping[str, Any], Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]
 """The problem's row and its ledger row → its solutions, with verdicts that can stand side by side."""
-MAX_CANDIDATES = 128
-"""As far as the paper goes (arXiv 2503.10291, table 6)."""
 
 
 def pool_config(config: RunConfig, n: int, greedy_first: bool) -> RunConfig:
@@ -76,38 +81,24 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     config = with_number_type(config, store)
     model = model_fingerprint(config.engine)
     if Store(folder).exists("pool.json"):
-        _refuse_other(Pool(folder), {"run": config.name})
+        refuse_other(Pool(folder), {"run": config.name})
     store.make()
     with store.lock(), quiet(store.address("logs")):
         complete_ledger(store, config, templates, model)
         made = {"run": config.name, "made_from": _digest_of(store)}
         if Store(folder).exists("pool.json"):
             pool = Pool(folder)
-            _refuse_other(pool, made)
-            tell(f"nothing to do: {_summary(pool)}")
+            refuse_other(pool, made)
+            tell(f"nothing to do: {summary(pool)}")
             return
         _freeze(store, config, folder, made)
-    tell(_summary(Pool(folder)))
-
-
-def _refuse_other(pool: Pool, made: Mapping[str, str]) -> None:
-    held = {key: pool.about.get(key) for key in made}
-    origin.check(pool.store.uri, held, made, "name another folder by --out", "holds another frozen pool")
+    tell(summary(Pool(folder)))
 
 
 def _digest_of(store: Store) -> str:
     """A hash over the settings and problems of a run: another one gives another pool."""
     parts = [store.read_text("ledger.json"), *sorted(store.problem_ids())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _summary(pool: Pool) -> str:
-    about = pool.about
-    greedy = ", the first greedy" if pool.greedy_first else ""
-    return (
-        f"{about['problems']:,} problems × {pool.num_candidates} candidates{greedy} in {pool.store.uri},"
-        f" hash {pool.hash[:12]}"
-    )
 
 
 def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any]) -> None:
@@ -166,47 +157,29 @@ async def _with_candidates(
 ) -> list[tuple[dict[str, Any], list[PoolCandidate]]]:
     solutions = await asyncio.gather(*(judged(problem, row) for problem, row in found))
     own = await asyncio.gather(
-        *(_candidates(problem, each, verifier) for (problem, _), each in zip(found, solutions, strict=True))
+        *(
+            grouped(problem, list(map(_solved, each)), verifier)
+            for (problem, _), each in zip(found, solutions, strict=True)
+        )
     )
     return [
-        ({**_frozen(problem), "policy_prompt": row["prompt"]}, candidates)
+        ({**frozen(problem), "policy_prompt": row["prompt"]}, candidates)
         for (problem, row), candidates in zip(found, own, strict=True)
     ]
 
 
-def _frozen(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """A frozen verdict needs no references any more."""
-    return {name: value for name, value in problem.items() if name != REFERENCES.name}
-
-
-async def _candidates(
-    problem: Mapping[str, Any], solutions: list[dict[str, Any]], verifier: VerifierPool
-) -> list[PoolCandidate]:
-    async def equal(first: str, second: str) -> bool:
-        verdict = await verifier.verify(
-            first, f"Final answer: {second}", problem["verify"], problem["options"], problem["question"]
-        )
-        return verdict.status == "correct"
-
-    # The answer of a response that was cut may have gone on: it is shown, but it has no vote.
-    voted = [s["verdict"]["answer"] if s["verdict"]["status"] != "truncated" else None for s in solutions]
-    groups = await group_answers(voted, plain, equal)
-    return [
-        PoolCandidate(
-            problem["problem_id"],
-            number,
-            solution["solution_id"],
-            solution["text"],
-            tuple(step["text"] for step in solution["steps"]),
-            solution["verdict"]["answer"],
-            solution["verdict"]["status"],
-            group,
-            solution["seed"],
-            solution["finish_reason"],
-            len(solution["token_ids"]),
-        )
-        for number, (solution, group) in enumerate(zip(solutions, groups, strict=True))
-    ]
+def _solved(solution: Mapping[str, Any]) -> Solved:
+    verdict = solution["verdict"]
+    return Solved(
+        solution["solution_id"],
+        solution["text"],
+        tuple(step["text"] for step in solution["steps"]),
+        verdict["answer"],
+        verdict["status"],
+        solution["finish_reason"],
+        solution["seed"],
+        len(solution["token_ids"]),
+    )
 
 
 class _Ledger:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +26,8 @@ MARK = "+responses@"
 NAME = "input.responses"
 AMBIGUOUS = "a line matches several problems: name the problem by `problem_id`"
 
-_Key = tuple[str, ...]
+Key = tuple[str, ...]
+"""How a line names a problem."""
 
 
 class Responses:
@@ -39,8 +41,8 @@ class Responses:
         """
         self._path = Path(path)
         self._several = several_sources
-        self._places: dict[_Key, list[int]] = defaultdict(list)
-        self._owners: dict[_Key, str] = {}
+        self._places: dict[Key, list[int]] = defaultdict(list)
+        self._owners: dict[Key, str] = {}
         self.withdrawn: set[str] = set()
         """Ids of problems that `of` gave responses to which another problem's names fit as well."""
         self.rejected: list[Rejected] = []
@@ -58,15 +60,7 @@ class Responses:
         Raises:
             RowError: `no_response`, or `ambiguous_response`: an earlier problem, now `withdrawn`, fits a line as well.
         """
-        names = [
-            ("problem_id", problem.problem_id),
-            ("id", problem.source, problem.row_id),
-            ("id", problem.row_id),
-            ("question", problem.question, problem.answer),
-            # As a published dataset has it.
-            ("question", asked(problem.question, problem.options), problem.answer),
-        ]
-        keys = [key for key in dict.fromkeys(names) if key in self._places]
+        keys = [key for key in keys_of(problem) if key in self._places]
         if not keys:
             raise RowError("no_response", f"{self._path} has none for this problem")
         rivals = {self._owners.setdefault(key, problem.problem_id) for key in keys} - {problem.problem_id}
@@ -92,29 +86,51 @@ class Responses:
                         self.rejected.append(Rejected(NAME, str(number), error.reason, error.detail[:500]))
                 place += len(line)
 
-    def _key(self, row: Any) -> _Key:
+    def _key(self, row: Any) -> Key:
         if isinstance(row, RowError):
             raise row
         if not isinstance(row, dict):
             raise RowError("not_an_object", f"{type(row).__name__}, not a JSON object")
         if not isinstance(row.get("response"), str) or not row["response"].strip():
             raise RowError("no_response", "`response` is not a text")
-        if "problem_id" in row:
-            return "problem_id", str(row["problem_id"])
-        if "id" in row and "source" in row:
-            return "id", str(row["source"]), str(row["id"])
-        if "id" in row and self._several:
-            raise RowError("ambiguous_id", "the run has several sources: give `source` beside `id`")
-        if "id" in row:
-            return "id", str(row["id"])
-        if "question" in row and "answer" in row:
-            return "question", str(row["question"]), str(row["answer"])
-        raise RowError("no_key", "give `problem_id`, `id`, or `question` and `answer`")
+        return key_of(row, self._several)
 
     def _response(self, file: IO[bytes], place: int) -> str:
         file.seek(place)
         text: str = parse_line(file.readline(), 0)["response"]
         return text
+
+
+def keys_of(problem: Problem) -> list[Key]:
+    """The names by which a line may mean a problem."""
+    names: list[Key] = [
+        ("problem_id", problem.problem_id),
+        ("id", problem.source, problem.row_id),
+        ("id", problem.row_id),
+        ("question", problem.question, problem.answer),
+        # As a published dataset has it.
+        ("question", asked(problem.question, problem.options), problem.answer),
+    ]
+    return list(dict.fromkeys(names))
+
+
+def key_of(row: Mapping[str, Any], several_sources: bool) -> Key:
+    """The name by which a line means a problem.
+
+    Raises:
+        RowError: it names none, or not its source where the run has several.
+    """
+    if "problem_id" in row:
+        return "problem_id", str(row["problem_id"])
+    if "id" in row and "source" in row:
+        return "id", str(row["source"]), str(row["id"])
+    if "id" in row and several_sources:
+        raise RowError("ambiguous_id", "the run has several sources: give `source` beside `id`")
+    if "id" in row:
+        return "id", str(row["id"])
+    if "question" in row and "answer" in row:
+        return "question", str(row["question"]), str(row["answer"])
+    raise RowError("no_key", "give `problem_id`, `id`, or `question` and `answer`")
 
 
 def open_responses(config: RunConfig) -> Responses | None:

@@ -52,7 +52,7 @@ def load_problems(store: Store, config: RunConfig) -> None:
     store.clear("problems")
     responses = open_responses(config)
     rejected: list[Rejected] = [*responses.rejected] if responses else []
-    writer = _ProblemWriter(store, responses, any(source.references is not None for source in config.sources))
+    writer = ProblemWriter(store, responses, any(source.references is not None for source in config.sources))
     screen = open_screen(config)
     readings = recorded_readings(store)
     recorded = len(readings)
@@ -176,7 +176,7 @@ def _image_bytes(problem: Problem) -> int:
     return sum(len(image.data) for image in problem.images)
 
 
-class _ProblemWriter:
+class ProblemWriter:
     """Writes problem files of bounded size, each sorted by id, so that publishing can merge them."""
 
     def __init__(self, store: Store, responses: Responses | None, several_references: bool) -> None:

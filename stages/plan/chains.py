@@ -111,6 +111,20 @@ def _poisson(mean: float, rng: random.Random) -> int:
     return count
 
 
+def fitted(chain: Chain, max_tokens: int, max_steps: int) -> Chain:
+    """The solution under a run's limits: steps merged as `stages/split.py` does, then cut where the tokens end."""
+    size = -(-len(chain.tokens) // max_steps)
+    tokens, chances, left = [], [], float(max_tokens)
+    for start in range(0, len(chain.tokens), size):
+        if left <= 0:
+            break
+        step = sum(chain.tokens[start : start + size])
+        tokens.append(min(step, left))
+        chances.append(chain.chances[min(start + size, len(chain.chances)) - 1])
+        left -= step
+    return Chain(tuple(chances), tuple(tokens), chain.correct and sum(chain.tokens) <= max_tokens)
+
+
 def spend(chain: Chain, choose: Chooser, own_answer: bool, rng: random.Random, draw_length: float = 1.0) -> Spent:
     """Carries a strategy out on one solution.
 

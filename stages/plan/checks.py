@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, ledger_view
 from pipeline.engine.policy import check_engine, check_heads
 from pipeline.errors import UserError
 from stages.annotate.settings_lock import read_templates
 from stages.plan.amount import Amount
 from stages.plan.model import Model
+from stages.plan.pilot import Pilot
+from stages.plan.units import size
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,19 @@ def checks(config: RunConfig, model: Model, longest_prompt: int, disk: Amount) -
     yield _context(config, longest_prompt)
     yield from _tensor_parallel(config, model)
     yield from (_place(key, uri, disk) for key, uri in (("run_dir", config.run_dir), ("output_dir", config.output_dir)))
+
+
+_DRAWN_BY = ("engine.kind", "engine.model", "prompt", "sampling.max_tokens", "sampling.temperature", "split.max_steps")
+"""Settings on which a pilot's solutions depend."""
+
+
+def of_pilot(config: RunConfig, pilot: Pilot) -> Iterator[Check]:
+    """Whether the pilot's solutions are such as this run will draw."""
+    wanted = ledger_view(config)
+    held = {key: str(pilot.settings[key]).partition("@")[0] for key in _DRAWN_BY if key in pilot.settings}
+    changes = [f"{key} was {value}, is {wanted[key]}" for key, value in held.items() if value != str(wanted[key])]
+    if changes:
+        yield Check("unknown", f"pilot: {'; '.join(changes)}: its figures may not hold for this run")
 
 
 def _tried(what: str, action: Callable[[], object], found: str) -> Check:
@@ -79,5 +94,5 @@ def _place(key: str, uri: str, disk: Amount) -> Check:
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         return Check("wrong", f"{key}: {folder} can't be written")
     free = shutil.disk_usage(folder).free
-    told = f"{key}: {free / 1e9:,.0f} GB are free at {folder}, {disk.low / 1e9:,.1f} to {disk.high / 1e9:,.1f} GB needed in all"
+    told = f"{key}: {size(free)} free at {folder}, {size(disk.low)} to {size(disk.high)} needed in all"
     return Check("ok" if free > disk.high else "unknown" if free > disk.low else "wrong", told)

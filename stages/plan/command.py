@@ -26,7 +26,11 @@ def add(commands: Any) -> None:
     plan.add_argument(
         "--tokens-per-second", type=float, metavar="X", help="generated tokens/s of one engine, as measured"
     )
-    plan.add_argument("--gpu-hour-price", type=float, metavar="X", help="the price of one GPU for an hour")
+    plan.add_argument(
+        "--gpu-hour-price",
+        metavar="X",
+        help="the price of one GPU for an hour, with its currency: 2.50, $2.50, '2.50 EUR'",
+    )
     plan.set_defaults(command=_plan)
 
 
@@ -36,18 +40,19 @@ def _plan(options: argparse.Namespace) -> Answer:
     from stages.plan.data import plan_data
     from stages.plan.plan import make_plan
     from stages.plan.text import plan_text
+    from stages.plan.units import read_price
 
-    for name in ("tokens_per_second", "gpu_hour_price"):
-        if (value := getattr(options, name)) is not None and value <= 0:
-            raise UserError(f"--{name.replace('_', '-')} {value:g}: give a number above 0")
+    if (rate := options.tokens_per_second) is not None and rate <= 0:
+        raise UserError(f"--tokens-per-second {rate:g}: give a number above 0")
+    price, currency = read_price(options.gpu_hour_price) if options.gpu_hour_price is not None else (None, "")
     plan = make_plan(
         load_config(options.config, options.overrides),
         options.gpu,
         options.tokens_per_second,
-        options.gpu_hour_price,
+        price,
         options.pilot,
+        currency,
     )
     wrong = sum(check.verdict == "wrong" for check in plan.checks)
-    return Answer(
-        plan_text(plan), plan_data(plan), f"{wrong} of the checks found something wrong: see above" if wrong else ""
-    )
+    told = f"{wrong} of the checks found something wrong: see `in the way` above" if wrong else ""
+    return Answer(plan_text(plan), plan_data(plan), told)

@@ -20,6 +20,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         "replicas": plan.replicas,
         "gpus_per_engine": plan.gpus_per_engine,
         "gpu_hour_price": plan.gpu_hour_price,
+        "currency": plan.currency,
         "rate": plan.rate,
         "notes": plan.notes,
         "checks": [asdict(check) for check in plan.checks],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class Model:
     parameters: float | None
     parameters_from: str
     count_tokens: Callable[[str], int] | None
+    tiles: bool = True
+    """Whether its processor cuts images into tiles, as `pipeline/engine/vllm.py` asks it; true where that is not known."""
 
     @property
     def text(self) -> Mapping[str, Any]:
@@ -40,7 +43,17 @@ def read_model(engine: EngineConfig) -> Model:
         parameters, told = decoder_parameters(dict(text)), "the model's config"
     elif size := re.search(r"(\d+(?:\.\d+)?)B(?![a-zA-Z])", engine.model):
         parameters, told = float(size[1]) * 1e9, "the model's name"
-    return Model(config, tiling(config), parameters, told, _counter(place))
+    return Model(config, tiling(config), parameters, told, _counter(place), _cuts_tiles(place))
+
+
+def _cuts_tiles(model: str) -> bool:
+    for name, part in (("processor_config.json", "image_processor"), ("preprocessor_config.json", None)):
+        path = model_file(model, name)
+        settings = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+        images = settings.get(part, {}) if part else settings
+        if "max_patches" in images:
+            return int(images["max_patches"] or 1) > 1
+    return True
 
 
 def _counter(model: str) -> Callable[[str], int] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -30,6 +32,8 @@ class Pilot:
     tokens_per_second: float | None = None
     """Of one engine, generated tokens; null if the run has left no counters."""
     problems: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What its ledger depends on, as dotted keys (`pipeline/config.py`)."""
 
     @property
     def draw_length(self) -> float:
@@ -49,7 +53,7 @@ def read_pilot(uri: str) -> Pilot:
         for path in store.problem_files()
         for row in pq.read_table(path, columns=["problem_id", "source"], filesystem=store.filesystem).to_pylist()
     }
-    pilot = Pilot()
+    pilot = Pilot(settings=store.read_json("ledger.json") if store.exists("ledger.json") else {})
     for path in store.ledger_files():
         if pilot.problems >= MAX_PROBLEMS:
             break

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, reduce
+from functools import reduce
 from operator import add
 
 from pipeline.config import RolloutConfig, RunConfig, SourceConfig
@@ -14,8 +14,8 @@ from stages.annotate.settings_lock import read_templates
 from stages.load.paths import locate
 from stages.plan.amount import Amount, mean
 from stages.plan.assumptions import Assumptions, load_assumptions
-from stages.plan.chains import Ask, Chain, Chooser, concentration, made_up, sharing, spend
-from stages.plan.checks import Check, checks
+from stages.plan.chains import Ask, Chooser, spend
+from stages.plan.checks import Check, checks, of_pilot
 from stages.plan.cost import (
     NOTHING,
     Need,
@@ -28,13 +28,9 @@ from stages.plan.cost import (
 from stages.plan.model import Model, read_model
 from stages.plan.pilot import Pilot, read_pilot
 from stages.plan.rows import SAMPLE, Rows, read_rows
+from stages.plan.solutions import Solutions, solutions_of
 from stages.plan.tiles import Tiling, count_tiles
 from stages.rollout.strategies import STRATEGIES, Progress, View
-
-CHAINS = 2_000
-"""Solutions that are simulated for a strategy, over all sources."""
-MIN_CHAINS = 50
-"""And for each source at least."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,8 @@ class Plan:
     gpus_per_engine: int
     replicas: int
     gpu_hour_price: float | None
+    currency: str
+    """Of that price, as it was given: `$`, `EUR`; may be empty."""
     rate: str
     """Where the hours come from."""
     checks: list[Check]
@@ -68,9 +66,7 @@ class _Source:
     rows: Rows
     problem: PerProblem
     longest_prompt: int
-    chains: Sequence[Chain]
-    of_steps: Amount
-    of_tokens: Amount
+    solutions: Solutions
 
 
 def make_plan(
@@ -79,6 +75,7 @@ def make_plan(
     tokens_per_second: float | None = None,
     gpu_hour_price: float | None = None,
     pilot_run: str | None = None,
+    currency: str = "",
 ) -> Plan:
     """Reads the sources, simulates the strategies and makes all checks.
 
@@ -102,9 +99,8 @@ def make_plan(
     bytes_per_token = assumed.bytes_per_token.amount
     if pilot:
         bytes_per_token = Amount.exact(pilot.bytes / pilot.tokens)
-    length = pilot.draw_length if pilot else 1.0
     needs = {
-        strategy: {each.config.name: _need(each, strategy, config, bytes_per_token, length) for each in read}
+        strategy: {each.config.name: _need(each, strategy, config, bytes_per_token) for each in read}
         for strategy in STRATEGIES
     }
     chosen = config.rollout.strategy
@@ -119,9 +115,16 @@ def make_plan(
         config.engine.tensor_parallel_size,
         config.engine.replicas,
         gpu_hour_price,
+        currency,
         rate,
-        [*problems_found, *checks(config, model, longest, strategies[chosen].disk)],
-        _notes(assumed, model, pilot, read, tokens_per_word, by_peak=gpu is not None and tokens_per_second is None),
+        [
+            *problems_found,
+            *checks(config, model, longest, strategies[chosen].disk),
+            *(of_pilot(config, pilot) if pilot else ()),
+        ],
+        _notes(
+            config, assumed, model, pilot, read, tokens_per_word, by_peak=gpu is not None and tokens_per_second is None
+        ),
     )
 
 
@@ -132,7 +135,7 @@ def _read_sources(config: RunConfig) -> tuple[dict[str, Rows], list[Check]]:
     for source in config.sources:
         try:
             (located,) = locate([source], config.data_root)
-            rows = found[source.name] = read_rows(located)
+            rows = found[source.name] = read_rows(located, demand_options=config.verify.compat is None)
         except (UserError, StartError) as error:
             # A wrong data_root is the same mistake for every source.
             if (check := Check("wrong", str(error))) not in told:
@@ -184,70 +187,32 @@ def _source(
         return model.count_tokens(text) if model.count_tokens else len(text) / assumed.characters_per_token.value
 
     texts = [text_tokens(template.replace("{question}", question)) for question in rows.questions]
+    at_most = source.max_tiles if model.tiles else 1
     tiles = [
-        sum(count_tiles(width, height, source.max_tiles, tiling.tile) for width, height, _ in images)
-        for images in rows.images
+        sum(count_tiles(width, height, at_most, tiling.tile) for width, height, _ in images) for images in rows.images
     ]
-    most_tiles = max(map(len, rows.images)) * (source.max_tiles + (source.max_tiles > 1))
+    most_tiles = max(map(len, rows.images)) * (at_most + (at_most > 1))
     problem = PerProblem(
         mean([float(len(images)) for images in rows.images]),
         mean([float(sum(size for _, _, size in images)) for images in rows.images]),
         mean([text + tiling.tokens * count for text, count in zip(texts, tiles, strict=True)]),
     )
-    chains, of_steps, of_tokens = _solutions(source.name, config, assumed, pilot, tokens_per_word)
     longest = round(max(texts)) + tiling.tokens * most_tiles
-    return _Source(source, rows, problem, longest, chains, of_steps, of_tokens)
+    return _Source(source, rows, problem, longest, solutions_of(source, config, assumed, pilot, tokens_per_word))
 
 
-def _solutions(
-    name: str, config: RunConfig, assumed: Assumptions, pilot: Pilot | None, tokens_per_word: float
-) -> tuple[Sequence[Chain], Amount, Amount]:
-    """Solutions to simulate draws on, and how far their steps and tokens may be off, as factors."""
-    count = max(MIN_CHAINS, CHAINS // len(config.sources))
-    rng = random.Random(name)
-    if pilot:
-        # A source with parts names its problems after these.
-        own = [
-            each for key, chains in pilot.chains.items() if key == name or key.startswith(f"{name}/") for each in chains
-        ]
-        measured = own or [each for chains in pilot.chains.values() for each in chains]
-        lengths = mean([sum(chain.tokens) for chain in measured])
-        steps = mean([float(len(chain.tokens)) for chain in measured])
-        chosen = rng.sample(measured, count) if len(measured) > count else measured
-        return chosen, _relative(steps), _relative(lengths)
-    steps, mean_mc = assumed.steps_of(name)
-    spread, shared = _shape()
-    words = assumed.words_per_step.amount
-    tokens = words.middle * tokens_per_word
-    made = made_up(count, steps.middle, config.split.max_steps, mean_mc, spread, shared, tokens, rng)
-    scale = steps.middle / (sum(len(chain.tokens) for chain in made) / count)
-    return made, _relative(steps) * scale, _relative(words)
-
-
-@cache
-def _shape() -> tuple[float, float]:
-    """How chances of success spread over all steps, and within a solution; see `stages/plan/chains.py`."""
-    assumed = load_assumptions()
-    steps, per_solution = assumed.steps, assumed.steps_of("")[0].middle
-    spread = concentration(steps.mean_mc, steps.zero_share, steps.num_draws)
-    return spread, sharing(steps.mean_mc, spread, steps.num_draws, per_solution, steps.mixed_share)
-
-
-def _relative(value: Amount) -> Amount:
-    return Amount(value.low / value.middle, 1.0, value.high / value.middle)
-
-
-def _need(source: _Source, strategy: str, config: RunConfig, bytes_per_token: Amount, draw_length: float) -> Need:
+def _need(source: _Source, strategy: str, config: RunConfig, bytes_per_token: Amount) -> Need:
     rollout = config.rollout.model_copy(update={"strategy": strategy})
     own_answer = rollout.complete_prefix == "own_answer"
     rng = random.Random(source.config.name)
+    made = source.solutions
     spent = [
-        spend(chain, _chooser(strategy, rollout, index), own_answer, rng, draw_length)
-        for index, chain in enumerate(source.chains)
+        spend(chain, _chooser(strategy, rollout, index), own_answer, rng, made.draw_length)
+        for index, chain in enumerate(made.chains)
     ]
-    lengths = [len(chain.tokens) for chain in source.chains]
-    own = [sum(chain.tokens) for chain in source.chains]
-    solution = per_solution(spent, lengths, own, source.of_steps, source.of_tokens)
+    lengths = [len(chain.tokens) for chain in made.chains]
+    own = [sum(chain.tokens) for chain in made.chains]
+    solution = per_solution(spent, lengths, own, made.of_steps, made.of_tokens)
     return need(source.rows.usable, config.sampling.num_solutions, source.problem, solution, bytes_per_token)
 
 
@@ -288,11 +253,12 @@ def _hours(
     if rate is None:
         return "unknown: give --tokens-per-second, --gpu or --pilot", dict.fromkeys(needs)
     origin = "as given" if tokens_per_second else "measured in the pilot run, on its machine"
-    told = f"{rate:,.0f} generated tokens/s an engine, {origin}"
+    told = f"{rate:,.0f} generated tokens/s of an engine, {origin}"
     return told, {name: hours_at_rate(each, Amount.exact(rate)) for name, each in needs.items()}
 
 
 def _notes(
+    config: RunConfig,
     assumed: Assumptions,
     model: Model,
     pilot: Pilot | None,
@@ -302,20 +268,14 @@ def _notes(
 ) -> list[str]:
     measured = sum(len(source.rows.questions) for source in sources)
     notes = [
-        f"questions and images: {measured:,} rows measured, at most {SAMPLE} a source, evenly spaced; all rows counted"
+        f"questions and images: {measured:,} row{'s' * (measured != 1)} measured, at most {SAMPLE} of a source, evenly spaced; "
+        "all rows counted"
     ]
     if pilot:
-        notes.append(f"steps, tokens and chances of success: {pilot.problems:,} problems of the pilot run")
+        problems = f"{pilot.problems:,} problem{'s' * (pilot.problems != 1)}"
+        notes.append(f"steps, tokens and chances of success: {problems} of the pilot run")
     else:
-        known = sum(source.config.name in assumed.per_source for source in sources)
-        notes += [
-            f"steps a solution and mean mc: {assumed.steps.source}; its own figures for {known} of {len(sources)} sources",
-            f"words a step {assumed.words_per_step.low:g} to {assumed.words_per_step.high:g}: {assumed.words_per_step.source}",
-            f"bytes of the ledger a token {assumed.bytes_per_token.low:g} to {assumed.bytes_per_token.high:g}: "
-            f"{assumed.bytes_per_token.source}",
-            "draws succeed as a Beta distribution over steps says, fitted to that mean mc, the share of steps without a "
-            f"success, {assumed.steps.zero_share:.2%}, and of solutions with both labels, {assumed.steps.mixed_share:.2%}",
-        ]
+        notes += _by_statistics(config, assumed, sources)
     if model.count_tokens is None:
         notes.append(f"tokens: {assumed.tokens_per_word.source}")
     else:
@@ -329,3 +289,33 @@ def _notes(
             f"images: tiles of {model.tiling.tile} pixels, {model.tiling.tokens} tokens each, as the model's config says"
         )
     return notes
+
+
+def _by_statistics(config: RunConfig, assumed: Assumptions, sources: Sequence[_Source]) -> Iterator[str]:
+    """What stands in for a pilot."""
+    policies = [assumed.policy_of(config.engine, source.config) for source in sources]
+    for policy in dict.fromkeys(each.source for each in policies if each is not None):
+        yield f"steps and tokens: {policy}"
+    if all(policies) and policies:
+        return
+    known = sum(source.config.name in assumed.per_source for source in sources)
+    chances = assumed.steps.chances
+    yield (
+        f"steps of a solution and mean mc: {assumed.steps.source}; its own figures for {known} of {len(sources)} "
+        f"source{'s' * (len(sources) != 1)}"
+    )
+    yield (
+        f"words of a step {assumed.words_per_step.low:g} to {assumed.words_per_step.high:g}: {assumed.words_per_step.source}"
+    )
+    yield (
+        f"sampling.max_tokens cuts few, so a mean solution has at most 1/{assumed.longest.middle:g} of it "
+        f"(1/{assumed.longest.high:g} to 1/{assumed.longest.low:g}): {assumed.longest.source}"
+    )
+    yield (
+        f"bytes of the ledger for a token {assumed.bytes_per_token.low:g} to {assumed.bytes_per_token.high:g}: "
+        f"{assumed.bytes_per_token.source}"
+    )
+    yield (
+        "draws succeed as a Beta distribution over steps says, fitted to that mean mc, the share of steps without a "
+        f"success, {chances.zero_share:.2%}, and of solutions with both labels, {chances.mixed_share:.2%}"
+    )

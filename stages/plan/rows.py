@@ -9,8 +9,10 @@ from typing import Any
 
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError
+from stages.load.golds import gold_rules
 from stages.load.parse import image_root
-from stages.load.sources.fields import read_question, row_images, row_options
+from stages.load.sources.answers import GoldRules, settle
+from stages.load.sources.fields import read_question, row_answer, row_images, row_options
 from stages.load.sources.images import image_sizes
 from stages.load.sources.readers import count_rows, open_rows
 
@@ -36,18 +38,21 @@ class Rows:
         return round(self.count * len(self.questions) / measured) if measured else 0
 
 
-def read_rows(source: SourceConfig) -> Rows:
+def read_rows(source: SourceConfig, demand_options: bool = True) -> Rows:
     """Measures up to `SAMPLE` rows.
 
+    Args:
+        demand_options: letters need options, as in loading.
+
     Raises:
-        UserError: the source can't be opened.
+        UserError: the source can't be opened, or it can't be told what its golds are.
     """
     found = Rows(count_rows(source))
-    root = image_root(source)
+    root, rules = image_root(source), gold_rules(source, {}, demand_options and "choice" in source.verify)
     sample = source.model_copy(update={"limit": min(SAMPLE, source.limit or SAMPLE)})
     for _, row in open_rows(sample):
         try:
-            question, images = _measure(row, source, root)
+            question, images = _measure(row, source, root, rules)
         except RowError as error:
             found.bad[error.reason] += 1
         else:
@@ -56,12 +61,13 @@ def read_rows(source: SourceConfig) -> Rows:
     return found
 
 
-def _measure(row: Any, source: SourceConfig, root: Any) -> tuple[str, list[tuple[int, int, int]]]:
+def _measure(row: Any, source: SourceConfig, root: Any, rules: GoldRules) -> tuple[str, list[tuple[int, int, int]]]:
     if isinstance(row, RowError):
         raise row
     if not isinstance(row, Mapping):
         raise RowError("wrong_type", "the row is not an object")
     question, options = read_question(row, source), row_options(row, source)
+    settle(row_answer(row, source), options.texts, question, source, rules)
     own = row_images(row, source)
     sizes = [] if options.pictures and own in (None, "", []) else image_sizes(own, root)
     of_options = [size for _, picture in options.pictures for size in image_sizes(picture, root)]

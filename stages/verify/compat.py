@@ -167,17 +167,20 @@ _VQA_NUMBERS = {"none": "0"} | {
     )
 }
 _NEGATED = ["are", "ca", "could", "did", "does", "do", "had", "has", "have", "is", "might", "must", "need", "should", "was",
-            "were", "wo", "would", "ai"]  # fmt: skip
+            "were", "wo", "would", "ai", "ought", "sha"]  # fmt: skip
 _VQA_CONTRACTIONS = {f"{stem}nt": f"{stem}n't" for stem in _NEGATED} | {
     f"{stem}{ending}": f"{stem}'{ending}"
     for ending, stems in {
-        "ve": ["could", "might", "should", "would", "we", "who", "what", "you"],
-        "re": ["there", "they", "what", "who", "why", "you"],
-        "ll": ["how", "it", "they", "what", "who", "you"],
-        "d": ["he", "how", "it", "there", "they", "who", "you"],
+        "ve": ["could", "might", "should", "would", "not", "they", "we", "who", "what", "you"],
+        "re": ["there", "they", "what", "why", "you"],
+        "ll": ["how", "it", "they", "what", "who", "why", "you", "somebody", "someone", "something"],
+        "d": ["he", "how", "it", "there", "they", "who", "you", "someone", "something"],
     }.items()
     for stem in stems
 }
+_VQA_CONTRACTIONS |= {
+    "maam": "ma'am", "oclock": "o'clock", "twas": "'twas", "yall": "y'all", "somebody'd": "somebodyd"
+}  # fmt: skip
 
 
 def vqa_text(text: str) -> str:
@@ -207,6 +210,8 @@ def _anls(answer: str, gold: str) -> float:
 
 def _choice(answer: str, gold: str) -> float:
     answer = answer.strip()
+    if answer.lower() == gold.strip().lower():
+        return 1.0
     if answer[1:2] == ".":
         answer = answer[0]
     elif answer[:1] == "(" and answer[2:3] == ")":

@@ -99,7 +99,7 @@ def _region(text: str) -> Region | None:
 def _piece(text: str) -> Region | None:
     if match := _INTERVAL.fullmatch(text):
         opening, low, high, closing = match.groups()
-        return Region((Interval(_end(low), opening == "[", _end(high), closing == "]"),))
+        return Region((Interval(_end(low, "-"), opening == "[", _end(high, "+"), closing == "]"),))
     parts = [_chain_region(part) for part in re.split(r",|;|\band\b|且|\\land\b|\\wedge\b", text) if part.strip()]
     regions = [part for part in parts if part is not None]
     if len(regions) < len(parts) or not regions or len({region.name for region in regions}) > 1:
@@ -147,9 +147,9 @@ def _chain_region(text: str) -> Region | None:
     return Region(
         (
             Interval(
-                None if low is None else _end(low),
+                None if low is None else _end(low, "-"),
                 low is not None and "∞" not in low and signs[0] == "≤",
-                None if high is None else _end(high),
+                None if high is None else _end(high, "+"),
                 high is not None and "∞" not in high and signs[-1] == "≤",
             ),
         ),
@@ -176,8 +176,14 @@ def _turned(sign: str) -> str:
     return {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}.get(sign, sign)
 
 
-def _end(text: str) -> Node | None:
-    return None if _INFINITE.fullmatch(text.strip()) else parse(text.strip())
+def _end(text: str, sign: str) -> Node | None:
+    """An end as a formula, or None for the infinity of this sign: `(∞, 3)` is not `(-∞, 3)`."""
+    infinite = _INFINITE.fullmatch(text.strip())
+    if infinite is None:
+        return parse(text.strip())
+    if (infinite.group(1) or "+") != sign:
+        raise Unreadable("an infinity on the wrong side")
+    return None
 
 
 def _excluding(points: Sequence[Node]) -> tuple[Interval, ...]:

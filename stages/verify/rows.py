@@ -13,10 +13,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pipeline.errors import UserError
-from pipeline.records import Verdict
+from pipeline.records import FinishReason, Verdict
 from stages.verify.modes import MODES
 
 MAX_CELL = 1 << 24
@@ -79,7 +79,17 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
 def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
     csv.field_size_limit(MAX_CELL)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, cells in enumerate(csv.DictReader(file, strict=True), 1):
+        reader = csv.DictReader(file, strict=True)
+        names = list(reader.fieldnames or ())
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"{path}: two columns are called {twice[0]!r}: rename one")
+        for number, cells in enumerate(reader, 1):
+            # A comma in a response without quotes would cut it there.
+            if None in cells or None in cells.values():
+                many = "more" if None in cells else "fewer"
+                raise UserError(
+                    f"{_where(path, number)}: has {many} cells than the header: quote texts with commas or lines"
+                )
             row: dict[str, Any] = {name: cell for name, cell in cells.items() if cell not in (None, "")}
             # An empty response is a response without an answer.
             row.setdefault("response", "" if "response" in cells else None)
@@ -128,6 +138,8 @@ def _checked(row: Any, where: str) -> dict[str, Any]:
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise UserError(f"{where}: `options` must be a list of texts")
     check_modes(row.get("verify") or (), f"{where}: `verify`")
+    if (ended := row.get("finish_reason")) not in (None, "", *get_args(FinishReason)):
+        raise UserError(f"{where}: `finish_reason` is {ended!r}; known are {', '.join(get_args(FinishReason))}")
     for key in ("correct", "reviewed_correct"):
         if row.get(key) not in (True, False, None):
             raise UserError(f"{where}: `{key}` must be true, false or null")

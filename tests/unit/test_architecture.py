@@ -162,6 +162,7 @@ PURE = (
     "stages.plan.chains",
     "stages.plan.cost",
     "stages.plan.tiles",
+    "stages.plan.units",
 )
 """What turns values into values: no file, no process, no clock, no chance that is not given. A package stands for its files."""
 NO_EFFECTS = (
@@ -327,6 +328,7 @@ COVERED = {
     "tests/unit/pipeline/lock/test_lock": "pipeline/lock: lapsing",
     "tests/unit/pipeline/lock/test_s3": "pipeline/lock: s3_object",
     "tests/unit/pipeline/test_config": "pipeline: settings",
+    "tests/unit/stages/best_of_n/test_importing": "stages/best_of_n: command matching",
     "tests/unit/stages/best_of_n/test_pool": "stages/best_of_n: markdown methods report scores summary",
     "tests/unit/stages/browse/test_app": "stages/browse: benches collection pages published runs under_way",
     "tests/unit/stages/browse/test_critics": "stages/browse: places",
@@ -338,7 +340,7 @@ COVERED = {
     "tests/unit/stages/exchange/test_importing": "stages/exchange: conversations corpus format raw",
     "tests/unit/stages/exchange/test_stepwise": "stages/exchange: math_shepherd prm800k",
     "tests/unit/stages/frontier/test_measure": "stages: frontier/report frontier/run frontier/runs rollout/audit rollout/ledger",
-    "tests/unit/stages/load/add/test_doors": "stages/load: add/finding add/joining add/rows_inside add/survey add/templates",
+    "tests/unit/stages/load/add/test_doors": "stages/load: add/finding add/rows_inside add/survey add/templates",
     "tests/unit/stages/load/add/test_report": "stages/load: add/guesses",
     "tests/unit/stages/load/sources/test_readers": "stages/load/sources: files nesting roots",
     "tests/unit/stages/load/sources/test_several_files": "stages/load/sources: data_files joins samples",
@@ -348,7 +350,7 @@ COVERED = {
     "tests/unit/stages/annotate_steps/test_sample": "stages: annotate_steps/export annotate_steps/report"
     " annotate_steps/tasks publish/hand_labels",
     "tests/unit/stages/annotate/test_plausible": "stages/annotate: tally",
-    "tests/unit/stages/plan/test_plan": "stages/plan: assumptions checks cost pilot text",
+    "tests/unit/stages/plan/test_plan": "stages/plan: assumptions checks cost pilot solutions text",
     "tests/unit/stages/publish/test_dataset": "stages/publish: several_runs",
     "tests/unit/stages/publish/test_reverify": "stages/publish: flips",
     "tests/unit/stages/publish/test_rows": "stages/publish: entries shards solutions",
@@ -356,7 +358,7 @@ COVERED = {
     "tests/unit/stages/train/test_labels": "stages/publish: reading",
     "tests/unit/stages/train/test_prepare": "stages/train: samples",
     "tests/unit/stages/verify/modes/test_math": "stages/verify: formula tokens",
-    "tests/unit/stages/verify/test_extract": "stages/verify: markers regions",
+    "tests/unit/stages/verify/test_extract": "stages/verify: markers",
     "tests/unit/stages/verify/test_golden": "stages/verify: conclude hedges modes/date modes/number",
     "tests/unit/stages/verify/test_judge": "stages/verify: notation",
     "tests/unit/stages/verify/test_modes": "stages/verify: brackets modes/list modes/text",

@@ -31,7 +31,7 @@ def joined(layouts: Sequence[Layout]) -> Layout:
         raise UserError("both files have questions: name one" if asking else "neither file has questions: name another")
     first = asking[0]
     layout, other = layouts[first], layouts[1 - first]
-    if (key := _common_key(peeks[first], peeks[1 - first])) is None:
+    if (key := _common_key(peeks[first], peeks[1 - first], guesses[1 - first])) is None:
         raise UserError(
             f"no column of {layout.entry['path']} names the rows of {other.entry['path']}: join them by hand"
         )
@@ -63,7 +63,7 @@ def joined_within(layout: Layout, content: Any) -> Layout:
             or not _adds(found, guess(survey(others[:PEEK])))
         ):
             continue
-        if (key := _common_key(rows, others)) is not None:
+        if (key := _common_key(rows, others, guess(survey(others[:PEEK])))) is not None:
             join = {"path": layout.entry["path"], "rows": name, "by": _by(key)}
             layout.entry.setdefault("join", {})[str(name)] = join
             layout.kind += f"; joined with its {name} by {key[0]}"
@@ -74,17 +74,25 @@ def _adds(found: Guess, other: Guess) -> bool:
     return bool((other.answer and not found.answer) or other.image)
 
 
-def _common_key(rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
-    """The columns by which rows name one other row each: of the same name, or `image_id` and `id`."""
+def _common_key(
+    rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], found: Guess
+) -> tuple[str, str] | None:
+    """The columns by which rows name one other row each: of the same name, or `image_id` and `id`.
+
+    Both may fit by chance, as numbers from 1 do: then the one that more rows agree with counts, and of equals
+    `image_id` where the others are pictures. Both sides' `id` would give each row some other row's picture.
+    """
+    fitting: list[tuple[float, bool, tuple[str, str]]] = []
     for other in others[0] if others else ():
-        values = [str(row.get(other)) for row in others]
-        if len(set(values)) < len(values):
+        values = {str(row.get(other)) for row in others}
+        if len(values) < len(others):
             continue
-        for own in rows[0]:
-            alike = own == other or (other.lower() == "id" and own.lower().endswith("id") and own.lower() != "id")
-            if alike and {str(row.get(own)) for row in rows} & set(values):
-                return own, other
-    return None
+        for own in rows[0] if rows else ():
+            named = other.lower() == "id" and own.lower().endswith("id") and own.lower() != "id"
+            share = sum(str(row.get(own)) in values for row in rows) / len(rows)
+            if share and (own == other or named):
+                fitting.append((share, named == (bool(found.image) and not found.answer), (own, other)))
+    return max(fitting, key=lambda each: each[:2])[2] if fitting else None
 
 
 def _by(key: tuple[str, str]) -> str | dict[str, str]:

@@ -24,6 +24,8 @@ SHOWN = 3
 MAX_CHECKED = 20_000
 """Rows of a source that `add` checks; of a larger one a sample."""
 MAX_TEXT = 1500
+ONLY_CHARTS = "solves the demo's charts only"
+"""What `demo/policy`, the only model at hand, is good for."""
 
 
 def add_source(
@@ -97,7 +99,7 @@ def _config(name: str, layout: Layout, entry: Entry) -> str:
             "sources:",
             entry.yaml(),
             "engine:",
-            "  model: demo/policy  # the policy: a folder or a hub id",
+            f"  model: demo/policy  # {ONLY_CHARTS}: put yours here, a folder or a hub id",
             "",
         ]
     )
@@ -127,3 +129,16 @@ def _check(path: Path, entry: Entry) -> None:
     _say(report.text)
     if report.wrong:
         raise UserError(f"{path}: {report.wrong}")
+    _say(_next(path))
+
+
+def _next(path: Path) -> str:
+    """What a person types now."""
+    return "\n".join(
+        [
+            f"\nnext: set engine.model in {path}; demo/policy {ONLY_CHARTS}, its answers to others are wrong. Then",
+            f"  visualprm check {path}      # reads every row and judges every gold",
+            f"  visualprm plan {path}       # what a run will need",
+            f"  visualprm dataset {path}    # solutions, step labels and the dataset",
+        ]
+    )

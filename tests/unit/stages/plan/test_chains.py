@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.plan.amount import Amount, mean
-from stages.plan.chains import Chain, concentration, made_up, sharing, spend
+from stages.plan.chains import Chain, concentration, fitted, made_up, sharing, spend
 from stages.plan.cost import PerProblem, decoder_parameters, hours_at_rate, need, per_solution
 from stages.plan.tiles import Tiling, count_tiles, tiling
 
@@ -119,3 +119,13 @@ def test_needs_grow_with_problems(problems: int, num_solutions: int) -> None:
     assert one.draws.middle == problems * num_solutions * 4
     assert one.prefill.middle <= one.prompt.middle
     assert hours_at_rate(one, Amount.exact(100)).middle == pytest.approx(one.generated.middle / 360_000)
+
+
+def test_a_solution_under_a_runs_limits() -> None:
+    chain = Chain((0.9, 0.8, 0.5), (10.0, 20.0, 5.0), True)
+    assert fitted(chain, 100, 12) == chain
+    assert fitted(chain, 35, 3) == chain
+    assert fitted(chain, 25, 12) == Chain((0.9, 0.8), (10.0, 15.0), False)
+    assert fitted(chain, 30, 12) == Chain((0.9, 0.8), (10.0, 20.0), False)
+    assert fitted(chain, 100, 2) == Chain((0.8, 0.5), (30.0, 5.0), True)
+    assert fitted(chain, 100, 1) == Chain((0.5,), (35.0,), True)

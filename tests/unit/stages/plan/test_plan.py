@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ import PIL.Image
 import pytest
 
 from pipeline.command_line.answer import to_json
-from pipeline.config import RunConfig, SourceConfig, load_config, parse_config
+from pipeline.config import EngineConfig, RunConfig, SourceConfig, load_config, parse_config
 from pipeline.errors import UserError
 from pipeline.records import Problem
 from stages.load.parse import load
 from stages.plan.data import plan_data
+from stages.plan.model import read_model
 from stages.plan.plan import Plan, make_plan
 from stages.plan.rows import read_rows
-from stages.plan.text import plan_text, short
+from stages.plan.text import plan_text
+from stages.plan.units import money
 from tests.documented import json_keys
 from tests.unit.stages.publish.test_reverify import draw, make_run
 
@@ -120,7 +123,13 @@ def test_a_given_rate_and_price(tmp_path: Path) -> None:
     hours = plan.hours["fixed"]
     assert hours is not None
     assert hours.middle == pytest.approx(plan.total.generated.middle / 3.6e6)
-    assert f"cost {short(hours.middle * 2 * 3)}" in plan_text(plan)
+    text = plan_text(plan)
+    assert f"cost: {money(hours.middle * 2 * 3, '')} (" in text
+    assert "in the currency of --gpu-hour-price, for 2 GPUs of an engine at 3.00 an hour" in text
+    in_euros = plan_text(replace(plan, currency="EUR", replicas=8))
+    assert f"cost: {money(hours.middle * 2 * 3, 'EUR')} (" in in_euros
+    assert " with 8 engines" in in_euros
+    assert " with 1 engine\n" in text
     assert make_plan(config(tmp_path)).hours["fixed"] is None
 
 
@@ -140,6 +149,65 @@ def test_the_checks_find_what_is_wrong(tmp_path: Path) -> None:
     for part in ("gone.jsonl", "no_prompt.txt", "/proc", "engine.max_model_len=2,048: raise it to"):
         assert any(part in text for text in wrong), part
     assert plan.sources["mine"].problems == 100
+    lines = plan_text(plan).splitlines()
+    assert lines[0] == "in the way:"
+    assert all(line.startswith("  WRONG ") for line in lines[1:5])
+    assert lines[5] == ""
+    assert not any("WRONG" in line for line in lines[6:])
+
+
+def test_a_plan_of_nothing_says_so(tmp_path: Path) -> None:
+    good = config(tmp_path)
+    gone = good.sources[0].model_copy(update={"path": str(tmp_path / "gone.jsonl")})
+    text = plan_text(make_plan(good.model_copy(update={"sources": (gone,)})))
+    assert text.startswith("in the way:\n  WRONG   ")
+    assert "gone.jsonl" in text.splitlines()[1]
+    assert "no source can be planned: see above" in text
+    assert "engine-hours" not in text
+    assert "prompt tokens" not in text
+
+
+def test_golds_that_can_not_be_told_stand_in_the_way(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    row = {"image": "wide.png", "question": "Which?", "answer": 1, "options": ["cat", "owl", "newt"]}
+    (tmp_path / "rows" / "mine.jsonl").write_text("\n".join([json.dumps(row)] * 4))
+    wrong = [check.text for check in make_plan(settings).checks if check.verdict == "wrong"]
+    assert len(wrong) == 1
+    assert wrong[0].startswith("source 'mine': gold: index0 and index1 both fit the 4 rows with options")
+    row = {"image": "wide.png", "question": "Which?", "answer": "B"}
+    (tmp_path / "rows" / "mine.jsonl").write_text("\n".join([json.dumps(row)] * 4))
+    wrong = [check.text for check in make_plan(settings).checks if check.verdict == "wrong"]
+    assert wrong == ["source 'mine': of 4 measured rows 4 gold_without_options"]
+
+
+def test_a_known_policy_is_planned_by_what_it_writes(tmp_path: Path) -> None:
+    demo = load_config("configs/demo.yaml", [f"run_dir={tmp_path}/run", f"output_dir={tmp_path}/data"])
+    known = make_plan(demo)
+    # 96 problems in float32 took 557,973 tokens for 2,207 steps and 29,168 draws.
+    assert known.total.generated.middle == pytest.approx(557_973, rel=0.15)
+    assert known.total.steps.middle == pytest.approx(2_207, rel=0.05)
+    assert known.total.draws.middle == pytest.approx(29_168, rel=0.05)
+    assert any("demo/policy on its own charts" in note for note in known.notes)
+    # To others' questions it writes otherwise: the statistics stand.
+    others = make_plan(config(tmp_path, "engine.model=demo/policy"))
+    assert others.total.steps == make_plan(config(tmp_path)).total.steps
+    assert not any("demo/policy" in note for note in others.notes)
+    # Its processor cuts no tiles: an image has 16 tokens.
+    tiles = [read_model(EngineConfig(model=name)).tiles for name in ("demo/policy", "a/b")]
+    assert tiles == [False, True]
+    script = make_plan(config(tmp_path, "engine.kind=scripted")).total
+    assert script.steps.middle == pytest.approx(3.5 * script.solutions)
+
+
+def test_a_low_token_limit_makes_solutions_short(tmp_path: Path) -> None:
+    """1,200 solutions; without limits a mean one of the source `mine` has 5.6 × 27.8 words, and 4/3 tokens for each."""
+    free, low = (make_plan(config(tmp_path, f"sampling.max_tokens={most}")).sources["mine"] for most in (4096, 128))
+    own = [each.prefill.middle for each in (free, low)]
+    assert free.steps == low.steps
+    images_and_text = own[0] - 400 * 5.63 * 27.8 * 4 / 3
+    assert own[1] - images_and_text == pytest.approx(400 * 128 / 3.8, rel=0.1)
+    assert low.generated.high < 400 * 128 * (1 + 16 * 12)
+    assert low.generated.middle < free.generated.middle / 4
 
 
 def test_heads_that_do_not_divide(tmp_path: Path) -> None:
@@ -164,6 +232,32 @@ def test_a_pilot_replaces_the_statistics(tmp_path: Path) -> None:
     assert plan.total.steps.middle == 2 * plan.total.solutions
     assert plan.total.draws.middle == 16 * plan.total.solutions
     assert plan.total.generated.middle == pytest.approx((4 + 16 * 2) * plan.total.solutions)
+    # Cut after three of four tokens, a draw after the first step has one.
+    cut = make_plan(config(tmp_path, "sampling.max_tokens=3"), pilot_run=pilot.uri).total
+    assert cut.generated.middle == pytest.approx((3 + 16 * 2 * 1) * cut.solutions, rel=0.5)
+    merged = make_plan(config(tmp_path, "split.max_steps=1"), pilot_run=pilot.uri).total
+    assert (merged.steps.middle, merged.draws.middle) == (merged.solutions, 0)
+
+
+def test_a_pilot_of_another_policy_or_limit_is_told(tmp_path: Path) -> None:
+    pilot = make_run(tmp_path / "pilot", (draw("Final answer: B", "correct"),) * 4)
+    held = {
+        "engine.model": "nobody/Model-8B@0123",
+        "prompt": "prompts/final_answer_v1.txt",
+        "sampling.max_tokens": 1024,
+    }
+    pilot.write_json("ledger.json", held)
+    settings = config(tmp_path)
+    assert "pilot" not in verdicts(make_plan(settings, pilot_run=pilot.uri))
+    pilot.write_json("ledger.json", {**held, "engine.model": "demo/policy@4567", "sampling.max_tokens": 128})
+    told = [check for check in make_plan(settings, pilot_run=pilot.uri).checks if check.text.startswith("pilot: ")]
+    assert [(check.verdict, check.text) for check in told] == [
+        (
+            "unknown",
+            "pilot: engine.model was demo/policy, is nobody/Model-8B; sampling.max_tokens was 128, is 1024: its figures may "
+            "not hold for this run",
+        )
+    ]
 
 
 def test_user_errors(tmp_path: Path) -> None:

@@ -77,6 +77,10 @@ def test_an_object_in_options_is_something_else(tmp_path: Path) -> None:
         ('{"answer": "5", "response": "5", "options": "A"}', "line 2: `options` must be a list of texts"),
         ('{"answer": "5", "response": "5", "verify": ["maths"]}', "line 2: `verify`: unknown mode 'maths'"),
         ('{"answer": "5", "response": "5", "correct": "yes"}', "line 2: `correct` must be"),
+        (
+            '{"answer": "5", "response": "5", "finish_reason": "eos"}',
+            "line 2: `finish_reason` is 'eos'; known are stop, length",
+        ),
     ],
 )
 def test_bad_lines_are_user_errors(tmp_path: Path, line: str, message: str) -> None:
@@ -119,6 +123,12 @@ def test_a_bad_cell_and_a_bad_file_are_user_errors(tmp_path: Path) -> None:
     bad = write(tmp_path / "rows.csv", "answer,response,options", '5,5,"[1"')
     with pytest.raises(UserError, match=r"rows\.csv, row 1: `options` must be a list in JSON"):
         list(verify_file(bad, ("number",)))
+    for line, many in (("5,It is 1,000,", "more"), ("5", "fewer")):
+        torn = write(tmp_path / "rows.csv", "answer,response,options", line)
+        with pytest.raises(UserError, match=rf"rows\.csv, row 1: has {many} cells than the header: quote texts"):
+            list(verify_file(torn, ("number",)))
+    with pytest.raises(UserError, match=r"rows\.csv: two columns are called 'answer'"):
+        list(verify_file(write(tmp_path / "rows.csv", "answer,answer,response", "5,6,5"), ("number",)))
     with pytest.raises(UserError, match="not a readable Parquet file"):
         list(verify_file(write(tmp_path / "rows.parquet", "no table"), ("number",)))
 

@@ -69,6 +69,17 @@ def test_the_example_of_the_docs(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert said == shown
 
 
+def test_what_the_demos_policy_is_good_for_and_what_to_type_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert add(*benchmarks.coded_pictures(tmp_path), "--name", "pets") == 0
+    *_, warning, check, plan, dataset = capsys.readouterr().out.rstrip().splitlines()
+    assert warning.startswith("next: set engine.model in pets.yaml; demo/policy solves the demo's charts only")
+    commands = [line.split("#")[0].split() for line in (check, plan, dataset)]
+    assert commands == [["visualprm", command, "pets.yaml"] for command in ("check", "plan", "dataset")]
+    assert "  model: demo/policy  # solves the demo's charts only: put yours here" in Path("pets.yaml").read_text()
+
+
 def test_a_config_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("pets.yaml").write_text("mine")
     assert add(*benchmarks.coded_pictures(tmp_path), "--name", "pets") == 2
