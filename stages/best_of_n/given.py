@@ -80,7 +80,7 @@ def _one(value: Any, name: str, correct: Any, finish_reason: Any) -> Given:
         return _one(value.get(key), key, value.get(CORRECT), value.get(FINISH_REASON))
     if not isinstance(value, str):
         raise RowError("no_response", f"{name!r} holds {type(value).__name__}, not text")
-    ended = "stop" if absent(finish_reason) or finish_reason == "" else finish_reason
+    ended: Any = "stop" if absent(finish_reason) or finish_reason == "" else finish_reason
     if ended not in get_args(FinishReason):
         raise RowError("wrong_type", f"finish_reason {ended!r} is none of {', '.join(get_args(FinishReason))}")
     return Given(value, _verdict(correct), ended)

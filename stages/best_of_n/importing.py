@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import heapq
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from pipeline.errors import UserError
 from pipeline.origin import digest
 from pipeline.records import Rejected, Verdict, problem_from_row
 from pipeline.store import Store, beside
+from pipeline.terminal.speak import say, tell
 from stages.annotate.settings_lock import read_templates
 from stages.best_of_n.candidates import MAX_CANDIDATES, Solved, frozen, grouped
 from stages.best_of_n.given import Columns, Given
@@ -83,7 +83,7 @@ def import_pool(
     about = {"run": config.name, "made_from": digest([sha, view, named, repr(columns), n, policy])}
     if Store(folder).exists("pool.json"):
         refuse_other(Pool(folder), about)
-        print(f"nothing to do: {summary(Pool(folder))}")
+        tell(f"nothing to do: {summary(Pool(folder))}")
         return
     templates = read_templates(config)
     screen = open_screen(config)
@@ -112,8 +112,8 @@ def import_pool(
     pool = Pool(folder)
     tell_rejected(write_rejected(pool.store, matched.rejected, screen), screen)
     if line := doubts.line():
-        print(line, file=sys.stderr)
-    print(summary(pool))
+        say(line)
+    tell(summary(pool))
 
 
 def _sha(file: str) -> str:

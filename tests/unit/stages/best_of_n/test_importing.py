@@ -96,9 +96,9 @@ def test_parquet_and_csv_give_the_same_verdicts() -> None:
     with Path("c.csv").open("w", newline="") as file:
         cells = [[*FOUR.values(), json.dumps(TEXTS), "[true, null, null]"]]
         csv.writer(file).writerows([[*FOUR, "responses", "correct"], *cells])
-    for file in ("c.parquet", "c.csv"):
-        Path("pool").rename(f"before_{file}")
-        assert statuses(imported(file)) == wanted
+    for name in ("c.parquet", "c.csv"):
+        Path("pool").rename(f"before_{name}")
+        assert statuses(imported(name)) == wanted
 
 
 def test_given_verdicts_stand_and_one_line_says_how_many_differ(capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,14 +171,14 @@ def test_the_same_command_finds_the_pool_and_another_is_refused(capsys: pytest.C
 
 @pytest.fixture
 def config() -> str:
-    rows = [FOUR, WHICH, {**FOUR, "id": "q3", "question": "How few?"}]
+    rows: list[dict[str, Any]] = [FOUR, WHICH, {**FOUR, "id": "q3", "question": "How few?"}]
     source = {"name": "mine", "path": lines(*rows, name="questions.jsonl"), "images": "pictures"}
     Path("mine.yaml").write_text(yaml.safe_dump({"name": "mine", "sources": [source]}))
     return "mine.yaml"
 
 
 def test_rows_that_name_problems_of_a_config(config: str) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "q1", "responses": TEXTS},
         {"question": WHICH["question"], "answer": "B", "responses": ["A", "B", "Final answer: B"]},
         {"id": "nobody", "responses": TEXTS},
