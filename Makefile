@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test test-more bench kills train evaluate frontier reproduce demo-policy: export HF_HUB_OFFLINE := 1
+test test-more bench kills faults train evaluate frontier reproduce demo-policy: export HF_HUB_OFFLINE := 1
 
 .PHONY: help install dataset evaluate reproduce status frontier train demo-policy test test-more lint format types bench kills lock clean
 .DEFAULT_GOAL := help
@@ -104,6 +104,9 @@ bench: $(RUNTIME) ## measure speed, memory and size, into docs/benchmarks.md; AR
 
 kills: $(RUNTIME) ## kill a demo run ten times at random and compare its bytes with an undisturbed run's (10 minutes)
 	@$(BIN)/python -m benchmarks kills --repeat 1 $(ARGS)
+
+faults: $(RUNTIME) $(DEV) ## damage every file and fail every write, and see what the commands make of it; writes docs/faults.md (40 minutes)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'
 	@$(BIN)/python setup/lock.py $(ARGS)

@@ -86,24 +86,36 @@ def sum_of(path: str, filesystem: fs.FileSystem = LOCAL) -> Sum:
 
 
 def faults(
-    folder: str, sums: Sums, filesystem: fs.FileSystem = LOCAL, full: Callable[[str], bool] = lambda name: True
+    folder: str,
+    sums: Sums,
+    filesystem: fs.FileSystem = LOCAL,
+    full: Callable[[str], bool] = lambda name: True,
+    sizes: Mapping[str, int] | None = None,
 ) -> dict[str, str]:
     """What is wrong with the files of a folder, by name, in order: `is missing`, `is empty`, `has 3 of 10 bytes`, …
 
     Args:
         full: says of a file whether every byte is read; otherwise only its size is compared, from one listing.
+        sizes: what `sizes_of` gave, if it was called before.
     """
-    # One listing and not a question a file: an object store answers a thousand names at a time.
-    listed = filesystem.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-    infos = {posixpath.relpath(info.path, folder): info for info in listed if info.is_file}
-    wanted = sorted(sums)
+    there = sizes_of(folder, filesystem) if sizes is None else sizes
+    found = {name: fault for name, held in sums.items() if (fault := _size_fault(there.get(name), held))}
+    whole = [name for name in sums if name not in found and full(name)]
 
     def look(name: str) -> str | None:
-        return _fault(infos.get(name), sums[name], filesystem, full(name))
+        return _content_fault(posixpath.join(folder, name), sums[name], filesystem)
 
     with ThreadPoolExecutor(min(_AT_ONCE, 2 * (os.cpu_count() or 1))) as pool:
-        found = dict(zip(wanted, pool.map(look, wanted), strict=True))
-    return {name: fault for name, fault in found.items() if fault}
+        found |= {name: fault for name, fault in zip(whole, pool.map(look, whole), strict=True) if fault}
+    return dict(sorted(found.items()))
+
+
+def sizes_of(folder: str, filesystem: fs.FileSystem = LOCAL) -> dict[str, int]:
+    """The bytes of every file in a folder, however deep, by its name below it."""
+    # One listing and not a question a file: an object store answers a thousand names at a time.
+    listed = filesystem.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+    start = len(folder.rstrip("/")) + 1
+    return {info.path[start:]: info.size for info in listed if info.type == fs.FileType.File}
 
 
 def folder_faults(folder: str, filesystem: fs.FileSystem = LOCAL, full: bool = True) -> dict[str, str] | None:
@@ -122,21 +134,21 @@ def told(found: Mapping[str, str], most: int = 3) -> str:
     return ", ".join(lines[:most]) + more
 
 
-def _fault(info: fs.FileInfo | None, sums: tuple[Sum, ...], filesystem: fs.FileSystem, full: bool) -> str | None:
-    if info is None:
+def _size_fault(size: int | None, sums: tuple[Sum, ...]) -> str | None:
+    if size is None:
         return "is missing"
     if sums == UNREADABLE:
         return "can't be read"
-    sizes = [one.bytes for one in sums]
-    if info.size not in sizes:
-        return f"has {info.size:,} of {sizes[0]:,} bytes" if info.size else "is empty"
-    if full:
-        try:
-            if sum_of(info.path, filesystem) not in sums:
-                return "is not what was written"
-        except OSError as error:
-            return f"can't be read ({' '.join(str(error).split())[:100]})"
+    if all(size != one.bytes for one in sums):
+        return f"has {size:,} of {sums[0].bytes:,} bytes" if size else "is empty"
     return None
+
+
+def _content_fault(path: str, sums: tuple[Sum, ...], filesystem: fs.FileSystem) -> str | None:
+    try:
+        return None if sum_of(path, filesystem) in sums else "is not what was written"
+    except OSError as error:
+        return f"can't be read ({' '.join(str(error).split())[:100]})"
 
 
 def _sum(entry: Mapping[str, Any]) -> Sum:

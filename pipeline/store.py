@@ -320,11 +320,6 @@ class Store:
         with self.new_file(f"checkpoint/{block}.parquet") as out:
             yield out
 
-    def lost_blocks(self) -> list[str]:
-        """Blocks that are committed and have no ledger file: it was deleted, or a worker outlived its driver."""
-        blocks = {block_of(path) for path in self.files("annotations", ".parquet")}
-        return sorted({_commit_of(path) for path in self.checkpoint_files()} - blocks)
-
     def withdraw(self, block: str) -> None:
         """Makes a block's problems pending again. What lies there of it goes to `damaged/`, where nothing looks for it."""
         commit = self.commit_path(block)

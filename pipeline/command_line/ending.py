@@ -18,6 +18,7 @@ TRY_AGAIN = 1
 """The same command may do it. Also what Python gives a fault of the program, with a traceback."""
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FAILED = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EREMOTEIO, errno.ENOTCONN, errno.EUCLEAN)
 
 
 @contextmanager
@@ -72,4 +73,7 @@ def _of_disk(error: OSError) -> tuple[int, str] | None:
             MUST_CHANGE,
             f"{place}: {os.strerror(error.errno)}: give this user the right to it, or name another place",
         )
+    if error.errno in _FAILED:
+        said = f"the disk failed ({os.strerror(error.errno)}): look at it (`dmesg`)"
+        return MUST_CHANGE, f"{place}: {said}, then run the same command again, or name another place"
     return None

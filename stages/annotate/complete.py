@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from pipeline.cluster import ray_session
 from pipeline.config import RunConfig
 from pipeline.engine.policy import policy_name
 from pipeline.errors import StartError, UserError
 from pipeline.store import Store, one_line_io_errors
 from pipeline.terminal.speak import say
-from stages.annotate.damage import PROBLEMS, adopt
+from stages.annotate.damage import PROBLEMS, adopt, find_damage
 from stages.annotate.earlier_run import take_over
 from stages.annotate.engines import keep_notes, note_earlier_engines
 from stages.annotate.graph import annotate_problems
@@ -37,6 +39,19 @@ def complete_ledger(
     """
     adopt(store)
     mend_run(store, config, templates, model, earlier)
+    try:
+        return _complete(store, config, templates, model, earlier)
+    except (OSError, ValueError, pa.ArrowException):
+        # A file of the right size that can't be read: then every byte is compared.
+        if find_damage(store, ("",)):
+            mend_run(store, config, templates, model, earlier, ("",))
+            return _complete(store, config, templates, model, earlier)
+        raise
+
+
+def _complete(
+    store: Store, config: RunConfig, templates: dict[str, str], model: str, earlier: Store | None
+) -> tuple[int, int]:
     lock_settings(store, config, templates, model)
     if not store.exists("problems.json"):
         _load(store, config, earlier)

@@ -18,10 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import manifest, origin
-from pipeline.atomic import Sum
 from pipeline.errors import UserError
 from pipeline.records import Problem
-from pipeline.store import Store, block_of, named_sum
+from pipeline.store import PENDING_SUFFIX, Store, block_of, named_sum
 from pipeline.terminal.speak import say
 from stages.annotate.engines import FOLDER as ENGINES
 
@@ -42,15 +41,30 @@ def find_damage(store: Store, read: tuple[str, ...] = ()) -> Damage:
     Raises:
         UserError: the manifest is damaged.
     """
-    sums = {**store.sums(), **_named(store)}
+    sizes = manifest.sizes_of(store.root, store.filesystem)
+    files = {name: block_of(name) for name in sizes if name.startswith(LEDGER) and name.endswith(".parquet")}
+    commits = {name.removeprefix(CHECKPOINT) for name in sizes if name.startswith(CHECKPOINT)}
+    sums = store.sums()
+    bare = []
+    for name, block in files.items():
+        if (held := named_sum(name)) is None:
+            continue
+        if f"{block}.parquet" in commits:
+            sums[name] = (held,)
+        elif block + PENDING_SUFFIX not in commits:
+            # Ray leaves a file only with its commit, or with one to come.
+            bare.append(f"{CHECKPOINT}{block}.parquet")
     found = manifest.faults(
         store.root,
         sums,
         store.filesystem,
         lambda name: name.startswith(read) or not name.startswith((LEDGER, PROBLEMS)),
+        sizes,
     )
-    lost = (block for block in store.lost_blocks() if not any(block_of(name) == block for name in found))
-    return found | {f"{LEDGER}{block}.parquet": "is missing" for block in lost}
+    there = {*files.values(), *(block_of(name) for name in found if name.startswith(LEDGER))}
+    committed = {name.removesuffix(".parquet") for name in commits if not name.endswith(PENDING_SUFFIX)}
+    found |= {f"{LEDGER}{block}.parquet": "is missing" for block in sorted(committed - there)}
+    return found | dict.fromkeys(sorted(bare), "is missing")
 
 
 def all_of(store: Store) -> tuple[str, ...]:
@@ -166,10 +180,3 @@ def _parquet_fault(store: Store, name: str) -> str | None:
                         if hashlib.sha256(image["data"]).hexdigest() != image["sha256"]:
                             return f"an image of {row['problem_id']} is not the one that was stored"
     return None
-
-
-def _named(store: Store) -> dict[str, tuple[Sum, ...]]:
-    """The ledger files whose names hold their sums."""
-    return {
-        f"{LEDGER}{posixpath.basename(path)}": (held,) for path in store.ledger_files() if (held := named_sum(path))
-    }

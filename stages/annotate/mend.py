@@ -17,7 +17,7 @@ from pipeline import atomic, manifest
 from pipeline.atomic import Sum
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
-from pipeline.store import Store, block_of
+from pipeline.store import Store, block_of, named_sum
 from pipeline.terminal.speak import say
 from stages.annotate.damage import CHECKPOINT, LEDGER, PROBLEMS, Damage, find_damage
 from stages.annotate.engines import FOLDER as ENGINES
@@ -60,9 +60,9 @@ def mend(
     engines = [name for name in found if name.startswith(ENGINES)]
     settings = [name for name in found if name in _BY_SETTINGS]
     loaded = [name for name in found if name.startswith(_LOADED)]
-    if others := {
-        name: found[name] for name in found if name not in {*ledger, *published, *engines, *settings, *loaded}
-    }:
+    commits = [name for name in found if name.startswith(CHECKPOINT)]
+    known = {*ledger, *published, *engines, *settings, *loaded, *commits}
+    if others := {name: found[name] for name in found if name not in known}:
         raise UserError(f"{store.uri}: {manifest.told(others)}: nothing can make it again: restore it")
     # First what may not be mendable: then nothing else is touched.
     if settings:
@@ -75,6 +75,8 @@ def mend(
         store.forget(*published, "published.json")
         if store.exists("published.json"):
             store.remove("published.json")
+    for name in commits:
+        _commit_again(store, posixpath.basename(name).removesuffix(".parquet"))
     if ledger:
         _annotate_again(store, ledger)
     told = manifest.told({name: fault for name, fault in found.items() if name not in ledger})
@@ -165,13 +167,20 @@ def commit_faults(store: Store) -> Damage:
 def _mend_commits(store: Store) -> None:
     found = commit_faults(store)
     for name in found:
-        block = posixpath.basename(name).removesuffix(".parquet")
-        files = [path for path in store.ledger_files() if block_of(path) == block]
-        ids = pa.table({"problem_id": sorted({one for path in files for one in _ids(store, path)})})
-        with store.new_commit(block) as out:
-            pq.write_table(ids, out)
+        _commit_again(store, posixpath.basename(name).removesuffix(".parquet"))
     if found:
         say(f"{store.uri}: {manifest.told(found)}: written again from the ledger")
+
+
+def _commit_again(store: Store, block: str) -> None:
+    """From the ledger file, where that is what was written; otherwise nothing says so, and its problems are pending."""
+    files = [path for path in store.files("annotations", ".parquet") if block_of(path) == block]
+    if any((held := named_sum(path)) and held != manifest.sum_of(path, store.filesystem) for path in files):
+        store.withdraw(block)
+        return
+    ids = pa.table({"problem_id": sorted({one for path in files for one in _ids(store, path)})})
+    with store.new_commit(block) as out:
+        pq.write_table(ids, out)
 
 
 def _ids(store: Store, path: str) -> set[Any]:

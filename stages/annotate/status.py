@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import pyarrow.compute as pc
 
-from pipeline import origin
+from pipeline import manifest, origin
 from pipeline.command_line.answer import Answer
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
 from pipeline.settings import parse_settings
 from pipeline.store import Store
+from stages.annotate.damage import damage_named, find_damage
 from stages.annotate.ledger_tally import ledger_tally
 from stages.annotate.plausible import find
 from stages.annotate.progress import Rate, clock, current_rate, describe_engines, engine_lines, last_rate
@@ -60,6 +61,11 @@ def status_of(run: str) -> Answer:
         raise UserError(f"{run}: no run is here; `visualprm dataset CONFIG` makes one")
     if not store.exists("problems.json"):
         return Answer(f"{run}: reading the sources", _data(run, "reading", None, None, []))
+    with damage_named(store):
+        return _read(store, run)
+
+
+def _read(store: Store, run: str) -> Answer:
     problems = store.problem_ids()
     ledger = store.ledger("num_draws", "num_tokens", "error")
     counts = _Counts(
@@ -77,6 +83,9 @@ def status_of(run: str) -> Answer:
         "done" if not counts.pending else "running" if speed.ended is None else "silent" if driver else "stopped"
     )
     warnings = _warnings(store)
+    # Twice: a file may have been replaced, and its sum with it, between the two looks.
+    if find_damage(store) and (found := find_damage(store)):
+        warnings.append(f"{manifest.told(found)}: the same dataset command mends what can be mended")
     lines = [*_count_lines(counts), *(_silent(driver, speed) if driver else _speed_lines(state, speed, counts.pending))]
     if state != "running":
         lines += whole(store)

@@ -25,6 +25,7 @@ from pipeline.store import Store, beside
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say, tell
 from stages.annotate.complete import complete_ledger
+from stages.annotate.damage import check_run
 from stages.annotate.settings_lock import read_templates, with_number_type
 from stages.best_of_n.candidates import MAX_CANDIDATES, Solved, frozen, grouped
 from stages.best_of_n.pool import (
@@ -102,6 +103,7 @@ def _digest_of(store: Store) -> str:
 
 
 def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any]) -> None:
+    check_run(store)
     failed: Counter[str] = Counter()
     rejected = store.read_json("problems.json")["rejected"]
     about = {

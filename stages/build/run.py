@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pyarrow as pa
+
 from pipeline.config import RunConfig
 from pipeline.engine.policy import check_start, model_fingerprint
 from pipeline.inputs import located
@@ -12,7 +14,7 @@ from pipeline.terminal.bar import clock
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say, tell
 from stages.annotate.complete import complete_ledger, mend_run
-from stages.annotate.damage import all_of
+from stages.annotate.damage import all_of, damage_named
 from stages.annotate.progress import current_rate
 from stages.annotate.settings_lock import check_earlier, read_templates, with_number_type
 from stages.load.given_responses import fingerprint
@@ -45,7 +47,11 @@ def run_dataset(config: RunConfig) -> None:
         filesystem, out = open_uri(config.output_dir)
         check_output(out, filesystem)
         problems, pending = complete_ledger(store, config, templates, model, earlier)
-        fresh = not is_published(store, config)
+        try:
+            fresh = not is_published(store, config)
+        except (OSError, ValueError, pa.ArrowException):
+            # A ledger file of the right size that can't be read: it is mended next.
+            fresh = True
         if fresh:
             say(
                 f"{pending:,} problems annotated after {clock(time.time() - started)}; publishing"
@@ -55,7 +61,8 @@ def run_dataset(config: RunConfig) -> None:
             # Whatever a disk has changed since it was written must not be published.
             if mend_run(store, config, templates, model, earlier, all_of(store)):
                 pending += complete_ledger(store, config, templates, model, earlier)[1]
-            publish_run(store, config)
+            with damage_named(store):
+                publish_run(store, config)
         if not pending and not fresh:
             tell(f"nothing to do: {problems} problems are done and published in {config.output_dir}")
         else:

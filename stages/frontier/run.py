@@ -13,6 +13,7 @@ from pipeline.config import RolloutConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.functions import named_function
 from pipeline.store import Store, one_line_io_errors, open_uri
+from stages.annotate.damage import check_run
 from stages.frontier.measure import Oracle, Truths, candidates, compare
 from stages.frontier.report import markdown, plot
 from stages.frontier.runs import write_runs
@@ -90,6 +91,7 @@ def _fixed_run(run: str) -> tuple[Store, RolloutConfig]:
             f"{run}: rollout.strategy={rollout.strategy}, and a replay needs every draw: top the run up first "
             f"(input.ledger={run} rollout.strategy=fixed)"
         )
+    check_run(store)
     return store, rollout
 
 

@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.markdown import visible
 from pipeline.records import problem_of
 from pipeline.store import Store
+from stages.annotate.damage import damage_named
 from stages.publish.pick import LABELS, Wanted, first_two, problems
 
 WIDTH = 100
@@ -97,14 +98,15 @@ def find_draws(run: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[dict
         UserError: the run directory's ledger doesn't hold the problem.
     """
     store, problem = Store(run), problem_of(rows[0]["id"])
-    for path in store.ledger_files():
-        item = pq.read_table(path, filesystem=store.filesystem, filters=[("problem_id", "=", problem)])
-        if item.num_rows:
-            return {
-                (solution["solution_id"], index): step["draws"]
-                for solution in item["solutions"][0].as_py()
-                for index, step in enumerate(solution["steps"])
-            }
+    with damage_named(store):
+        for path in store.ledger_files():
+            item = pq.read_table(path, filesystem=store.filesystem, filters=[("problem_id", "=", problem)])
+            if item.num_rows:
+                return {
+                    (solution["solution_id"], index): step["draws"]
+                    for solution in item["solutions"][0].as_py()
+                    for index, step in enumerate(solution["steps"])
+                }
     raise UserError(f"{run}: the ledger doesn't hold problem {problem}; name the run that made the dataset")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from pipeline import atomic
 from pipeline.errors import RowError, UserError
 from pipeline.records import asked
+from pipeline.store import one_line_io_errors
 from pipeline.terminal.bar import counted
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say
@@ -26,6 +28,7 @@ from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
 from stages.reward.aggregate import AGGREGATORS, aggregate
 from stages.reward.config import FILE, PrmConfig
+from stages.reward.kept_scores import KeptScores, made_from
 from stages.reward.model import UNTRAINED, Candidate, ProcessRewardModel, Scorer, check_steps, read_config
 from stages.split import split
 
@@ -111,7 +114,8 @@ def score_file(
     """Writes a row of scores for every row of `file`, in order; returns what was counted, for a person.
 
     `replicas` models score side by side in Ray Data's actors (each with a GPU where there are some); without, one
-    model scores in this process. `out` appears when it is complete.
+    model scores in this process. `out` appears when it is complete; until then `<out>.part` keeps what is scored, and the
+    same call goes on behind it.
 
     Raises:
         UserError: the file, the output's place or the model can't be used, or no row has a score: then nothing is written.
@@ -130,20 +134,30 @@ def score_file(
     failures: Counter[str] = Counter()
     first = ""
     total = steps = 0
-    with (
-        quiet(str(out.with_suffix(".logs")), goes_on=False),
-        closing(_rows(parts, options, replicas, address)) as rows,
-        atomic.new_file(out) as written,
-        _Writer(written, out.suffix) as writer,
-    ):
-        for row in counted(rows, sum(part.rows for part in parts), "solution"):
-            total += 1
-            steps += len(row["step_scores"] or ())
-            failures.update([row["error"].split(":")[0]] if row["error"] else [])
-            first = first or (f"row {row['row']}: {row['error']}" if row["error"] else "")
-            writer.add(row)
-        if failures.total() == total:
-            raise UserError(_nothing_scored(file, total, failures, first))
+    how = [options.backend, options.dtype, options.images, options.max_steps]
+    kept = KeptScores(out, made_from(file, options.model, how), [part.rows for part in parts])
+    done = False
+    try:
+        with (
+            one_line_io_errors(str(out)),
+            quiet(str(out.with_suffix(".logs")), goes_on=False),
+            closing(_rows(parts[kept.chunks :], options, replicas, address)) as rows,
+            atomic.new_file(out) as written,
+            _Writer(written, out.suffix) as writer,
+        ):
+            for row in counted(chain(kept.read(), kept.add(rows)), sum(part.rows for part in parts), "solution"):
+                total += 1
+                steps += len(row["step_scores"] or ())
+                failures.update([row["error"].split(":")[0]] if row["error"] else [])
+                first = first or (f"row {row['row']}: {row['error']}" if row["error"] else "")
+                writer.add(row)
+            if failures.total() == total:
+                # Nothing to keep: whoever mends it wants all of it tried again.
+                done = True
+                raise UserError(_nothing_scored(file, total, failures, first))
+        done = True
+    finally:
+        kept.close(remove=done)
     left = "".join(f"\n  without a score: {count} × {reason}" for reason, count in failures.most_common())
     return f"{total - failures.total():,} of {total:,} solutions, {steps:,} steps scored: {out}{left}"
 

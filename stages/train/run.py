@@ -21,7 +21,7 @@ from pipeline.cluster import own_modules, ray_started
 from pipeline.errors import UserError
 from pipeline.inputs import located, read_input
 from pipeline.settings import dump_settings, flat, parse_settings
-from pipeline.store import Store
+from pipeline.store import Store, one_line_io_errors
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say, tell
 from stages.reward.config import PrmConfig
@@ -83,7 +83,8 @@ def _train(config: TrainConfig, labels: Labels, base: str) -> None:
     label_ids(processor, layout)
     prepared = prepare(config, processor, layout, labels, base_model.context_length(config.model))
     _check_origin(prepared, base, run_dir)
-    atomic.write(run_dir / "train.yaml", dump_settings(config))
+    with one_line_io_errors(str(run_dir)):
+        atomic.write(run_dir / "train.yaml", dump_settings(config))
     tell(_data_summary(prepared))
     # The model's folder says what was learnt, which "as published" would not.
     stated = config.model_copy(
@@ -135,18 +136,19 @@ def fit(config: TrainConfig, prepared: Prepared, stated: TrainConfig | None = No
     """
     from transformers.utils import logging
 
-    from stages.train.saving import agreed
+    from stages.train.saving import agreed, saving_errors
 
     logging.disable_progress_bar()
     stop = stop or Stop()
     trainer = make_trainer(config, prepared, stop)
     place = _resume_point(config, trainer)
-    with stopped_by_signals(stop), suppress(Stopped):
+    with stopped_by_signals(stop), suppress(Stopped), saving_errors(config.run_dir):
         trainer.train(resume_from_checkpoint=place)
     if agreed(trainer.args, stop.asked) == [True]:
         return
     metrics = _plain(trainer.evaluate()) if len(prepared.held_out) else {}
-    _write_model(config, prepared, trainer, metrics, stated or config)
+    with saving_errors(config.output_dir):
+        _write_model(config, prepared, trainer, metrics, stated or config)
 
 
 def _resume_point(config: TrainConfig, trainer: Any) -> str | None:
@@ -405,7 +407,8 @@ def _check_origin(prepared: Prepared, base: str, run_dir: Path) -> None:
             origin.check(
                 str(run_dir), {setting: held[name]}, {setting: now[name]}, _MEND, f"holds checkpoints of {what}"
             )
-    atomic.write(path, json.dumps(now))
+    with one_line_io_errors(str(run_dir)):
+        atomic.write(path, json.dumps(now))
 
 
 def _data_summary(prepared: Prepared) -> str:

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from pipeline.errors import UserError
+from pipeline.store import one_line_io_errors
 from stages.train.stop import Stop, Stopped
+
+_NOT_WRITTEN = re.compile(r"PytorchStreamWriter|inline_container|iostream|I/O error|os error \d+|No space left")
+"""Of what torch and safetensors raise when a file can't be written: classes of their own, without an errno."""
+
+
+@contextlib.contextmanager
+def saving_errors(place: str) -> Iterator[None]:
+    """Turns what a disk refuses, and what torch and safetensors make of it, into one line.
+
+    Raises:
+        UserError: names the place.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        with one_line_io_errors(place):
+            yield
+    except (RuntimeError, SafetensorError) as error:
+        if not _NOT_WRITTEN.search(str(error)):
+            raise
+        said = " ".join(str(error).splitlines()[0].split())[:150]
+        raise UserError(
+            f"{place}: could not be written ({said}): free space or look at the disk, then run the same command again; "
+            "it resumes from the last checkpoint that is whole"
+        ) from error
 
 
 def agreed(args: TrainingArguments, *flags: bool) -> list[bool]:

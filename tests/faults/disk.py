@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tests.faults.place import Place
-from tests.faults.results import HANG, HARMLESS, MENDED, REFUSED, SILENT, TRACEBACK, Result
+from tests.faults.results import FOUND, HANG, HARMLESS, MENDED, REFUSED, SILENT, TRACEBACK, Result
 
 FLIPS = 20
 LIMIT_S = 60
@@ -77,7 +77,9 @@ def _outcome(place: Place, harm: Callable[[], None]) -> tuple[str, str]:
         return REFUSED, said.err
     if not whole or "nothing to do" not in again.out:
         return SILENT, said.err
-    return (MENDED if said.err else HARMLESS), said.err
+    if said.err:
+        return MENDED, said.err
+    return (FOUND if any(one.status for one in doctor) else HARMLESS), ""
 
 
 @contextlib.contextmanager

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pipeline.markdown import compact_table
 
 MENDED, REFUSED, HARMLESS = "mended", "refused in one line", "harmless"
+FOUND = "named by `doctor`, right results"
+"""Nothing that was damaged was read."""
+CARRIED_ON = "told, and went on"
 SILENT, TRACEBACK, HANG, LEFT = "SILENT WRONG RESULT", "TRACEBACK", "HANG", "PROCESSES LEFT BEHIND"
 BAD = (SILENT, TRACEBACK, HANG, LEFT)
 

@@ -127,6 +127,16 @@ def test_a_commit_that_names_other_problems_is_written_from_the_ledger(place: Pl
     assert len(ids) == 12
 
 
+def test_a_commit_that_is_gone_is_written_from_the_ledger_and_missed_by_readers(place: Place) -> None:
+    path = sorted(place.run.glob("checkpoint/*"))[1]
+    path.unlink()
+    said = place.call("publish", str(place.run))
+    assert said.one_line
+    assert f"checkpoint/{path.name} is missing" in said.err
+    told = mended(place, f"checkpoint/{path.name} is missing: made again")
+    assert "to annotate" not in told
+
+
 def test_a_run_without_a_manifest_gets_one(place: Place) -> None:
     (place.run / "manifest.json").unlink()
     mended(place, "has no manifest: its 12 files were read in full, and it has one now")

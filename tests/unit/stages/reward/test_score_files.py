@@ -213,3 +213,26 @@ def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:
 def test_an_empty_step_has_no_score(row: dict[str, Any]) -> None:
     with pytest.raises(RowError, match="empty_step"):
         candidate({"question": "?", **row}, None, 12)
+
+
+def test_what_is_scored_survives_a_scorer_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    file.write_text("".join(json.dumps({"question": "?", "steps": ["x" * (n % 7 + 1)]}) + "\n" for n in range(150)))
+    score_file(file, tmp_path / "whole.jsonl", OPTIONS)
+    calls: list[int] = []
+
+    class Dies(Lengths):
+        def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
+            calls.append(len(candidates))
+            if len(calls) == 2:
+                raise RuntimeError("gone")
+            return super().score_many(candidates)
+
+    monkeypatch.setattr(scoring, "open_scorer", lambda _: nullcontext(Dies()))
+    with pytest.raises(RuntimeError, match="gone"):
+        score_file(file, out, OPTIONS)
+    assert not out.exists()
+    score_file(file, out, OPTIONS)
+    assert calls == [64, 64, 64, 22]
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl", "whole.jsonl"]
