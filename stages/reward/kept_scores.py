@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from pipeline import manifest, origin
 from pipeline.inputs import located
 from pipeline.store import one_line_io_errors
+from pipeline.terminal.speak import say
 
 Row = dict[str, Any]
 
@@ -73,14 +73,14 @@ class KeptScores:
             file.seek(0)
             first = json.loads(file.readline()) if ends else {}
         if first.get("made_from") != self._made_from:
-            print(f"{self.path}: of another file or model, or cut: started again", file=sys.stderr)
+            say(f"{self.path}: of another file or model, or cut: started again")
             return 0, 0, 0
         chunks = rows = 0
         for size in chunk_rows:
             if rows + size > len(ends) - 1:
                 break
             chunks, rows = chunks + 1, rows + size
-        print(f"{self.path}: going on behind {rows:,} solutions that are scored", file=sys.stderr)
+        say(f"{self.path}: going on behind {rows:,} solutions that are scored")
         return chunks, rows, ends[rows]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -97,7 +98,11 @@ def test_a_store_without_room_is_no_endless_loop() -> None:
 
 def test_a_busy_service_is_waited_for_but_not_for_ever(monkeypatch: pytest.MonkeyPatch, service: TestClient) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", waited.append)
+    # Threads that another test left behind sleep, too.
+    mine = threading.main_thread()
+    monkeypatch.setattr(
+        module.time, "sleep", lambda s: waited.append(s) if threading.current_thread() is mine else None
+    )
     client = RewardClient(ADDRESS, patience_s=30)
     busy = httpx.Response(429, headers={"Retry-After": "7"}, json={"error": "busy", "detail": "full"})
     answers = [busy, busy]
