@@ -1,7 +1,8 @@
 """A small process that outlives its parent to say that it ended without a word: `python -m pipeline.terminal.survivor LOG`.
 
 Ray ends a driver from its C++ code when the node under it is gone, and the kernel a process when memory is; then none of
-our code runs there any more. This one waits on its standard input, which ends with the parent, or brings a line before.
+our code runs there any more. This one waits on its standard input for a line, or for its end, which comes with the parent's.
+The line must do alone: processes that the parent forked hold the other end open for as long as they live.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def last_line(log: str, goes_on: bool) -> str:
 
 def main(log: str, *flags: str) -> None:
     """Waits; says the line if no word comes."""
-    if not sys.stdin.read():
+    if not sys.stdin.readline():
         print(last_line(log, "--goes-on" in flags), file=sys.stderr)
 
 

@@ -178,3 +178,16 @@ def test_a_stream_that_is_no_file_stays_the_callers(tmp_path: Path, monkeypatch:
         print("of a library", file=sys.stderr)
         say("starting")
     assert own.getvalue().splitlines()[0] == "starting"
+
+
+def test_a_block_ends_though_a_process_that_it_forked_lives_on(tmp_path: Path) -> None:
+    """As a loader's process does, which lives as long as its training's objects."""
+    code = (
+        "import os, time\n"
+        "from pipeline.terminal.quiet import quiet\n"
+        f"with quiet({str(tmp_path / 'logs')!r}):\n"
+        "    if (child := os.fork()) == 0:\n"
+        "        time.sleep(300)\n"
+        "os.kill(child, 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, timeout=120).returncode == 0
