@@ -100,7 +100,8 @@ def test_the_wheel_holds_the_code_and_its_data_alone(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in mine} == set(PACKAGES)
     tracked = [path for name in PACKAGES for path in (ROOT / name).rglob("*") if path.is_file()]
     expected = {path.relative_to(ROOT).as_posix() for path in tracked if path.suffix != ".pyc"}
-    assert mine == expected
+    # The files that a reproduction made are of the repository alone: they are large.
+    assert mine == {name for name in expected if not name.startswith("demo/reproduced/")}
 
 
 def test_nothing_of_the_checkout_is_seen(installed: Path, tmp_path: Path) -> None:
