@@ -33,7 +33,7 @@ sync_api = pytest.importorskip(
     "playwright.sync_api", reason="the group `browser` is not installed: make test-more installs it"
 )
 pytestmark = [
-    pytest.mark.more,
+    pytest.mark.trial,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium, and these tests run"),
 ]
 

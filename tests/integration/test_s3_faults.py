@@ -16,7 +16,7 @@ from tests.faults.store import FAULTS, Door, Fault, faulty_s3
 from tests.integration.conftest import Command, command, environment
 from tests.places import ROOT
 
-pytestmark = pytest.mark.more
+pytestmark = pytest.mark.trial
 
 BOUND_S = 300.0
 """For a command to give up on a store, on a busy machine."""
