@@ -114,14 +114,15 @@ def prepare(
     more = ["gathered"] if gathered else []
     parts = _parts(config, data, processor, layout, labels)
     folder = _folder(config, [*parts, *more])
-    whole = _is_whole(folder)
     limit = Limit(config.data.max_tokens, "data.max_tokens")
     if context is not None and context < limit.tokens:
         limit = Limit(context, "the model's context")
-        # Samples from before the context was looked at are the same ones where none of them is longer.
-        if not (whole and _fits(load_prepared(folder), context)):
-            folder = _folder(config, [*parts, *more, f"context {context}"])
-            whole = _is_whole(folder)
+        bounded = _folder(config, [*parts, *more, f"context {context}"])
+        # Samples from before the context was looked at are the same ones where none of them is longer. Those that were
+        # made with it come first: a training finds the same samples again, whatever else lies there.
+        older = not bounded.exists() and _is_whole(folder) and _fits(load_prepared(folder), context)
+        folder = folder if older else bounded
+    whole = _is_whole(folder)
     if not whole:
         with one_line_io_errors(config.run_dir), atomic.new_folder(folder) as staging:
             counted, sums = _write(config, shards, processor, layout, labels, limit, Path(staging))

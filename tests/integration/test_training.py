@@ -388,7 +388,7 @@ def test_a_killed_worker_costs_no_step(tmp_path: Path, tiny: str) -> None:
     assert [entry["step"] for entry in state["log_history"] if "loss" in entry] == list(range(1, steps + 1))
 
 
-@pytest.mark.trial
+@pytest.mark.more
 def test_stopped_workers_lose_no_step(tmp_path: Path, tiny: str) -> None:
     changes: dict[str, Any] = {
         "ray__workers": 2, "ray__gpu": False, "optim__batch_size": 2, "optim__epochs": 20, "check__save_every": 5,

@@ -92,6 +92,13 @@ def test_what_the_model_cannot_read_is_cut_or_left_out_as_in_scoring(tmp_path: P
     assert prepare(settings, family("demo")[1], Layout(), context=8000).folder == whole.folder
 
 
+def test_a_training_finds_its_own_samples_again_whatever_else_lies_there(tmp_path: Path) -> None:
+    settings = config(tmp_path, shards.write(tmp_path / "data", shards.solutions(4, 2)))
+    mine = prepare(settings, family("demo")[1], Layout(), context=4000)
+    assert prepare(settings, family("demo")[1], Layout()).folder != mine.folder
+    assert prepare(settings, family("demo")[1], Layout(), context=4000).folder == mine.folder
+
+
 def test_targets_labels_and_weights_reach_the_batch(tmp_path: Path) -> None:
     rows = [shards.row(0, 0, [shards.step("a", 8), shards.step("b", None), shards.step("c", 0)]),
             shards.row(1, 0, [shards.step("a", 4)])]  # fmt: skip
