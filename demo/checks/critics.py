@@ -115,6 +115,10 @@ def main() -> None:
     parser.add_argument("--data", default="data/demo", help="the published dataset")
     parser.add_argument("--run", default="runs/demo", help="its run directory")
     options = parser.parse_args()
+    from transformers.utils import logging
+
+    # A bar for each of the models, whose loading takes no time.
+    logging.disable_progress_bar()
     models = [ProcessRewardModel.from_pretrained(folder, dtype="float32") for folder in options.models]
     splits = {(model.config.training["data"]["held_out"], model.config.training["seed"]) for model in models}
     if len(splits) > 1:

@@ -18,6 +18,8 @@ from pipeline.markdown import markdown_table
 
 Json = Mapping[str, Any]
 DASH = "–"
+SHOWN = 8
+"""The N that ways to choose are compared at, which is the paper's."""
 
 
 def steps_table(reports: Mapping[str, Json]) -> str:
@@ -45,9 +47,10 @@ def best_of_n_table(report: Json, aggregates: Sequence[str] = ("mean",), sizes: 
     return markdown_table(("chosen by", *(f"N = {size}" for size in kept)), rows)
 
 
-def best_first(report: Json) -> Json:
-    """The same report, its ways to choose in the order of their accuracy at the largest N."""
-    return {**report, "methods": sorted(report["methods"], key=lambda method: -method["accuracy"][-1]["mean"])}
+def best_first(report: Json, n: int) -> Json:
+    """The same report, its ways to choose in the order of their accuracy among `n` candidates."""
+    column = report["sizes"].index(n)
+    return {**report, "methods": sorted(report["methods"], key=lambda way: -way["accuracy"][column]["mean"])}
 
 
 def gains(report: Json, critic: str, n: int, aggregate: str = "mean") -> str:
@@ -84,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", nargs="+", type=Path, help="folders of `visualprm evaluate`")
     parser.add_argument("--pool", type=Path, required=True, help="a pool with its report")
-    parser.add_argument("--best", metavar="CRITIC", help="a critic of steps, to compare with all other ways at N = 8")
+    parser.add_argument("--best", metavar="CRITIC", help="a critic of steps, to compare with all other ways")
     parser.add_argument("--note", default="", help="a line on the critics, printed first")
     options = parser.parse_args()
     reports = {folder.name: json.loads((folder / "report.json").read_text()) for folder in options.reports}
@@ -104,9 +107,9 @@ def main() -> None:
         f"\nBest of N, on the same problems: {pool['pool']['problems']} problems × {pool['pool']['num_candidates']} "
         "candidates; accuracy in %\n"
     )
-    print(best_of_n_table(best_first(pool)))
+    print(best_of_n_table(best_first(pool, SHOWN)))
     if options.best:
-        print(f"\n{gains(pool, options.best, 8)}")
+        print(f"\n{gains(pool, options.best, SHOWN)}")
     print(
         f"\nMore in {', '.join(f'{folder}/report.md' for folder in options.reports)} and {options.pool}/report/report.md"
     )

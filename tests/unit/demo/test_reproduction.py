@@ -209,10 +209,11 @@ def test_both_tables_are_printed(
 
 def test_the_best_way_to_choose_comes_first_and_is_compared_whichever_stood_first() -> None:
     report = {
+        "sizes": [1, 8, 16],
         "methods": [
-            {"label": "pass@1", "accuracy": [{"n": 8, "mean": 0.6}]},
-            {"label": "prm (mean)", "accuracy": [{"n": 8, "mean": 0.8}]},
-            {"label": "orm", "accuracy": [{"n": 8, "mean": 0.7}]},
+            {"label": "pass@1", "accuracy": [{"mean": 0.6}, {"mean": 0.6}, {"mean": 0.6}]},
+            {"label": "prm (mean)", "accuracy": [{"mean": 0.6}, {"mean": 0.8}, {"mean": 0.5}]},
+            {"label": "orm", "accuracy": [{"mean": 0.6}, {"mean": 0.7}, {"mean": 0.4}]},
         ],
         "comparisons": [
             {"first": "prm (mean)", "second": "pass@1", "n": 8, "mean": 0.2, "low": 0.15, "high": 0.25},
@@ -221,7 +222,7 @@ def test_the_best_way_to_choose_comes_first_and_is_compared_whichever_stood_firs
             {"first": "prm (mean)", "second": "pass@1", "n": 16, "mean": 0.3, "low": 0.25, "high": 0.35},
         ],
     }
-    assert [method["label"] for method in best_first(report)["methods"]] == ["prm (mean)", "orm", "pass@1"]
+    assert [method["label"] for method in best_first(report, 8)["methods"]] == ["prm (mean)", "orm", "pass@1"]
     assert gains(report, "prm", 8) == (
         "prm (mean), best of 8, in points of accuracy against each other way: "
         "pass@1 +20.0 [+15.0, +25.0], orm +10.0 [+5.0, +14.0]."
