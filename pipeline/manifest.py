@@ -148,6 +148,9 @@ def _content_fault(path: str, sums: tuple[Sum, ...], filesystem: fs.FileSystem) 
     try:
         return None if sum_of(path, filesystem) in sums else "is not what was written"
     except OSError as error:
+        if not isinstance(filesystem, fs.LocalFileSystem):
+            # What a store refuses to give says nothing of the file: it may be there in a minute.
+            raise
         return f"can't be read ({' '.join(str(error).split())[:100]})"
 
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pipeline import manifest, origin
 from pipeline.errors import UserError
 from pipeline.records import Problem
-from pipeline.store import PENDING_SUFFIX, Store, block_of, named_sum
+from pipeline.store import PENDING_SUFFIX, Store, block_of, named_sum, store_refusal
 from pipeline.terminal.speak import say
 from stages.annotate.engines import FOLDER as ENGINES
 
@@ -165,6 +165,9 @@ def _reading_fault(store: Store, name: str) -> str | None:
         elif not text:
             return "it is empty"
     except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and store_refusal(error) is not None:
+            # It says nothing of the file.
+            raise
         return " ".join(str(error).split())[:100]
     return None
 

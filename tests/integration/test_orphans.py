@@ -30,7 +30,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.trial
+@pytest.mark.more
 def test_an_engine_ends_with_a_holder_that_was_killed(tmp_path: Path) -> None:
     program = tmp_path / "holder.py"
     program.write_text(HOLDER)
