@@ -87,7 +87,7 @@ test: $(RUNTIME) $(DEV) ## run the tests; ARGS='-k name'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-more: $(RUNTIME) $(DEV) $(BROWSER) $(RL) ## run the tests that take long or are of rare use: kills, model families, faults; ARGS='-k name'
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m more $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "more and not trial" $(ARGS)
 
 lint: $(RUNTIME) $(DEV) ## ruff
 	@$(BIN)/ruff check .
