@@ -41,9 +41,9 @@ def measure(settings: Settings) -> dict[str, float]:
 
 def _measure(config: TrainConfig, batches: int) -> dict[str, float]:
     from stages.train.base_model import load_processor
+    from stages.train.fit import make_layout, make_trainer
     from stages.train.order import grouped_order, padding_share
     from stages.train.prepare import prepare
-    from stages.train.run import make_layout, make_trainer
 
     prepared = prepare(config, load_processor(config.model), make_layout(config))
     lengths, batch = prepared.train.lengths, config.optim.batch_size

@@ -20,10 +20,12 @@ from transformers import TrainerCallback
 from pipeline.errors import UserError
 from stages.reward.config import PrmConfig
 from stages.reward.model import ProcessRewardModel
-from stages.train import run as training
+from stages.train import fit as training
 from stages.train.config import TrainConfig, load_train_config
+from stages.train.fit import fit, make_layout, make_trainer
+from stages.train.on_ray import ray_worker, worker_settings
 from stages.train.prepare import Prepared, prepare
-from stages.train.run import _ray_worker, _worker_settings, fit, make_layout, make_trainer, train
+from stages.train.run import train
 from tests import shards
 from tests.families import family
 from tests.waiting import wait_until
@@ -326,11 +328,11 @@ def test_a_worker_needs_nothing_of_the_drivers_folder(
     monkeypatch.chdir(home)
     Path("system.txt").write_text("Judge.")
     settings = config(Path(), "base", shards.solutions(4), model__system="system.txt")
-    given = _worker_settings(settings, prepared(settings), settings)
+    given = worker_settings(settings, prepared(settings), settings)
     Path("system.txt").unlink()
     shutil.rmtree("data")
     monkeypatch.chdir(elsewhere)
-    _ray_worker(given)
+    ray_worker(given)
     assert not list(elsewhere.iterdir())
     described = PrmConfig.load(home / "out")
     assert (described.system, described.training["model"]["base"]) == ("Judge.", "base")

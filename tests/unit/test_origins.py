@@ -20,9 +20,9 @@ from stages.best_of_n.search import SearchSettings
 from stages.best_of_n.search import _begin as begin_search
 from stages.evaluate.critic import Judged
 from stages.evaluate.score_log import ScoreLog
+from stages.train.bound import check_settings
 from stages.train.config import TrainConfig
 from stages.train.labels import Labels
-from stages.train.run import _check_settings
 from tests.places import GOLDEN
 
 
@@ -63,11 +63,11 @@ def test_a_training(tmp_path: Path, lacks: str | None) -> None:
     state = tmp_path / "checkpoints/checkpoint-4/trainer_state.json"
     state.parent.mkdir(parents=True)
     state.touch()
-    _check_settings(train_config(), tmp_path, Labels(0.0, 0.0))
+    check_settings(train_config(), tmp_path, Labels(0.0, 0.0))
     with pytest.raises(
         UserError, match=r"other settings: optim\.learning_rate \(1e-05, now 0\.1\), seed \(0, now 1\): "
     ):
-        _check_settings(train_config(seed=1, optim={"learning_rate": 0.1}), tmp_path, Labels(0.0, 0.0))
+        check_settings(train_config(seed=1, optim={"learning_rate": 0.1}), tmp_path, Labels(0.0, 0.0))
 
 
 def test_scores_of_a_pool(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pipeline import cluster
 from pipeline.cluster import WAITS_S, ray_at, start_ray
 from pipeline.errors import StartError, UserError
 from stages.train.config import RayTrainConfig, TrainConfig
-from stages.train.run import _fit_on_ray
+from stages.train.on_ray import fit_on_ray
 from stages.train.stop import Stop
 
 
@@ -197,6 +197,6 @@ def test_a_training_starts_ray_in_the_same_way(busy: Callable[..., FakeRay], tmp
     fake = busy(*[TOO_LATE] * 3)
     config = TrainConfig.model_construct(run_dir=str(tmp_path), ray=RayTrainConfig(workers=2))
     with pytest.raises(StartError):
-        _fit_on_ray(config, None, config, Stop())  # type: ignore[arg-type]
+        fit_on_ray(config, None, config, Stop())  # type: ignore[arg-type]
     assert fake.calls.count("init") == 3
     assert fake.options["address"] == "local"

@@ -21,7 +21,8 @@ from stages.load.given_responses import fingerprint, open_responses
 from stages.load.paths import locate
 from stages.train import base_model
 from stages.train.config import load_train_config
-from stages.train.run import _worker_settings, make_layout
+from stages.train.fit import make_layout
+from stages.train.on_ray import worker_settings
 from stages.train.shards import find_shards
 from tests.places import POLICY, ROOT
 
@@ -186,7 +187,7 @@ def test_inputs_of_a_training_lie_beside_its_config(places: tuple[Path, Path]) -
     write(beside, text, "train.yaml")
     made = load_train_config(beside / "train.yaml")
     assert base_model.fingerprint(made.model) == model_fingerprint(EngineConfig(model=str(POLICY)))
-    settings = _worker_settings(made, cast(Any, SimpleNamespace(folder=here)), made)
+    settings = worker_settings(made, cast(Any, SimpleNamespace(folder=here)), made)
     assert settings["config"]["model"]["base"] == str(POLICY)
     looked = f"(looked for as {here}/shards and {beside}/shards)"
     with pytest.raises(UserError, match=re.escape(f"data.path: shards holds no .parquet shards {looked}: `visualprm")):

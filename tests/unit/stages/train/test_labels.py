@@ -249,17 +249,3 @@ def test_an_older_training_of_other_labels_than_published_is_not_resumed_silentl
         UserError, match=r"other settings: target\.threshold \(0\.0, now the labels as published\): restore"
     ):
         train(plain)
-
-
-def test_the_models_folder_says_which_threshold_was_learnt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stated: list[TrainConfig] = []
-    monkeypatch.setattr(training, "fit", lambda config, prepared, given, _: stated.append(given))
-    monkeypatch.setattr(training, "_result_summary", lambda *_: "")
-    path = dataset(tmp_path, 0.25)
-    train(config(tmp_path, path, model__base=str(POLICY)))
-    assert [each.target.threshold for each in stated] == [0.25]
-    assert "labels:" not in capsys.readouterr().out
-    train(config(tmp_path, path, model__base=str(POLICY), target__threshold=0.0))
-    assert capsys.readouterr().out.startswith("target.threshold=0: 3 of 12 labels change; ")
