@@ -20,7 +20,7 @@ from stages.annotate_steps.agreement import disagreements as disagreements_of
 from stages.annotate_steps.labels import CATEGORIES, LABELS, Entry, Label, Log, current, read_entries, settled
 from stages.annotate_steps.report import agreement_text, build
 from stages.annotate_steps.shares import share_of
-from stages.annotate_steps.tasks import Task, TaskFolder
+from stages.annotate_steps.tasks import RULES, Task, TaskFolder
 from stages.browse import pages, pictures
 from stages.browse.app import add_static, picture
 
@@ -178,6 +178,7 @@ def _add_labels(app: FastAPI, labelling: Labelling) -> None:
             said={step: entry for (one, step), entry in said.items() if one == task},
             done=done,
             of=len(session.tasks),
+            rule=RULES[labelling.folder.rule],
             twice=len(labelling.others(name)) > 1,
         )
 

@@ -13,7 +13,8 @@ from stages.browse.command import takes_address
 
 _ACTIONS = ("sample", "report", "export")
 _USAGE = """visualprm annotate BENCH [--host HOST] [--port PORT]
-       visualprm annotate sample PATH --out BENCH (--solutions N | --steps N) [--annotators A,B] [--overlap S] [--seed N]
+       visualprm annotate sample PATH --out BENCH (--solutions N | --steps N)
+                          [--annotators A,B] [--overlap S] [--seed N] [--about step|prefix]
        visualprm annotate report BENCH
        visualprm annotate export BENCH (--out FOLDER | --run RUN)"""
 
@@ -75,6 +76,12 @@ def _sample(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     )
     parser.add_argument("--overlap", type=float, default=0.2, help="the share that all of them label (0.2)")
     parser.add_argument("--seed", type=int, default=0, help="of the choice (0)")
+    parser.add_argument(
+        "--about",
+        choices=("step", "prefix"),
+        help="what a label says: that the step is right (step), or it and all before it (prefix, as mc labels do). "
+        "Default: step with --solutions, prefix with --steps",
+    )
     options = parser.parse_args(words)
     from stages.annotate_steps.sample import SampleSettings, sample
 
@@ -82,7 +89,9 @@ def _sample(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     if many_asked < 1:
         parser.error("--solutions and --steps must be at least 1")
     names = tuple(name.strip() for name in options.annotators.split(",") if name.strip())
-    settings = SampleSettings(options.solutions, options.steps, names, options.overlap if names else 1.0, options.seed)
+    rule = options.about or ("step" if options.steps is None else "prefix")
+    overlap = options.overlap if names else 1.0
+    settings = SampleSettings(options.solutions, options.steps, names, overlap, options.seed, rule)
     print(sample(options.path, options.out, settings), file=sys.stderr)
 
 

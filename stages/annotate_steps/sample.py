@@ -26,13 +26,17 @@ _MC = sum(1 << ORIGINS.index(name) for name in ("measured", "implied"))
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """`solutions` to label whole, or `steps` of as many solutions for an audit; shared out among `annotators`."""
+    """`solutions` to label whole, or `steps` of as many solutions for an audit; shared out among `annotators`.
+
+    `rule` is what a label is about, a key of `tasks.RULES`.
+    """
 
     solutions: int | None
     steps: int | None
     annotators: tuple[str, ...]
     overlap: float
     seed: int
+    rule: str = "step"
 
 
 def sample(uri: str, out: str, settings: SampleSettings) -> str:
@@ -64,6 +68,7 @@ def sample(uri: str, out: str, settings: SampleSettings) -> str:
         "annotators": list(settings.annotators),
         "overlap": settings.overlap,
         "seed": settings.seed,
+        "labels_are_about": settings.rule,
         "kind": "steps" if settings.steps is not None else "solutions",
         **({"label_shares": shares} if shares else {}),
     }

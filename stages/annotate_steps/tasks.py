@@ -21,6 +21,11 @@ from pipeline.errors import RowError, UserError
 from stages.evaluate.bench import Images, read_bench
 
 TASKS, ABOUT = "tasks.jsonl", "annotation.json"
+RULES = {
+    "step": "Judge each step by itself: is what it says right, given the picture and what stands before it?",
+    "prefix": "A step is correct if it is right and all steps before it are, too: what follows an error is incorrect.",
+}
+"""What a label is about, and how the page says it. VisualProcessBench's labels are about steps, mc labels about prefixes."""
 _SIGNS = {1: "+", -1: "-", 0: None}
 
 
@@ -62,6 +67,11 @@ class TaskFolder:
         return tuple(self.about.get("annotators", ()))
 
     @property
+    def rule(self) -> str:
+        """What a label is about: a key of `RULES`. Tasks that were drawn before it was asked are about steps."""
+        return str(self.about.get("labels_are_about", "step"))
+
+    @property
     def overlap(self) -> float:
         """The share of tasks that everyone labels."""
         return float(self.about.get("overlap", 1.0))
@@ -97,6 +107,8 @@ def read_tasks(path: str) -> TaskFolder:
     about: Mapping[str, Any] = {}
     if (folder / ABOUT).is_file():
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    if (rule := about.get("labels_are_about", "step")) not in RULES:
+        raise UserError(f"{folder / ABOUT}: labels_are_about must be {' or '.join(RULES)}, not {rule!r}")
     return TaskFolder(folder, tasks, about, Images(folder))
 
 

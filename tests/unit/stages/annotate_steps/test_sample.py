@@ -7,15 +7,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from pipeline.cli import main
 from pipeline.errors import UserError
 from pipeline.store import Store
+from stages.annotate_steps.app import create_app
 from stages.annotate_steps.export import export_audit
 from stages.annotate_steps.labels import Entry, Log
 from stages.annotate_steps.report import build, text
 from stages.annotate_steps.sample import SampleSettings, sample
-from stages.annotate_steps.tasks import read_tasks
+from stages.annotate_steps.tasks import RULES, read_tasks
 from stages.publish.hand_labels import NAME, precision, section
 
 
@@ -29,6 +31,20 @@ def test_solutions_are_balanced_by_source_and_answer(made: Path, tmp_path: Path)
     assert task.ask == tuple(range(len(task.steps)))
     assert len(task.scores) == len(task.labels) == len(task.steps)
     assert folder.picture(task.images[0])[:4] == b"\x89PNG"
+
+
+def test_the_page_says_whether_a_label_is_about_the_step_or_the_prefix(made: Path, tmp_path: Path) -> None:
+    many = {"solutions": "step", "steps": "prefix"}
+    for how, rule in many.items():
+        main(["annotate", "sample", str(made / "data"), "--out", str(tmp_path / how), f"--{how}", "2"])
+        folder = read_tasks(str(tmp_path / how))
+        assert folder.about["labels_are_about"] == rule
+        client = TestClient(create_app(folder))
+        session = client.post("/start", json={"name": "Ann"}).json()["session"]
+        assert RULES[rule] in client.get(f"/label/{session}").text
+    (tmp_path / "steps/annotation.json").write_text('{"labels_are_about": "steps"}')
+    with pytest.raises(UserError, match="labels_are_about must be step or prefix, not 'steps'"):
+        read_tasks(str(tmp_path / "steps"))
 
 
 def test_the_same_seed_draws_the_same(made: Path, tmp_path: Path) -> None:

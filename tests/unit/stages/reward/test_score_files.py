@@ -235,4 +235,8 @@ def test_what_is_scored_survives_a_scorer_that_dies(tmp_path: Path, monkeypatch:
     score_file(file, out, OPTIONS)
     assert calls == [64, 64, 64, 22]
     assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["in.jsonl", "out.jsonl", "whole.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "in.jsonl",
+        "out.jsonl",
+        "whole.jsonl",
+    ]
