@@ -25,7 +25,7 @@ from pipeline.records import problem_of
 from pipeline.store import Store
 from stages.metrics import Steps, auc, cells, macro_f1
 from stages.reward.model import Candidate, ProcessRewardModel
-from stages.train.prepare import is_held_out
+from stages.train.selection import is_held_out
 
 COLUMNS = ["id", "question", "images", "steps_with_score"]
 

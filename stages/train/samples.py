@@ -35,6 +35,8 @@ _ROWS = pa.schema(
 )
 _IMAGES = pa.schema([("bytes", pa.large_binary())])
 _BATCH_ROWS = 256
+TRAIN, HELD_OUT = "train", "held_out"
+"""The parts of a training's samples."""
 UNMEASURED = -100
 """The hard label of a step without a target; `torch` ignores it."""
 

@@ -1,4 +1,4 @@
-"""From published shards to samples: the split, what is left out and why, and that a sample is what the scorer sees."""
+"""From published shards to samples: what is left out and why, and when samples are found again."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ import pytest
 
 from pipeline.config import RolloutConfig
 from pipeline.errors import UserError
-from pipeline.records import IMPORTED_SCHEMA, PUBLISHED_SCHEMA
-from stages.publish.kept import Kept
-from stages.reward.collate import prepare as prepare_images
-from stages.reward.render import FIRST_TURN, Layout, expand, image_token_id, render
+from pipeline.records import PUBLISHED_SCHEMA
+from stages.reward.render import FIRST_TURN, Layout
 from stages.train.batches import Collator
 from stages.train.config import TrainConfig
-from stages.train.lengths import image_lengths
-from stages.train.prepare import Prepared, is_held_out, prepare
+from stages.train.prepare import Prepared, prepare
 from stages.train.samples import UNMEASURED
 from stages.train.targets import LABELS
 from tests import shards
-from tests.families import FAMILIES, family
+from tests.families import family
 
 
 def config(folder: Path, data: str, **changes: Any) -> TrainConfig:
@@ -39,16 +36,6 @@ def prepared(
 ) -> Prepared:
     settings = config(folder, shards.write(folder / "data", rows), model__first_turn=first_turn, **changes)
     return prepare(settings, family(name)[1], Layout(tuple(LABELS[settings.target.kind]), first_turn=first_turn))
-
-
-def test_problems_are_split_whole_and_by_their_id_alone(tmp_path: Path) -> None:
-    found = prepared(tmp_path, shards.solutions(30, 3), data__held_out=0.3)
-    kept, held = ({name.split("/")[0] for name in part.ids} for part in (found.train, found.held_out))
-    assert len(kept | held) == 30
-    assert not kept & held
-    assert held == {name for name in kept | held if is_held_out(name, 0.3, 0)}
-    counts = found.facts["counts"]
-    assert counts["train"]["samples"] + counts["held_out"]["samples"] == 90
 
 
 def test_each_reason_is_counted_and_named(tmp_path: Path) -> None:
@@ -112,49 +99,6 @@ def test_targets_labels_and_weights_reach_the_batch(tmp_path: Path) -> None:
     assert batch["rows"] == [row["id"] for row in rows]
 
 
-@pytest.mark.parametrize("first_turn", [FIRST_TURN, "{question}\nSolve."], ids=["turns", "inline"])
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_sample_is_rendered_as_the_scorer_renders_it(tmp_path: Path, name: str, first_turn: str) -> None:
-    _, processor = family(name)
-    image = shards.picture(1, 100, 50)
-    rows = [shards.row(0, 0, [shards.step("a +", 8), shards.step("b", 0)], images=[{"bytes": image, "path": ""}] * 2)]
-    found = prepared(tmp_path, rows, name, first_turn)
-    sample = found.train[0]
-    rendering = render(processor, rows[0]["question"], 2, ["a +", "b"], Layout(first_turn=first_turn))
-    shown = prepare_images(processor, [image, image])
-    expanded = expand(rendering, image_token_id(processor), shown.spans)
-    assert (tuple(sample.token_ids), tuple(sample.slots)) == (rendering.token_ids, rendering.slots)
-    assert sample.length == len(expanded.token_ids)
-    assert image_lengths(processor, [(50, 100)] * 2) == [len(span) for span in shown.spans]
-    batch = Collator(processor, [1.0, 1.0])([sample])
-    assert tuple(batch["input_ids"][0].tolist()) == expanded.token_ids
-    assert tuple(batch["slots"][0].tolist()) == expanded.slots
-
-
-def test_an_imported_solution_keeps_its_own_system_turn(tmp_path: Path) -> None:
-    def imported(problem: int, system: str | None) -> dict[str, Any]:
-        kept = Kept("conversations", "a_prm.jsonl", problem + 1, "x.png", ("id",), {}, system)
-        return shards.row(problem, 0, [shards.step("a", 8), shards.step("b", 0)], extra=kept.text())
-
-    rows = [imported(0, "Judge."), imported(1, "Judge."), imported(2, None)]
-    data = shards.write(tmp_path / "data", rows, IMPORTED_SCHEMA)
-    processor = family("demo")[1]
-    found = prepare(config(tmp_path, data), processor, Layout(system="Be kind."))
-    for sample, row, system in zip(found.train, rows, ("Judge.", "Judge.", "Be kind."), strict=True):
-        shown = render(processor, row["question"], 1, ["a", "b"], Layout(system=system))
-        assert tuple(sample.token_ids) == shown.token_ids
-    assert found.system == "Judge."
-    assert found.facts["system_turns"] == [2, 1]
-
-
-def test_outcome_shows_the_whole_response_as_one_step(tmp_path: Path) -> None:
-    rows = [shards.row(0, 0, [shards.step("a", 8), shards.step("b", 0)])]
-    found = prepared(tmp_path, rows, target__kind="outcome")
-    expected = render(family("demo")[1], rows[0]["question"], 1, ["a\n\nb"], Layout())
-    assert found.train[0].token_ids == list(expected.token_ids)
-    assert found.train[0].labels == [1]
-
-
 def test_solutions_alike_are_trained_on_once_with_the_weight_of_all(tmp_path: Path) -> None:
     right, wrong = [shards.step("a", 16), shards.step("b", 8)], [shards.step("a", 16), shards.step("c", 0)]
     rows = [shards.row(0, index, steps) for index, steps in enumerate([right, wrong, right, right])]
@@ -165,23 +109,6 @@ def test_solutions_alike_are_trained_on_once_with_the_weight_of_all(tmp_path: Pa
     assert found.facts["counts"]["train"]["samples"] == 4
     # The mean weight of a step of a batch is 1.
     assert found.scale * (3 + 3 + 1 + 1) / 4 == 1
-
-
-def test_filters_drop_what_teaches_little(tmp_path: Path) -> None:
-    right, wrong = shards.step("a", 16), shards.step("b", 0)
-    rows = [
-        shards.row(0, 0, [right]),
-        shards.row(0, 1, [right]),
-        shards.row(1, 0, [right]),
-        shards.row(1, 1, [right, wrong]),
-    ]
-    found = prepared(tmp_path / "a", rows, data__drop_all_right=True)
-    assert found.train.ids == [rows[2]["id"], rows[3]["id"]]
-    assert found.facts["left_out"] == {"not_selected": 2}
-    found = prepared(tmp_path / "b", rows, data__keep=0.25, data__select="informative")
-    assert found.train.ids == [rows[3]["id"]]
-    many = prepared(tmp_path / "c", shards.solutions(40), data__keep=0.5)
-    assert len(many.train) == 40
 
 
 def test_samples_are_found_again_and_made_anew_for_other_settings(tmp_path: Path) -> None:
