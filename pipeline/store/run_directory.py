@@ -1,36 +1,13 @@
-"""The run directory, on a local disk or an object store: its layout, its lock, and what of it is complete.
-
-config.yaml            the resolved configuration
-ledger.json            what the ledger's content depends on, as flat keys
-problems/*.parquet     the problems; complete once problems.json is there
-quarantine/*.jsonl     rows that were refused, with id and reason
-annotations/*.parquet  the ledger; a file's name ends with its size and SHA-256
-checkpoint/            Ray Data's record of the problems that are done
-progress/*.json        counters of each engine of the last call
-times.json             how long the calls before it took
-logs/*.log             what Ray, vLLM and other libraries said
-engines/*.json         kind, model and versions of the engines that drew the ledger
-attempts/*.json        problems that engines died over since the last call
-published.json         what was published last, and a hash of its stats.json
-hand_labels.json       what people say of steps, from `visualprm annotate export --run`
-reverified/            verdicts given anew by the last `publish`: the ledger without texts, and flips.json
-manifest.json          what the files were when they were written (`pipeline/manifest.py`); those of engines are not in it
-damaged/               ledger files that were not what was written; their problems were annotated again
-driver.lock            held by the one driver
-"""
+"""One run directory: its files and their sums, its lock, and what of it is complete."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
 import posixpath
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -41,13 +18,14 @@ from pyarrow import fs
 
 from pipeline import atomic, manifest
 from pipeline.atomic import Sink, Sum
-from pipeline.errors import StartError, UserError
+from pipeline.errors import UserError
 from pipeline.lock import Fence, driver_lock, driver_of
 from pipeline.records import LEDGER_SCHEMA
+from pipeline.store.ledger_files import PENDING_SUFFIX, block_of, columns, commit_of
+from pipeline.store.places import open_uri, split_options
+from pipeline.store.refusals import one_line_io_errors
 
 LOCK = "driver.lock"
-_FILES_AT_ONCE = 256
-PENDING_SUFFIX = ".pending.parquet"
 UNNOTED = (
     "progress/",
     "times.json",
@@ -59,109 +37,11 @@ UNNOTED = (
     "hand_labels.json",
 )
 """What the manifest leaves out: what others write while the driver does, and what nothing is made from."""
-_LEDGER_NAME = re.compile(r"(?P<block>.+)-(?P<bytes>\d+)-(?P<sha256>[0-9a-f]{64})\.parquet")
-
-
-def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
-    """The file system and the path in it.
-
-    Raises:
-        UserError: no such scheme, or its options are wrong.
-    """
-    try:
-        if "://" in uri:
-            filesystem, path = fs.FileSystem.from_uri(uri)
-            return filesystem, path.rstrip("/")
-        return fs.LocalFileSystem(), os.path.abspath(uri)
-    except (OSError, ValueError, pa.ArrowInvalid) as error:
-        raise UserError(f"{uri}: can't be opened: {error}") from error
 
 
 def json_text(value: Any) -> str:
     """A value as the run directory's files have it."""
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def full(uri: str) -> str:
-    """The place without regard to the working directory."""
-    return uri if "://" in uri else os.path.abspath(uri)
-
-
-def beside(uri: str, suffix: str) -> str:
-    """The address `uri` with `suffix` at the end of its path. Options after `?` stay at the end."""
-    place, options = _parts(uri)
-    return place.rstrip("/") + suffix + options
-
-
-def _parts(uri: str) -> tuple[str, str]:
-    """The place and, with its `?`, what an address says of its store; in a path `?` is a letter."""
-    place, mark, options = uri.partition("?") if "://" in uri else (uri, "", "")
-    return place, mark + options
-
-
-@contextlib.contextmanager
-def one_line_io_errors(place: str) -> Iterator[None]:
-    """Turns what the disk or the object store refuses into one line that names the place, or the file elsewhere.
-
-    Raises:
-        UserError: no space, no right, no such bucket.
-        StartError: the store does not answer.
-    """
-    try:
-        yield
-    except UserError as caught:
-        # What a Ray worker said arrives with its traceback in the text.
-        said = getattr(caught, "cause", None)
-        if isinstance(said, UserError):
-            raise said from caught
-        raise
-    except OSError as caught:
-        # What a Ray worker met arrives wrapped, as the cause.
-        cause = getattr(caught, "cause", None)
-        refusal = cause if isinstance(cause, OSError) else caught
-        where, mend = _refused(refusal, place)
-        if isinstance(refusal, PermissionError):
-            raise UserError(f"{where}: not writable: give this user the right to write there, or {mend}") from caught
-        if refusal.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{where}: no space left on the device: free some, then run the same command again"
-            ) from caught
-        if (said := store_refusal(refusal)) is not None:
-            raise type(said)(f"{place}: {said}") from caught
-        if refusal.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
-            raise UserError(f"{where}: not writable ({os.strerror(refusal.errno)}): {mend}") from caught
-        if refusal.errno == errno.EIO:
-            raise UserError(
-                f"{where}: the disk failed ({os.strerror(refusal.errno)}): look at it (`dmesg`), then run the same "
-                "command again, or name another folder"
-            ) from caught
-        raise caught
-
-
-def store_refusal(error: OSError) -> UserError | StartError | None:
-    """What an object store refused, or that it does not answer, as one line; None for an error of anything else."""
-    if error.errno is not None or not re.search("AWS Error|Bucket .* not found", str(error)):
-        return None
-    kind = StartError if _UNANSWERED.search(str(error)) else UserError
-    return kind(f"the object store refused: {' '.join(str(error).split())[:300]}")
-
-
-_UNANSWERED = re.compile("NETWORK_CONNECTION|REQUEST_TIMEOUT|SERVICE_UNAVAILABLE|SLOW_DOWN|THROTTLING|INTERNAL_FAILURE")
-"""In what Arrow says of a store that another try may find well."""
-
-
-def _refused(refusal: OSError, place: str) -> tuple[str, str]:
-    """What could not be written, and what to name instead: the place, unless a library's file lies elsewhere."""
-    file, home = refusal.filename, os.path.expanduser("~")
-    if not isinstance(file, str) or not os.path.isabs(file) or _within(file, full(place)):
-        return place, "name another folder"
-    if _within(file, home):
-        return file, f"set HOME, which is {home}, to a folder that can be written"
-    return file, "see to it that it can be written"
-
-
-def _within(file: str, folder: str) -> bool:
-    return file == folder or file.startswith(folder.rstrip("/") + "/")
 
 
 class Store:
@@ -184,7 +64,7 @@ class Store:
         """The path as other processes must be given it, with the scheme."""
         if self.local:
             return self.path(*parts)
-        place, options = _parts(self.uri)
+        place, options = split_options(self.uri)
         return posixpath.join(place, *parts) + options
 
     def exists(self, *parts: str) -> bool:
@@ -296,7 +176,7 @@ class Store:
 
     def ledger_files(self) -> list[str]:
         """The data files whose checkpoint is committed."""
-        committed = {_commit_of(path) for path in self.checkpoint_files()}
+        committed = {commit_of(path) for path in self.checkpoint_files()}
         return [path for path in self.files("annotations", ".parquet") if block_of(path) in committed]
 
     def add_block(self, block: str, rows: pa.Table) -> None:
@@ -408,39 +288,3 @@ class Store:
         """
         if self.fence:
             self.fence.check()
-
-
-def columns(filesystem: fs.FileSystem, files: Sequence[str], names: Sequence[str]) -> Iterator[pa.Table]:
-    """Some columns of many small Parquet files, some of which are joined into one table each.
-
-    One file after the other, not as a dataset: that keeps every file's footer, 150 kB of each ledger file. And a small
-    table takes ten times as much memory as what it holds.
-    """
-
-    def read(path: str) -> pa.Table:
-        with pq.ParquetFile(path, filesystem=filesystem) as file:
-            return file.read(columns=names, use_threads=False)
-
-    # Threads hide the latency of a store; on a disk they would only cost memory.
-    with ThreadPoolExecutor(1 if isinstance(filesystem, fs.LocalFileSystem) else 16) as pool:
-        for start in range(0, len(files), _FILES_AT_ONCE):
-            yield pa.concat_tables(pool.map(read, files[start : start + _FILES_AT_ONCE])).combine_chunks()
-
-
-def _commit_of(path: str) -> str:
-    """The block that a checkpoint file stands for."""
-    return posixpath.basename(path).removesuffix(".parquet")
-
-
-def block_of(path: str) -> str:
-    """The block that a ledger file holds; its name is the checkpoint's, and its sum or (before there were sums) a number."""
-    name = posixpath.basename(path)
-    if named := _LEDGER_NAME.fullmatch(name):
-        return named["block"]
-    return name.rpartition("-")[0] or name.removesuffix(".parquet")
-
-
-def named_sum(path: str) -> Sum | None:
-    """The sum in a ledger file's name; null for one that was written before names had it."""
-    named = _LEDGER_NAME.fullmatch(posixpath.basename(path))
-    return Sum(int(named["bytes"]), named["sha256"]) if named else None
