@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.shape import Benchmark, Figure
-from pipeline.records import PUBLISHED_SCHEMA
+from pipeline.schemas import PUBLISHED_SCHEMA
 from pipeline.settings import Strict
 from stages.publish.shards import WRITER_OPTIONS
 from tests.shards import picture, row, step

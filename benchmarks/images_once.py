@@ -23,8 +23,6 @@ import pyarrow.parquet as pq
 from benchmarks.shape import Benchmark, Figure
 from pipeline.config import LabelConfig, PublishConfig
 from pipeline.records import (
-    LEDGER_SCHEMA,
-    PROBLEM_SCHEMA,
     VERDICT_STATUSES,
     AnnotatedProblem,
     Draw,
@@ -36,8 +34,8 @@ from pipeline.records import (
     Verdict,
     ledger_row,
     problem_row,
-    table,
 )
+from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, table
 from pipeline.settings import Strict
 from stages.label import label_columns
 from stages.publish.entries import Run

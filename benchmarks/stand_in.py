@@ -18,8 +18,6 @@ import pyarrow.parquet as pq
 from pipeline.config import RunConfig, parse_config
 from pipeline.engine.policy import model_fingerprint
 from pipeline.records import (
-    LEDGER_SCHEMA,
-    PROBLEM_SCHEMA,
     VERDICT_STATUSES,
     AnnotatedProblem,
     Draw,
@@ -29,8 +27,8 @@ from pipeline.records import (
     Step,
     Verdict,
     ledger_row,
-    table,
 )
+from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, table
 from pipeline.store import Store
 from stages.annotate.settings_lock import lock_settings, read_templates
 from stages.verify.version import verifier_version

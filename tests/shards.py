@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pipeline.records import PUBLISHED_SCHEMA
+from pipeline.schemas import PUBLISHED_SCHEMA
 
 
 def picture(number: int, width: int = 40, height: int = 30) -> bytes:

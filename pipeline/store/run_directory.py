@@ -20,7 +20,7 @@ from pipeline import atomic, manifest
 from pipeline.atomic import Sink, Sum
 from pipeline.errors import UserError
 from pipeline.lock import Fence, driver_lock, driver_of
-from pipeline.records import LEDGER_SCHEMA
+from pipeline.schemas import LEDGER_SCHEMA
 from pipeline.store.ledger_files import PENDING_SUFFIX, block_of, columns, commit_of
 from pipeline.store.places import open_uri, split_options
 from pipeline.store.refusals import one_line_io_errors

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 
-from pipeline import records
+from pipeline import records, schemas
 from pipeline.config import RunConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
 from pipeline.engine.policy import policy_key, policy_name
@@ -216,7 +216,7 @@ class Annotator:
                 for problem, row in zip(problems, block, strict=True)
             )
         )
-        yield records.table(rows, records.LEDGER_SCHEMA)
+        yield schemas.table(rows, schemas.LEDGER_SCHEMA)
 
     async def _row(
         self, problem: Problem, given: Given | None, texts: Sequence[str] | None, losses: int

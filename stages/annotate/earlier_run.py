@@ -19,7 +19,8 @@ from pyarrow import fs
 
 from pipeline.atomic import Sum
 from pipeline.errors import UserError
-from pipeline.records import LEDGER_SCHEMA, Solution, solution_from_row
+from pipeline.records import Solution, solution_from_row
+from pipeline.schemas import LEDGER_SCHEMA
 from pipeline.store import Store, named_sum, one_line_io_errors, open_uri
 from stages.annotate.damage import check_run
 from stages.annotate.engines import copy_engines

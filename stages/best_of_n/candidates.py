@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.records import REFERENCES, FinishReason, VerdictStatus
+from pipeline.records import FinishReason, VerdictStatus
+from pipeline.schemas import REFERENCES
 from stages.best_of_n.answers import group_answers
 from stages.best_of_n.pool import PoolCandidate
 from stages.verify import VerifierPool

@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 
 from pipeline import atomic, origin
 from pipeline.errors import UserError
-from pipeline.records import PROBLEM_SCHEMA, FinishReason, Image, VerdictStatus, asked
+from pipeline.records import FinishReason, Image, VerdictStatus, asked
+from pipeline.schemas import PROBLEM_SCHEMA
 from pipeline.store import Store, one_line_io_errors
 
 POOL_PROBLEM_SCHEMA = PROBLEM_SCHEMA.append(pa.field("policy_prompt", pa.string()))

@@ -25,7 +25,8 @@ from pipeline import atomic
 from pipeline.config import PublishConfig
 from pipeline.errors import RowError, UserError
 from pipeline.markdown import visible
-from pipeline.records import IMPORTED_SCHEMA, Image, Problem, SolutionId
+from pipeline.records import Image, Problem, SolutionId
+from pipeline.schemas import IMPORTED_SCHEMA
 from pipeline.store import one_line_io_errors, open_uri
 from stages.exchange.corpus import AnnotationFile, annotation_files, image_place
 from stages.exchange.format import ImportOptions

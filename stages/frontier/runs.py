@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from pipeline import records
+from pipeline import schemas
 from pipeline.config import RolloutConfig, ledger_view, parse_config
 from pipeline.settings import dump_settings
 from pipeline.store import Store, beside, block_of
@@ -86,4 +86,4 @@ def _cut_rows(table: pa.Table, config: RolloutConfig) -> pa.Table:
             "solutions": solutions,
         }
         rows.append({**row, **made})
-    return records.table(rows, records.LEDGER_SCHEMA)
+    return schemas.table(rows, schemas.LEDGER_SCHEMA)

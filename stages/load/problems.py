@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import records
+from pipeline import records, schemas
 from pipeline.config import RunConfig
 from pipeline.errors import RowError
 from pipeline.records import GoldReading, Problem, Rejected, Verdict, VerdictStatus
@@ -181,9 +181,9 @@ class ProblemWriter:
 
     def __init__(self, store: Store, responses: Responses | None, several_references: bool) -> None:
         self._store, self._responses = store, responses
-        self._schema = records.PROBLEM_SCHEMA
+        self._schema = schemas.PROBLEM_SCHEMA
         if several_references:
-            self._schema = self._schema.append(records.REFERENCES)
+            self._schema = self._schema.append(schemas.REFERENCES)
         if responses:
             self._schema = self._schema.append(pa.field(COLUMN, pa.list_(pa.string())))
         self._held: list[dict[str, Any]] = []
@@ -201,7 +201,7 @@ class ProblemWriter:
         if not self._held:
             return
         rows = sorted(self._held, key=itemgetter("problem_id"))
-        self._write(f"part-{self._parts:05d}.parquet", records.table(rows, self._schema))
+        self._write(f"part-{self._parts:05d}.parquet", schemas.table(rows, self._schema))
         self.problems += len(rows)
         self._held, self._bytes, self._parts = [], 0, self._parts + 1
 

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import atomic, records
+from pipeline import atomic, records, schemas
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
-from pipeline.records import LEDGER_SCHEMA, FinishReason, Problem, Solution, Verdict
+from pipeline.records import FinishReason, Problem, Solution, Verdict
 from pipeline.store import Store, one_line_io_errors
 from stages import label
 from stages.label import UNJUDGED
@@ -124,7 +124,7 @@ def _problems(store: Store) -> dict[str, Problem]:
     for path in store.problem_files():
         with pq.ParquetFile(path, filesystem=store.filesystem) as file:
             # Only the runs whose sources give several answers have the column.
-            there = [*columns, *({records.REFERENCES.name} & set(file.schema_arrow.names))]
+            there = [*columns, *({schemas.REFERENCES.name} & set(file.schema_arrow.names))]
             rows = file.read(columns=there).to_pylist()
         for row in rows:
             problem = records.problem_from_row({**row, "images": (), "extra": "{}"})
@@ -167,7 +167,7 @@ def _rejudge(
     paths = []
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool, asyncio.Runner() as runner:
         for path in files:
-            rows = pq.read_table(path, schema=LEDGER_SCHEMA, filesystem=store.filesystem).to_pylist()
+            rows = pq.read_table(path, schema=schemas.LEDGER_SCHEMA, filesystem=store.filesystem).to_pylist()
             for row in rows:
                 problem = problems[row["problem_id"]]
                 old = [records.solution_from_row(solution) for solution in row["solutions"]]
@@ -229,7 +229,7 @@ def _slim(solution: Solution) -> Solution:
 
 
 def _write(rows: list[dict[str, Any]], path: str, store: Store) -> None:
-    table: pa.Table = records.table(rows, LEDGER_SCHEMA)
+    table: pa.Table = schemas.table(rows, schemas.LEDGER_SCHEMA)
     with one_line_io_errors(path), atomic.opened(path, store.filesystem) as out:
         pq.write_table(table, out, compression="zstd")
 

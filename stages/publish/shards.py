@@ -19,7 +19,7 @@ from pipeline import atomic, manifest
 from pipeline.atomic import Sum
 from pipeline.config import PublishConfig
 from pipeline.errors import UserError
-from pipeline.records import PUBLISHED_SCHEMA
+from pipeline.schemas import PUBLISHED_SCHEMA
 from pipeline.store import one_line_io_errors
 
 DOCUMENTS = ("README.md", "stats.json")

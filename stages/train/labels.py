@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.records import PUBLISHED_STEP
+from pipeline.schemas import PUBLISHED_STEP
 from stages.label import Label, label_of, published_label, stated_threshold
 from stages.train.config import TrainConfig
 

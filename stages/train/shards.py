@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from pipeline import manifest
 from pipeline.errors import UserError
 from pipeline.inputs import located, searched
-from pipeline.records import IMPORTED_SCHEMA, problem_of
+from pipeline.records import problem_of
+from pipeline.schemas import IMPORTED_SCHEMA
 
 COLUMNS = ("id", "source", "images", "question", "response", "steps_with_score", "response_correct")
 LIGHT = tuple(name for name in COLUMNS if name != "images")

@@ -9,9 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.records import (
-    LEDGER_SCHEMA,
-    PROBLEM_SCHEMA,
-    REFERENCES,
     AnnotatedProblem,
     Draw,
     Image,
@@ -29,8 +26,8 @@ from pipeline.records import (
     problem_row,
     solution_from_row,
     solution_row,
-    table,
 )
+from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, REFERENCES, table
 
 DRAW = Draw((7, 8), "so 4", "length", 11, Verdict("truncated", "4", None, "cut"))
 STEPS = (

@@ -15,7 +15,8 @@ from pipeline.config import EngineConfig, RunConfig, SamplingConfig, parse_confi
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import EngineDead, RowError
-from pipeline.records import PROBLEM_SCHEMA, Image, Problem, Verdict, problem_row, table
+from pipeline.records import Image, Problem, Verdict, problem_row
+from pipeline.schemas import PROBLEM_SCHEMA, table
 from pipeline.seeds import base_seed
 from pipeline.store import Store
 from stages.annotate import annotator as annotating

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import records
+from pipeline import records, schemas
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, Step, Verdict
@@ -34,9 +34,9 @@ def item(key: str, draws: int, error: str | None = None) -> AnnotatedProblem:
 
 def write_ledger(store: Store, blocks: dict[str, list[AnnotatedProblem]]) -> None:
     for name, items in blocks.items():
-        for folder, file, schema in (("annotations", f"{name}-0", records.LEDGER_SCHEMA), ("checkpoint", name, None)):
+        for folder, file, schema in (("annotations", f"{name}-0", schemas.LEDGER_SCHEMA), ("checkpoint", name, None)):
             store.filesystem.create_dir(store.path(folder))
-            rows = records.table(map(records.ledger_row, items), records.LEDGER_SCHEMA)
+            rows = schemas.table(map(records.ledger_row, items), schemas.LEDGER_SCHEMA)
             rows = rows if schema else rows.select(["problem_id"])
             pq.write_table(rows, store.path(folder, f"{file}.parquet"))
 
@@ -46,7 +46,7 @@ def earlier(tmp_path: Path) -> Store:
     store = Store(str(tmp_path / "earlier"))
     for part, keys in enumerate(("ab", "cde")):
         store.filesystem.create_dir(store.path("problems"))
-        rows = records.table((records.problem_row(problem(key)) for key in keys), records.PROBLEM_SCHEMA)
+        rows = schemas.table((records.problem_row(problem(key)) for key in keys), schemas.PROBLEM_SCHEMA)
         rows = rows.append_column("responses", pa.array([["a text"]] * len(keys)))
         pq.write_table(rows, store.path("problems", f"part-{part:05d}.parquet"), row_group_size=2)
     store.write_text("quarantine/load.jsonl", '{"id": "bad"}\n')

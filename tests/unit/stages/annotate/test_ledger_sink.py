@@ -13,7 +13,7 @@ from ray import cloudpickle
 from ray.data.datasource.file_datasink import _FileDatasink
 
 from pipeline.lock import LockLost, lost
-from pipeline.records import LEDGER_SCHEMA
+from pipeline.schemas import LEDGER_SCHEMA
 from pipeline.store import Store, named_sum
 from stages.annotate.ledger_sink import ledger_sink
 

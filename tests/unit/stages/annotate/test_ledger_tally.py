@@ -11,18 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import LabelConfig
-from pipeline.records import (
-    LEDGER_SCHEMA,
-    PROBLEM_SCHEMA,
-    AnnotatedProblem,
-    Draw,
-    Step,
-    Verdict,
-    VerdictStatus,
-    ledger_row,
-    problem_row,
-    table,
-)
+from pipeline.records import AnnotatedProblem, Draw, Step, Verdict, VerdictStatus, ledger_row, problem_row
+from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, table
 from pipeline.store import Store
 from stages.annotate import ledger_tally as module
 from stages.annotate.ledger_tally import ledger_tally

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.records import LEDGER_SCHEMA, VerdictStatus
+from pipeline.records import VerdictStatus
+from pipeline.schemas import LEDGER_SCHEMA
 from pipeline.store import Store
 from stages.annotate.status import status_of
 from tests.documented import json_keys

@@ -11,21 +11,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline.config import LabelConfig, PublishConfig
-from pipeline.records import (
-    LEDGER_SCHEMA,
-    PROBLEM_SCHEMA,
-    PUBLISHED_SCHEMA,
-    AnnotatedProblem,
-    Draw,
-    Image,
-    Problem,
-    Solution,
-    Step,
-    Verdict,
-    ledger_row,
-    problem_row,
-    table,
-)
+from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, Step, Verdict, ledger_row, problem_row
+from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, PUBLISHED_SCHEMA, table
 from pipeline.store import Store
 from stages.label import label_columns
 from stages.publish.entries import Run

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.config import LabelConfig
-from pipeline.records import LEDGER_SCHEMA, VERDICT_STATUSES, Draw, Solution, Step, Verdict, ledger_row, table
+from pipeline.records import VERDICT_STATUSES, Draw, Solution, Step, Verdict, ledger_row
+from pipeline.schemas import LEDGER_SCHEMA, table
 from stages.browse.arrays import ledger_steps
 from stages.browse.collection import ORIGINS
 from stages.label import labelled_steps

@@ -17,7 +17,8 @@ import pytest
 from pipeline.config import EngineConfig, RunConfig, parse_config
 from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import RowError, UserError
-from pipeline.records import LEDGER_SCHEMA, AnnotatedProblem, Image, Problem, ledger_row, solution_from_row, table
+from pipeline.records import AnnotatedProblem, Image, Problem, ledger_row, solution_from_row
+from pipeline.schemas import LEDGER_SCHEMA, table
 from pipeline.store import Store
 from stages.annotate.annotator import Annotator, annotate
 from stages.annotate.sample import Template

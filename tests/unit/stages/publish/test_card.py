@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from pipeline.config import RunConfig, parse_config
-from pipeline.records import PUBLISHED_SCHEMA, PUBLISHED_STEP, VERDICT_STATUSES
+from pipeline.records import VERDICT_STATUSES
+from pipeline.schemas import PUBLISHED_SCHEMA, PUBLISHED_STEP
 from stages.publish.card import COLUMNS, STEP_COLUMNS, card, documents, stats_json, summary_table
 from stages.publish.stats import statistics
 

@@ -14,7 +14,8 @@ import yaml
 from pipeline.cli import main
 from pipeline.config import parse_config
 from pipeline.errors import UserError
-from pipeline.records import LEDGER_SCHEMA, PROBLEM_SCHEMA, ledger_row, problem_row, table
+from pipeline.records import ledger_row, problem_row
+from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, table
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
 from stages.publish.dataset import publish_run, republish

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.records import PUBLISHED_SCHEMA, table
+from pipeline.schemas import PUBLISHED_SCHEMA, table
 from stages.publish.pick import Wanted, first_two, problems
 from tests.unit.stages.publish.test_show import row, step
 

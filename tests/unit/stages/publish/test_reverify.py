@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline import records
+from pipeline import records, schemas
 from pipeline.config import parse_config
 from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Draw, Image, Problem, Solution, Step, Verdict, VerdictStatus
@@ -69,9 +69,9 @@ def make_run(
     for name in ("problems", "annotations", "checkpoint", "quarantine"):
         store.filesystem.create_dir(store.path(name), recursive=True)
     pq.write_table(
-        records.table([records.problem_row(problem)], records.PROBLEM_SCHEMA), store.path("problems", "part-0.parquet")
+        schemas.table([records.problem_row(problem)], schemas.PROBLEM_SCHEMA), store.path("problems", "part-0.parquet")
     )
-    row = records.table([records.ledger_row(item)], records.LEDGER_SCHEMA)
+    row = schemas.table([records.ledger_row(item)], schemas.LEDGER_SCHEMA)
     pq.write_table(row, store.path("annotations", "x_000000-0.parquet"))
     pq.write_table(row.select(["problem_id"]), store.path("checkpoint", "x_000000.parquet"))
     store.write_text("quarantine/load.jsonl", "")
@@ -309,8 +309,8 @@ def test_references_are_heeded(tmp_path: Path, at_least: int, label: str) -> Non
     store = make_run(tmp_path, (draw("Final answer: C", "incorrect"), draw("Final answer: A", "incorrect")))
     path = store.path("problems", "part-0.parquet")
     (row,) = pq.read_table(path).to_pylist()
-    row[records.REFERENCES.name] = {"answers": ["B", "B", "C"], "at_least": at_least}
-    pq.write_table(records.table([row], records.PROBLEM_SCHEMA.append(records.REFERENCES)), path)
+    row[schemas.REFERENCES.name] = {"answers": ["B", "B", "C"], "at_least": at_least}
+    pq.write_table(schemas.table([row], schemas.PROBLEM_SCHEMA.append(schemas.REFERENCES)), path)
     republish([store.uri], [], reverify=True)
     first, last = published_steps(tmp_path)
     assert (first["label"], first["num_mc_correct"]) == (label, int(label == "+"))

@@ -25,9 +25,6 @@ from pipeline.atomic import Sum
 from pipeline.config import LabelConfig, PublishConfig
 from pipeline.errors import UserError
 from pipeline.records import (
-    LEDGER_SCHEMA,
-    PROBLEM_SCHEMA,
-    PUBLISHED_SCHEMA,
     VERDICT_STATUSES,
     AnnotatedProblem,
     Draw,
@@ -40,8 +37,8 @@ from pipeline.records import (
     VerdictStatus,
     ledger_row,
     problem_row,
-    table,
 )
+from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, PUBLISHED_SCHEMA, table
 from stages.label import label_columns, labelled_steps
 from stages.publish import entries, rows
 from stages.publish.entries import Run

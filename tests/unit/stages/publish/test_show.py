@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.records import LEDGER_SCHEMA, PUBLISHED_SCHEMA, table
+from pipeline.schemas import LEDGER_SCHEMA, PUBLISHED_SCHEMA, table
 from stages.publish.pick import Wanted
 from stages.publish.show import Paint, list_problems, problem_lines, score_bar, show
 

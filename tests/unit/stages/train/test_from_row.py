@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.records import IMPORTED_SCHEMA
+from pipeline.schemas import IMPORTED_SCHEMA
 from stages.publish.kept import Kept
 from stages.reward.collate import prepare as prepare_images
 from stages.reward.render import FIRST_TURN, Layout, expand, image_token_id, render

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.records import PUBLISHED_SCHEMA, PUBLISHED_STEP
+from pipeline.schemas import PUBLISHED_SCHEMA, PUBLISHED_STEP
 from pipeline.settings import dump_settings
 from stages.label import label_of
 from stages.publish.dataset import republish

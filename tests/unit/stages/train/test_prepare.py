@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.config import RolloutConfig
 from pipeline.errors import UserError
-from pipeline.records import PUBLISHED_SCHEMA
+from pipeline.schemas import PUBLISHED_SCHEMA
 from stages.reward.render import FIRST_TURN, Layout
 from stages.train.batches import Collator
 from stages.train.config import TrainConfig

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.records import IMPORTED_SCHEMA, PUBLISHED_SCHEMA
+from pipeline.schemas import IMPORTED_SCHEMA, PUBLISHED_SCHEMA
 from stages.reward.render import Layout
 from stages.train.prepare import Prepared, prepare
 from stages.train.samples import Sample
