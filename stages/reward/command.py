@@ -61,7 +61,8 @@ def _takes_model(command: argparse.ArgumentParser) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from stages.reward.score_files import ScoreOptions, score_file
+    from stages.reward.open_scorer import ScoreOptions
+    from stages.reward.score_files import score_file
 
     # A shard's scores beside it would pass for a part of its dataset.
     folder = Path() if options.file.suffix == ".parquet" else options.file.parent
@@ -73,7 +74,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from stages.reward.score_files import ScoreOptions, open_scorer
+    from stages.reward.open_scorer import ScoreOptions, open_scorer
     from stages.reward.server.run import check_place, serve
 
     check_place(options.host, options.port)

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import atomic
 from pipeline.errors import RowError, UserError
-from pipeline.records import asked
 from pipeline.store import one_line_io_errors
 from pipeline.terminal.bar import counted
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say
-from stages.load.sources.images import read_images
-from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
 from stages.reward.aggregate import AGGREGATORS, aggregate
-from stages.reward.config import FILE, PrmConfig
 from stages.reward.kept_scores import KeptScores, made_from
-from stages.reward.model import UNTRAINED, Candidate, ProcessRewardModel, Scorer, check_steps, read_config
-from stages.split import split
+from stages.reward.model import Candidate, Scorer, read_config
+from stages.reward.open_scorer import ScoreOptions, note_untrained, open_scorer, opened
+from stages.reward.solutions import SUFFIXES, Chunk, candidate, chunks, read_rows
 
-Backend = Literal["hf", "vllm"]
-CHUNK_ROWS = 64
-SUFFIXES = (".jsonl", ".parquet")
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -45,67 +37,6 @@ SCHEMA = pa.schema(
         ("error", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreOptions:
-    """How a file is scored. `images` is the folder that image paths are below; `overwrite` replaces earlier scores."""
-
-    model: str
-    backend: Backend = "hf"
-    dtype: str | None = None
-    images: str | None = None
-    max_steps: int = 12
-    overwrite: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some rows of a file: from `start` on (a byte of JSONL, a row group of Parquet), the first of them row `first`.
-
-    In a row group they begin at its row `offset`.
-    """
-
-    path: str
-    start: int
-    first: int
-    rows: int
-    offset: int = 0
-
-
-@contextmanager
-def open_scorer(options: ScoreOptions) -> Iterator[Scorer]:
-    """Loads the model (vLLM: tens of seconds), and ends its processes afterwards; one line calls it untrained if it is."""
-    with _opened(options) as scorer:
-        note_untrained(options.model, scorer.config)
-        yield scorer
-
-
-def note_untrained(model: str, config: PrmConfig) -> None:
-    """Scores of a model that was never trained to judge look like any others."""
-    if config.data_fingerprint == UNTRAINED:
-        say(
-            f"{model}: an untrained critic: it has no {FILE}, so it was not trained to judge steps, and its scores are "
-            "a baseline only"
-        )
-
-
-@contextmanager
-def _opened(options: ScoreOptions) -> Iterator[Scorer]:
-    # A model that is nowhere is told before libraries of seconds are loaded.
-    read_config(options.model)
-    if options.backend == "vllm":
-        from pipeline.cluster import WORKER_ENV
-        from stages.reward.vllm import VllmScorer
-
-        os.environ.update(WORKER_ENV)
-        with closing(VllmScorer(options.model, options.dtype)) as scorer:
-            yield scorer
-        return
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    yield ProcessRewardModel.from_pretrained(options.model, dtype=options.dtype)
 
 
 def score_file(
@@ -169,44 +100,11 @@ def _nothing_scored(file: Path, total: int, failures: Counter[str], first: str) 
     return f"{file}: none of {total:,} solutions could be scored: {reasons} ({' '.join(first.split())})"
 
 
-def chunks(file: Path, rows: int = CHUNK_ROWS) -> list[Chunk]:
-    """Cuts a file into chunks of at most `rows` rows, Parquet at its row groups too.
-
-    Raises:
-        UserError: it isn't such a file.
-    """
-    if file.suffix not in SUFFIXES:
-        raise UserError(f"{file}: give a file that ends in {' or '.join(SUFFIXES)}")
-    try:
-        if file.suffix == ".parquet":
-            with pq.ParquetFile(file) as opened:
-                sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
-            return [
-                Chunk(str(file), group, sum(sizes[:group]) + offset, min(rows, size - offset), offset)
-                for group, size in enumerate(sizes)
-                for offset in range(0, size, rows)
-            ]
-        found, position, first, count = [], 0, 0, 0
-        with file.open("rb") as lines:
-            start = 0
-            for line in lines:
-                position += len(line)
-                count += 1
-                if count == rows:
-                    found.append(Chunk(str(file), start, first, count))
-                    start, first, count = position, first + count, 0
-        return [*found, Chunk(str(file), start, first, count)] if count else found
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{file}: can't be read: {error}") from error
-
-
 def score_chunk(chunk: Chunk, scorer: Scorer, options: ScoreOptions) -> list[dict[str, Any]]:
     """A row of `SCHEMA` for every row of the chunk."""
     root = Folder(Path(options.images)) if options.images else Folder(Path(chunk.path).parent)
     read: list[tuple[str, Candidate | RowError]] = []
-    for row in _read(chunk):
+    for row in read_rows(chunk):
         try:
             if isinstance(row, RowError):
                 raise row
@@ -220,70 +118,12 @@ def score_chunk(chunk: Chunk, scorer: Scorer, options: ScoreOptions) -> list[dic
     ]
 
 
-def candidate(row: Mapping[str, Any], root: Folder | None, max_steps: int) -> Candidate:
-    """A row's solution: `question`, `images` or `image`, and `steps`, `steps_with_score` or a `response` to be split.
-
-    The model is shown `options` too, if the row has them beside the question.
-
-    Raises:
-        RowError: the row lacks one of them, or it can't be used.
-    """
-    question = row.get("question")
-    if not isinstance(question, str) or not question.strip():
-        raise RowError("missing_question", "`question` must be a text")
-    value = row.get("images") if row.get("images") is not None else row.get("image")
-    images = read_images(value, root) if value else ()
-    options = read_options(row.get("options"))
-    texts = options.texts
-    if any("<image" in text for text in texts):
-        pictures = [data for _, picture in options.pictures for data in read_images(picture, root)]
-        question, texts, images = place_images(question, options, images, pictures)
-    return Candidate(asked(question, texts), images, _steps(row, max_steps))
-
-
-def _steps(row: Mapping[str, Any], max_steps: int) -> tuple[str, ...]:
-    response = row.get("response")
-    steps: Any = row.get("steps")
-    if steps is None and row.get("steps_with_score") is not None:
-        steps = [step.get("step") for step in row["steps_with_score"]]
-    if steps is None and isinstance(response, Mapping):
-        steps = response.get("steps")
-    if steps is None and isinstance(response, str) and response.strip():
-        steps = split(response, max_steps)
-    if not isinstance(steps, list) or not steps or not all(isinstance(step, str) for step in steps):
-        raise RowError("missing_steps", "give `steps`, a list of texts, or `response`, a text")
-    check_steps(steps)
-    return tuple(steps)
-
-
 def _output(name: str, index: int, item: Candidate | RowError, found: Sequence[float] | RowError) -> dict[str, Any]:
     scored: dict[str, Any] = {"step_scores": None, "scores": None, "error": str(found)}
     if not isinstance(found, RowError):
         scored = {"step_scores": list(found), "scores": aggregate(found), "error": None}
     steps = list(item.steps) if isinstance(item, Candidate) else None
     return {"id": name, "row": index, "steps": steps, **scored}
-
-
-def _read(chunk: Chunk) -> Iterator[dict[str, Any] | RowError]:
-    if chunk.path.endswith(".parquet"):
-        group = _row_group(chunk.path, chunk.start, Path(chunk.path).stat().st_mtime_ns)
-        yield from group.slice(chunk.offset, chunk.rows).to_pylist()
-        return
-    with open(chunk.path, "rb") as lines:
-        lines.seek(chunk.start)
-        for _ in range(chunk.rows):
-            try:
-                row = json.loads(next(lines))
-                yield row if isinstance(row, dict) else RowError("bad_json", "the line is not an object")
-            except ValueError as error:
-                yield RowError("bad_json", str(error))
-
-
-@lru_cache(maxsize=1)
-def _row_group(path: str, group: int, mtime_ns: int) -> pa.Table:
-    """Kept for the group's other chunks: it can't be read in parts without reading what comes before."""
-    with pq.ParquetFile(path) as file:
-        return file.read_row_group(group)
 
 
 def _text(value: Any) -> str:
@@ -308,7 +148,7 @@ class _RayScorer:
     def __init__(self, options: ScoreOptions) -> None:
         self._options = options
         # Entered for good: the actor's end is the engine's.
-        self._opened = _opened(options)
+        self._opened = opened(options)
         self._scorer = self._opened.__enter__()
 
     def __call__(self, batch: dict[str, Any]) -> pa.Table:

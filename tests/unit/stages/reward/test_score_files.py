@@ -17,7 +17,9 @@ from pipeline.cli import main
 from pipeline.errors import RowError, UserError
 from stages.reward import score_files as scoring
 from stages.reward.model import Candidate, Scorer, read_config
-from stages.reward.score_files import ScoreOptions, candidate, chunks, note_untrained, score_file
+from stages.reward.open_scorer import ScoreOptions
+from stages.reward.score_files import score_file
+from stages.reward.solutions import chunks
 from tests.families import POLICY
 from tests.unit.stages.reward.test_collate import IMAGES
 
@@ -125,17 +127,6 @@ def test_a_long_row_group_is_scored_in_parts(tmp_path: Path, monkeypatch: pytest
     assert [row["step_scores"] for row in rows] == [[(k % 90 + 1) / 100] for k in range(210)]
 
 
-def test_lines_are_cut_into_chunks_without_loss(jsonl: Path) -> None:
-    parts = chunks(jsonl, rows=5)
-    assert [(part.first, part.rows) for part in parts] == [(0, 5), (5, 5), (10, 2)]
-    assert jsonl.read_bytes()[parts[1].start :].startswith(json.dumps(ROWS[5]).encode())
-
-
-def test_a_response_is_split_as_the_pipeline_splits(tmp_path: Path) -> None:
-    row = {"question": "?", "response": "\n\n".join("abcd")}
-    assert candidate(row, None, 2).steps == ("a\n\nb", "c\n\nd")
-
-
 def test_places_that_cannot_be_used_are_one_line(jsonl: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="end its name in"):
         score_file(jsonl, tmp_path / "out.csv", OPTIONS)
@@ -190,29 +181,6 @@ def test_a_file_of_which_nothing_is_scored_is_an_error_of_its_user(
     path.write_text("")
     with pytest.raises(UserError, match="holds no solution"):
         score_file(path, out, OPTIONS)
-
-
-def test_an_untrained_critic_is_called_that(capsys: pytest.CaptureFixture[str]) -> None:
-    note_untrained("some/policy", Lengths.config)
-    assert capsys.readouterr().err.startswith("some/policy: an untrained critic: it has no prm_config.json")
-    note_untrained("a/prm", Lengths.config.model_copy(update={"data_fingerprint": "abc"}))
-    assert not capsys.readouterr().err
-
-
-def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:
-    row = {"question": "Which?", "options": ["3", "4"], "steps": ["x"]}
-    assert candidate(row, None, 2).question == "Which?\nA. 3\nB. 4"
-    assert candidate({**row, "options": {"B": "4", "A": "3"}}, None, 2).question == "Which?\nA. 3\nB. 4"
-    assert candidate({**row, "question": "Which? (A) 3 (B) 4"}, None, 2).question == "Which? (A) 3 (B) 4"
-    assert candidate({**row, "options": None}, None, 2).question == "Which?"
-    with pytest.raises(RowError, match="wrong_type: options"):
-        candidate({**row, "options": 3}, None, 2)
-
-
-@pytest.mark.parametrize("row", [{"steps": ["x", "\n"]}, {"response": {"steps": [""]}}])
-def test_an_empty_step_has_no_score(row: dict[str, Any]) -> None:
-    with pytest.raises(RowError, match="empty_step"):
-        candidate({"question": "?", **row}, None, 12)
 
 
 def test_what_is_scored_survives_a_scorer_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import uvicorn
 
 from pipeline.cli import main
 from pipeline.errors import UserError
-from stages.reward import score_files
+from stages.reward import open_scorer
 from stages.reward.server import run
 from stages.reward.server.app import create_app
 from stages.reward.server.limits import Limits
@@ -108,7 +108,7 @@ def test_no_client_holds_the_stop(begun: bytes) -> None:
 
 
 def test_a_taken_port_is_found_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(score_files, "open_scorer", lambda _: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(open_scorer, "open_scorer", lambda _: pytest.fail("a model was loaded"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SystemExit) as ended:

@@ -1,0 +1,42 @@
+"""Chunks of a file, and its rows as what a scorer is asked about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import RowError
+from stages.reward.solutions import candidate, chunks
+
+
+def test_a_response_is_split_as_the_pipeline_splits(tmp_path: Path) -> None:
+    row = {"question": "?", "response": "\n\n".join("abcd")}
+    assert candidate(row, None, 2).steps == ("a\n\nb", "c\n\nd")
+
+
+def test_a_rows_options_are_shown_unless_the_question_lists_them() -> None:
+    row = {"question": "Which?", "options": ["3", "4"], "steps": ["x"]}
+    assert candidate(row, None, 2).question == "Which?\nA. 3\nB. 4"
+    assert candidate({**row, "options": {"B": "4", "A": "3"}}, None, 2).question == "Which?\nA. 3\nB. 4"
+    assert candidate({**row, "question": "Which? (A) 3 (B) 4"}, None, 2).question == "Which? (A) 3 (B) 4"
+    assert candidate({**row, "options": None}, None, 2).question == "Which?"
+    with pytest.raises(RowError, match="wrong_type: options"):
+        candidate({**row, "options": 3}, None, 2)
+
+
+@pytest.mark.parametrize("row", [{"steps": ["x", "\n"]}, {"response": {"steps": [""]}}])
+def test_an_empty_step_has_no_score(row: dict[str, Any]) -> None:
+    with pytest.raises(RowError, match="empty_step"):
+        candidate({"question": "?", **row}, None, 12)
+
+
+def test_lines_are_cut_into_chunks_without_loss(tmp_path: Path) -> None:
+    jsonl = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"steps": ["x" * k]}) for k in range(12)]
+    jsonl.write_text("\n".join(lines))
+    parts = chunks(jsonl, rows=5)
+    assert [(part.first, part.rows) for part in parts] == [(0, 5), (5, 5), (10, 2)]
+    assert jsonl.read_bytes()[parts[1].start :].startswith(lines[5].encode())
