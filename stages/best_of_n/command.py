@@ -20,7 +20,11 @@ def add(commands: Any) -> None:
         ["sample --help", "report data/demo-pool"],
     )
     parts = bon.add_subparsers(required=True, metavar="PART")
+    for add_part in (_add_sample, _add_import, _add_score, _add_report, _add_search):
+        add_part(parts)
 
+
+def _add_sample(parts: Any) -> None:
     sample = new_command(
         parts,
         "sample",
@@ -34,6 +38,8 @@ def add(commands: Any) -> None:
     sample.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-bonN by default")
     sample.set_defaults(command=_sample, goes_on=True)
 
+
+def _add_import(parts: Any) -> None:
     given = new_command(
         parts,
         "import",
@@ -63,6 +69,8 @@ def add(commands: Any) -> None:
     given.add_argument("--out", metavar="POOL", help="the pool's folder; <output_dir>-pool by default")
     given.set_defaults(command=_import)
 
+
+def _add_score(parts: Any) -> None:
     score = new_command(
         parts,
         "score",
@@ -81,6 +89,8 @@ def add(commands: Any) -> None:
     )
     score.set_defaults(command=_score, goes_on=True)
 
+
+def _add_report(parts: Any) -> None:
     report = new_command(
         parts,
         "report",
@@ -93,6 +103,8 @@ def add(commands: Any) -> None:
     takes_json(report)
     report.set_defaults(command=_report)
 
+
+def _add_search(parts: Any) -> None:
     search = new_command(
         parts,
         "search",

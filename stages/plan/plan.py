@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 
-from pipeline.config import RolloutConfig, RunConfig, SourceConfig
+from pipeline.config import RolloutConfig, RunConfig
 from pipeline.errors import StartError, UserError
 from stages.annotate.settings_lock import read_templates
 from stages.load.paths import locate
-from stages.plan.amount import Amount, mean
+from stages.plan.amount import Amount
 from stages.plan.assumptions import Assumptions, load_assumptions
 from stages.plan.chains import Ask, Chooser, spend
 from stages.plan.checks import Check, checks, of_pilot
-from stages.plan.cost import (
-    NOTHING,
-    Need,
-    PerProblem,
-    hours_at_rate,
-    hours_by_compute,
-    need,
-    per_solution,
-)
+from stages.plan.cost import NOTHING, Need, hours_at_rate, hours_by_compute, need, per_solution
 from stages.plan.model import Model, read_model
+from stages.plan.notes import notes_of
 from stages.plan.pilot import Pilot, read_pilot
-from stages.plan.rows import SAMPLE, Rows, read_rows
-from stages.plan.solutions import Solutions, solutions_of
-from stages.plan.tiles import Tiling, count_tiles
+from stages.plan.rows import Rows, read_rows
+from stages.plan.source import PlannedSource, planned
 from stages.rollout.strategies import STRATEGIES, Progress, View
 
 
@@ -58,17 +50,6 @@ class Plan:
         return reduce(add, self.sources.values(), NOTHING)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A source's rows, and what its solutions are like."""
-
-    config: SourceConfig
-    rows: Rows
-    problem: PerProblem
-    longest_prompt: int
-    solutions: Solutions
-
-
 def make_plan(
     config: RunConfig,
     gpu: str | None = None,
@@ -92,7 +73,7 @@ def make_plan(
     templates = _templates(config)
     tokens_per_word = _tokens_per_word(model, found.values(), assumed)
     read = [
-        _source(source, found[source.name], config, model, assumed, pilot, templates, tokens_per_word)
+        planned(source, found[source.name], config, model, assumed, pilot, templates, tokens_per_word)
         for source in config.sources
         if source.name in found and found[source.name].usable
     ]
@@ -122,7 +103,7 @@ def make_plan(
             *checks(config, model, longest, strategies[chosen].disk),
             *(of_pilot(config, pilot) if pilot else ()),
         ],
-        _notes(
+        notes_of(
             config, assumed, model, pilot, read, tokens_per_word, by_peak=gpu is not None and tokens_per_second is None
         ),
     )
@@ -170,38 +151,7 @@ def _tokens_per_word(model: Model, rows: Iterable[Rows], assumed: Assumptions) -
     return sum(map(model.count_tokens, questions)) / words
 
 
-def _source(
-    source: SourceConfig,
-    rows: Rows,
-    config: RunConfig,
-    model: Model,
-    assumed: Assumptions,
-    pilot: Pilot | None,
-    templates: Mapping[str, str],
-    tokens_per_word: float,
-) -> _Source:
-    tiling = model.tiling or Tiling(assumed.image.tile, assumed.image.tokens_per_tile)
-    template = templates.get(source.prompt or config.prompt, "")
-
-    def text_tokens(text: str) -> float:
-        return model.count_tokens(text) if model.count_tokens else len(text) / assumed.characters_per_token.value
-
-    texts = [text_tokens(template.replace("{question}", question)) for question in rows.questions]
-    at_most = source.max_tiles if model.tiles else 1
-    tiles = [
-        sum(count_tiles(width, height, at_most, tiling.tile) for width, height, _ in images) for images in rows.images
-    ]
-    most_tiles = max(map(len, rows.images)) * (at_most + (at_most > 1))
-    problem = PerProblem(
-        mean([float(len(images)) for images in rows.images]),
-        mean([float(sum(size for _, _, size in images)) for images in rows.images]),
-        mean([text + tiling.tokens * count for text, count in zip(texts, tiles, strict=True)]),
-    )
-    longest = round(max(texts)) + tiling.tokens * most_tiles
-    return _Source(source, rows, problem, longest, solutions_of(source, config, assumed, pilot, tokens_per_word))
-
-
-def _need(source: _Source, strategy: str, config: RunConfig, bytes_per_token: Amount) -> Need:
+def _need(source: PlannedSource, strategy: str, config: RunConfig, bytes_per_token: Amount) -> Need:
     rollout = config.rollout.model_copy(update={"strategy": strategy})
     own_answer = rollout.complete_prefix == "own_answer"
     rng = random.Random(source.config.name)
@@ -255,67 +205,3 @@ def _hours(
     origin = "as given" if tokens_per_second else "measured in the pilot run, on its machine"
     told = f"{rate:,.0f} generated tokens/s of an engine, {origin}"
     return told, {name: hours_at_rate(each, Amount.exact(rate)) for name, each in needs.items()}
-
-
-def _notes(
-    config: RunConfig,
-    assumed: Assumptions,
-    model: Model,
-    pilot: Pilot | None,
-    sources: Sequence[_Source],
-    tokens_per_word: float,
-    by_peak: bool,
-) -> list[str]:
-    measured = sum(len(source.rows.questions) for source in sources)
-    notes = [
-        f"questions and images: {measured:,} row{'s' * (measured != 1)} measured, at most {SAMPLE} of a source, evenly spaced; "
-        "all rows counted"
-    ]
-    if pilot:
-        problems = f"{pilot.problems:,} problem{'s' * (pilot.problems != 1)}"
-        notes.append(f"steps, tokens and chances of success: {problems} of the pilot run")
-    else:
-        notes += _by_statistics(config, assumed, sources)
-    if model.count_tokens is None:
-        notes.append(f"tokens: {assumed.tokens_per_word.source}")
-    else:
-        notes.append(f"tokens: the model's tokenizer, {tokens_per_word:.2f} a word of the questions")
-    if by_peak:
-        notes.append(f"speed: {assumed.gpus.source}; {assumed.utilisation.source}")
-    if model.tiling is None:
-        notes.append(f"images: {assumed.image.source}")
-    else:
-        notes.append(
-            f"images: tiles of {model.tiling.tile} pixels, {model.tiling.tokens} tokens each, as the model's config says"
-        )
-    return notes
-
-
-def _by_statistics(config: RunConfig, assumed: Assumptions, sources: Sequence[_Source]) -> Iterator[str]:
-    """What stands in for a pilot."""
-    policies = [assumed.policy_of(config.engine, source.config) for source in sources]
-    for policy in dict.fromkeys(each.source for each in policies if each is not None):
-        yield f"steps and tokens: {policy}"
-    if all(policies) and policies:
-        return
-    known = sum(source.config.name in assumed.per_source for source in sources)
-    chances = assumed.steps.chances
-    yield (
-        f"steps of a solution and mean mc: {assumed.steps.source}; its own figures for {known} of {len(sources)} "
-        f"source{'s' * (len(sources) != 1)}"
-    )
-    yield (
-        f"words of a step {assumed.words_per_step.low:g} to {assumed.words_per_step.high:g}: {assumed.words_per_step.source}"
-    )
-    yield (
-        f"sampling.max_tokens cuts few, so a mean solution has at most 1/{assumed.longest.middle:g} of it "
-        f"(1/{assumed.longest.high:g} to 1/{assumed.longest.low:g}): {assumed.longest.source}"
-    )
-    yield (
-        f"bytes of the ledger for a token {assumed.bytes_per_token.low:g} to {assumed.bytes_per_token.high:g}: "
-        f"{assumed.bytes_per_token.source}"
-    )
-    yield (
-        "draws succeed as a Beta distribution over steps says, fitted to that mean mc, the share of steps without a "
-        f"success, {chances.zero_share:.2%}, and of solutions with both labels, {chances.mixed_share:.2%}"
-    )

@@ -15,7 +15,8 @@ import pytest
 from pipeline.records import VERDICT_STATUSES
 from stages.verify.judge import Comparison, find_comparison, judge_cheaply
 from stages.verify.modes import MODES
-from stages.verify.pool import MEMORY_BYTES, VerifierPool
+from stages.verify.pool import VerifierPool
+from stages.verify.process import MEMORY_BYTES
 
 COUNTS = (2_000, pytest.param(20_000, marks=pytest.mark.more))
 """The handmade ones are among the first 1,000, in three forms each."""

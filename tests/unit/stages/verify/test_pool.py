@@ -15,7 +15,8 @@ import pytest
 
 from pipeline.records import Verdict
 from stages.verify.judge import judge
-from stages.verify.pool import VerifierPool, Worker
+from stages.verify.pool import VerifierPool
+from stages.verify.process import Worker
 from tests.places import ROOT
 from tests.waiting import wait_until
 
@@ -214,7 +215,7 @@ def test_a_worker_imports_nothing_heavy() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that has less address space than it needs says so instead of taking more."""
-    monkeypatch.setattr("stages.verify.pool.MEMORY_BYTES", 1 << 20)
+    monkeypatch.setattr("stages.verify.process.MEMORY_BYTES", 1 << 20)
     with VerifierPool(workers=1, time_limit_s=5.0) as pool:
         assert verify(pool, "\\int x", "y").status == "incorrect"
         assert verify(pool, "(x+1)^{50}", "(1+x)^{50} + y - y + z").status in ("error", "incorrect")
