@@ -23,6 +23,21 @@ from demo.reproduction.claims import (
 )
 from pipeline.markdown import markdown_table
 
+HOW_CLAIMS_ARE_JUDGED = (
+    "A claim is that the second of two numbers is higher than the first: of accuracies, or of leads where it is about",
+    "one. It is *reproduced* where the 95 % interval of the difference lies above 0, *not reproduced* where it lies",
+    "below, else *undecided*; one that the paper doesn't make *holds* or *does not hold*. Differences are paired and",
+    "intervals resample problems; they are not widened for the number of claims. *Detectable* is the true difference",
+    "that so many problems would have shown with a power of 80 %: an *undecided* claim may hold with a smaller one.",
+    "Intervals hold the trained models and the tuned thresholds fixed: every variant was trained once, and another",
+    "seed may move a difference by more.",
+    "",
+    "On steps, right means that everything so far is right, which is what value labels say. That favours them over",
+    "advantages, which call what follows an error neither better nor worse, and over stopping at the first error,",
+    "which leaves what follows it untaught: those two verdicts on steps follow from the definition more than from",
+    "the training. The column of first errors, further down, is free of that.",
+    "",
+)
 HEADS = ("claim", "paper", "here", "difference", "detectable", "verdict")
 
 
@@ -71,9 +86,8 @@ def document(
         pictures: plots of Best-of-N in the same folder, by name, and what each shows.
     """
     hours = sum(seconds.values()) / 3600
-    pool, warm = results.pools
-    cool, hot = pool.temperature, warm.temperature
-    test = pool.report["pool"]
+    cool, hot = (pool.temperature for pool in results.pools)
+    test = results.pools[0].report["pool"]
     return "\n".join(
         [
             "# The paper's claims, tried on the demo",
@@ -90,31 +104,8 @@ def document(
             "",
             "## Claims",
             "",
-            "A claim is that the second of two numbers is higher than the first: of accuracies, or of leads where it is about",
-            "one. It is *reproduced* where the 95 % interval of the difference lies above 0, *not reproduced* where it lies",
-            "below, else *undecided*; one that the paper doesn't make *holds* or *does not hold*. Differences are paired and",
-            "intervals resample problems; they are not widened for the number of claims. *Detectable* is the true difference",
-            "that so many problems would have shown with a power of 80 %: an *undecided* claim may hold with a smaller one.",
-            "Intervals hold the trained models and the tuned thresholds fixed: every variant was trained once, and another",
-            "seed may move a difference by more.",
-            "",
-            "On steps, right means that everything so far is right, which is what value labels say. That favours them over",
-            "advantages, which call what follows an error neither better nor worse, and over stopping at the first error,",
-            "which leaves what follows it untaught: those two verdicts on steps follow from the definition more than from",
-            "the training. The column of first errors, further down, is free of that.",
-            "",
-            *_claims("Wrong steps found, macro-F1 (paper: VisualProcessBench)", claims_of_steps(results.bench)),
-            *_claims(
-                f"Best-of-N at temperature {cool}, accuracy (paper: mean of seven benchmarks, InternVL2.5-8B)",
-                claims_of_n(pool),
-            ),
-            *_claims(f"Best-of-8 at temperature {cool} by variant and aggregate, accuracy", claims_of_variants(pool)),
-            *_claims("Best-of-8 by temperature, accuracy", claims_of_temperature(pool, warm)),
-            *_claims(f"Best-of-N at temperature {hot}, which is not the paper's, accuracy", claims_of_n(warm)),
-            *_wide(results, corpora),
-            f"Not tried: temperatures other than {cool} and {hot}, policies other than the one that made the data, and text-only",
-            "benchmarks.",
-            "",
+            *HOW_CLAIMS_ARE_JUDGED,
+            *_all_claims(results, corpora),
             "## Labels",
             "",
             'What the reward models learn from, except for `wide`: "right if any of the draws succeeds" against the oracle, over',
@@ -122,32 +113,61 @@ def document(
             "",
             labels.strip(),
             "",
-            "## Wrong steps found",
-            "",
-            f"Over all steps of the test's first solutions at temperature {hot}, the threshold tuned on a fifth of the problems",
-            "and reported on the rest; the difference is to the first row.",
-            "",
-            steps_table({NAMES[name]: report for name, report in results.bench.items()}),
-            "",
-            f"## Best of 8, every critic, at temperature {cool}",
-            "",
-            best_of_n_table(pool.report, AGGREGATES, [8]),
-            "",
-            f"## Best of N, at temperature {cool}",
-            "",
-            *(line for name, title in pictures.items() for line in (f"![{title}: accuracy over N]({name})", "")),
-            best_of_n_table(pool.report),
-            "",
-            f"## Best of N, at temperature {hot}",
-            "",
-            best_of_n_table(warm.report),
-            "",
+            *_tables(results, pictures),
             "## Time",
             "",
             markdown_table(("task", "minutes"), [(name, f"{value / 60:.1f}") for name, value in seconds.items()]),
             "",
         ]
     )
+
+
+def _all_claims(results: Results, corpora: Mapping[str, Corpus]) -> list[str]:
+    """A section a kind of claim."""
+    pool, warm = results.pools
+    cool, hot = pool.temperature, warm.temperature
+    return [
+        *_claims("Wrong steps found, macro-F1 (paper: VisualProcessBench)", claims_of_steps(results.bench)),
+        *_claims(
+            f"Best-of-N at temperature {cool}, accuracy (paper: mean of seven benchmarks, InternVL2.5-8B)",
+            claims_of_n(pool),
+        ),
+        *_claims(f"Best-of-8 at temperature {cool} by variant and aggregate, accuracy", claims_of_variants(pool)),
+        *_claims("Best-of-8 by temperature, accuracy", claims_of_temperature(pool, warm)),
+        *_claims(f"Best-of-N at temperature {hot}, which is not the paper's, accuracy", claims_of_n(warm)),
+        *_wide(results, corpora),
+        f"Not tried: temperatures other than {cool} and {hot}, policies other than the one that made the data, and text-only",
+        "benchmarks.",
+        "",
+    ]
+
+
+def _tables(results: Results, pictures: Mapping[str, str]) -> list[str]:
+    """The numbers behind the claims."""
+    pool, warm = results.pools
+    cool, hot = pool.temperature, warm.temperature
+    return [
+        "## Wrong steps found",
+        "",
+        f"Over all steps of the test's first solutions at temperature {hot}, the threshold tuned on a fifth of the problems",
+        "and reported on the rest; the difference is to the first row.",
+        "",
+        steps_table({NAMES[name]: report for name, report in results.bench.items()}),
+        "",
+        f"## Best of 8, every critic, at temperature {cool}",
+        "",
+        best_of_n_table(pool.report, AGGREGATES, [8]),
+        "",
+        f"## Best of N, at temperature {cool}",
+        "",
+        *(line for name, title in pictures.items() for line in (f"![{title}: accuracy over N]({name})", "")),
+        best_of_n_table(pool.report),
+        "",
+        f"## Best of N, at temperature {hot}",
+        "",
+        best_of_n_table(warm.report),
+        "",
+    ]
 
 
 def _claims(head: str, found: Sequence[Claim]) -> list[str]:
