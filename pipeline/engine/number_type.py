@@ -52,7 +52,7 @@ def an_engine_of(address: str) -> Report:
     """
     import ray
 
-    from pipeline.cluster import ray_at
+    from pipeline.cluster.session import ray_at
 
     with ray_at(address):
         gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from pipeline.cluster import ray_session
+from pipeline.cluster.session import ray_session
 from pipeline.config import RunConfig
 from pipeline.engine.policy import policy_name
 from pipeline.errors import StartError, UserError

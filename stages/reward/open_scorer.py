@@ -50,7 +50,7 @@ def opened(options: ScoreOptions) -> Iterator[Scorer]:
     # A model that is nowhere is told before libraries of seconds are loaded.
     read_config(options.model)
     if options.backend == "vllm":
-        from pipeline.cluster import WORKER_ENV
+        from pipeline.cluster.session import WORKER_ENV
         from stages.reward.vllm import VllmScorer
 
         os.environ.update(WORKER_ENV)

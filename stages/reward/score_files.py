@@ -163,7 +163,7 @@ class _RayScorer:
 def _score_with_ray(
     parts: Sequence[Chunk], options: ScoreOptions, replicas: int, address: str | None
 ) -> Iterator[dict[str, Any]]:
-    from pipeline.cluster import ray_at
+    from pipeline.cluster.session import ray_at
 
     note_untrained(options.model, read_config(options.model))
     with ray_at(address):

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 from pipeline import atomic
-from pipeline.cluster import own_modules, ray_started
+from pipeline.cluster.session import own_modules, ray_started
 from pipeline.errors import UserError
 from pipeline.inputs import located
 from stages.train.config import TrainConfig

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import cluster
 from pipeline.cli import main
+from pipeline.cluster import session as cluster
 from tests.integration.conftest import Command, scripted
 from tests.integration.test_dataset import published
 from tests.places import ROOT

@@ -14,7 +14,7 @@ PROGRAM = """
 import time
 import psutil, ray
 from ray._private import node, services
-from pipeline import cluster
+from pipeline.cluster import session as cluster
 
 registered = services.get_node
 

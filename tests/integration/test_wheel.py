@@ -165,7 +165,7 @@ def test_the_examples_of_the_page_run(installed: Path, tmp_path: Path) -> None:
 def test_the_code_that_travels_to_a_cluster_is_complete(installed: Path, tmp_path: Path) -> None:
     """Ray zips each module, and unpacks each into a folder of its own on the node."""
     send = (
-        "import sys; from pipeline.cluster import own_modules; from ray._private.runtime_env import packaging as p\n"
+        "import sys; from pipeline.cluster.session import own_modules; from ray._private.runtime_env import packaging as p\n"
         "for module in own_modules():\n"
         "    p.create_package(module.__path__[0], p.Path(f'{module.__name__}.zip'), True, include_parent_dir=True)"
     )

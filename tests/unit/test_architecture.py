@@ -285,7 +285,9 @@ def test_every_prompt_is_found_from_another_working_directory(tmp_path: Path) ->
 def test_ray_is_started_in_one_place() -> None:
     """Where a start that Ray gives up is tried again."""
     starts = [path.relative_to(ROOT) for path in SOURCES if "ray.init(" in path.read_text(encoding="utf-8")]
-    assert starts == [Path("pipeline/cluster.py")], "call pipeline.cluster.start_ray, or ray_at, instead of ray.init"
+    assert starts == [Path("pipeline/cluster/joining.py"), Path("pipeline/cluster/session.py")], (
+        "call pipeline.cluster.session.start_ray, or ray_at, instead of ray.init"
+    )
 
 
 KEPT_QUIET = tuple(

@@ -6,7 +6,6 @@ import importlib
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipeline.cluster.joining import join
 from pipeline.config import RunConfig
 from pipeline.errors import EngineDead, StartError, UserError
 from pipeline.inputs import PACKAGED
@@ -54,7 +54,7 @@ def ray_at(address: str | None) -> Iterator[None]:
     """Joins the cluster at `address`, or starts Ray on this machine, and leaves it at the end.
 
     Raises:
-        UserError: no cluster is there.
+        UserError: no cluster is there, or it does not let us in.
         StartError: Ray did not start on this machine, or what ran in it ended by a fault of Ray, a node or a process.
     """
     if address:
@@ -73,7 +73,7 @@ def ray_started(address: str | None, **options: Any) -> Iterator[None]:
     """`start_ray` for the body. Afterwards Ray is left, and of what was started on this machine nothing runs.
 
     Raises:
-        UserError: no cluster is there.
+        UserError: no cluster is there, or it does not let us in.
         StartError: Ray did not start on this machine, or its node here ended or was stopped meanwhile.
     """
     others = children()
@@ -116,7 +116,7 @@ def start_ray(address: str | None, **options: Any) -> None:
         options: of `ray.init`.
 
     Raises:
-        UserError: no cluster is there.
+        UserError: no cluster is there, or it does not let us in.
         StartError: Ray did not start on this machine.
     """
     import ray
@@ -126,7 +126,7 @@ def start_ray(address: str | None, **options: Any) -> None:
     stop = signal.getsignal(signal.SIGTERM)
     try:
         if address:
-            _join(address, options)
+            join(address, options)
         elif ray.is_initialized():
             raise RuntimeError("Ray already runs in this process: call ray.shutdown() first")
         else:
@@ -136,37 +136,6 @@ def start_ray(address: str | None, **options: Any) -> None:
         # Ray's own handler would end the process at once, with a status of its own.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler if stop is signal.SIG_DFL else stop)
-
-
-def _join(address: str, options: dict[str, Any]) -> None:
-    """
-    Raises:
-        UserError: no cluster is there; it names the address and the mend.
-    """
-    import ray
-
-    try:
-        _knock(address)
-        ray.init(address=address, **options)
-    except ConnectionError as error:
-        raise UserError(
-            f"ray.address={address}: no Ray cluster is there: start one with `ray start --head`, correct the address, "
-            "or leave it out to use this machine alone"
-        ) from error
-
-
-def _knock(address: str) -> None:
-    """Ray would try for minutes to reach a `host:port` where nothing is.
-
-    Raises:
-        ConnectionError: nobody answers there.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdigit():
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-        except OSError as error:
-            raise ConnectionError(str(error)) from error
 
 
 def _start_here(options: dict[str, Any]) -> None:
