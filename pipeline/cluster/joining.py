@@ -125,7 +125,7 @@ def _token() -> tuple[str | None, str]:
 
 def _show_token() -> None:
     """Without a mode, Ray takes part in no cluster that wants a token, though it has one."""
-    from ray._raylet import Config
+    from ray._raylet import Config  # type: ignore[attr-defined]  # its stub leaves it out
 
     os.environ[_MODE] = "token"
     # Ray has read its settings when it was imported.
