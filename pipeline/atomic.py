@@ -159,9 +159,15 @@ def new_folder(folder: str | Path, filesystem: fs.FileSystem = LOCAL, last: Sequ
             _swap(staging, target)
         else:
             _move_files(staging, target, filesystem, last)
-    finally:
-        with suppress(OSError):
-            _delete(staging, filesystem)
+    except OSError:
+        # A store that has just failed would be waited for once more. The next call begins by removing what lies there.
+        if isinstance(filesystem, fs.LocalFileSystem):
+            _try_to_delete(staging, filesystem)
+        raise
+    except BaseException:
+        _try_to_delete(staging, filesystem)
+        raise
+    _try_to_delete(staging, filesystem)
 
 
 def append(descriptor: int, line: bytes) -> int:
@@ -240,6 +246,11 @@ def _move_files(staging: str, target: str, filesystem: fs.FileSystem, last: Sequ
 def _delete(folder: str, filesystem: fs.FileSystem) -> None:
     if filesystem.get_file_info(folder).type != fs.FileType.NotFound:
         filesystem.delete_dir(folder)
+
+
+def _try_to_delete(folder: str, filesystem: fs.FileSystem) -> None:
+    with suppress(OSError):
+        _delete(folder, filesystem)
 
 
 def force(path: str) -> None:

@@ -126,13 +126,17 @@ def _check_conditions(place: S3Object, claim: _Claim) -> None:
 @contextmanager
 def _renewed(uri: str, place: S3Object, claim: _Claim, tag: str, end: Stop) -> Iterator[None]:
     """Renews the claim while the body runs, and releases it afterwards."""
-    stop, held = threading.Event(), [tag]
+    stop, held, answers = threading.Event(), [tag], True
 
     def beat() -> None:
+        nonlocal answers
         while not stop.wait(HEARTBEAT_S):
             # What fails now may get through at the next beat: nobody else's put has gone through until one of ours does.
+            answers = False
             with suppress(UserError):
-                if (loss := _renew(uri, place, claim, held)) is not None:
+                loss = _renew(uri, place, claim, held)
+                answers = True
+                if loss is not None:
                     end(loss)
                     return
 
@@ -143,9 +147,10 @@ def _renewed(uri: str, place: S3Object, claim: _Claim, tag: str, end: Stop) -> I
     finally:
         stop.set()
         thread.join()
-        # Left behind, it lapses.
+        # Left behind, it lapses; a store that did not answer a moment ago is not waited for again.
         with suppress(UserError):
-            place.put(_Claim(claim.id, claim.holder, released=True).text(), replaces=held[0])
+            if answers:
+                place.put(_Claim(claim.id, claim.holder, released=True).text(), replaces=held[0])
 
 
 def _renew(uri: str, place: S3Object, claim: _Claim, held: list[str]) -> LockLost | None:

@@ -17,11 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pyarrow import fs
 
 from pipeline.errors import UserError
-
-ANSWER_S = 10.0
-"""For one answer of the store."""
-TRIES = 3
-"""As many as pyarrow's S3 takes."""
+from pipeline.s3 import ANSWER_S, TRIES
 
 
 class UnconditionalError(Exception):

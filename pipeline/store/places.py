@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipeline.errors import UserError
+from pipeline.s3 import bounded
 
 
 def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
@@ -19,7 +20,7 @@ def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
     try:
         if "://" in uri:
             filesystem, path = fs.FileSystem.from_uri(uri)
-            return filesystem, path.rstrip("/")
+            return bounded(filesystem), path.rstrip("/")
         return fs.LocalFileSystem(), os.path.abspath(uri)
     except (OSError, ValueError, pa.ArrowInvalid) as error:
         raise UserError(f"{uri}: can't be opened: {error}") from error
