@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from pipeline.markdown import visible
 from pipeline.terminal.foreign import telling
 
 TAIL_CHARACTERS = 200_000
@@ -30,7 +31,7 @@ def last_line(log: str, goes_on: bool) -> str:
 def main(log: str, *flags: str) -> None:
     """Waits; says the line if no word comes."""
     if not sys.stdin.readline():
-        print(last_line(log, "--goes-on" in flags), file=sys.stderr)
+        print(visible(last_line(log, "--goes-on" in flags)), file=sys.stderr)
 
 
 if __name__ == "__main__":

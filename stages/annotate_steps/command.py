@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,12 +54,13 @@ def _page(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     )
     takes_address(parser)
     options = parser.parse_args(words)
+    from pipeline.terminal.speak import tell
     from stages.annotate_steps.app import create_app
     from stages.annotate_steps.tasks import read_tasks
     from stages.browse.serving import serve
 
     app = create_app(read_tasks(options.bench))
-    serve(app, options.host, options.port, tell=lambda link: print(link, flush=True))
+    serve(app, options.host, options.port, tell)
 
 
 def _sample(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -83,6 +83,7 @@ def _sample(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         "Default: step with --solutions, prefix with --steps",
     )
     options = parser.parse_args(words)
+    from pipeline.terminal.speak import say
     from stages.annotate_steps.sample import SampleSettings, sample
 
     many_asked = options.solutions if options.steps is None else options.steps
@@ -92,17 +93,18 @@ def _sample(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     rule = options.about or ("step" if options.steps is None else "prefix")
     overlap = options.overlap if names else 1.0
     settings = SampleSettings(options.solutions, options.steps, names, overlap, options.seed, rule)
-    print(sample(options.path, options.out, settings), file=sys.stderr)
+    say(sample(options.path, options.out, settings))
 
 
 def _report(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("bench", help="its folder")
     options = parser.parse_args(words)
+    from pipeline.terminal.speak import tell
     from stages.annotate_steps.report import build, text
     from stages.annotate_steps.tasks import read_tasks
 
     folder = read_tasks(options.bench)
-    print(text(build(folder), folder))
+    tell(text(build(folder), folder))
 
 
 def _export(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -111,8 +113,9 @@ def _export(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     where.add_argument("--out", metavar="FOLDER", help="a bench that `visualprm evaluate` reads")
     where.add_argument("--run", help="a run directory, whose card shows what people say of its labels")
     options = parser.parse_args(words)
+    from pipeline.terminal.speak import say
     from stages.annotate_steps.export import export_audit, export_bench
     from stages.annotate_steps.tasks import read_tasks
 
     folder = read_tasks(options.bench)
-    print(export_bench(folder, options.out) if options.out else export_audit(folder, options.run), file=sys.stderr)
+    say(export_bench(folder, options.out) if options.out else export_audit(folder, options.run))

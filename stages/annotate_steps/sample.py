@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline import atomic
 from pipeline.errors import UserError
 from pipeline.records import Image
 from pipeline.store import one_line_io_errors
+from pipeline.terminal.speak import say
 from stages.annotate_steps.tasks import ABOUT, TASKS, Task
 from stages.browse.collection import ORIGINS, STATUSES
 from stages.browse.places import Opened, find, open_all
@@ -53,7 +53,7 @@ def sample(uri: str, out: str, settings: SampleSettings) -> str:
     given = find([uri])
     if not given.collections:
         raise UserError(f"{uri}: nothing to label is here: name a dataset, a run, a pool or a bench")
-    (opened,) = open_all(given, lambda line: print(line, file=sys.stderr))
+    (opened,) = open_all(given, say)
     rng = random.Random(settings.seed)
     if settings.steps is not None:
         asked, shares = audited_steps(opened, settings.steps, rng)

@@ -8,7 +8,6 @@ by problem.
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -111,10 +110,9 @@ def _complete(pool: Pool) -> list[CriticScores]:
     critics = read_scores(pool)
     for critic in critics:
         if critic.problems < pool.num_problems:
-            print(
+            say(
                 f"left out {critic.name}: it has scored {critic.problems} of {pool.num_problems} problems; "
-                "the same `bon score` resumes",
-                file=sys.stderr,
+                "the same `bon score` resumes"
             )
     return [critic for critic in critics if critic.problems == pool.num_problems]
 

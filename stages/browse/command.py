@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from pipeline.command_line.arguments import new_command
@@ -48,17 +47,15 @@ def takes_address(command: argparse.ArgumentParser) -> None:
 
 
 def _browse(options: argparse.Namespace) -> None:
+    from pipeline.terminal.speak import say, tell
     from stages.browse.places import find, open_all
 
-    def tell(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
     given = find(options.paths)
-    opened = open_all(given, tell)
+    opened = open_all(given, say)
     if options.export:
         from stages.browse.export import export
 
-        tell(
+        say(
             export(
                 opened[0] if opened else None, options.export, options.id, options.filter, options.most, options.note
             )
@@ -67,4 +64,4 @@ def _browse(options: argparse.Namespace) -> None:
     from stages.browse.app import create_app
     from stages.browse.serving import serve
 
-    serve(create_app(given, opened), options.host, options.port, tell=lambda link: print(link, flush=True))
+    serve(create_app(given, opened), options.host, options.port, tell)

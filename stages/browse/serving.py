@@ -14,8 +14,8 @@ FIRST_PORT = 8642
 _TRIED = 50
 
 
-def serve(app: Any, host: str, port: int | None, path: str = "/", tell: Callable[[str], None] = print) -> None:
-    """Prints the link, which holds the token, and serves.
+def serve(app: Any, host: str, port: int | None, tell: Callable[[str], None], path: str = "/") -> None:
+    """Tells the link, which holds the token, and serves.
 
     Args:
         port: the first free one from `FIRST_PORT` on where none is given; 0 lets the system choose.

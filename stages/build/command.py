@@ -40,8 +40,9 @@ def _dataset(options: argparse.Namespace) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> None:
+    from pipeline.terminal.speak import tell
     from stages.build.doctor import examine
 
     status, text = examine(options.path)
-    print(text)
+    tell(text)
     sys.exit(status)

@@ -8,7 +8,6 @@ from typing import Any
 
 from pipeline.command_line.arguments import new_command
 from pipeline.inputs import read_input
-from pipeline.markdown import visible
 from stages.exchange.formats import exports, readers
 
 _PAGE = "docs/formats.md"
@@ -60,14 +59,16 @@ def _threshold(text: str) -> float:
 
 
 def _import(options: argparse.Namespace) -> None:
+    from pipeline.terminal.speak import tell
     from stages.exchange.format import ImportOptions
     from stages.exchange.importing import import_corpus
 
     chosen = ImportOptions(options.images, options.drop, options.single_turn, options.threshold)
-    print(visible(import_corpus(options.format, options.path, options.out, chosen)))
+    tell(import_corpus(options.format, options.path, options.out, chosen))
 
 
 def _export(options: argparse.Namespace) -> None:
+    from pipeline.terminal.speak import tell
     from stages.exchange.exporting import DEFAULT_SYSTEM, check_options, export_dataset
     from stages.exchange.format import ExportOptions
     from stages.exchange.hub import push_to_hub
@@ -81,6 +82,6 @@ def _export(options: argparse.Namespace) -> None:
     system = read_input("--system", options.system or str(DEFAULT_SYSTEM)).strip()
     name = Path(options.out).resolve().name
     chosen = ExportOptions(name, system, options.threshold, options.cut_after_error)
-    print(export_dataset(options.dataset, options.format, options.out, chosen))
+    tell(export_dataset(options.dataset, options.format, options.out, chosen))
     if options.push_to_hub:
-        print(push_to_hub(options.out, options.push_to_hub, options.private))
+        tell(push_to_hub(options.out, options.push_to_hub, options.private))

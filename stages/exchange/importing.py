@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from pipeline.markdown import visible
 from pipeline.records import Image, Problem, SolutionId
 from pipeline.schemas import IMPORTED_SCHEMA
 from pipeline.store import one_line_io_errors, open_uri
+from pipeline.terminal.speak import say
 from stages.exchange.corpus import AnnotationFile, annotation_files, image_place
 from stages.exchange.format import ImportOptions
 from stages.exchange.formats import readers
@@ -205,7 +205,7 @@ def _check_layouts(layouts: Sequence[_FileLayout | None], files: Sequence[Annota
     with_images = [(layout, file) for layout, file in zip(layouts, files, strict=True) if layout]
     missing = [(layout.example, file.name) for layout, file in with_images if layout.example]
     for example, name in missing:
-        print(f"{visible(name)}: none of its first images is there ({example!r})", file=sys.stderr)
+        say(f"{name}: none of its first images is there ({example!r})")
     if missing and len(missing) == len(with_images):
         raise UserError(f"{missing[0][1]}: image {missing[0][0]!r} is not there: correct --images or --drop")
 

@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
 
 
 def _frontier(options: argparse.Namespace) -> None:
+    from pipeline.terminal.speak import tell
     from stages.frontier.run import frontier
 
-    print(frontier(options.run, options.truth, options.oracle, options.out, options.runs))
+    tell(frontier(options.run, options.truth, options.oracle, options.out, options.runs))

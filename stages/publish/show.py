@@ -69,7 +69,7 @@ def show(dataset: str, wanted: Wanted, draws: str | None = None) -> None:
     if following is not None:
         options = {"--id": following, "--source": wanted.source, "--label": wanted.label, "--draws": draws}
         words = [word for option, value in options.items() if value for word in (option, value)]
-        print(paint(f"\nnext: {shlex.join(['visualprm', 'show', dataset, *words])}", _DIM))
+        print(paint(f"\nnext: {visible(shlex.join(['visualprm', 'show', dataset, *words]))}", _DIM))
 
 
 def list_problems(dataset: str, wanted: Wanted) -> None:
@@ -87,7 +87,7 @@ def list_problems(dataset: str, wanted: Wanted) -> None:
         right = f"{sum(judged)}/{len(judged)} right" if judged else _WORDS[None][0]
         signs = ", ".join(f"{labels[label]} {name}" for name, label in LABELS.items() if labels[label])
         question = textwrap.shorten(visible(rows[0]["question"] or ""), WIDTH, placeholder=" …")
-        head = f"{paint(place.problem, _BOLD)}  {visible(rows[0]['source'])}  {right:>10}  {signs:<16}"
+        head = f"{paint(visible(place.problem), _BOLD)}  {visible(rows[0]['source'])}  {right:>10}  {signs:<16}"
         print(f"{head}  {paint(question, _DIM)}")
 
 

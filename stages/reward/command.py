@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +60,7 @@ def _takes_model(command: argparse.ArgumentParser) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
+    from pipeline.terminal.speak import tell
     from stages.reward.open_scorer import ScoreOptions
     from stages.reward.score_files import score_file
 
@@ -70,14 +70,15 @@ def _score(options: argparse.Namespace) -> None:
     settings = ScoreOptions(
         options.prm, options.backend, options.dtype, options.images, options.max_steps, options.overwrite
     )
-    print(score_file(options.file, out, settings, options.replicas, options.ray_address))
+    tell(score_file(options.file, out, settings, options.replicas, options.ray_address))
 
 
 def _serve(options: argparse.Namespace) -> None:
+    from pipeline.terminal.speak import say
     from stages.reward.open_scorer import ScoreOptions, open_scorer
     from stages.reward.server.run import check_place, serve
 
     check_place(options.host, options.port)
     with open_scorer(ScoreOptions(options.prm, options.backend, options.dtype)) as scorer:
-        print(f"{options.prm} at http://{options.host}:{options.port} (docs at /docs)", file=sys.stderr)
+        say(f"{options.prm} at http://{options.host}:{options.port} (docs at /docs)")
         serve(scorer, options.host, options.port)

@@ -406,3 +406,27 @@ def test_the_list_holds_only_what_is_there(path: Path, test: Path) -> None:
     assert path.exists(), f"COVERED: {path.relative_to(ROOT)} is gone: take it out"
     assert test.exists(), f"COVERED: {test.relative_to(ROOT)} is gone: name the test that covers {path.name} now"
     assert not own_test(path).exists(), f"COVERED: {path.relative_to(ROOT)} has a test of its own: take it out"
+
+
+PRINTS = (
+    "pipeline.cli",
+    "pipeline.command_line.completion",
+    "pipeline.command_line.ending",
+    "pipeline.reference.command",
+    "pipeline.terminal.speak",
+    "pipeline.terminal.survivor",
+    "stages.publish.show",
+)
+"""Files that print by themselves: each takes out what would steer a terminal, or prints this program's own text."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: module_of(path))
+def test_what_reaches_a_terminal_passes_where_control_characters_are_taken_out(path: Path) -> None:
+    if (module := module_of(path)) in PRINTS or module.startswith("demo."):
+        return
+    found = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name) and node.id == "print"
+    ]
+    assert not found, f"{module}, line {found}: use say, tell (pipeline/terminal/speak.py) or an Answer"

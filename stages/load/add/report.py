@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline.config import SourceConfig, load_config
 from pipeline.errors import UserError
-from pipeline.markdown import visible
 from pipeline.records import Problem, asked
+from pipeline.terminal.speak import tell
 from stages.load.add.entry import Entry, default_name
 from stages.load.add.finding import SAMPLE, find_entry
 from stages.load.add.layout import Layout
@@ -49,20 +49,16 @@ def add_source(
         raise UserError(f"{path}: is there already: remove it, or name another with --out")
     layout = find_layout(paths, given)
     entry = find_entry(layout, images, given, name)
-    _say(_described(layout, entry))
+    tell(_described(layout, entry))
     problems = _problems(entry)
     if "verify" not in entry.settings and problems:
         entry.settings["verify"], entry.remarks["verify"] = fitting_modes(problems, whole=len(problems) == entry.rows)
     path.write_text(_config(name, layout, entry), encoding="utf-8")
-    _say(f"\nwritten to {path}:\n\n{entry.yaml()}\n")
+    tell(f"\nwritten to {path}:\n\n{entry.yaml()}\n")
     _show(problems[:SHOWN], path.with_suffix(".png"))
     if entry.decisions:
-        _say("\n".join([f"to decide, in {path}:", *(f"  {decision}" for decision in entry.decisions), ""]))
+        tell("\n".join([f"to decide, in {path}:", *(f"  {decision}" for decision in entry.decisions), ""]))
     _check(path, entry)
-
-
-def _say(text: str) -> None:
-    print(visible(text), flush=True)
 
 
 def _described(layout: Layout, entry: Entry) -> str:
@@ -111,10 +107,10 @@ def _show(problems: Sequence[Problem], sheet: Path) -> None:
         text = asked(problem.question, problem.options)
         shown = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + " …"
         images = f"{len(problem.images)} image" + "s" * (len(problem.images) != 1)
-        _say(f"--- {problem.row_id} ({images})\n{shown}\n=> {problem.answer}\n")
+        tell(f"--- {problem.row_id} ({images})\n{shown}\n=> {problem.answer}\n")
     if problems:
         write_sheet(problems, sheet)
-        _say(f"their pictures: {sheet}\n")
+        tell(f"their pictures: {sheet}\n")
 
 
 def _check(path: Path, entry: Entry) -> None:
@@ -122,14 +118,14 @@ def _check(path: Path, entry: Entry) -> None:
     if entry.undecided:
         raise UserError(f"{path}: source {entry.settings['name']!r}: gold: {entry.undecided}")
     if "limit" not in entry.settings and (entry.rows is None or entry.rows > MAX_CHECKED):
-        _say(f"checked: {SAMPLE:,} of the rows; `visualprm check {path}` reads all")
+        tell(f"checked: {SAMPLE:,} of the rows; `visualprm check {path}` reads all")
         sources = (source.model_copy(update={"limit": SAMPLE, "gold": _settled(source)}) for source in config.sources)
         config = config.model_copy(update={"sources": tuple(sources)})
     report = check_sources(config)
-    _say(report.text)
+    tell(report.text)
     if report.wrong:
         raise UserError(f"{path}: {report.wrong}")
-    _say(_next(path))
+    tell(_next(path))
 
 
 def _next(path: Path) -> str:

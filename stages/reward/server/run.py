@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.terminal.speak import say
 from stages.reward.model import Scorer
 from stages.reward.server.app import create_app
 from stages.reward.server.limits import Limits
@@ -46,9 +47,7 @@ def key_of(environment: Mapping[str, str], host: str) -> str | None:
     """The key that clients must send; a line on stderr where anyone may ask."""
     key = environment.get(KEY) or None
     if key is None and host not in ("127.0.0.1", "::1", "localhost"):
-        print(
-            f"--host {host}: whoever reaches it may ask: set {KEY}, and put a proxy with TLS in front", file=sys.stderr
-        )
+        say(f"--host {host}: whoever reaches it may ask: set {KEY}, and put a proxy with TLS in front")
     return key
 
 
