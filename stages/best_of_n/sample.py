@@ -38,7 +38,7 @@ from stages.best_of_n.pool import (
     summary,
     write_pool,
 )
-from stages.publish.reverify import verifiers
+from stages.publish.held import held, verifiers
 from stages.verify import VerifierPool
 from stages.verify.of_run import judge
 from stages.verify.version import verifier_version
@@ -123,7 +123,7 @@ def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any
 
 def _judged(store: Store, config: RunConfig, pool: VerifierPool) -> Judged:
     """Gives a ledger row's solutions: where several verifiers judged the ledger, all by today's."""
-    today, mixed = verifier_version(), len(verifiers(store, store.ledger_files())) > 1
+    today, mixed = verifier_version(), len(verifiers([held(store)])) > 1
     prompts = store.read_json("ledger.json")
 
     async def judged(problem: Mapping[str, Any], row: Mapping[str, Any]) -> list[dict[str, Any]]:

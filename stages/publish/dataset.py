@@ -21,8 +21,9 @@ from stages.annotate.damage import adopt, check_run
 from stages.annotate.engines import engines
 from stages.publish import card, hand_labels
 from stages.publish.entries import Run
-from stages.publish.published import note_published, several_verifiers
-from stages.publish.reverify import rejudge_all, rejudge_needed, verifiers
+from stages.publish.held import Held, held, verifiers
+from stages.publish.published import note_published
+from stages.publish.reverify import rejudge_all, rejudge_needed
 from stages.publish.rows import publish
 from stages.publish.sections import check_code, section
 from stages.publish.several_runs import Runs, check_together
@@ -44,15 +45,15 @@ def publish_run(store: Store, config: RunConfig, stored: RunConfig | None = None
     Raises:
         UserError: the labels asked for don't follow from this ledger, or the disk refuses.
     """
-    stats, told = _publish([(store, config)], [stored] if stored else None)
+    stats, told, mixed = _publish([(store, config)], [stored] if stored else None)
     store.write_jsonl("quarantine/annotate.jsonl", map(Rejected.row, stats.failed))
-    note_published(store, config, reverified=stored is not None)
+    note_published(store, config, mixed, reverified=stored is not None)
     # Recorded first: an output that is closed, or can't show a letter, must not cost the records.
     tell(told)
 
 
-def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str]:
-    """Publishes the runs together, and gives what there is to tell of it.
+def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str, bool]:
+    """Publishes the runs together; gives what there is to tell of it, and whether several verifiers had judged.
 
     Given the settings that are `stored` with each run, all verdicts are given anew.
     """
@@ -61,8 +62,9 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str
         strategy = each.rollout.strategy
         label.check_threshold(strategy, STRATEGIES[strategy].stops_at_success, each.label)
     settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
-    mixed = several_verifiers(store for store, _ in runs)
-    found = [_ledger(*run, each, mixed) for run, each in zip(runs, settings, strict=True)]
+    verdicts = [held(store) for store, _ in runs]
+    mixed = len(verifiers(verdicts)) > 1
+    found = [_ledger(*run, each, own, mixed) for run, each, own in zip(runs, settings, verdicts, strict=True)]
     ledgers = [paths for paths, _ in found]
     parts = [
         Run(store.problem_files(), ledger, each.rollout.num_draws, store.filesystem, _rejected(store))
@@ -70,14 +72,16 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str
     ]
     filesystem, out = open_uri(config.output_dir)
     labeller = partial(label.label_columns, config=config.label)
-    provenance = _provenance(runs, ledgers, anew=mixed or stored is not None)
+    provenance = _provenance(runs, ledgers, verdicts, anew=mixed or stored is not None)
     stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs, ledgers, provenance))
     told = [text for _, text in found if text is not None]
     table = card.summary_table(statistics(stats.document()))
-    return stats, "\n".join([*told, table, *_audits(runs, ledgers)])
+    return stats, "\n".join([*told, table, *_audits(runs, ledgers)]), mixed
 
 
-def _ledger(store: Store, config: RunConfig, stored: RunConfig | None, mixed: bool) -> tuple[list[str], str | None]:
+def _ledger(
+    store: Store, config: RunConfig, stored: RunConfig | None, verdicts: Mapping[str, Held], mixed: bool
+) -> tuple[list[str], str | None]:
     """The files to publish from, and what changed, if all verdicts were given anew.
 
     Judged again is what `rejudge_needed` says, or, against the `stored` settings, all.
@@ -85,22 +89,23 @@ def _ledger(store: Store, config: RunConfig, stored: RunConfig | None, mixed: bo
     if stored is not None:
         paths, flips = rejudge_all(store, config, stored)
         return paths, flips.text()
-    paths, changed = rejudge_needed(store, config, mixed)
+    paths, changed = rejudge_needed(store, config, verdicts, mixed)
     if changed is None:
         return paths, None
     what = "verdicts of an earlier verifier are mixed with newer ones, so all are judged again"
     return paths, f"{store.uri}: {what}; {changed.text()}"
 
 
-def _provenance(runs: Runs, ledgers: Sequence[Sequence[str]], anew: bool) -> dict[str, Any]:
+def _provenance(
+    runs: Runs, ledgers: Sequence[Sequence[str]], verdicts: Sequence[Mapping[str, Held]], anew: bool
+) -> dict[str, Any]:
     """What drew and judged: the engines of all runs, and the verifiers, which are today's where all verdicts are given `anew`."""
     drew: list[dict[str, Any]] = []
     judged: set[str | None] = {verifier_version()} if anew else set()
-    for (store, config), ledger in zip(runs, ledgers, strict=True):
+    for (store, config), ledger, committed in zip(runs, ledgers, verdicts, strict=True):
         drew += [engine for engine in engines(store, config) if engine not in drew]
         if not anew:
-            committed = store.ledger_files()
-            judged |= verifiers(store, committed)
+            judged |= verifiers([committed])
             if any(path not in committed for path in ledger):
                 judged.add(verifier_version())
     return {"engines": drew, "verifiers": sorted(judged, key=lambda name: name or "")}
@@ -187,11 +192,11 @@ def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = Fa
             locks.enter_context(store.lock())
             adopt(store)
             check_run(store)
-        held = [origin.noted(store, "config.yaml", "restore this file") or {} for store in stores]
-        configs = [parse_config(settings, overrides) for settings in held]
+        written = [origin.noted(store, "config.yaml", "restore this file") or {} for store in stores]
+        configs = [parse_config(settings, overrides) for settings in written]
         if not run_code and "publish.card_sections" not in keys:
             check_code(stores[0].uri, configs[0])
-        stored = [parse_config(settings) for settings in held] if reverify else None
+        stored = [parse_config(settings) for settings in written] if reverify else None
         if len(runs) == 1:
             publish_run(stores[0], configs[0], stored[0] if stored else None)
         else:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 
 from pipeline import manifest, origin
 from pipeline.config import RunConfig
 from pipeline.store import Store, open_uri
 from pipeline.terminal.speak import say
 from stages.publish import hand_labels
-from stages.publish.reverify import verifiers
 from stages.publish.whole import damage
 from stages.verify.version import verifier_version
 
@@ -20,7 +18,8 @@ NOTE = "published.json"
 def is_published(store: Store, config: RunConfig) -> bool:
     """Whether what this ledger and these settings give lies in the output folder. What is damaged there is told."""
     published = origin.noted(store, NOTE, "remove this file, and the dataset is published again")
-    if published is None or published.get("key") != _key(store, config, reverified=False):
+    # Which of the two it is follows from the ledger, whose files the key names: none of them has to be opened for it.
+    if published is None or published.get("key") not in [_key(store, config, mixed, False) for mixed in (False, True)]:
         return False
     found = damage(config.output_dir)
     if not found and published.get("stats") == _stats_hash(config):
@@ -30,17 +29,17 @@ def is_published(store: Store, config: RunConfig) -> bool:
     return False
 
 
-def note_published(store: Store, config: RunConfig, reverified: bool) -> None:
-    """Records what was published just now; `reverified`: after all verdicts were given anew."""
-    store.write_json(NOTE, {"key": _key(store, config, reverified), "stats": _stats_hash(config)})
+def note_published(store: Store, config: RunConfig, mixed: bool, reverified: bool) -> None:
+    """Records what was published just now.
+
+    Args:
+        mixed: several verifiers have given the ledger's verdicts.
+        reverified: all verdicts were given anew.
+    """
+    store.write_json(NOTE, {"key": _key(store, config, mixed, reverified), "stats": _stats_hash(config)})
 
 
-def several_verifiers(stores: Iterable[Store]) -> bool:
-    """Whether several verifiers have given the verdicts that are published together."""
-    return len(set().union(*(verifiers(store, store.ledger_files()) for store in stores))) > 1
-
-
-def _key(store: Store, config: RunConfig, reverified: bool) -> str:
+def _key(store: Store, config: RunConfig, mixed: bool, reverified: bool) -> str:
     """Stands for all that the published rows follow from: another key publishes anew."""
     parts = [
         config.label.model_dump(),
@@ -50,7 +49,7 @@ def _key(store: Store, config: RunConfig, reverified: bool) -> str:
         reverified,
         open_uri(config.output_dir)[1],
         store.ledger_files(),
-        *([verifier_version()] if several_verifiers([store]) else []),
+        *([verifier_version()] if mixed else []),
         *([found] if (found := hand_labels.held(store)) is not None else []),
     ]
     return origin.digest(parts)

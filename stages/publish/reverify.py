@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import atomic, records, schemas
@@ -25,6 +24,7 @@ from pipeline.store import Store, one_line_io_errors
 from stages import label
 from stages.label import UNJUDGED
 from stages.publish.flips import Flips
+from stages.publish.held import Held
 from stages.verify.again import judge_again
 from stages.verify.of_run import check_reference, judge
 from stages.verify.pool import VerifierPool
@@ -58,8 +58,10 @@ def rejudge_all(store: Store, config: RunConfig, stored: RunConfig) -> tuple[lis
     return paths, flips
 
 
-def rejudge_needed(store: Store, config: RunConfig, mixed: bool) -> tuple[list[str], Flips | None]:
-    """The ledger's files; those whose verdicts can't stand are replaced by copies with new ones.
+def rejudge_needed(
+    store: Store, config: RunConfig, ledger: Mapping[str, Held], mixed: bool
+) -> tuple[list[str], Flips | None]:
+    """The files of the `ledger`; those whose verdicts can't stand are replaced by copies with new ones.
 
     A verdict `timeout` or `error` can't: a busy machine can make a verdict late, and one short of memory can kill a
     verifier; the labels should not depend on either. Nor can another verifier's verdict where the ledgers that are
@@ -70,7 +72,7 @@ def rejudge_needed(store: Store, config: RunConfig, mixed: bool) -> tuple[list[s
         The files to publish from, and what another verifier's verdicts became; null where none was judged for that reason.
     """
     store.clear(FOLDER)
-    files, today = store.ledger_files(), verifier_version()
+    files, today = list(ledger), verifier_version()
     flips = Flips()
 
     def which(verifier: str | None, solutions: Sequence[Solution]) -> IsDue:
@@ -78,11 +80,8 @@ def rejudge_needed(store: Store, config: RunConfig, mixed: bool) -> tuple[list[s
         every = verifier != today and (mixed or late)
         return lambda verdict: every or verdict.status in UNJUDGED
 
-    def is_old(path: str) -> bool:
-        return mixed and verifiers(store, [path]) != {today}
-
-    old = set(filter(is_old, files))
-    late = [path for path in files if path in old or _has_unsettled(store, path)]
+    old = {path for path in files if mixed and ledger[path].verifiers != {today}}
+    late = [path for path in files if path in old or ledger[path].unsettled]
     if not late:
         return files, None
     again = _rejudge(store, config, _problems(store), late, which, flips)
@@ -90,31 +89,6 @@ def rejudge_needed(store: Store, config: RunConfig, mixed: bool) -> tuple[list[s
     if old:
         store.write_json(REPORT, flips.document())
     return [replaced.get(path, path) for path in files], flips if old else None
-
-
-def verifiers(store: Store, files: Iterable[str]) -> set[str | None]:
-    """The verifiers whose verdicts the ledger's `files` hold; null stands for those before it was recorded."""
-    found: set[str | None] = set()
-    for path in files:
-        # Not read_table, which takes ten times as long for a small file.
-        with pq.ParquetFile(path, filesystem=store.filesystem) as file:
-            held = file.read(columns=["verifier"], use_threads=False)
-        found.update(pc.unique(held["verifier"]).to_pylist() if held.num_columns else [None])
-    return found
-
-
-def _has_unsettled(store: Store, path: str) -> bool:
-    columns = [
-        "solutions.list.element.verdict.status",
-        "solutions.list.element.steps.list.element.draws.list.element.verdict.status",
-    ]
-    # Not read_table, which knows no columns inside lists.
-    with pq.ParquetFile(path, filesystem=store.filesystem) as file:
-        solutions = pc.list_flatten(file.read(columns=columns, use_threads=False)["solutions"].combine_chunks())
-    steps = pc.list_flatten(pc.struct_field(solutions, "steps"))
-    draws = pc.list_flatten(pc.struct_field(steps, "draws"))
-    statuses = (pc.struct_field(pc.struct_field(items, "verdict"), "status") for items in (solutions, draws))
-    return any(pc.any(pc.is_in(found, pa.array(sorted(UNJUDGED)))).as_py() for found in statuses)
 
 
 def _problems(store: Store) -> dict[str, Problem]:

@@ -21,6 +21,7 @@ from pipeline.config import PublishConfig
 from pipeline.errors import UserError
 from pipeline.schemas import PUBLISHED_SCHEMA
 from pipeline.store import one_line_io_errors
+from stages.publish.features import with_features
 
 DOCUMENTS = ("README.md", "stats.json")
 """What lies beside the shards and their manifest; the last one is written last and completes the dataset."""
@@ -51,15 +52,6 @@ class Shard:
     name: str
     rows: int
     bytes: int
-
-
-def published_schema(schema: pa.Schema = PUBLISHED_SCHEMA) -> pa.Schema:
-    """The schema with the metadata by which `datasets` decodes images without a cast."""
-    from datasets import Features, Image, List
-
-    features = Features.from_arrow_schema(schema)
-    features["images"] = List(Image())
-    return schema.with_metadata(features.arrow_schema.metadata)
 
 
 def check_output(out_dir: str, filesystem: pafs.FileSystem) -> None:
@@ -109,7 +101,7 @@ class ShardWriter:
     ) -> None:
         """`build` makes the rows of problems that come through `take`; those of `add` are rows already."""
         self._folder, self._filesystem, self._config = folder, filesystem, config
-        self._schema = published_schema(schema)
+        self._schema = with_features(schema)
         self._build = build or self._of_rows
         self._group: list[Any] = []
         self._group_rows = self._group_bytes = 0

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.records import VERDICT_STATUSES, VerdictStatus, asked
+from pipeline.schemas import PUBLISHED_SCHEMA
 from stages.label import LABELS, ORIGINS, StepColumns
 from stages.publish.entries import COUNT, Entry, lengths_of
-from stages.publish.shards import published_schema
+from stages.publish.features import with_features
 from stages.publish.stats import Stats, count_solutions
 
 Labeller = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], StepColumns]
@@ -74,7 +75,7 @@ def published_table(problems: Sequence[PublishedProblem], label: Labeller, stats
         line = entries[index][1]
         stats.policies[line.policy_model, line.prompt_sha, line.strategy] += number
 
-    schema = published_schema()
+    schema = with_features(PUBLISHED_SCHEMA)
     columns = {
         "id": solutions.field("solution_id"),
         "response": solutions.field("text"),

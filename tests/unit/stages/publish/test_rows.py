@@ -42,8 +42,9 @@ from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, PUBLISHED_SCHEMA, ta
 from stages.label import label_columns, labelled_steps
 from stages.publish import entries, rows
 from stages.publish.entries import Run
+from stages.publish.features import with_features
 from stages.publish.rows import publish
-from stages.publish.shards import DOCUMENTS, WRITER_OPTIONS, check_output, published_schema, size_of
+from stages.publish.shards import DOCUMENTS, WRITER_OPTIONS, check_output, size_of
 from stages.publish.solutions import published_table
 from stages.publish.stats import Stats
 
@@ -171,7 +172,7 @@ def test_a_table_is_as_large_as_one_of_its_rows(tmp_path: Path, twenty: Items, m
     run_publish(write_run(tmp_path / "run", twenty), tmp_path / "out", row_group_rows=16)
     assert len(built) == 5
     for found in built:
-        assert size_of(found) == pa.Table.from_pylist(found.to_pylist(), schema=published_schema()).nbytes
+        assert size_of(found) == pa.Table.from_pylist(found.to_pylist(), schema=with_features(PUBLISHED_SCHEMA)).nbytes
 
 
 def test_datasets_loads_it_and_images_are_pictures(tmp_path: Path, twenty: Items) -> None:
@@ -523,11 +524,6 @@ def test_files_name_no_place_and_no_time(tmp_path: Path, twenty: Items) -> None:
     run_publish(write_run(tmp_path / "run", twenty), tmp_path / "out")
     (data,) = files(tmp_path / "out").values()
     assert str(tmp_path).encode() not in data
-
-
-def test_the_schema_is_the_records_schema_with_metadata() -> None:
-    assert published_schema().remove_metadata() == PUBLISHED_SCHEMA
-    assert isinstance(published_schema(), pa.Schema)
 
 
 @pytest.mark.parametrize("listed", [False, True])
