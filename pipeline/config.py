@@ -217,6 +217,8 @@ class RayConfig(Strict):
     """A running cluster (`auto`, `host:port`); without one, Ray starts on this machine."""
     rows_per_block: int = Field(default=4, ge=1)
     """Problems that are committed together: what a crash repeats, against Ray's cost per block (docs/scaling.md)."""
+    wait_s: float | None = Field(default=300.0, ge=0, exclude_if=lambda seconds: seconds == 300.0)
+    """Seconds to wait until a cluster has a place for an engine; null waits for ever."""
 
 
 class LimitsConfig(Strict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from pipeline.cluster.places import wait_for_places
 from pipeline.config import RunConfig
 from pipeline.store import Store
 from pipeline.version import version
@@ -34,6 +35,9 @@ def annotate_problems(
         delete_checkpoint_on_success=False,
         checkpoint_manager_cls=checkpoint_manager(),
     )
+    gpus = _gpus_per_engine(config)
+    # One is enough to begin with: Ray Data takes the others as their places come.
+    wait_for_places("an engine", [{"GPU": gpus}], config.ray.address, config.ray.wait_s)
     blocks_in_flight = max(1, config.engine.max_in_flight // config.ray.rows_per_block)
     (
         ray.data.read_parquet(list(files), filesystem=store.filesystem)
@@ -50,7 +54,7 @@ def annotate_problems(
             ),
             # An engine that held a CPU would starve the checkpoint's filter on a small machine: the run would hang.
             num_cpus=0,
-            num_gpus=_gpus_per_engine(config),
+            num_gpus=gpus,
         )
         .write_datasink(ledger_sink(store))
     )

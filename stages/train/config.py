@@ -150,6 +150,8 @@ class RayTrainConfig(Strict):
     """Give each worker a GPU; false trains on CPUs."""
     address: str | None = None
     """A cluster to join; null starts one here."""
+    wait_s: float | None = Field(default=300.0, ge=0, exclude_if=lambda seconds: seconds == 300.0)
+    """Seconds to wait until a cluster has places for all workers; null waits for ever."""
     failures: int = Field(default=3, ge=0)
     """How often a lost worker restarts the training from its last checkpoint."""
 

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 from pipeline import atomic
+from pipeline.cluster.places import wait_for_places
 from pipeline.cluster.session import own_modules, ray_started
 from pipeline.errors import UserError
 from pipeline.inputs import located
@@ -45,6 +46,9 @@ def fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig, sto
     )
     try:
         with session:
+            # Ray Train would wait for ever, with a warning every ten seconds.
+            places = [{"CPU": 1.0, "GPU": float(config.ray.gpu)}] * config.ray.workers
+            wait_for_places(f"{config.ray.workers} workers", places, address, config.ray.wait_s)
             trainer = TorchTrainer(
                 ray_worker,
                 train_loop_config=worker_settings(config, prepared, stated),
