@@ -68,7 +68,7 @@ def _until(began: float, age_s: float) -> float:
 def _sum(bundles: Sequence[Bundle]) -> dict[str, float]:
     total: Counter[str] = Counter()
     for bundle in bundles:
-        total.update(bundle)  # type: ignore[arg-type]  # amounts may be fractions
+        total.update(bundle)
     return dict(total)
 
 
