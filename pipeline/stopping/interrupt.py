@@ -71,5 +71,27 @@ def interruptible() -> Iterator[Stop]:
         raise mine[0]
 
 
+@contextmanager
+def watched(look: Callable[[Stop], bool], every_s: float, name: str) -> Iterator[None]:
+    """While the body runs, a thread calls `look(stop)` every `every_s` seconds, until that returns true.
+
+    `stop` is that of `interruptible`; `name` is the thread's.
+    """
+    over = threading.Event()
+
+    def watch(stop: Stop) -> None:
+        while not over.wait(every_s) and not look(stop):
+            pass
+
+    with interruptible() as stop:
+        thread = threading.Thread(target=watch, args=(stop,), daemon=True, name=name)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
 def _raise(*_: object) -> NoReturn:
     raise _Interrupt(_errors[-1])

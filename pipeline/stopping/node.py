@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from pipeline.errors import StartError
-from pipeline.stopping.interrupt import Stop, interruptible
+from pipeline.stopping.interrupt import Stop, watched
 
 NAMES = ("raylet", "gcs_server")
 """Without one of these a node of Ray does nothing. The workers are the raylet's children, engines the workers'."""
@@ -55,25 +55,18 @@ def node_watched(node: Node) -> Iterator[None]:
     Raises:
         StartError: a process of the node ended or was stopped; then all of them were ended, and the body was stopped.
     """
-    stop = threading.Event()
 
-    def watch(interrupt: Stop) -> None:
-        while not stop.wait(INTERVAL_S):
-            node.look()
-            if (complaint := node.complaint()) is not None:
-                # First: then nothing in this process waits for them, and their workers have no one to work for.
-                kill(node.known)
-                interrupt(StartError(complaint))
-                return
+    def look(interrupt: Stop) -> bool:
+        node.look()
+        if (complaint := node.complaint()) is None:
+            return False
+        # First: then nothing in this process waits for them, and their workers have no one to work for.
+        kill(node.known)
+        interrupt(StartError(complaint))
+        return True
 
-    with interruptible() as interrupt:
-        thread = threading.Thread(target=watch, args=(interrupt,), daemon=True, name="node")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+    with watched(look, INTERVAL_S, "node"):
+        yield
 
 
 def leave_ray(node: Node | None) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
-from pipeline.stopping.interrupt import interruptible
+from pipeline.stopping.interrupt import Stop, watched
 from pipeline.store import Store
 from stages.annotate.plausible import Finding, ended_early, over_limits
 from stages.annotate.progress import current_rate
@@ -40,27 +40,20 @@ def within_limits(store: Store, config: RunConfig, before: Tally) -> Iterator[No
         return
     if threading.current_thread() is not threading.main_thread():
         raise UserError("limits: only a run in the main thread can be ended early: call it there, or remove the limits")
-    started, stop = time.time(), threading.Event()
+    started = time.time()
 
-    def watch(end: Callable[[Exception], None]) -> None:
-        while not stop.wait(INTERVAL_S):
-            try:
-                tally = together([before, current_rate(store, since=started).tally])
-            except OSError:
-                # A store that does not answer now may do so at the next look.
-                continue
-            if found := over_limits(tally, config):
-                end(UserError(_line(store, found, config)))
-                return
-
-    with interruptible() as end:
-        thread = threading.Thread(target=watch, args=(end,), daemon=True, name="limits")
-        thread.start()
+    def look(end: Stop) -> bool:
         try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+            tally = together([before, current_rate(store, since=started).tally])
+        except OSError:
+            # A store that does not answer now may do so at the next look.
+            return False
+        if found := over_limits(tally, config):
+            end(UserError(_line(store, found, config)))
+        return found is not None
+
+    with watched(look, INTERVAL_S, "limits"):
+        yield
 
 
 def _line(store: Store, found: Finding, config: RunConfig) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import Any
 import psutil
 
 from pipeline.errors import StartError
-from pipeline.stopping.interrupt import Stop, interruptible
+from pipeline.stopping.interrupt import Stop, watched
 from pipeline.store import Store
 from pipeline.terminal.speak import say
 
@@ -96,31 +95,24 @@ def hangs_ended(store: Store, timeout_s: float) -> Iterator[None]:
     Raises:
         StartError: nothing moves, and no engine is to blame; the body was stopped.
     """
-    stop = threading.Event()
+    watch = Watch(timeout_s)
 
-    def work(end: Stop) -> None:
-        watch = Watch(timeout_s)
-        while not stop.wait(min(INTERVAL_S, timeout_s / 4)):
-            try:
-                rows = [row for row in store.progress() if "process" in row]
-                silent = watch.silent(rows, lambda: len(store.checkpoint_files()), time.monotonic())
-                if silent is None:
-                    _end_run(store, watch, end)
-                for row in silent or ():
-                    _end_engine(store, row, timeout_s)
-                    watch.repeat(row)
-            except Exception as error:
-                # A store or a cluster that does not answer now may do so at the next look.
-                say(f"engines can't be watched for now: {error}")
-
-    with interruptible() as end:
-        thread = threading.Thread(target=work, args=(end,), daemon=True, name="watch")
-        thread.start()
+    def look(end: Stop) -> bool:
         try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+            rows = [row for row in store.progress() if "process" in row]
+            silent = watch.silent(rows, lambda: len(store.checkpoint_files()), time.monotonic())
+            if silent is None:
+                _end_run(store, watch, end)
+            for row in silent or ():
+                _end_engine(store, row, timeout_s)
+                watch.repeat(row)
+        except Exception as error:
+            # A store or a cluster that does not answer now may do so at the next look.
+            say(f"engines can't be watched for now: {error}")
+        return False
+
+    with watched(look, min(INTERVAL_S, timeout_s / 4), "watch"):
+        yield
 
 
 def _end_engine(store: Store, row: Row, timeout_s: float) -> None:
