@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from pipeline.command_line.parser import EXAMPLE, Parser
+from pipeline.errors import UserError
 
 WIDTH = 100
 """Columns of a help's own text."""
+_SETTING = re.compile(r"[A-Za-z_][\w.]*=")
+"""What tells a setting from an address such as `s3://bucket/run?region=…`."""
 
 
 def new_command(
@@ -37,6 +41,18 @@ def new_command(
 def takes_config(command: argparse.ArgumentParser, such_as: str = "configs/demo.yaml") -> None:
     command.add_argument("config", help=f"a YAML file: yours, or one of the package ({such_as})")
     command.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings that replace the file's")
+
+
+def settings_apart(words: Sequence[str], command: str, wanted: str) -> tuple[list[str], list[str]]:
+    """The words that are no settings, and those that are (`key.sub=value`).
+
+    Raises:
+        UserError: there are none of the former, of which the `command` needs `wanted`.
+    """
+    others = [word for word in words if not _SETTING.match(word)]
+    if not others:
+        raise UserError(f"{command}: name {wanted} before the settings")
+    return others, [word for word in words if _SETTING.match(word)]
 
 
 def takes_json(command: argparse.ArgumentParser) -> None:

@@ -151,12 +151,18 @@ class Collection(Protocol):
 def rows_table(columns: Mapping[str, Any], steps: pa.Array) -> pa.Table:
     """A table of `ROWS`; columns that are not given are null."""
     length = len(steps)
-    arrays = []
-    for column in ROWS:
-        value = steps if column.name == "steps" else columns.get(column.name)
-        if value is None:
-            value = pa.nulls(length, column.type)
-        if isinstance(value, pa.ChunkedArray):
-            value = value.combine_chunks()
-        arrays.append(value.cast(column.type) if isinstance(value, pa.Array) else pa.array(value, column.type))
-    return pa.Table.from_arrays(arrays, schema=ROWS)
+    given = {**columns, "steps": steps}
+    found = (given.get(name) for name in ROWS.names)
+    filled = {name: pa.nulls(length) if value is None else value for name, value in zip(ROWS.names, found, strict=True)}
+    return table_of(filled, ROWS)
+
+
+def table_of(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
+    """Columns of any kind, of which the schema names some, as a table of its types."""
+    return pa.Table.from_arrays([_array(columns[column.name], column.type) for column in schema], schema=schema)
+
+
+def _array(value: Any, kind: pa.DataType) -> pa.Array:
+    if isinstance(value, pa.ChunkedArray):
+        value = value.combine_chunks()
+    return value.cast(kind) if isinstance(value, pa.Array) else pa.array(value, kind)

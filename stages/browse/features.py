@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.browse.arrays import offsets_of
-from stages.browse.collection import ORIGINS, STATUSES
+from stages.browse.collection import ORIGINS, ROWS, STATUSES, table_of
 
 FEW = 1 / 8
 """A step labelled right by no larger share of its continuations rests on few successes."""
@@ -35,19 +35,7 @@ Ints = npt.NDArray[np.int64]
 
 PART = pa.schema(
     [
-        ("problem_id", pa.string()),
-        ("solution_id", pa.string()),
-        ("group", pa.int32()),
-        ("row", pa.int32()),
-        ("item", pa.int32()),
-        ("source", pa.string()),
-        ("policy", pa.string()),
-        ("question", pa.string()),
-        ("answer", pa.string()),
-        ("status", pa.int8()),
-        ("contamination", pa.int8()),
-        ("draws", pa.int8()),
-        ("tokens", pa.int32()),
+        *(column for column in ROWS if column.name not in ("text", "mode", "steps")),
         ("characters", pa.int32()),
         ("steps", pa.int32()),
         ("first_wrong", pa.int32()),
@@ -94,9 +82,7 @@ def part_rows(rows: pa.Table) -> pa.Table:
         "labels": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(label, pa.int8())),
         "scores": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(score, pa.float32())),
     }
-    return pa.Table.from_arrays(
-        [_array(columns[name], kind) for name, kind in zip(PART.names, PART.types, strict=True)], schema=PART
-    )
+    return table_of(columns, PART)
 
 
 def step_numbers(
@@ -143,9 +129,3 @@ def step_numbers(
         "few": few_steps,
         "origins": origins,
     }
-
-
-def _array(value: Any, kind: pa.DataType) -> pa.Array:
-    if isinstance(value, pa.ChunkedArray):
-        value = value.combine_chunks()
-    return value.cast(kind) if isinstance(value, pa.Array) else pa.array(value, kind)

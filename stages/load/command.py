@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
 from pipeline.command_line.answer import Answer
-from pipeline.command_line.arguments import new_command, takes_config, takes_json
-from pipeline.errors import UserError
-
-_SETTING = re.compile(r"[A-Za-z_][\w.]*=")
+from pipeline.command_line.arguments import new_command, settings_apart, takes_config, takes_json
 
 
 def add(commands: Any) -> None:
@@ -52,10 +48,7 @@ def _add(options: argparse.Namespace) -> None:
     from pipeline.settings import override
     from stages.load.add.report import add_source
 
-    settings = [word for word in options.words if _SETTING.match(word)]
-    paths = [word for word in options.words if word not in settings]
-    if not paths:
-        raise UserError("add: name a file, folder or dataset before the settings")
+    paths, settings = settings_apart(options.words, "add", "a file, folder or dataset")
     given: dict[str, Any] = {}
     for setting in settings:
         override(given, setting)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
-from pipeline.command_line.arguments import new_command
+from pipeline.command_line.arguments import new_command, settings_apart
 from pipeline.errors import UserError
-
-_SETTING = re.compile(r"[A-Za-z_][\w.]*=")
-"""What tells a setting from an address such as `s3://bucket/run?region=…`."""
 
 
 def add(commands: Any) -> None:
@@ -65,10 +61,7 @@ def add(commands: Any) -> None:
 def _publish(options: argparse.Namespace) -> None:
     from stages.publish.dataset import republish
 
-    overrides = [word for word in options.words if _SETTING.match(word)]
-    runs = [word for word in options.words if word not in overrides]
-    if not runs:
-        raise UserError("publish: name a run directory before the settings")
+    runs, overrides = settings_apart(options.words, "publish", "a run directory")
     republish(runs, overrides, options.reverify, options.run_code)
 
 
