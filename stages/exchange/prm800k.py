@@ -4,7 +4,8 @@ Ratings are 1 and -1; a step without a label has null, as an unrated one has the
 `num_mc_total` are added to each completion, `images` to the question.
 
 Read is the solution that the labeller went along: of every step the completion that was chosen or written by a person,
-and at the end the wrong one that ended it. Neutral (0) is `+`, as the paper has it.
+and at the end the wrong one that ended it. Neutral (0) is `+`: such a step is not incorrect, but makes no progress (the
+dataset's README). The paper's model learns three labels, and takes neutral for positive when it scores (appendix F.2).
 """
 
 from __future__ import annotations

@@ -11,9 +11,10 @@ from stages.reward.aggregate import AGGREGATORS
 Scalar = Literal["mean", "min", "last", "product", "ps_grpo"]
 SCALARS: tuple[Scalar, ...] = get_args(Scalar)
 DROP = 0.3
-"""The relative drop between neighbouring steps from which on PS-GRPO takes a part of the reward away."""
+"""The relative drop between neighbouring steps from which on PS-GRPO takes a part of the reward away: ρ of equations 5
+and 6 of URSA (arXiv 2501.04686), 0.3 in its section 5.1 and best in its table 4."""
 KEPT = 0.5
-"""What it leaves of it."""
+"""What it leaves of it: 1 − γ, with γ = 0.5 in the same places."""
 
 
 def largest_drop(scores: Sequence[float]) -> float:
@@ -23,7 +24,7 @@ def largest_drop(scores: Sequence[float]) -> float:
 
 
 def ps_grpo(scores: Sequence[float], correct: bool) -> float:
-    """The outcome's reward, halved where the process drops (URSA, arXiv 2501.04686, PS-GRPO): 1, 0.5 or 0."""
+    """The outcome's reward, halved where the process drops (URSA, arXiv 2501.04686, equation 6): 1, 0.5 or 0."""
     return 0.0 if not correct else KEPT if largest_drop(scores) >= DROP else 1.0
 
 

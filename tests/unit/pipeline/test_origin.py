@@ -62,3 +62,5 @@ def test_a_refusal_names_all_that_differs(held: dict[str, Any], wanted: dict[str
 
 def test_the_same_is_accepted_and_a_missing_key_is_null() -> None:
     origin.check("runs/x", {"a": 1, "b": None}, {"a": 1.0}, "")
+    with pytest.raises(UserError, match=r"b \(null, now 0\)"):
+        origin.check("runs/x", {"a": 1, "b": None}, {"a": 1.0, "b": 0}, "")

@@ -293,7 +293,10 @@ FIELDS = ("id", "question", "answer", "image", "options", "verify", "other")
 def test_no_row_raises_anything_but_its_reason(row: dict[str, Any]) -> None:
     source = SourceConfig(name="s", path="rows.jsonl", verify=("list",))
     with suppress(RowError):
-        parse_row({"question": "Q?", "answer": "3", "image": png(), **row}, "row 1", source, None, "")
+        found = parse_row({"question": "Q?", "answer": "3", "image": png(), **row}, "row 1", source, None, "")
+        assert found.row_id == "row 1"
+        assert found.question.strip()
+        assert found.answer.strip()
 
 
 def test_what_json_cannot_hold_is_not_kept(load_rows: LoadRows) -> None:

@@ -149,8 +149,12 @@ def test_options_that_the_policy_would_not_see(rest: dict[str, Any], mend: str) 
 )
 def test_columns_that_hold_no_options(rest: dict[str, Any]) -> None:
     check_shown("Which?", Options(), rest)
+    with pytest.raises(RowError, match="options_not_shown"):
+        check_shown("Which?", Options(), {**rest, "Options": ["3", "4"]})
 
 
 def test_options_that_the_question_lists_are_shown() -> None:
     check_shown("Which? (A) 3 (B) 4", Options(), {"choices": ["3", "4"]})
     check_shown("Which?", Options(("3", "4")), {"choices": ["x", "y"]})
+    with pytest.raises(RowError, match="options_not_shown"):
+        check_shown("Which? (A) 3 (B)", Options(), {"choices": ["3", "4"]})
