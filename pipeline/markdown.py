@@ -15,6 +15,11 @@ _ACTIVE = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "[": "\\[", "`": "\\`"}
 _BACKTICKS = re.compile(r"`+")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 problem`, `2,000 problems`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def visible(text: str) -> str:
     """A text for a terminal: control characters, which would steer it, stand as a replacement character."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -135,9 +135,13 @@ def _warnings(store: Store) -> list[str]:
 def _speed_lines(state: State, speed: _Speed, pending: int) -> list[Line]:
     if state == "running":
         return _current(speed.rate, pending)
-    lines = [] if state == "done" else [("rate", "no engine is running; the same dataset command resumes")]
+    if state == "done":
+        # Its rate over all calls is told with their time (`times.whole`).
+        return []
+    lines = [("rate", "no engine is running; the same dataset command resumes")]
     if speed.rate.tokens_per_s and speed.ended is not None:
-        lines.append(_last(state, speed.rate.tokens_per_s, speed.rate.seconds, speed.ended))
+        ago = clock(time.time() - speed.ended)
+        lines.append(("last rate", f"{speed.rate.tokens_per_s:,.0f} tokens/s, until {ago} ago"))
     if (left := speed.left_s(pending)) is not None:
         lines.append(("time left", f"{clock(left)} at the last rate"))
     return lines
@@ -163,10 +167,3 @@ def _silent(driver: str, speed: _Speed) -> list[Line]:
         ("rate", f"no sign of life from an engine for {clock(time.time() - speed.ended)}"),
         ("driver", f"{driver} still works on this run: it ends engines that hang (engine.timeout_s)"),
     ]
-
-
-def _last(state: State, tokens_per_s: float, seconds: float, ended: float) -> Line:
-    """Of the engines that ran last, if they got anywhere."""
-    if state == "done":
-        return "rate", f"{tokens_per_s:,.0f} tokens/s for {clock(seconds)}, since the last start"
-    return "last rate", f"{tokens_per_s:,.0f} tokens/s, until {clock(time.time() - ended)} ago"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.markdown import compact_table
+from pipeline.markdown import compact_table, counted
 
 SHOWN_SIZE = 8
 """The size of the paper's main table: sources and comparisons are shown for it and for the largest."""
@@ -16,7 +16,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     pool, settings, sizes = report["pool"], report["settings"], report["sizes"]
     parts = [
         f"# Best-of-N: {pool['run']}",
-        f"{pool['problems']:,} problems × {pool['num_candidates']} candidates of {pool['policy_model']}"
+        f"{counted(pool['problems'], 'problem')} × {pool['num_candidates']} candidates of {pool['policy_model']}"
         f" ({_drawn(pool['sampling'])}{_greedy(pool)}), pool {pool['hash'][:12]}. Accuracy in %,"
         " with 95 % intervals from a bootstrap over problems.",
         _accuracy_table(report["methods"], sizes),

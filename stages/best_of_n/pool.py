@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from pipeline import atomic, origin
 from pipeline.errors import UserError
+from pipeline.markdown import counted
 from pipeline.records import FinishReason, Image, VerdictStatus, asked
 from pipeline.schemas import PROBLEM_SCHEMA
 from pipeline.store import Store, one_line_io_errors
@@ -244,7 +245,7 @@ def summary(pool: Pool) -> str:
     about = pool.about
     greedy = ", the first greedy" if pool.greedy_first else ""
     return (
-        f"{about['problems']:,} problems × {pool.num_candidates} candidates{greedy} in {pool.store.uri},"
+        f"{counted(about['problems'], 'problem')} × {pool.num_candidates} candidates{greedy} in {pool.store.uri},"
         f" hash {pool.hash[:12]}"
     )
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.config import InputConfig, RunConfig
 from pipeline.engine.policy import check_start, model_fingerprint, policy_name
 from pipeline.errors import UserError
+from pipeline.markdown import counted
 from pipeline.records import problem_from_row
 from pipeline.store import Store, beside
 from pipeline.terminal.quiet import quiet
@@ -118,7 +119,7 @@ def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as verifier:
         write_pool(folder, _items(store, _judged(store, config, verifier), verifier, failed), about)
     for reason, count in sorted(failed.items()):
-        say(f"left out {count} problems: {reason}")
+        say(f"left out {counted(count, 'problem')}: {reason}")
 
 
 def _judged(store: Store, config: RunConfig, pool: VerifierPool) -> Judged:

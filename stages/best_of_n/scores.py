@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from pipeline import origin
 from pipeline.errors import RowError, UserError
+from pipeline.markdown import counted
 from pipeline.store import Store, full
 from pipeline.terminal.bar import Bar
 from pipeline.terminal.quiet import quiet
@@ -75,7 +76,7 @@ def score_pool(
             if reasons := _nothing_scored(store):
                 without.append(f"{critic.path}: gave no score ({reasons}): try another critic")
             else:
-                tell(f"{critic.name}: {pool.num_problems:,} problems scored in {store.uri}")
+                tell(f"{critic.name}: {counted(pool.num_problems, 'problem')} scored in {store.uri}")
     if without:
         raise UserError("; ".join(without))
 

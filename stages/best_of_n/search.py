@@ -25,6 +25,7 @@ from pipeline.engine import Engine, make_engine
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import check_start, model_fingerprint, policy_key
 from pipeline.errors import RowError, UserError
+from pipeline.markdown import counted
 from pipeline.records import SEPARATOR, Problem, Rejected, asked
 from pipeline.seeds import base_seed
 from pipeline.settings import Strict
@@ -45,6 +46,7 @@ from stages.reward.aggregate import AGGREGATORS
 from stages.split import split
 from stages.verify import VerifierPool
 from stages.verify.of_run import check_reference, judge
+from stages.verify.version import verifier_version
 
 if TYPE_CHECKING:
     from stages.reward.model import Scorer
@@ -62,6 +64,9 @@ SEARCH_SCHEMA = pa.schema(
     ]
 )
 """`num_tokens` counts everything that was generated for the problem; a problem with `error` has nulls."""
+_NOTED = "search.json"
+"""What the search was made from, and the verifiers that judged it."""
+_MEND = "name another folder by --out"
 
 
 class SearchSettings(Strict):
@@ -97,6 +102,7 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
         _begin(store, config, model, found, settings)
         done = done_problems(store)
         if pending := [problem for problem in _load(store, config) if problem.problem_id not in done]:
+            _note_verifier(store, bool(done))
             asyncio.run(_search_all(store, pending, templates, model, found, config, settings, len(done)))
         tell(_summary(store, settings))
 
@@ -104,12 +110,23 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
 def _begin(store: Store, config: RunConfig, model: str, critic: CriticSpec, settings: SearchSettings) -> None:
     parts = [ledger_view(config), model, critic.fingerprint, settings.model_dump()]
     wanted = {"made_from": origin.digest(parts)}
-    mend = "name another folder by --out"
-    held = origin.noted(store, "search.json", mend)
+    held = origin.noted(store, _NOTED, _MEND)
     if held is None:
-        store.write_json("search.json", wanted)
+        store.write_json(_NOTED, wanted)
     else:
-        origin.check(store.uri, held, wanted, mend, "holds a search with other settings or models")
+        made_from = {"made_from": held.get("made_from")}
+        origin.check(store.uri, made_from, wanted, _MEND, "holds a search with other settings or models")
+
+
+def _note_verifier(store: Store, goes_on: bool) -> None:
+    """Adds today's verifier to those that judged the search; where another judged what is done, the user is told."""
+    noted = origin.noted(store, _NOTED, _MEND) or {}
+    # Until verifiers were noted, a search began without.
+    before = noted.get("verifiers", ["not noted"] if goes_on else [])
+    if (today := verifier_version()) not in before:
+        store.write_json(_NOTED, {**noted, "verifiers": [*before, today]})
+    if others := [name for name in before if name != today]:
+        say(f"what is searched already was judged by another verifier ({'; '.join(others)}; now {today})")
 
 
 def _load(store: Store, config: RunConfig) -> list[Problem]:
@@ -228,8 +245,11 @@ def _summary(store: Store, settings: SearchSettings) -> str:
         reasons = Counter(row["error"].partition(": ")[0] for row in rows if row["error"] is not None)
         told = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
         whole = accuracy.mean * len(kept) / len(rows)
-        failed = f"; {len(rows) - len(kept)} problems left out ({told}; with them as wrong {100 * whole:.1f} %)"
+        failed = (
+            f"; {counted(len(rows) - len(kept), 'problem')} left out ({told}; with them as wrong {100 * whole:.1f} %)"
+        )
     return (
-        f"{len(kept):,} problems, {settings.beams} beams × {settings.expand}: accuracy {100 * accuracy.mean:.1f} %"
-        f" [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}], {tokens:,.0f} tokens per problem{failed}; in {store.uri}"
+        f"{counted(len(kept), 'problem')}, {counted(settings.beams, 'beam')} × {settings.expand}:"
+        f" accuracy {100 * accuracy.mean:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}],"
+        f" {tokens:,.0f} tokens per problem{failed}; in {store.uri}"
     )

@@ -53,11 +53,21 @@ def own_name(source: str | None, sha256: str, data: bytes) -> str:
 
 
 def file_stem(source: str | None) -> str:
-    """A source's name as a single component of a path; one that no file name can hold is cut, and told by a hash."""
-    stem = re.sub(r"[^\w+.-]|^\.+", "_", source or "unnamed", flags=re.ASCII)
-    if len(stem) <= MAX_STEM:
+    """A source's name as a single component of a path.
+
+    One that is too long, or of whose letters an underline would be all that is left, is told by a hash.
+    """
+    name = source or "unnamed"
+    stem = re.sub(r"[^\w+.-]|^\.+", "_", name, flags=re.ASCII)
+    if len(stem) <= MAX_STEM and name.isascii():
         return stem
-    return f"{stem[:MAX_STEM]}-{hashlib.sha256(str(source).encode()).hexdigest()[:12]}"
+    return f"{stem[:MAX_STEM]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def file_name(name: str) -> str:
+    """A file's name as a single component of a path, with its ending."""
+    found = re.fullmatch(r"(.+)(\.\w+)", name, re.ASCII | re.DOTALL)
+    return file_stem(found[1]) + found[2] if found else file_stem(name)
 
 
 def is_safe(name: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.errors import RowError
 from stages.exchange.conversations import prompt_of
 from stages.exchange.format import ExportOptions, Format, ImportOptions, Line, Read, Reader, Row, Writer
-from stages.exchange.names import file_stem
+from stages.exchange.names import file_name, file_stem
 from stages.exchange.values import get
 from stages.label import label_of
 from stages.publish.kept import Kept, restore
@@ -130,7 +130,7 @@ def _line(row: Row, kept: Kept | None, image: Any, options: ExportOptions) -> Li
         record = write({**row, "prompt": prompt_of(row, kept)}, image, options.early_stop)
         return Line(f"annotations/{file_stem(row['source'])}.jsonl", record, (0,))
     record = restore(write(row, image, lenient=True), kept)
-    return Line(f"annotations/{'/'.join(map(file_stem, kept.file.split('/')))}", record, (kept.row,))
+    return Line(f"annotations/{'/'.join(map(file_name, kept.file.split('/')))}", record, (kept.row,))
 
 
 FORMAT = Format(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pipeline.config import RunConfig
+from pipeline.markdown import counted
 from stages.plan.assumptions import Assumptions
 from stages.plan.model import Model
 from stages.plan.pilot import Pilot
@@ -24,12 +25,11 @@ def notes_of(
     """A line for each thing that was measured or assumed."""
     measured = sum(len(source.rows.questions) for source in sources)
     notes = [
-        f"questions and images: {measured:,} row{'s' * (measured != 1)} measured, at most {SAMPLE} of a source, evenly spaced; "
+        f"questions and images: {counted(measured, 'row')} measured, at most {SAMPLE} of a source, evenly spaced; "
         "all rows counted"
     ]
     if pilot:
-        problems = f"{pilot.problems:,} problem{'s' * (pilot.problems != 1)}"
-        notes.append(f"steps, tokens and chances of success: {problems} of the pilot run")
+        notes.append(f"steps, tokens and chances of success: {counted(pilot.problems, 'problem')} of the pilot run")
     else:
         notes += _by_statistics(config, assumed, sources)
     if model.count_tokens is None:
@@ -57,8 +57,8 @@ def _by_statistics(config: RunConfig, assumed: Assumptions, sources: Sequence[Pl
     known = sum(source.config.name in assumed.per_source for source in sources)
     chances = assumed.steps.chances
     yield (
-        f"steps of a solution and mean mc: {assumed.steps.source}; its own figures for {known} of {len(sources)} "
-        f"source{'s' * (len(sources) != 1)}"
+        f"steps of a solution and mean mc: {assumed.steps.source}; its own figures for {known} of "
+        f"{counted(len(sources), 'source')}"
     )
     yield (
         f"words of a step {assumed.words_per_step.low:g} to {assumed.words_per_step.high:g}: {assumed.words_per_step.source}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from pipeline.markdown import counted
 from stages.plan.amount import Amount
 from stages.plan.cost import Need
 from stages.plan.plan import Plan
-from stages.plan.units import counted, money, short, size, span
+from stages.plan.units import money, short, size, span
 
 _SIGNS = {"ok": "ok     ", "wrong": "WRONG  ", "unknown": "unknown"}
 

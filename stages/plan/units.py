@@ -54,8 +54,3 @@ def read_price(text: str) -> tuple[float, str]:
     if match is None or (match[1] and match[3]) or float(match[2]) <= 0:
         raise UserError(f"--gpu-hour-price {text}: give a price above 0, such as 2.50, $2.50 or '2.50 EUR'")
     return float(match[2]), match[1] or match[3] or ""
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 engine`, `8 engines`."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline import manifest
 from pipeline.errors import UserError
 
 STATE = "trainer_state.json"
@@ -22,6 +23,8 @@ _WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
 _INDEX = "model.safetensors.index.json"
 _SHARDED = ("pytorch_model_fsdp", "global_step")
 """Of folders with weights in parts: FSDP, DeepSpeed."""
+_ARCHIVES = (".pt", ".pth", ".bin")
+"""Files of torch, which carry checksums of their own."""
 
 
 def checkpoints(run_dir: Path) -> list[Path]:
@@ -61,9 +64,16 @@ def resume_point(run_dir: Path, workers: int) -> tuple[Path | None, str]:
 def damage(folder: Path, workers: int) -> str | None:
     """Why a checkpoint of a training with so many workers can't be resumed from; None if it can.
 
-    Files of torch carry checksums, which are compared; of safetensors the header and the size are.
+    Files of torch carry checksums, which are compared; the others have theirs in the manifest. A checkpoint of before
+    there were manifests has none: of its safetensors the header and the size are compared.
     """
     return next(_faults(folder, workers), None)
+
+
+def note_sums(folder: Path) -> None:
+    """Gives a new checkpoint a manifest with the sums of the files that carry none. They are read for it, once."""
+    names = [name for name in manifest.sizes_of(str(folder)) if not name.endswith((*_ARCHIVES, manifest.FILE))]
+    manifest.save(str(folder), {name: (manifest.sum_of(str(folder / name)),) for name in names})
 
 
 def _faults(folder: Path, workers: int) -> Iterator[str]:
@@ -73,6 +83,7 @@ def _faults(folder: Path, workers: int) -> Iterator[str]:
     elif f"checkpoint-{state.get('global_step')}" != folder.name:
         yield f"{STATE} is of step {state.get('global_step')}"
     yield from _faults_of_weights(folder)
+    yield from (f"{name} {fault}" for name, fault in (manifest.folder_faults(str(folder)) or {}).items())
     names = {path.name for path in folder.iterdir()}
     in_parts = any(name.startswith("global_step") for name in names)
     if not in_parts and not any(
@@ -85,7 +96,7 @@ def _faults(folder: Path, workers: int) -> Iterator[str]:
         if name not in names:
             yield f"{name} is missing"
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".pt", ".pth", ".bin", ".distcp") and not _is_whole(path):
+        if path.suffix in (*_ARCHIVES, ".distcp") and not _is_whole(path):
             yield f"{path.relative_to(folder)} is damaged"
 
 

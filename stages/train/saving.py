@@ -6,6 +6,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from pipeline.errors import UserError
 from pipeline.store import one_line_io_errors
+from stages.train.checkpoints import note_sums
 from stages.train.stop import Stop, Stopped
 
 _NOT_WRITTEN = re.compile(r"PytorchStreamWriter|inline_container|iostream|I/O error|os error \d+|No space left")
@@ -76,7 +78,13 @@ class Saving(TrainerCallback):
         """
         if self._trainer.is_in_train and agreed(args, self._stop.asked) == [True]:
             self._trainer._save_checkpoint(self._trainer.model, trial=None)
+            self.on_save(args, state, control)
             raise Stopped
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The first worker notes the sums of the files when all have written theirs."""
+        if args.world_size > 1:
+            torch.distributed.barrier()
+        if state.is_world_process_zero:
+            note_sums(Path(args.output_dir) / f"checkpoint-{state.global_step}")
         self._saved = self._now()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipeline.errors import UserError
 from pipeline.hub import ask_hub
+from pipeline.markdown import counted
 from stages.load.add.joining import joined, joined_within
 from stages.load.add.layout import Layout
 from stages.load.add.rows_inside import NO_ROWS, documents, inner_place, rows_place
@@ -166,7 +167,7 @@ def _of_group(folder: Path, pattern: str, files: Sequence[Path], given: Mapping[
     if "**" in pattern or _holds(files[0]) == "a row":
         tops = sorted({file.relative_to(folder).parts[0] for file in files if "**" in pattern})
         within = f", in {', '.join(tops)}" if 1 < len(tops) <= MAX_NAMED else ""
-        kind = f"{len(files):,} JSON file{'s' * (len(files) != 1)}, each one row{within}"
+        kind = f"{counted(len(files), 'JSON file')}, each one row{within}"
         return Layout(kind, {"path": path, "rows": WHOLE}, pattern_folder(path))
     layout = _of_path(path, given)
     layout.kind = f"{len(files):,} files, {layout.kind}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.config import SourceConfig, load_config
 from pipeline.errors import UserError
+from pipeline.markdown import counted
 from pipeline.records import Problem, asked
 from pipeline.terminal.speak import tell
 from stages.load.add.entry import Entry, default_name
@@ -106,8 +107,7 @@ def _show(problems: Sequence[Problem], sheet: Path) -> None:
     for problem in problems:
         text = asked(problem.question, problem.options)
         shown = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + " …"
-        images = f"{len(problem.images)} image" + "s" * (len(problem.images) != 1)
-        tell(f"--- {problem.row_id} ({images})\n{shown}\n=> {problem.answer}\n")
+        tell(f"--- {problem.row_id} ({counted(len(problem.images), 'image')})\n{shown}\n=> {problem.answer}\n")
     if problems:
         write_sheet(problems, sheet)
         tell(f"their pictures: {sheet}\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 import PIL.Image
 import PIL.ImageDraw
 
+from pipeline.markdown import counted
 from pipeline.records import Problem
 
 SIDE = 240
@@ -24,7 +25,7 @@ def write_sheet(problems: Sequence[Problem], path: Path) -> None:
     draw = PIL.ImageDraw.Draw(sheet)
     for row, problem in enumerate(problems):
         top = _GAP + row * (SIDE + _TITLE + _GAP)
-        title = f"{problem.row_id[:40]}: {len(problem.images)} image{'s' * (len(problem.images) != 1)}"
+        title = f"{problem.row_id[:40]}: {counted(len(problem.images), 'image')}"
         draw.text((_GAP, top), title.encode("ascii", "replace").decode(), fill="black")
         for column, image in enumerate(problem.images):
             picture = PIL.Image.open(io.BytesIO(image.data)).convert("RGB")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.markdown import code, code_block, compact_table, markdown_table, quoted, visible
+from pipeline.markdown import code, code_block, compact_table, counted, markdown_table, quoted, visible
 
 HEADER, ROWS = ("name", "n", "share"), [("a|b", "1,000", "–"), ("long\nname", "2", "0.5 %")]
 
@@ -33,3 +33,7 @@ def test_a_text_neither_steers_a_terminal_nor_becomes_part_of_a_page() -> None:
     assert code("a`<b>``") == "``` a`<b>`` ```"
     assert code_block("a: 1\n", "yaml") == "```yaml\na: 1\n```"
     assert code_block("a: |\n  ```\n  <b>\n", "yaml") == "````yaml\na: |\n  ```\n  <b>\n````"
+
+
+def test_plural_forms() -> None:
+    assert [counted(number, "problem") for number in (0, 1, 2000)] == ["0 problems", "1 problem", "2,000 problems"]

@@ -80,7 +80,9 @@ def test_a_finished_run_shows_the_rate_and_the_time_of_its_engines(store: Store)
     pq.write_table(pa.table({"problem_id": list("bcd")}), store.path("checkpoint", "y_0.parquet"))
     end = time.time() - 7200
     store.write_json("progress/a.json", counters(end - 20, end, 4))
-    assert lines(store)["rate"] == "50 tokens/s for 0:00:20, since the last start"
+    told = lines(store)
+    assert (told["rate in all"], told["time in all"]) == ("50 tokens/s", "0:00:20 with engines running")
+    assert not told.keys() & {"rate", "last rate"}, "one rate alone"
     data = status_of(store.uri).data
     assert (data["state"], data["done"], data["pending"], data["left_s"]) == ("done", 4, 0, None)
     assert (data["tokens_per_s"], data["engine_s"], data["engines"]) == (50, 20, 1)

@@ -162,7 +162,7 @@ def test_contamination_flags_and_drops() -> None:
 def test_the_same_command_finds_the_pool_and_another_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     pool = imported(lines({**FOUR, "responses": TEXTS}))
     assert imported("c.jsonl").hash == pool.hash
-    assert "nothing to do: 1 problems × 3 candidates" in capsys.readouterr().out
+    assert "nothing to do: 1 problem × 3 candidates" in capsys.readouterr().out
     with pytest.raises(UserError, match="holds another frozen pool"):
         imported("c.jsonl", "split.max_steps=1")
     with pytest.raises(UserError, match=r"gone\.jsonl: can't be read: No such file"):
@@ -206,7 +206,7 @@ def test_critics_score_it_and_the_report_reads_it(tmp_path: Path) -> None:
     assert asked == [("bad", "Final answer: 5"), ("good", "Final answer: 4")]
     assert judge.asked[0].question == "How many bars?"
     told = report_pool("pool", ReportSettings(resamples=100)).text
-    assert "1 problems × 2 candidates of them (as the file has them), pool" in told
+    assert "1 problem × 2 candidates of them (as the file has them), pool" in told
     assert "| prm (mean) | 50.0 [50.0, 50.0] | 100.0 [100.0, 100.0] |" in told
 
 

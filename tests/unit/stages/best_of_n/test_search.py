@@ -13,6 +13,7 @@ from pipeline.engine.scripted import ScriptedEngine
 from pipeline.records import Problem
 from stages.best_of_n import search
 from stages.best_of_n.search import SearchSettings, _Searcher, search_problems
+from stages.verify.version import verifier_version
 from tests.integration.conftest import scripted
 from tests.unit.stages.best_of_n.test_pool import Judge, critic
 
@@ -62,6 +63,14 @@ def test_problems_are_searched_once_and_bad_rows_are_kept(
     (out / "parts" / "000002.parquet").unlink()
     asked = len(judges[0].asked)
     assert run() == first
+    assert json.loads((out / "search.json").read_text())["verifiers"] == [verifier_version()]
+    assert "another verifier" not in capsys.readouterr().err
     assert 0 < len(judges[1].asked) < asked
     assert run() == first
     assert len(judges) == 2
+    # What another one judged is not mixed unseen.
+    monkeypatch.setattr(search, "verifier_version", lambda: "later")
+    (out / "parts" / "000002.parquet").unlink()
+    run()
+    assert json.loads((out / "search.json").read_text())["verifiers"] == [verifier_version(), "later"]
+    assert f"by another verifier ({verifier_version()}; now later)" in capsys.readouterr().err

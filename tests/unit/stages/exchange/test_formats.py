@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.exchange.names import Layout, detect_layout, is_safe
 from stages.exchange.spool import Buckets, SortedLines
 from stages.load.sources.parts import JoinedParts
 from stages.publish.kept import keep, kept_of, restore
@@ -70,18 +69,3 @@ def test_sorting_is_stable(tmp_path: Path) -> None:
         lines.add(rank, value)
     assert lines.finish() == 3
     assert (tmp_path / "deep/x.jsonl").read_text(encoding="utf-8") == '"ä"\n"b"\n"c"\n'
-
-
-def test_layouts_drop_as_little_as_they_can() -> None:
-    there = {"images/b/c.png", "a.png"}
-    assert detect_layout(["a.png"], there.__contains__) == Layout()
-    assert detect_layout(["X/b/c.png", "X/b/d.png"], there.__contains__) == Layout(1, "images/")
-    assert detect_layout(["X/b/c.png"], there.__contains__, drop=0) is None
-    assert detect_layout(["X/Y/b/c.png"], there.__contains__, drop=2) == Layout(2, "images/")
-
-
-def test_safe_names_stay_below_their_folder() -> None:
-    assert is_safe("Geometry3K/train/1471/img_diagram.png")
-    assert is_safe("中文/図 1.png")
-    for name in ("../a", "a/../b", "/a", "a//b", "", "a\\b", "a\nb", "x" * 201, "./a"):
-        assert not is_safe(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UserError
-from stages.plan.units import counted, money, read_price, short, size, span
+from stages.plan.units import money, read_price, short, size, span
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,3 @@ def test_prices(text: str, price: tuple[float, str]) -> None:
 def test_no_prices(text: str) -> None:
     with pytest.raises(UserError, match=r"give a price above 0, such as 2\.50"):
         read_price(text)
-
-
-def test_plural_forms() -> None:
-    assert [counted(number, "engine") for number in (0, 1, 2000)] == ["0 engines", "1 engine", "2,000 engines"]

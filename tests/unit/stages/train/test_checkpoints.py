@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.errors import UserError
-from stages.train.checkpoints import checkpoints, damage, holds_checkpoints, resume_point
+from stages.train.checkpoints import checkpoints, damage, holds_checkpoints, note_sums, resume_point
 
 FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
@@ -93,6 +93,34 @@ def test_flipped_bits_anywhere_never_end_in_a_traceback(tmp_path: Path) -> None:
             assert damage(folder, 1) in (None, f"{name} is damaged") or name == "trainer_state.json"
         (folder / name).write_bytes(whole)
     assert damage(folder, 1) is None
+
+
+def test_flipped_bits_in_weights_are_found_by_the_manifest(tmp_path: Path) -> None:
+    older, newest = checkpoint(tmp_path, 4), checkpoint(tmp_path, 8)
+    note_sums(newest)
+    note_sums(newest)
+    assert sorted(json.loads((newest / "manifest.json").read_text())["files"]) == [
+        "model.safetensors", "trainer_state.json",
+    ]  # fmt: skip
+    assert damage(newest, 1) is None
+    file = newest / "model.safetensors"
+    whole = bytearray(file.read_bytes())
+    whole[-1] ^= 1
+    file.write_bytes(whole)
+    assert damage(newest, 1) == "model.safetensors is not what was written"
+    assert resume_point(tmp_path, 1)[0] == older
+    (newest / "manifest.json").write_text("{")
+    assert damage(newest, 1) == "manifest.json is damaged"
+
+
+def test_parts_of_weights_have_sums(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path, 8)
+    (folder / "pytorch_model_fsdp_0").mkdir()
+    part = folder / "pytorch_model_fsdp_0/__0_0.distcp"
+    part.write_bytes(b"part")
+    note_sums(folder)
+    part.write_bytes(b"trap")
+    assert damage(folder, 1) == "pytorch_model_fsdp_0/__0_0.distcp is not what was written"
 
 
 def test_a_state_of_another_step(tmp_path: Path) -> None:
