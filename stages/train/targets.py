@@ -35,6 +35,8 @@ LABELS: Mapping[Kind, Mapping[str, float]] = {
     "outcome": {"+": 1.0, "-": 0.0},
 }
 """The labels of each kind with their weights: a step's score is the sum of P(label) · weight (section 4)."""
+_ROUNDING = 1e-9
+"""Above what subtracting two shares of draws rounds, below any difference of two: 4/10 − 3/10 is more than 0.1 by 3e-17."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,5 +156,5 @@ def _advantage(before: float | None, after: float | None, tolerance: float) -> T
     if before is None or after is None:
         return None
     gain = after - before
-    label = 1 if abs(gain) <= tolerance else 0 if gain > 0 else 2
+    label = 1 if abs(gain) <= tolerance + _ROUNDING else 0 if gain > 0 else 2
     return Target(label, tuple(float(index == label) for index in range(3)))

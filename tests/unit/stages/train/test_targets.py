@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -58,6 +59,20 @@ def test_advantage_is_the_sign_of_the_gain_and_ties_are_exact_without_a_toleranc
     assert signs(0.0, 0.75) == [2, 1, 0, 2, 1, None, None]
     assert signs(1 / 16, 0.5) == [1, 1, 1, 2, 1, None, None]
     assert signs(0.0, None)[0] is None
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.data())
+def test_advantage_is_that_of_exact_fractions(n: int, m: int, data: st.DataObject) -> None:
+    """As subtracted in floats, 4/10 − 3/10 is above 0.1 and 3/10 − 2/10 below."""
+    before, after = (data.draw(st.integers(0, total)) for total in (n, m))
+    tolerance = data.draw(
+        st.integers(0, 10).map(lambda tenths: Fraction(tenths, 10))
+        | st.just(abs(Fraction(after, m) - Fraction(before, n)))
+    )
+    gain = Fraction(after, m) - Fraction(before, n)
+    (made,) = targets.step_targets([step(after, m)], "advantage", float(tolerance), before / n)
+    assert made is not None
+    assert made.label == (1 if abs(gain) <= tolerance else 0 if gain > 0 else 2)
 
 
 @pytest.mark.parametrize(
