@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import SourceConfig
@@ -288,7 +288,8 @@ VALUE = st.recursive(
 FIELDS = ("id", "question", "answer", "image", "options", "verify", "other")
 
 
-@settings(deadline=None)
+# A busy machine takes its time for the first texts.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(row=st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, VALUE)))
 def test_no_row_raises_anything_but_its_reason(row: dict[str, Any]) -> None:
     source = SourceConfig(name="s", path="rows.jsonl", verify=("list",))

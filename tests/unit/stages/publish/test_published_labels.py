@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import LabelConfig, PublishConfig
@@ -69,7 +69,7 @@ def wanted_target(kind: Kind, step: dict[str, Any]) -> Target | None:
     return Target(hard, (k / n, 1 - k / n) if kind == "soft" else (float(k), float(n - k)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     ledger=st.lists(st.tuples(ENTRY, ENTRY), min_size=1, max_size=3),
     threshold=st.sampled_from(THRESHOLDS),
