@@ -1,7 +1,7 @@
 """Problems with their solutions become rows of the published dataset, a row group at a time and a column at a time.
 
 Texts and images go from the inputs' columns into the rows' without becoming objects of Python; counts and labels of steps
-are computed solution by solution, by `stages/label.py`.
+are computed by `stages/label.py`, of many solutions at once.
 """
 
 from __future__ import annotations
