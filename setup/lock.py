@@ -1,7 +1,7 @@
 """Writes requirements/{cpu,gpu,dev,browser,rl}.txt from pyproject.toml: `make lock ARGS='an option of uv pip compile'`.
 
-Versions that are already in a list stay as they are; `--upgrade` takes the newest ones, `--upgrade-package NAME` moves
-one package. Needs uv beside the Python that runs this, and the package index.
+Every version carries the hashes of its files. Versions that are already in a list stay as they are; `--upgrade` takes the
+newest ones, `--upgrade-package NAME` moves one package. Needs uv beside the Python that runs this, and the package index.
 """
 
 import subprocess
@@ -35,6 +35,10 @@ LISTS = {
         ["--group", "rl", "--no-deps"],
     ),
 }
+HEAD = """\
+# Written by `make lock` from pyproject.toml; not edited by hand. Every package, the indirect ones too.
+# The index is PyPI, or a mirror of it that pip or uv is told of: the hashes, of all files that PyPI has of a version, hold
+# there too, and whatever else an index offers under these names is refused."""
 # The machines a list is for: a marker that is true on all of them says nothing and is left out.
 MACHINES = [
     {
@@ -51,13 +55,22 @@ MACHINES = [
 ]
 
 
-def read(path: Path) -> dict[str, str]:
-    """The lines of a list by package name."""
+def pins(path: Path) -> dict[str, str]:
+    """The pins of a list by package name, without their hashes."""
     lines = path.read_text().splitlines() if path.exists() else []
-    return {Requirement(line).name: line for line in lines if line and not line.startswith("#")}
+    found = (line.removesuffix(" \\") for line in lines if line and not line.startswith(("#", " ")))
+    return {Requirement(line).name: line for line in found}
 
 
 def plain(line: str) -> str:
+    """A line of uv's without what is true of all our machines; lines of hashes, and what joins them, stay."""
+    if line.startswith(" "):
+        return line
+    pin = line.removesuffix(" \\")
+    return short(pin) + line[len(pin) :]
+
+
+def short(line: str) -> str:
     requirement = Requirement(line)
     if requirement.marker and all(requirement.marker.evaluate(machine) for machine in MACHINES):
         requirement.marker = None
@@ -73,21 +86,21 @@ def main() -> None:
         "--universal",
         "--no-header",
         "--no-annotate",
+        "--generate-hashes",
     ]
     for name, (comment, arguments) in LISTS.items():
         target = ROOT / f"requirements/{name}.txt"
-        preferred = read(target)
+        preferred = pins(target)
         if name == "gpu":  # both flavours run the same versions as far as they can
-            preferred |= read(ROOT / "requirements/cpu.txt")
+            preferred |= pins(ROOT / "requirements/cpu.txt")
         with tempfile.TemporaryDirectory() as folder:
             fresh = Path(folder, "list.txt")
             fresh.write_text("\n".join(preferred.values()))
             options = ["--python-version", "3.11", "--fork-strategy", "fewest", "--output-file", str(fresh)]
             subprocess.run([*uv, *options, *arguments, *sys.argv[1:]], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
             lines = [plain(line) for line in fresh.read_text().splitlines()]
-        head = "# Written by `make lock` from pyproject.toml; not edited by hand. Every package, the indirect ones too."
-        target.write_text("\n".join([head, f"# {comment}", *lines]) + "\n")
-        print(f"{target.relative_to(ROOT)}: {len(lines)} packages")
+        target.write_text("\n".join([HEAD, f"# {comment}", *lines]) + "\n")
+        print(f"{target.relative_to(ROOT)}: {len(pins(target))} packages")
 
 
 if __name__ == "__main__":
