@@ -29,7 +29,7 @@ from pipeline.schemas import IMPORTED_SCHEMA
 from pipeline.store import one_line_io_errors, open_uri
 from pipeline.terminal.speak import say
 from stages.exchange.corpus import AnnotationFile, annotation_files, image_place
-from stages.exchange.format import ImportOptions
+from stages.exchange.format import ImportOptions, Reader
 from stages.exchange.formats import readers
 from stages.exchange.import_card import documents
 from stages.exchange.names import Layout, detect_layout
@@ -64,14 +64,14 @@ class _Row:
         """From the images' names, not their bytes: nothing has been opened yet."""
         return Problem.make_id(self.source, self.columns["question"], self.columns["answer"] or "", self.images)
 
-    def line(self, file: int) -> bytes:
-        """The row as it waits for its problem, without line feeds; `file` is the number of its file."""
-        return json.dumps([file, self.kept.row, self.source, self.columns, self.images, self.kept.text()]).encode()
+    def waiting(self, file: int) -> tuple[Any, ...]:
+        """The fields of the row as it waits for its problem; `file` is the number of its file."""
+        return file, self.kept.row, self.source, self.columns, self.images, self.kept.text()
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """What `_Row.line` says."""
+    """What `_Row.waiting` says."""
 
     file: int
     row: int
@@ -172,19 +172,19 @@ def _read_file(
 ) -> _FileLayout | None:
     """The first pass over one file; null if it has no images."""
     sample: list[str] = []
-    source = _source(format, file.name)
+    source, reader = _source(format, file.name), readers()[format]
     with file.open() as lines:
         for number, line in enumerate(tqdm(lines, desc=visible(file.name), unit=" rows", disable=None, leave=False), 1):
             if not line.strip():
                 continue
             try:
-                row = _parse(format, file.name, number, line, options)
+                row = _parse(reader, format, file.name, source, number, line, options)
             except RowError as error:
                 refused.add(source, file.name, number, error)
                 continue
             if len(sample) < SAMPLE:
                 sample += row.images
-            buckets.add(row.problem_id, row.line(index))
+            buckets.add(row.problem_id, row.waiting(index))
     if not sample:
         return None
     if root is None:
@@ -210,7 +210,9 @@ def _check_layouts(layouts: Sequence[_FileLayout | None], files: Sequence[Annota
         raise UserError(f"{missing[0][1]}: image {missing[0][0]!r} is not there: correct --images or --drop")
 
 
-def _parse(format: str, file: str, number: int, line: bytes, options: ImportOptions) -> _Row:
+def _parse(
+    reader: Reader, format: str, file: str, source: str, number: int, line: bytes, options: ImportOptions
+) -> _Row:
     """One line as a row.
 
     Raises:
@@ -221,10 +223,10 @@ def _parse(format: str, file: str, number: int, line: bytes, options: ImportOpti
         raise record
     if not isinstance(record, dict):
         raise RowError("not_an_object", f"{type(record).__name__}, not a JSON object")
-    found = readers()[format].read(record, options)
+    found = reader.read(record, options)
     images = image_names(record.get("image") if found.images is None else found.images)
     kept = keep(format, file, number, record, found.rendered, found.system)
-    row = _Row(_source(format, file), found.columns, images, kept)
+    row = _Row(source, found.columns, images, kept)
     if _SURROGATE in line.lower() or not file.isascii():
         _check_text(row)
     return row
@@ -247,7 +249,7 @@ def _problems(
 ) -> Iterator[list[dict[str, Any]]]:
     """The second pass: the published rows of one problem after the other, in order of their ids."""
     for problem_id, entries in itertools.groupby(buckets.sorted(), key=itemgetter(0)):
-        rows = [_Waiting(*json.loads(entry)) for _, entry in entries]
+        rows = [_Waiting(*entry) for _, entry in entries]
         layout = layouts[rows[0].file]
         try:
             images = _images(rows[0], layout.layout if layout else Layout(), root)

@@ -82,9 +82,13 @@ def _is_left_out(step: Mapping[str, Any]) -> bool:
 
 def _read_step(step: Any, threshold: float) -> dict[str, Any]:
     text, score = get(step, "step", str), step.get("score")
-    if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0 <= score <= 1:
+    if type(score) not in (int, float) or not 0 <= score <= 1:
         raise RowError("bad_score", f"{score!r} is not in [0, 1]")
-    correct, total = (None if step.get(key) is None else _count(step[key], key) for key in COUNTS)
+    correct, total = step.get("num_mc_correct"), step.get("num_mc_total")
+    if correct is not None:
+        _count(correct, "num_mc_correct")
+    if total is not None:
+        _count(total, "num_mc_total")
     if total == 0:
         if score or correct:
             raise RowError("bad_counts", f"{correct} of 0 correct, score {score}")
@@ -111,7 +115,8 @@ def _step(
 
 
 def _count(value: Any, key: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+    # Not isinstance: true is no count.
+    if type(value) is not int or not 0 <= value < 2**31:
         raise RowError("bad_counts", f"{key} is {value!r}, not a count")
     return value
 

@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from pipeline import atomic
 
 BUCKETS = 256
+_LENGTH_BYTES = 8
 
 
 class Buckets:
-    """Lines by hexadecimal key: in at random, out in order of the key, then of their arrival.
+    """Values by hexadecimal key: in at random, out in order of the key, then of their arrival.
 
-    Memory holds one bucket, 1/256 of the lines.
+    Memory holds one bucket, 1/256 of the values. These are what JSON can say; tuples stay tuples. They wait in Python's own
+    notation, which takes a fifth of the time of JSON; the files live as long as this process.
     """
 
     def __init__(self, folder: Path) -> None:
         self._paths = [folder / f"{index:02x}" for index in range(BUCKETS)]
         self._files = [path.open("wb") for path in self._paths]
 
-    def add(self, key: str, line: bytes) -> None:
-        """Takes a line without its end; `key` is at least two hexadecimal digits and has no tab."""
-        self._files[int(key[:2], 16)].write(key.encode() + b"\t" + line + b"\n")
+    def add(self, key: str, value: Any) -> None:
+        """`key` is at least two hexadecimal digits."""
+        data = marshal.dumps((key, value))
+        self._files[int(key[:2], 16)].write(len(data).to_bytes(_LENGTH_BYTES) + data)
 
-    def sorted(self) -> Iterator[tuple[str, bytes]]:
+    def sorted(self) -> Iterator[tuple[str, Any]]:
         for file in self._files:
             file.close()
         for path in self._paths:
-            with path.open("rb") as lines:
-                entries = [line.rstrip(b"\n").split(b"\t", 1) for line in lines]
+            data = memoryview(path.read_bytes())
             path.unlink()
-            for key, line in sorted(entries, key=lambda entry: entry[0]):
-                yield key.decode(), line
+            yield from sorted(_values(data), key=itemgetter(0))
+
+
+def _values(data: memoryview) -> Iterator[Any]:
+    while data:
+        end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES])
+        yield marshal.loads(data[_LENGTH_BYTES:end])
+        data = data[end:]
 
 
 class SortedLines:

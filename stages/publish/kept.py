@@ -57,7 +57,20 @@ def kept_of(row: Mapping[str, Any]) -> Kept | None:
 
 
 def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return one == other
-    # As text, since to Python 1, 1.0 and true are equal, and so are objects whose keys are in another order.
-    return json.dumps(one) == json.dumps(other)
+    """Whether two values are the same JSON.
+
+    To Python 1, 1.0 and true are equal, and so are objects whose keys are in another order.
+    """
+    # Most of what is rendered is what was read.
+    if one is other:
+        return True
+    kind = type(one)
+    if kind is not type(other):
+        # A tuple and a list are one array.
+        return isinstance(one, list | tuple) and isinstance(other, list | tuple) and _same(list(one), list(other))
+    if kind is dict:
+        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
+    if kind in (list, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    # NaN, and a zero with its sign.
+    return repr(one) == repr(other) if kind is float else bool(one == other)
