@@ -114,7 +114,7 @@ class Bench:
             drawn = await self._call(prompts, [seed + index for seed in seeds], [sampling.max_tokens] * len(prompts))
             await self._judge(problems, [completion.text for completion in drawn], drawn)
             for problem, prompt, completion in zip(problems, prompts, drawn, strict=True):
-                steps = split(completion.text, self.config.split.max_steps)
+                steps = split(completion.text, how=self.config.split)
                 found.append(Response(problem, index, prompt, steps))
         return found
 

@@ -73,7 +73,7 @@ def from_run(uri: str, count: int) -> list[Asked]:
         for row in pq.read_table(path, filesystem=store.filesystem).to_pylist():
             gold, modes = problems[row["problem_id"]]
             for solution in map(solution_from_row, row["solutions"]):
-                ends = boundaries([step.text for step in solution.steps])
+                ends = boundaries(solution.text, [step.text for step in solution.steps])
                 for step, end in zip(solution.steps, ends, strict=True):
                     asked += [(gold, solution.text[:end] + draw.text, modes, (), "") for draw in step.draws]
         if len(asked) >= count:

@@ -53,6 +53,8 @@ class _Heeding(Protocol):
 
 _STRATEGIES: Registry[_Heeding] = Registry("stages.rollout.strategies:STRATEGIES")
 StrategyName = Annotated[str, BeforeValidator(_STRATEGIES.check)]
+_SPLITTERS: Registry[Any] = Registry("stages.split.kinds:KINDS")
+SplitterName = Annotated[str, BeforeValidator(_SPLITTERS.check_or_function)]
 
 
 class ContaminationConfig(Strict):
@@ -125,6 +127,10 @@ class SamplingConfig(Strict):
 class SplitConfig(Strict):
     """How a solution is cut into steps."""
 
+    kind: SplitterName = Field(default="blank_lines", exclude_if=lambda kind: kind == "blank_lines")
+    """Where it is cut (docs/splitting.md); `module:function` is your own: text to its pieces, in order."""
+    tokens: int = Field(default=100, ge=1, exclude_if=lambda tokens: tokens == 100)
+    """The tokens that `kind: tokens` gathers paragraphs to, about."""
     max_steps: int = Field(default=12, ge=1)
     """Longer solutions are merged evenly (paper: 12)."""
 

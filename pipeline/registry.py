@@ -38,3 +38,7 @@ class Registry(Generic[Entry]):
             *most, last = map(repr, known)
             raise PydanticKnownError("literal_error", {"expected": f"{', '.join(most)} or {last}"})
         return name
+
+    def check_or_function(self, name: Any) -> Any:
+        """As `check`, for a setting that may also name a function of the user's, as `module:function`."""
+        return name if isinstance(name, str) and all(name.partition(":")) else self.check(name)

@@ -143,11 +143,11 @@ async def _solution(
     name: SolutionId, completion: Completion, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig
 ) -> Solution:
     """A sampled response, cut into steps and judged."""
-    steps = splitting.split(completion.text, config.split.max_steps)
+    steps = splitting.split(completion.text, how=config.split)
     ends = engine.ends(completion.token_ids, prompt.token_ids)
     if ends and ends[-1] != len(completion.text):
         raise RowError("token_offsets", f"the tokens give {ends[-1]} characters, the text has {len(completion.text)}")
-    spans = splitting.spans(steps, ends)
+    spans = splitting.spans(ends, splitting.boundaries(completion.text, steps))
     return Solution(
         str(name),
         completion.text,
@@ -160,7 +160,7 @@ async def _solution(
 
 
 async def _roll_out(solution: Solution, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig) -> Solution:
-    offsets = splitting.boundaries([step.text for step in solution.steps])
+    offsets = splitting.boundaries(solution.text, [step.text for step in solution.steps])
     ends = engine.ends(solution.token_ids, prompt.token_ids)
     prefixes = [
         _prefix(solution, step, offset, ends, engine) for step, offset in zip(solution.steps, offsets, strict=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import EngineConfig
+from pipeline.config import EngineConfig, SplitConfig
 from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import UserError
 from stages.reward.config import PrmConfig
@@ -21,7 +21,7 @@ class CriticSpec:
 
     `fingerprint` is a hash of its files, and for a model that is no reward model also of how it is read; `outcome`
     says that it gives a response one score in all; `like`, for a model that is no reward model, is the reward model
-    whose layout it is shown.
+    whose layout it is shown; `split` is how the solutions that it learnt from were cut into steps, if that is known.
     A step's score lies between the bounds `lowest` and `highest`.
     """
 
@@ -32,6 +32,7 @@ class CriticSpec:
     lowest: float
     highest: float
     like: str | None = None
+    split: SplitConfig | None = None
 
 
 def find_critic(argument: str, like: str | None = None) -> CriticSpec:
@@ -55,7 +56,7 @@ def find_critic(argument: str, like: str | None = None) -> CriticSpec:
     fingerprint = model_fingerprint(EngineConfig(model=path))
     if config.data_fingerprint == UNTRAINED:
         fingerprint += f"+{config.kind}-{config.prompt_sha}"
-    return CriticSpec(name, path, fingerprint, config.kind == "orm", *config.bounds, own)
+    return CriticSpec(name, path, fingerprint, config.kind == "orm", *config.bounds, own, config.split)
 
 
 def load_scorer(critic: CriticSpec) -> Scorer:

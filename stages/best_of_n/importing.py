@@ -31,6 +31,7 @@ from stages.best_of_n.pool import (
     Pool,
     PoolCandidate,
     batched,
+    cut_by,
     read_rows,
     refuse_other,
     summary,
@@ -38,7 +39,7 @@ from stages.best_of_n.pool import (
 )
 from stages.load.problems import tell_rejected, write_rejected
 from stages.load.screen import open_screen
-from stages.split import split
+from stages.split import check_kind, split
 from stages.verify import VerifierPool
 from stages.verify.of_run import judge
 from stages.verify.version import verifier_version
@@ -85,6 +86,7 @@ def import_pool(
         refuse_other(Pool(folder), about)
         tell(f"nothing to do: {summary(Pool(folder))}")
         return
+    check_kind(config.split.kind)
     templates = read_templates(config)
     screen = open_screen(config)
     with tempfile.TemporaryDirectory() as scratch:
@@ -100,7 +102,7 @@ def import_pool(
             "verifier": verifier_version(),
             "num_candidates": number,
             "sampling": {"greedy_first": False, "temperature": None},
-            "max_steps": config.split.max_steps,
+            **cut_by(config),
             "policy_model": policy or NAME,
             "rejected": rejected,
             "failed": {},
@@ -203,7 +205,7 @@ def _items(
         for place, (one, verdict) in enumerate(zip(given, begun, strict=True)):
             candidate_id = f"{problem.problem_id}/{key}/s{place}"
             settled = doubts.settle(one, await verdict, candidate_id)
-            steps = tuple(split(one.text, config.split.max_steps))
+            steps = tuple(split(one.text, how=config.split))
             found.append(
                 Solved(candidate_id, one.text, steps, settled.answer, settled.status, one.finish_reason, None, None)
             )

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import atomic, origin
+from pipeline.config import RunConfig, SplitConfig
 from pipeline.errors import UserError
 from pipeline.markdown import counted
 from pipeline.records import FinishReason, Image, VerdictStatus, asked
@@ -90,6 +91,11 @@ class PoolProblem:
     candidates: tuple[PoolCandidate, ...]
 
 
+def cut_by(config: RunConfig) -> dict[str, Any]:
+    """What pool.json says of how solutions were cut into steps."""
+    return {"max_steps": config.split.max_steps, "split": config.split.model_dump(mode="json")}
+
+
 class Pool:
     """A pool that is complete.
 
@@ -134,6 +140,14 @@ class Pool:
     @property
     def greedy_first(self) -> bool:
         return bool(self.about["sampling"]["greedy_first"])
+
+    @property
+    def split(self) -> SplitConfig | None:
+        """How solutions were cut into steps; null in a pool from before that was recorded, or from a later version."""
+        try:
+            return SplitConfig.model_validate(self.about["split"])
+        except (KeyError, ValueError):
+            return None
 
     @property
     def sources(self) -> dict[str, str]:

@@ -34,12 +34,14 @@ from stages.best_of_n.pool import (
     Pool,
     PoolCandidate,
     batched,
+    cut_by,
     read_rows,
     refuse_other,
     summary,
     write_pool,
 )
 from stages.publish.held import held, verifiers
+from stages.split import check_kind
 from stages.verify import VerifierPool
 from stages.verify.of_run import judge
 from stages.verify.version import verifier_version
@@ -78,6 +80,7 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     """
     folder = out or config.output_dir
     templates = read_templates(config)
+    check_kind(config.split.kind)
     check_start(config.engine, config.ray.address)
     store = Store(config.run_dir)
     config = with_number_type(config, store)
@@ -111,7 +114,7 @@ def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any
         **made,
         "num_candidates": config.sampling.num_solutions,
         "sampling": config.sampling.model_dump(mode="json"),
-        "max_steps": config.split.max_steps,
+        **cut_by(config),
         "policy_model": policy_name(config.engine),
         "rejected": rejected,
         "failed": failed,

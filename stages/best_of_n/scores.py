@@ -28,6 +28,7 @@ from pipeline.terminal.speak import say, tell
 from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, batched
+from stages.split import told
 
 if TYPE_CHECKING:
     from stages.reward.model import Scorer
@@ -71,6 +72,7 @@ def score_pool(
             _begin(store, pool, critic)
             done = done_problems(store)
             if left := pool.num_problems - len(done):
+                _note_other_steps(pool, critic)
                 say(f"loading {critic.path}")
                 _score_rest(store, pool, critic, load(critic), done, left)
             if reasons := _nothing_scored(store):
@@ -79,6 +81,13 @@ def score_pool(
                 tell(f"{critic.name}: {counted(pool.num_problems, 'problem')} scored in {store.uri}")
     if without:
         raise UserError("; ".join(without))
+
+
+def _note_other_steps(pool: Pool, critic: CriticSpec) -> None:
+    """A critic scores the steps of the pool, whatever steps it learnt from; its scores may mean less for it."""
+    learnt, held = critic.split, pool.split
+    if not critic.outcome and learnt and held and learnt.kind != held.kind:
+        say(f"{critic.name}: learnt from solutions {told(learnt)}; the pool's are {told(held)}")
 
 
 def _nothing_scored(store: Store) -> str:
@@ -150,7 +159,7 @@ def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: boo
     firsts = [(problem, first) for problem in problems for first in _distinct(problem.candidates)]
     faults = [_fault(first.steps) for _, first in firsts]
     requests = [
-        Candidate(problem.question, tuple(image.data for image in problem.images), first.steps)
+        Candidate(problem.question, tuple(image.data for image in problem.images), first.steps, first.text)
         for (problem, first), fault in zip(firsts, faults, strict=True)
         if fault is None
     ]

@@ -43,7 +43,7 @@ from stages.best_of_n.pool import batched
 from stages.load.problems import READINGS, read_sources, recorded_readings, tell_rejected, write_rejected
 from stages.load.screen import open_screen
 from stages.reward.aggregate import AGGREGATORS
-from stages.split import split
+from stages.split import split, told
 from stages.verify import VerifierPool
 from stages.verify.of_run import check_reference, judge
 from stages.verify.version import verifier_version
@@ -91,6 +91,7 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
     found = find_critic(critic)
     if found.outcome:
         raise UserError(f"{found.path}: an outcome model can't judge a beginning: give a process reward model")
+    _check_steps(config, found)
     templates = {name: Template(text) for name, text in read_templates(config).items()}
     check_start(config.engine)
     config = config.model_copy(update={"engine": decided(config.engine)})
@@ -105,6 +106,22 @@ def search_problems(config: RunConfig, critic: str, settings: SearchSettings, ou
             _note_verifier(store, bool(done))
             asyncio.run(_search_all(store, pending, templates, model, found, config, settings, len(done)))
         tell(_summary(store, settings))
+
+
+def _check_steps(config: RunConfig, critic: CriticSpec) -> None:
+    """
+    Raises:
+        UserError: the steps that are drawn would not be those that the settings or the critic mean.
+    """
+    if config.split.kind != "blank_lines":
+        raise UserError(
+            f"split.kind={config.split.kind}: a search draws up to a blank line each time: remove split.kind"
+        )
+    if critic.split and critic.split.kind != "blank_lines":
+        raise UserError(
+            f"{critic.path}: learnt from solutions {told(critic.split)}, and a search draws up to a blank line each time: "
+            "give a critic of such steps"
+        )
 
 
 def _begin(store: Store, config: RunConfig, model: str, critic: CriticSpec, settings: SearchSettings) -> None:

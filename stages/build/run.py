@@ -22,6 +22,7 @@ from stages.publish.dataset import publish_run
 from stages.publish.published import is_published
 from stages.publish.sections import check_sections
 from stages.publish.shards import check_output
+from stages.split import check_kind
 from stages.verify.of_run import check_reference
 
 
@@ -39,6 +40,7 @@ def run_dataset(config: RunConfig) -> None:
     config = with_number_type(config, store, earlier)
     model = model_fingerprint(config.engine) + fingerprint(config)
     check_sections(config)
+    check_kind(config.split.kind)
     check_reference(config)
     if earlier:
         check_earlier(earlier, config, templates, model)

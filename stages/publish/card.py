@@ -69,12 +69,18 @@ def documents(
     `provenance` has the `engines` that drew (`stages/annotate/engines.py`) and the `verifiers` that judged.
     """
     figures = {**statistics(document), **(provenance or {})}
-    # How the labels were made, which whoever learns from them must know.
-    rule = {"label": config.label.model_dump(mode="json")}
+    # How the labels and the steps were made, which whoever learns from them must know.
+    rule = {"label": config.label.model_dump(mode="json"), "split": _split(config, more)}
     return {
         "README.md": card(figures, config, versions, sections, more),
         "stats.json": stats_json({**figures, **rule}),
     }
+
+
+def _split(config: RunConfig, more: Sequence[RunConfig]) -> dict[str, Any]:
+    """How solutions were cut: a scorer must cut others so. Runs of one dataset may differ in `max_steps` alone."""
+    most = max(each.split.max_steps for each in (config, *more))
+    return {**config.split.model_dump(mode="json"), "max_steps": most}
 
 
 def stats_json(figures: Mapping[str, Any]) -> str:
@@ -95,6 +101,13 @@ def card(
     """
     total = figures["total"]
     configs = (config, *more)
+    columns, step_columns = COLUMNS, STEP_COLUMNS
+    if config.split.kind != "blank_lines":
+        columns = {**COLUMNS, "response": "the solution that the policy wrote; its steps stand in it one after another"}
+        step_columns = {
+            **STEP_COLUMNS,
+            "step": "the text of the step; between two there is only white space in the response",
+        }
     parts = [
         _front_matter(config.name, total["solutions"]),
         f"# {config.name}",
@@ -108,9 +121,9 @@ def card(
         f"## Verdicts\n\n{MISSING[config.label.missing]}\n\n{_verdict_table(figures)}",
         "## Left out\n\n" + _left_out(total),
         *_contamination(total, config),
-        "## Columns\n\n" + markdown_table(("column", ""), [(f"`{name}`", text) for name, text in COLUMNS.items()]),
+        "## Columns\n\n" + markdown_table(("column", ""), [(f"`{name}`", text) for name, text in columns.items()]),
         "An entry of `steps_with_score`:\n\n"
-        + markdown_table(("field", ""), [(f"`{name}`", text) for name, text in STEP_COLUMNS.items()]),
+        + markdown_table(("field", ""), [(f"`{name}`", text) for name, text in step_columns.items()]),
         "## Licence\n\nQuestions and images are under the licences of their sources.",
         *(section.strip() for section in sections),
         *(

@@ -9,7 +9,9 @@ from typing import Any
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from pipeline.config import SplitConfig
 from pipeline.errors import UserError
+from pipeline.settings import parse_settings
 from pipeline.store import Store, open_uri
 
 NEEDED = ("id", "source", "images", "question", "prompt", "answer", "response", "steps_with_score")
@@ -42,6 +44,17 @@ def read_figures(filesystem: pafs.FileSystem, folder: str) -> Mapping[str, Any]:
     with filesystem.open_input_stream(path) as file:
         figures: Mapping[str, Any] = json.loads(file.read())
     return figures
+
+
+def stated_split(figures: Mapping[str, Any]) -> SplitConfig | None:
+    """How a dataset's solutions were cut into steps by its `stats.json`; null where that doesn't say.
+
+    Raises:
+        UserError: it says so in a way that this version does not know.
+    """
+    if (stated := figures.get("split")) is None:
+        return None
+    return parse_settings(SplitConfig, stated, origin="stats.json: split")
 
 
 def read_rows(dataset: str) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.config import RunConfig
 from pipeline.markdown import Row, code
+from stages.split.kinds import told
 
 
 def recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: Mapping[str, str]) -> list[Row]:
@@ -52,7 +53,7 @@ def _run_recipe(config: RunConfig) -> list[tuple[str, str]]:
             f"{sampling.num_solutions} solutions a problem, temperature {sampling.temperature:g}, "
             f"top-p {sampling.top_p:g}, top-k {sampling.top_k or 'off'}, ≤ {sampling.max_tokens} tokens",
         ),
-        ("steps", f"split at blank lines, merged evenly to at most {config.split.max_steps}"),
+        ("steps", told(config.split)),
         ("continuations", f"{rollout.num_draws} a prefix; last step: `{rollout.complete_prefix}`"),
         ("seed", f"{config.seed}"),
     ]

@@ -8,6 +8,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.store import Store
 from pipeline.terminal.speak import say
+from stages.split import told
 
 Runs = Sequence[tuple[Store, RunConfig]]
 """What goes into one dataset."""
@@ -34,6 +35,7 @@ def check_together(runs: Runs) -> None:
                 raise UserError(f"{key}: {first.uri} and {store.uri} have different settings: {_MEND[key]}")
         _check_modes(first, config, store, other)
         _check_scores(first, config, store, other)
+        _check_steps(first, config, store, other)
     _check_policies(runs)
     _tell_missing(runs)
 
@@ -46,6 +48,16 @@ def _check_modes(first: Store, config: RunConfig, store: Store, other: RunConfig
                 f"source {source.name!r}: answers are judged by {', '.join(modes[source.name])} in {first.uri} and by "
                 f"{', '.join(source.verify)} in {store.uri}: their scores can't be compared; publish them separately"
             )
+
+
+def _check_steps(first: Store, config: RunConfig, store: Store, other: RunConfig) -> None:
+    """Refuses steps that were cut in different ways: whoever scores a response could cut it in one alone."""
+    one, two = (each.split.model_dump(exclude={"max_steps"}) for each in (config, other))
+    if one != two:
+        raise UserError(
+            f"split: {first.uri} and {store.uri} cut solutions otherwise ({told(config.split)}; {told(other.split)}): publish "
+            "them separately"
+        )
 
 
 def _check_scores(first: Store, config: RunConfig, store: Store, other: RunConfig) -> None:

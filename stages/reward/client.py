@@ -53,9 +53,9 @@ class RewardClient:
         *,
         response: str | None = None,
         options: Sequence[str] = (),
-        max_steps: int = 12,
+        max_steps: int | None = None,
     ) -> Scored:
-        """The scores of a solution, given as its steps or as a text to be cut at blank lines.
+        """The scores of a solution, given as its steps or as a text to be cut as the model's dataset was.
 
         Raises:
             RowError: it can't be scored.
@@ -72,7 +72,7 @@ class RewardClient:
         solutions: Sequence[Solution | Sequence[str] | str],
         *,
         options: Sequence[str] = (),
-        max_steps: int = 12,
+        max_steps: int | None = None,
     ) -> list[Scored | RowError]:
         """What was found for each solution of a question: lists of steps, or texts. In order.
 
@@ -124,7 +124,7 @@ class AsyncRewardClient:
         *,
         response: str | None = None,
         options: Sequence[str] = (),
-        max_steps: int = 12,
+        max_steps: int | None = None,
     ) -> Scored:
         """See `RewardClient.score`."""
         solution = _solution(steps, response)
@@ -138,7 +138,7 @@ class AsyncRewardClient:
         solutions: Sequence[Solution | Sequence[str] | str],
         *,
         options: Sequence[str] = (),
-        max_steps: int = 12,
+        max_steps: int | None = None,
     ) -> list[Scored | RowError]:
         """See `RewardClient.score_many`."""
         exchange = self._protocol.score(question, images, solutions, options, max_steps)
@@ -182,7 +182,7 @@ class _Protocol:
         images: Sequence[bytes],
         solutions: Sequence[Solution | Sequence[str] | str],
         options: Sequence[str],
-        max_steps: int,
+        max_steps: int | None,
     ) -> Exchange[list[Scored | RowError]]:
         pictures = {STORED + hashlib.sha256(data).hexdigest(): data for data in images}
         body = _request(question, images, solutions, options, max_steps).model_dump_json(exclude_none=True)
@@ -229,7 +229,7 @@ class _Missing(Exception):
 
 
 def _request(
-    question: str, images: Sequence[bytes], solutions: Sequence[Any], options: Sequence[str], max_steps: int
+    question: str, images: Sequence[bytes], solutions: Sequence[Any], options: Sequence[str], max_steps: int | None
 ) -> ScoreRequest:
     try:
         return ScoreRequest(

@@ -33,7 +33,11 @@ def add(commands: Any) -> None:
     score.add_argument(
         "--images", metavar="FOLDER", help="the folder that image paths start from; FILE's folder by default"
     )
-    score.add_argument("--max-steps", type=int, default=12, help="the most steps that a response is split into (12)")
+    score.add_argument(
+        "--max-steps",
+        type=int,
+        help="the most steps that a response is cut into; by default as many as in the model's dataset",
+    )
     score.add_argument("--replicas", type=int, help="run this many models in Ray; by default one in this process")
     score.add_argument("--ray-address", help="a Ray cluster to join, for --replicas")
     score.set_defaults(command=_score)
@@ -56,6 +60,11 @@ def _takes_model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--backend", choices=["hf", "vllm"], default="hf", help="what runs the model: transformers (hf) or vLLM"
     )
+    command.add_argument(
+        "--run-code",
+        action="store_true",
+        help="run the function that cut the model's dataset into steps, if it names one",
+    )
     command.add_argument("--dtype", choices=["float32", "bfloat16"], help="by default bfloat16 on a GPU, else float32")
 
 
@@ -68,7 +77,13 @@ def _score(options: argparse.Namespace) -> None:
     folder = Path() if options.file.suffix == ".parquet" else options.file.parent
     out = options.out or folder / f"{options.file.stem}.scores.jsonl"
     settings = ScoreOptions(
-        options.prm, options.backend, options.dtype, options.images, options.max_steps, options.overwrite
+        options.prm,
+        options.backend,
+        options.dtype,
+        options.images,
+        options.max_steps,
+        options.overwrite,
+        options.run_code,
     )
     tell(score_file(options.file, out, settings, options.replicas, options.ray_address))
 
@@ -79,6 +94,6 @@ def _serve(options: argparse.Namespace) -> None:
     from stages.reward.server.run import check_place, serve
 
     check_place(options.host, options.port)
-    with open_scorer(ScoreOptions(options.prm, options.backend, options.dtype)) as scorer:
+    with open_scorer(ScoreOptions(options.prm, options.backend, options.dtype, run_code=options.run_code)) as scorer:
         say(f"{options.prm} at http://{options.host}:{options.port} (docs at /docs)")
         serve(scorer, options.host, options.port)

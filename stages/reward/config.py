@@ -10,9 +10,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from pipeline import atomic
+from pipeline.config import SplitConfig
 from pipeline.errors import UserError
 from pipeline.model_files import model_file
-from pipeline.settings import Strict
+from pipeline.settings import Strict, only_if_set
 
 FILE = "prm_config.json"
 
@@ -40,6 +41,8 @@ class PrmConfig(Strict):
     """The model that it was trained from, and for a folder a hash of its content."""
     data_fingerprint: str
     """A hash of the shards that it was trained on."""
+    split: SplitConfig | None = only_if_set()
+    """How its dataset's solutions were cut into steps, if that is known; by default at blank lines, into at most 12."""
     training: dict[str, Any] = Field(default_factory=dict)
     """The training's settings."""
     metrics: dict[str, float | None] = Field(default_factory=dict)

@@ -18,7 +18,7 @@ from pipeline.errors import RowError, UserError
 from pipeline.inputs import located, searched
 from pipeline.model_files import is_hub_id
 from pipeline.prompts import prompt_file
-from pipeline.records import IMAGE
+from pipeline.records import IMAGE, SEPARATOR
 from stages.reward.collate import Pictures, collate, prepare
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.render import FIRST_TURN, Layout, Rendering, expand, image_token_id, label_ids, render
@@ -31,11 +31,20 @@ UNTRAINED = "untrained"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A solution to score: question, encoded images, steps without separators."""
+    """A solution to score: question, encoded images, steps without separators.
+
+    `response` is the text that the steps were cut from, where it is known: what an outcome model reads. By default there
+    is a blank line between two steps.
+    """
 
     question: str
     images: tuple[bytes, ...]
     steps: tuple[str, ...]
+    response: str | None = None
+
+    @property
+    def text(self) -> str:
+        return SEPARATOR.join(self.steps) if self.response is None else self.response
 
 
 def check_steps(steps: Sequence[str]) -> None:
@@ -112,7 +121,7 @@ class Reader:
             raise RowError("no_step", "the solution is empty")
         if (wanted := candidate.question.count(IMAGE)) > (given := len(candidate.images)):
             raise RowError("missing_image", f"the question has {wanted} {IMAGE}, and {given} images are given")
-        steps = candidate.steps if self.config.kind == "prm" else ("\n\n".join(candidate.steps),)
+        steps = candidate.steps if self.config.kind == "prm" else (candidate.text,)
         return render(self.processor, candidate.question, len(candidate.images), steps, self.layout)
 
     def expectation(self, logits: Any) -> list[float] | RowError:

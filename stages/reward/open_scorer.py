@@ -10,6 +10,7 @@ from typing import Literal
 
 from pipeline.terminal.speak import say
 from stages.reward.config import FILE, PrmConfig
+from stages.reward.cutting import check_cutting
 from stages.reward.model import UNTRAINED, ProcessRewardModel, Scorer, read_config
 
 Backend = Literal["hf", "vllm"]
@@ -17,14 +18,19 @@ Backend = Literal["hf", "vllm"]
 
 @dataclass(frozen=True, slots=True)
 class ScoreOptions:
-    """How a file is scored. `images` is the folder that image paths are below; `overwrite` replaces earlier scores."""
+    """How a file is scored. `images` is the folder that image paths are below; `overwrite` replaces earlier scores.
+
+    A response is cut as the model's dataset was, into at most `max_steps` if that is given; `run_code` allows that the
+    model's folder names a function for it.
+    """
 
     model: str
     backend: Backend = "hf"
     dtype: str | None = None
     images: str | None = None
-    max_steps: int = 12
+    max_steps: int | None = None
     overwrite: bool = False
+    run_code: bool = False
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def note_untrained(model: str, config: PrmConfig) -> None:
 def opened(options: ScoreOptions) -> Iterator[Scorer]:
     """As `open_scorer`, without a line."""
     # A model that is nowhere is told before libraries of seconds are loaded.
-    read_config(options.model)
+    check_cutting(options.model, read_config(options.model), options.run_code)
     if options.backend == "vllm":
         from pipeline.cluster.session import WORKER_ENV
         from stages.reward.vllm import VllmScorer

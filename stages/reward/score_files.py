@@ -53,7 +53,7 @@ def score_file(
     """
     if out.suffix not in SUFFIXES:
         raise UserError(f"--out {out}: end its name in {' or '.join(SUFFIXES)}")
-    if options.max_steps < 1:
+    if options.max_steps is not None and options.max_steps < 1:
         raise UserError(f"--max-steps {options.max_steps}: must be at least 1")
     if replicas is not None and replicas < 1:
         raise UserError(f"--replicas {replicas}: must be at least 1; leave it out to score in this process")
@@ -108,7 +108,7 @@ def score_chunk(chunk: Chunk, scorer: Scorer, options: ScoreOptions) -> list[dic
         try:
             if isinstance(row, RowError):
                 raise row
-            read.append((_text(row.get("id")), candidate(row, root, options.max_steps)))
+            read.append((_text(row.get("id")), candidate(row, root, scorer.config, options.max_steps)))
         except RowError as error:
             read.append((_text(row.get("id")) if isinstance(row, dict) else "", error))
     scores = iter(scorer.score_many([item for _, item in read if isinstance(item, Candidate)]))

@@ -17,8 +17,9 @@ from pipeline.records import asked
 from stages.load.sources.images import read_images
 from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
+from stages.reward.config import PrmConfig
+from stages.reward.cutting import cut
 from stages.reward.model import Candidate, check_steps
-from stages.split import split
 
 CHUNK_ROWS = 64
 SUFFIXES = (".jsonl", ".parquet")
@@ -94,7 +95,9 @@ def _row_group(path: str, group: int, mtime_ns: int) -> pa.Table:
         return file.read_row_group(group)
 
 
-def candidate(row: Mapping[str, Any], root: Folder | None, max_steps: int) -> Candidate:
+def candidate(
+    row: Mapping[str, Any], root: Folder | None, config: PrmConfig, max_steps: int | None = None
+) -> Candidate:
     """A row's solution: `question`, `images` or `image`, and `steps`, `steps_with_score` or a `response` to be split.
 
     The model is shown `options` too, if the row has them beside the question.
@@ -112,19 +115,21 @@ def candidate(row: Mapping[str, Any], root: Folder | None, max_steps: int) -> Ca
     if any("<image" in text for text in texts):
         pictures = [data for _, picture in options.pictures for data in read_images(picture, root)]
         question, texts, images = place_images(question, options, images, pictures)
-    return Candidate(asked(question, texts), images, _steps(row, max_steps))
+    return Candidate(asked(question, texts), images, *_solution(row, config, max_steps))
 
 
-def _steps(row: Mapping[str, Any], max_steps: int) -> tuple[str, ...]:
+def _solution(row: Mapping[str, Any], config: PrmConfig, max_steps: int | None) -> tuple[tuple[str, ...], str | None]:
+    """The steps, and the text that they were cut from where that is known."""
     response = row.get("response")
+    whole = response if isinstance(response, str) and row.get("steps") is None else None
     steps: Any = row.get("steps")
     if steps is None and row.get("steps_with_score") is not None:
         steps = [step.get("step") for step in row["steps_with_score"]]
     if steps is None and isinstance(response, Mapping):
         steps = response.get("steps")
     if steps is None and isinstance(response, str) and response.strip():
-        steps = split(response, max_steps)
+        steps = cut(response, config, max_steps)
     if not isinstance(steps, list) or not steps or not all(isinstance(step, str) for step in steps):
         raise RowError("missing_steps", "give `steps`, a list of texts, or `response`, a text")
     check_steps(steps)
-    return tuple(steps)
+    return tuple(steps), whole

@@ -50,7 +50,7 @@ class Scores(Protocol):
     """What asks the reward model: `RewardClient`."""
 
     def score_many(
-        self, question: str, images: Sequence[bytes], solutions: Sequence[Any], *, max_steps: int
+        self, question: str, images: Sequence[bytes], solutions: Sequence[Any], *, max_steps: int | None
     ) -> list[Scored | RowError]: ...
 
 
@@ -65,7 +65,7 @@ class Rewarder:
     client: Scores
     reward: Scalar = "mean"
     verify: tuple[str, ...] = MODES_BY_DEFAULT
-    max_steps: int = 12
+    max_steps: int | None = None
     _judges: list[Outcomes] = field(default_factory=list, repr=False)
 
     @classmethod
@@ -80,11 +80,11 @@ class Rewarder:
         reward = environment.get(REWARD, "mean")
         if reward not in SCALARS:
             raise UserError(f"{REWARD}: {reward!r} is none of {', '.join(SCALARS)}")
-        steps = environment.get(MAX_STEPS, "12")
-        if not steps.isdecimal() or int(steps) < 1:
+        steps = environment.get(MAX_STEPS)
+        if steps is not None and (not steps.isdecimal() or int(steps) < 1):
             raise UserError(f"{MAX_STEPS}: {steps!r} must be a number from 1 on")
         modes = tuple(filter(None, environment.get(VERIFY, "").split(","))) or MODES_BY_DEFAULT
-        return cls(RewardClient(address), reward, modes, int(steps))
+        return cls(RewardClient(address), reward, modes, int(steps) if steps else None)
 
     def __call__(self, responses: Sequence[Response]) -> list[Reward]:
         """A reward for each, in order.

@@ -184,6 +184,7 @@ def _write_model(
         max_tokens=prepared.facts.get("max_tokens", config.data.max_tokens),
         base_model=base_model.fingerprint(config.model),
         data_fingerprint=prepared.fingerprint,
+        split=prepared.split,
         training=stated.model_dump(mode="json", exclude={"run_dir", "output_dir", "ray", "check"}),
         metrics=dict(metrics),
     )

@@ -19,13 +19,14 @@ from tqdm import tqdm
 
 from pipeline import atomic, manifest, origin
 from pipeline.atomic import Sum
+from pipeline.config import SplitConfig
 from pipeline.errors import RowError, UserError
 from pipeline.inputs import located
 from pipeline.records import problem_of
 from pipeline.store import one_line_io_errors, open_uri
 from pipeline.terminal.speak import error_stream, say
 from stages.publish.drawn import biased_by
-from stages.publish.reading import read_figures
+from stages.publish.reading import read_figures, stated_split
 from stages.publish.whole import check_dataset
 from stages.reward.render import Layout
 from stages.train import targets
@@ -68,6 +69,12 @@ class Prepared:
         """The system turn of most training samples; null for the template's own."""
         system: str | None = self.facts["system"]
         return system
+
+    @property
+    def split(self) -> SplitConfig | None:
+        """How the dataset's solutions were cut into steps; null where it does not say."""
+        found = self.facts.get("split")
+        return None if found is None else SplitConfig.model_validate(found)
 
     @property
     def fingerprint(self) -> str:
@@ -120,13 +127,20 @@ def prepare(
     if not whole:
         with one_line_io_errors(config.run_dir), atomic.new_folder(folder) as staging:
             counted, sums = _write(config, shards, processor, layout, labels, limit, Path(staging))
-            atomic.write(f"{staging}/facts.json", json.dumps({"fingerprint": data, **counted}, indent=1))
+            facts = {"fingerprint": data, "split": _split(config), **counted}
+            atomic.write(f"{staging}/facts.json", json.dumps(facts, indent=1))
             manifest.save_of(staging, known=sums)
             if fingerprint(shards) != data:
                 raise UserError(
                     f"data.path: {config.data.path} was published again while it was read: run the same command again"
                 )
     return load_prepared(folder)
+
+
+def _split(config: TrainConfig) -> dict[str, Any] | None:
+    """How the dataset says that its solutions were cut into steps: whoever scores others must cut them so."""
+    found = stated_split(read_figures(*open_uri(located(config.data.path, config.data.folders))))
+    return None if found is None else found.model_dump(mode="json")
 
 
 def _is_whole(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.markdown import compact_table
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.render import Layout
+from stages.split import told
 from stages.train.curves import TITLE as CURVES
 
 _CARD = """# {name}
@@ -29,7 +30,7 @@ pass, as [VisualPRM](https://arxiv.org/abs/2503.10291) does. Trained with visual
 | longest conversation in training | {max_tokens:,} tokens, images included |
 | prompt | `{prompt_sha}` |
 | data | `{data}` |
-
+{steps}
 ## Measured
 
 On the held-out problems, against the dataset's own labels:
@@ -116,6 +117,7 @@ def model_card(config: PrmConfig, folder: Path, curves: Sequence[str] = ()) -> s
         max_tokens=config.max_tokens,
         prompt_sha=config.prompt_sha,
         data=config.data_fingerprint,
+        steps=f"| steps | {told(config.split)} |\n" if config.split else "",
         metrics=compact_table(("measure", "value"), values or [("none: no problem was held out", "")]),
         curves="".join(f"\n![{CURVES}]({name})\n" for name in curves if name.endswith(".png")),
         folder=folder,

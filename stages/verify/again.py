@@ -24,7 +24,7 @@ async def judge_again(solution: Solution, rejudge: Rejudge) -> Solution:
         draws = (dataclasses.replace(draw, verdict=found) for draw, found in zip(item.draws, new, strict=True))
         return dataclasses.replace(item, draws=tuple(draws))
 
-    ends = boundaries([item.text for item in solution.steps])
+    ends = boundaries(solution.text, [item.text for item in solution.steps])
     own = await rejudge(solution.verdict, solution.text, solution.finish_reason)
     steps = await asyncio.gather(*map(step, solution.steps, ends))
     return dataclasses.replace(solution, verdict=own, steps=tuple(steps))

@@ -23,7 +23,7 @@ from pipeline.errors import RowError
 from pipeline.records import SEPARATOR, Image
 from stages.evaluate.critic import Item
 from stages.evaluate.prompted import PromptedCritic
-from stages.split import spans, split
+from stages.split import boundaries, spans, split
 from tests.integration.conftest import run
 from tests.places import ROOT
 
@@ -78,7 +78,7 @@ def test_token_spans_cut_solutions_at_steps(running: Running) -> None:
         ends = running.engine.ends(completion.token_ids)
         assert ends[-1] == len(completion.text)
         position = 0
-        for step, span in zip(steps, spans(steps, ends), strict=True):
+        for step, span in zip(steps, spans(ends, boundaries(completion.text, steps)), strict=True):
             assert span.exact
             piece = completion.text[position : ends[span.end - 1]]
             assert piece.removesuffix(SEPARATOR) == step
@@ -88,7 +88,7 @@ def test_token_spans_cut_solutions_at_steps(running: Running) -> None:
 def test_a_continuation_depends_on_the_prefix_and_the_seed_alone(running: Running) -> None:
     engine, prompt = running.engine, running.prompt(2)
     (solution,) = running.do(engine.generate(prompt, SAMPLING, 1, 3, 128))
-    end = spans(split(solution.text, 12), engine.ends(solution.token_ids))[0].end
+    end = spans(engine.ends(solution.token_ids), boundaries(solution.text, split(solution.text, 12)))[0].end
     prefix = Prompt(prompt.token_ids + solution.token_ids[:end], prompt.images, 1)
     first = running.do(engine.generate(prefix, SAMPLING, 4, 11, 100))
     again = running.do(engine.generate(prefix, SAMPLING, 4, 11, 100))

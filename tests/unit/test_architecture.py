@@ -15,6 +15,7 @@ import pytest
 from pipeline.cli import main
 from stages.exchange.formats import FORMATS, exports, readers
 from stages.rollout.strategies import STRATEGIES
+from stages.split.kinds import KINDS
 from stages.verify.modes import MODES
 from tests.places import ROOT
 
@@ -88,7 +89,10 @@ PURE = (
     "pipeline.schemas",
     "pipeline.seeds",
     "stages.label",
-    "stages.split",
+    "stages.split.kinds",
+    "stages.split.numbered",
+    "stages.split.pieces",
+    "stages.split.sentences",
     "stages.metrics",
     "stages.verify.algebra",
     "stages.verify.arithmetic",
@@ -253,7 +257,12 @@ def test_every_file_format_is_known_to_the_command_line(capsys: pytest.CaptureFi
 
 
 def test_every_name_of_a_registry_is_told_in_the_docs() -> None:
-    for page, names in (("strategies", STRATEGIES), ("adding_a_source", MODES), ("formats", FORMATS)):
+    for page, names in (
+        ("strategies", STRATEGIES),
+        ("adding_a_source", MODES),
+        ("formats", FORMATS),
+        ("splitting", KINDS),
+    ):
         text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
         missing = [name for name in names if f"`{name}`" not in text]
         assert not missing, f"docs/{page}.md: say what {', '.join(missing)} does"

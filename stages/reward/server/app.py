@@ -51,11 +51,13 @@ class Service:
         self.store.put(stored, picture)
         return stored
 
-    async def score(self, request: ScoreRequest) -> list[tuple[list[str], Found]]:
-        """The steps and the scores of each solution, or why it has none."""
-        candidates = await self.aside(read_candidates, request, self.store.fetched(request.images), self.limits)
+    async def score(self, request: ScoreRequest) -> list[tuple[Candidate | None, Found]]:
+        """Each solution as it was read, and its scores, or why it has none."""
+        candidates = await self.aside(
+            read_candidates, request, self.store.fetched(request.images), self.limits, self.scorer.config
+        )
         scored = iter(await self.batcher.score([each for each in candidates if isinstance(each, Candidate)]))
-        return [(list(each.steps), next(scored)) if isinstance(each, Candidate) else ([], each) for each in candidates]
+        return [(each, next(scored)) if isinstance(each, Candidate) else (None, each) for each in candidates]
 
     def close(self) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
@@ -145,14 +147,14 @@ def _add_scoring(app: FastAPI, service: Service) -> None:
         asked = await service.aside(ScoreRequest.model_validate_json, await request.body())
         found = await service.score(asked)
         if asked.solutions is None:
-            ((steps, own),) = found
+            ((candidate, own),) = found
             if isinstance(own, RowError):
                 raise own
-            return scored(steps, own)
+            return scored(candidate, own)
         return SeveralScored(
             solutions=[
-                Refusal(error=own.reason, detail=own.detail) if isinstance(own, RowError) else scored(steps, own)
-                for steps, own in found
+                Refusal(error=own.reason, detail=own.detail) if isinstance(own, RowError) else scored(candidate, own)
+                for candidate, own in found
             ]
         )
 
@@ -166,8 +168,11 @@ def _add_scoring(app: FastAPI, service: Service) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def scored(steps: list[str], found: list[float]) -> Scored:
-    return Scored(steps=steps, spans=spans_of(steps), step_scores=found, scores=aggregate(found))
+def scored(candidate: Candidate | None, found: list[float]) -> Scored:
+    assert candidate is not None  # only what was read has scores
+    steps = list(candidate.steps)
+    spans = spans_of(steps, candidate.response)
+    return Scored(steps=steps, spans=spans, step_scores=found, scores=aggregate(found))
 
 
 def _body(kind: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from pipeline.errors import RowError
 from pipeline.records import asked
 from stages.load.sources.images import image_sizes, read_images
+from stages.reward.config import PrmConfig
+from stages.reward.cutting import cut
 from stages.reward.model import Candidate, check_steps
 from stages.reward.server.limits import Limits
 from stages.reward.server.wire import ScoreRequest, Solution
-from stages.split import split
 
 
-def read_candidates(request: ScoreRequest, images: Sequence[str | bytes], limits: Limits) -> list[Candidate | RowError]:
-    """The solutions that a request holds, with its images decoded and checked.
+def read_candidates(
+    request: ScoreRequest, images: Sequence[str | bytes], limits: Limits, config: PrmConfig
+) -> list[Candidate | RowError]:
+    """The solutions that a request holds, cut as the model's dataset was, with its images decoded and checked.
 
     Args:
         images: those of the request, with the bytes of those that were in the store.
@@ -25,16 +28,18 @@ def read_candidates(request: ScoreRequest, images: Sequence[str | bytes], limits
     pictures = read_pictures(images, limits)
     question = asked(request.question, request.options)
     solutions = request.solutions or [Solution(steps=request.steps, response=request.response)]
-    return [_candidate(question, pictures, each, request.max_steps) for each in solutions]
+    return [_candidate(question, pictures, each, config, request.max_steps) for each in solutions]
 
 
-def _candidate(question: str, pictures: tuple[bytes, ...], solution: Solution, most: int) -> Candidate | RowError:
-    steps = solution.steps if solution.steps is not None else split(solution.response or "", most)
+def _candidate(
+    question: str, pictures: tuple[bytes, ...], solution: Solution, config: PrmConfig, most: int | None
+) -> Candidate | RowError:
     try:
+        steps = solution.steps if solution.steps is not None else cut(solution.response or "", config, most)
         check_steps(steps)
     except RowError as error:
         return error
-    return Candidate(question, pictures, tuple(steps))
+    return Candidate(question, pictures, tuple(steps), solution.response)
 
 
 def read_pictures(images: Sequence[str | bytes], limits: Limits) -> tuple[bytes, ...]:

@@ -25,7 +25,7 @@ from stages.reward.server.refusals import responses
 from stages.reward.server.wire import ScoreRequest
 
 _USER = re.compile(r"<\|im_start\|>user\n(.*?)<\|im_end\|>", re.DOTALL)
-Score = Callable[[ScoreRequest], Awaitable[list[tuple[list[str], Found]]]]
+Score = Callable[[ScoreRequest], Awaitable[list[tuple[Any, Found]]]]
 
 
 class OpenRlhf(Strict):

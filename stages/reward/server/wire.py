@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
+from pipeline.records import SEPARATOR
 from pipeline.settings import Strict
-from stages.split import boundaries
+from stages.split import places
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 STORED = "sha256:"
@@ -20,7 +23,7 @@ class Solution(Strict):
     steps: Annotated[list[Text], Field(min_length=1, max_length=1000)] | None = None
     """The steps, without separators."""
     response: Text | None = None
-    """Instead of `steps`: a text that is cut at blank lines."""
+    """Instead of `steps`: a text that is cut as the model's dataset was, by default at blank lines."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Solution:
@@ -41,11 +44,11 @@ class ScoreRequest(Strict):
     steps: Annotated[list[Text], Field(min_length=1, max_length=1000)] | None = None
     """The steps, without separators."""
     response: Text | None = None
-    """Instead of `steps`: a text that is cut at blank lines."""
+    """Instead of `steps`: a text that is cut as the model's dataset was, by default at blank lines."""
     solutions: Annotated[list[Solution], Field(min_length=1, max_length=256)] | None = None
     """Instead of both: several solutions of the question."""
-    max_steps: int = Field(default=12, ge=1, le=1000)
-    """Into how many steps a response is cut at most."""
+    max_steps: int | None = Field(default=None, ge=1, le=1000)
+    """Into how many steps a response is cut at most; by default as many as in the model's dataset (12 in the paper's)."""
 
     @model_validator(mode="after")
     def _one_form(self) -> ScoreRequest:
@@ -104,7 +107,9 @@ class Health(Strict):
     waiting: int
 
 
-def spans_of(steps: list[str]) -> list[tuple[int, int]]:
+def spans_of(steps: Sequence[str], response: str | None = None) -> list[tuple[int, int]]:
     """The characters of each step without its separator, in the text that they were cut from."""
-    starts = [0, *boundaries(steps)[:-1]]
-    return [(start, start + len(step)) for start, step in zip(starts, steps, strict=True)]
+    if response is not None:
+        return [(place.start, place.end) for place in places(response, steps)]
+    starts = accumulate((len(step) + len(SEPARATOR) for step in steps), initial=0)
+    return [(start, start + len(step)) for start, step in zip(starts, steps, strict=False)]

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import RunConfig, parse_config
+from pipeline.config import RunConfig, SplitConfig, parse_config
+from pipeline.errors import UserError
 from pipeline.records import VERDICT_STATUSES
 from pipeline.schemas import PUBLISHED_SCHEMA, PUBLISHED_STEP
 from stages.publish.card import COLUMNS, STEP_COLUMNS, card, documents, stats_json, summary_table
+from stages.publish.reading import stated_split
 from stages.publish.stats import statistics
 
 VERSIONS = {"vllm": "0.32.0", "pyarrow": "26.0.1"}
@@ -150,7 +152,21 @@ def test_the_statistics_state_how_labels_were_made() -> None:
     stated = config(label={"threshold": 0.25, "missing": "drop"})
     figures = json.loads(documents(document(), stated, VERSIONS)["stats.json"])
     assert figures.pop("label") == {"threshold": 0.25, "missing": "drop"}
+    assert figures.pop("split") == {"max_steps": 12}
     assert figures == statistics(document())
+
+
+def test_the_card_and_the_statistics_state_how_steps_were_cut() -> None:
+    more = [config(split={"kind": "sentences", "max_steps": 20})]
+    made = documents(document(), config(split={"kind": "sentences"}), VERSIONS, more=more)
+    figures = json.loads(made["stats.json"])
+    assert figures["split"] == {"kind": "sentences", "max_steps": 20}
+    assert stated_split(figures) == SplitConfig(kind="sentences", max_steps=20)
+    assert stated_split({}) is None
+    assert "split at ends of sentences, merged evenly to at most 12" in made["README.md"]
+    assert "a blank line" not in made["README.md"]
+    with pytest.raises(UserError, match=r"stats\.json: split: kind: "):
+        stated_split({"split": {"kind": "of_later"}})
 
 
 def test_what_cannot_be_right_stands_on_the_card_and_in_the_summary() -> None:

@@ -63,6 +63,16 @@ def test_a_run_without_a_solution_publishes_nothing(tmp_path: Path, capsys: pyte
     assert not (tmp_path / "data" / "one").exists()
 
 
+def test_runs_whose_steps_were_cut_otherwise_make_no_dataset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write_run(tmp_path / "one", "p1")
+    two = write_run(tmp_path / "two", "p2", "split.kind=sentences")
+    with pytest.raises(SystemExit, match="2"):
+        main(["publish", one, two, f"output_dir={tmp_path}/both"])
+    assert f"split: {one} and {two} cut solutions otherwise (split at blank lines" in capsys.readouterr().err
+
+
 def test_two_policies_make_one_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = write_run(tmp_path / "one", "p1", "sampling.top_k=50")
     two = write_run(tmp_path / "two", "p2", "sampling.top_k=20", "engine.model=b/c")

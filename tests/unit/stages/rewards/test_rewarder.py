@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import RowError, UserError
+from stages.reward.model import Candidate
 from stages.reward.server.app import scored
 from stages.reward.server.wire import Scored
 from stages.rewards.rewarder import MAX_STEPS, REWARD, URL, VERIFY, Response, Rewarder
@@ -22,7 +23,7 @@ class Lengths:
         self.asked: list[tuple[str, int, int]] = []
 
     def score_many(
-        self, question: str, images: Sequence[bytes], solutions: Sequence[Any], *, max_steps: int
+        self, question: str, images: Sequence[bytes], solutions: Sequence[Any], *, max_steps: int | None
     ) -> list[Scored | RowError]:
         self.asked.append((question, len(images), len(solutions)))
         if question == "bad image":
@@ -31,7 +32,9 @@ class Lengths:
         for text in solutions:
             steps = split(text, max_steps)
             found.append(
-                scored(steps, [len(step) / 100 for step in steps]) if text else RowError("empty_step", "empty")
+                scored(Candidate("?", (), tuple(steps), text), [len(step) / 100 for step in steps])
+                if text
+                else RowError("empty_step", "empty")
             )
         return found
 

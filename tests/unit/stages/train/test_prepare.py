@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.config import RolloutConfig
+from pipeline.config import RolloutConfig, SplitConfig
 from pipeline.errors import UserError
 from pipeline.schemas import PUBLISHED_SCHEMA
 from stages.reward.render import FIRST_TURN, Layout
@@ -138,6 +138,15 @@ def test_shards_of_another_schema_are_one_line(tmp_path: Path) -> None:
         prepare(config(tmp_path, str(tmp_path / "data")), family("demo")[1], Layout())
     with pytest.raises(UserError, match=r"holds no \.parquet shards"):
         prepare(config(tmp_path, str(tmp_path)), family("demo")[1], Layout())
+
+
+def test_how_the_dataset_was_cut_goes_along(tmp_path: Path) -> None:
+    data = shards.write(tmp_path / "data", shards.solutions(2))
+    demo = family("demo")[1]
+    assert prepare(config(tmp_path / "a", data), demo, Layout()).split is None
+    (tmp_path / "data/stats.json").write_text(json.dumps({"split": {"kind": "sentences", "max_steps": 20}}))
+    found = prepare(config(tmp_path / "b", data), demo, Layout()).split
+    assert found == SplitConfig(kind="sentences", max_steps=20)
 
 
 def test_nothing_to_train_on_is_one_line(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from pipeline.config import SplitConfig
 from pipeline.errors import RowError
 from stages.reward.model import Candidate, read_config
 from stages.reward.server.app import create_app
@@ -81,9 +82,16 @@ def test_a_solution_is_scored_by_steps_or_as_a_text(client: TestClient) -> None:
 
 def test_options_are_put_behind_the_question() -> None:
     request = ScoreRequest(question="Which?", options=["3", "4"], steps=["x"])
-    (found,) = read_candidates(request, [], Limits())
+    (found,) = read_candidates(request, [], Limits(), Lengths.config)
     assert isinstance(found, Candidate)
     assert found.question == "Which?\nA. 3\nB. 4"
+
+
+def test_a_response_is_cut_as_the_models_dataset_was(client: TestClient, scorer: Lengths) -> None:
+    scorer.config = scorer.config.model_copy(update={"split": SplitConfig(kind="sentences")})
+    found = client.post("/score", json={"question": "?", "response": "One. Two!\n\nThree."}).json()
+    assert found["steps"] == ["One.", "Two!", "Three."]
+    assert found["spans"] == [[0, 4], [5, 9], [11, 17]]
 
 
 def test_health_and_documentation(client: TestClient) -> None:
