@@ -26,7 +26,7 @@ class Recording:
         self.requests: list[tuple[Prompt, SamplingConfig, int, int, int]] = []
         self.tokens = 0
         self.chat, self.encode, self.ends = engine.chat, engine.encode, engine.ends
-        self.close, self.gauges = engine.close, engine.gauges
+        self.close, self.gauges, self.opening = engine.close, engine.gauges, engine.opening
 
     async def generate(
         self,

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.records import OverlapKind
 from pipeline.registry import Registry
-from pipeline.settings import Strict, flat, load_settings, parse_settings
+from pipeline.settings import Strict, flat, load_settings, only_if_set, parse_settings
 from pipeline.source_config import SourceConfig, expand_sources
 
 LEDGER_FREE = (
@@ -98,6 +98,8 @@ class EngineConfig(Strict):
     """Seconds without progress, while problems are under way, after which an engine is ended and they are tried again."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model."""
+    chat_template: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda arguments: not arguments)
+    """Arguments for the model's chat template, such as `enable_thinking: false`; one that it does not read is refused."""
     args: dict[str, Any] = Field(default_factory=dict)
     """More keyword arguments of vLLM's `AsyncEngineArgs`."""
 

@@ -86,6 +86,21 @@ def model_config(model: str) -> dict[str, Any]:
     return config
 
 
+def chat_template(model: str) -> str | None:
+    """The text of a model's chat template; None where it is not at hand, or is one of several."""
+    if path := model_file(model, "chat_template.jinja"):
+        return path.read_text(encoding="utf-8")
+    for name in ("chat_template.json", "processor_config.json", "tokenizer_config.json"):
+        if path := model_file(model, name):
+            try:
+                found = json.loads(path.read_text(encoding="utf-8")).get("chat_template")
+            except (OSError, ValueError, AttributeError):
+                continue
+            if isinstance(found, str):
+                return found
+    return None
+
+
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The language model's part of `config.json`."""
     found: Mapping[str, Any] = config.get("text_config") or config.get("llm_config") or config

@@ -40,6 +40,23 @@ def family(name: str, **text: Any) -> tuple[Any, Any]:
     return model.eval(), processor
 
 
+def thinking_processor() -> Any:
+    """An InternVL processor whose template has the traits of Qwen3.5's.
+
+    It opens the thinking in the generation prompt, closes it there for `enable_thinking: false`, and writes an empty thinking
+    into the last assistant turn alone.
+    """
+    processor = _internvl({})[1]
+    turn = "{{ '<|im_start|>' + message.role + '\n' }}"
+    gate = "{% if message.role == 'assistant' and loop.last %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
+    opening = (
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}"
+        "{% if enable_thinking is defined and enable_thinking is false %}{{ '\n</think>\n\n' }}{% endif %}{% endif %}"
+    )
+    processor.chat_template = _TURNS.replace("IMAGE", "<IMG_CONTEXT>\n").replace(turn, turn + gate) + opening
+    return processor
+
+
 def byte_tokenizer(*special: str, **named: str) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

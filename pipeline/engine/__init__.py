@@ -40,6 +40,10 @@ class Engine(Protocol):
     gauges: Gauges
     """What the engine says of itself, kept up to date."""
 
+    @property
+    def opening(self) -> str:
+        """What the chat template writes of the assistant's turn, such as `<|im_start|>assistant\\n<think>\\n`."""
+
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
         """The ids of a user turn and the opening of the assistant's.
 

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+from pipeline.errors import UserError, did_you_mean
 from pipeline.records import IMAGE
+
+_OURS = frozenset({"messages", "conversation", "add_generation_prompt", "continue_final_message", "tokenize"})
+"""What a conversation is written with in any case."""
+
+
+def check_arguments(template: str, arguments: Mapping[str, Any]) -> None:
+    """Every argument must be one that the chat template reads: another one would change nothing, and nobody would see it.
+
+    Raises:
+        UserError: one isn't.
+    """
+    from jinja2 import Environment, meta
+
+    # Statements that transformers adds to the language, and loop controls, which templates use.
+    environment = Environment(extensions=["jinja2.ext.loopcontrols"], autoescape=False)
+    text = re.sub(r"{%-?\s*(?:end)?generation\s*-?%}", "", template)
+    read = meta.find_undeclared_variables(environment.parse(text)) - _OURS
+    for key in arguments:
+        if key not in read:
+            raise UserError(
+                f"engine.chat_template.{key}: the model's chat template does not read it{did_you_mean(key, read)}; remove it or "
+                "correct its spelling"
+            )
 
 
 class ChatText:
-    """The tokenizer's side of an engine."""
+    """The tokenizer's side of an engine; `arguments` are for the model's chat template.
 
-    def __init__(self, model: str, trust_remote_code: bool = False) -> None:
+    Raises:
+        UserError: the template does not read one of them.
+    """
+
+    def __init__(self, model: str, trust_remote_code: bool = False, arguments: Mapping[str, Any] | None = None) -> None:
         from transformers import AutoProcessor
 
+        self._arguments = dict(arguments or {})
         self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=trust_remote_code)
         self.tokenizer: Any = getattr(self.processor, "tokenizer", self.processor)
+        if self._arguments:
+            template = getattr(self.processor, "chat_template", None) or self.tokenizer.chat_template
+            if isinstance(template, str):
+                check_arguments(template, self._arguments)
 
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
         """See `Engine.chat`."""
@@ -24,9 +59,19 @@ class ChatText:
         for index, piece in enumerate(pieces):
             content += [{"type": "image"}] if index else []
             content += [{"type": "text", "text": piece}] if piece else []
+        return self.encode(self._rendered(content, True))
+
+    @cached_property
+    def opening(self) -> str:
+        """See `Engine.opening`."""
+        content = [{"type": "text", "text": "?"}]
+        return self._rendered(content, True).removeprefix(self._rendered(content, False))
+
+    def _rendered(self, content: list[dict[str, str]], opens: bool) -> str:
         messages = [{"role": "user", "content": content}]
-        rendered = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return self.encode(rendered)
+        return str(
+            self.processor.apply_chat_template(messages, add_generation_prompt=opens, tokenize=False, **self._arguments)
+        )
 
     def encode(self, text: str) -> tuple[int, ...]:
         """See `Engine.encode`; special tokens in `text` are honoured."""

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pipeline import origin
 from pipeline.config import EngineConfig, RunConfig
+from pipeline.engine.chat import check_arguments
 from pipeline.errors import UserError, did_you_mean
 from pipeline.hub import ask_hub
 from pipeline.inputs import located, searched
-from pipeline.model_files import context_length, is_hub_id, model_config, text_config
+from pipeline.model_files import chat_template, context_length, is_hub_id, model_config, text_config
 
 
 def check_model(engine: EngineConfig) -> None:
@@ -37,6 +38,8 @@ def check_engine(engine: EngineConfig) -> None:
     check_model(engine)
     if engine.kind != "vllm":
         return
+    if engine.chat_template and (template := chat_template(located(engine.model, engine.folders))) is not None:
+        check_arguments(template, engine.chat_template)
     from pipeline.engine.vllm import argument_names
 
     names = argument_names()
@@ -127,6 +130,9 @@ def policy_key(model: str, prompt_sha: str, config: RunConfig) -> str:
     if not config.sampling.greedy_first:
         # As it was before there was a choice: ids and seeds of older ledgers stay.
         del sampling["greedy_first"]
-    engine = config.engine.model_dump(include={"dtype", "max_model_len"}) | {"args": config.engine.drawing_args}
+    engine = config.engine.model_dump(include={"dtype", "max_model_len", "chat_template"}) | {
+        "args": config.engine.drawing_args
+    }
+    # The group of arguments for the chat template is there only if it has some.
     parts = [model, prompt_sha, engine, sampling]
     return origin.digest(parts)[:12]

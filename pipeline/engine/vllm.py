@@ -70,7 +70,7 @@ class VllmEngine:
             logging.getLogger(f"vllm.v1.engine.{name}").setLevel(level)
         # Here and not by the caller: on another machine the package lies elsewhere.
         model = located(config.model, config.folders)
-        self._text = ChatText(model, config.trust_remote_code)
+        self._text = ChatText(model, config.trust_remote_code, config.chat_template)
         self.chat, self.encode, self.ends = self._text.chat, self._text.encode, self._text.ends
         defaults: dict[str, Any] = CPU_ARGS if current_platform.is_cpu() else {}
         args = {
@@ -99,6 +99,10 @@ class VllmEngine:
         self._check: asyncio.Task[None] | None = None
         end = self._llm.model_config.try_get_generation_config().get("eos_token_id", [])
         self._end_ids = {self._text.tokenizer.eos_token_id, *(end if isinstance(end, list) else [end])}
+
+    @property
+    def opening(self) -> str:
+        return self._text.opening
 
     async def generate(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,12 +43,14 @@ def _made_with(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "verifier", f"revision {verifier}" if verifier else "not recorded"
 
 
-_RUN_ROWS = ("sampling", "steps", "continuations", "seed")
+_RUN_ROWS = ("chat template", "sampling", "steps", "continuations", "seed")
 
 
 def _run_recipe(config: RunConfig) -> list[tuple[str, str]]:
     sampling, rollout = config.sampling, config.rollout
+    arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in config.engine.chat_template.items())
     return [
+        *([("chat template", f"called with {code(arguments)}")] if arguments else []),
         (
             "sampling",
             f"{sampling.num_solutions} solutions a problem, temperature {sampling.temperature:g}, "
