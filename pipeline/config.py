@@ -133,6 +133,10 @@ class SplitConfig(Strict):
     """Where it is cut (docs/splitting.md); `module:function` is your own: text to its pieces, in order."""
     tokens: int = Field(default=100, ge=1, exclude_if=lambda tokens: tokens == 100)
     """The tokens that `kind: tokens` gathers paragraphs to, about."""
+    part: Literal["all", "thinking", "answer"] = Field(default="all", exclude_if=lambda part: part == "all")
+    """Whose steps are measured: those of the thinking, of the answer after it, or all. The other part is context."""
+    opened: bool | None = only_if_set()
+    """Whether responses begin inside the thinking, without an opening tag; by default if the policy's chat template writes it."""
     max_steps: int = Field(default=12, ge=1)
     """Longer solutions are merged evenly (paper: 12)."""
 

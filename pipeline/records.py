@@ -23,7 +23,7 @@ SEPARATOR = "\n\n"
 VerdictStatus = Literal["correct", "incorrect", "no_answer", "truncated", "timeout", "error"]
 VERDICT_STATUSES: tuple[VerdictStatus, ...] = get_args(VerdictStatus)
 GoldReading = Literal["letter", "index0", "index1", "text"]
-StepOrigin = Literal["measured", "own_answer", "implied", "not_sampled"]
+StepOrigin = Literal["measured", "own_answer", "implied", "not_sampled", "context"]
 FinishReason = Literal["stop", "length"]
 OverlapKind = Literal["image", "question", "both"]
 

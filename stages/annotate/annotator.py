@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pyarrow as pa
 
 from pipeline import records, schemas
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, SplitConfig
 from pipeline.engine import Completion, Engine, Prompt, make_engine
 from pipeline.engine.policy import policy_key, policy_name
 from pipeline.errors import EngineDead, RowError, UserError
@@ -24,7 +24,7 @@ from stages import split as splitting
 from stages.annotate.counters import Meter
 from stages.annotate.damage import unchanged
 from stages.annotate.earlier_run import Given, read_given
-from stages.annotate.engines import note_engine
+from stages.annotate.engines import heeded, note_engine
 from stages.annotate.sample import Template, chat_prompt, sample, user_turn
 from stages.load.given_responses import COLUMN as RESPONSES
 from stages.rollout import Verify, roll_out
@@ -63,15 +63,14 @@ async def annotate(
         EngineDead: the engine is gone.
     """
     result = _unanswered(problem, template, model, config, responses)
+    how = heeded(config, engine)
     key = result.policy_key
 
     def verify(response: str, finish_reason: FinishReason) -> Awaitable[Verdict]:
         return judge(problem, response, finish_reason, template.text, pool, config)
 
     async def one(index: int, completion: Completion) -> Solution:
-        solution = await _solution(
-            SolutionId(problem.problem_id, key, index), completion, prompt, engine, verify, config
-        )
+        solution = await _solution(SolutionId(problem.problem_id, key, index), completion, prompt, engine, verify, how)
         return await _roll_out(solution, prompt, engine, verify, config)
 
     try:
@@ -140,14 +139,14 @@ def _tokenised(text: str, engine: Engine, config: RunConfig) -> Completion:
 
 
 async def _solution(
-    name: SolutionId, completion: Completion, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig
+    name: SolutionId, completion: Completion, prompt: Prompt, engine: Engine, verify: Verify, how: SplitConfig
 ) -> Solution:
     """A sampled response, cut into steps and judged."""
-    steps = splitting.split(completion.text, how=config.split)
+    pieces = splitting.steps_of(completion.text, how)
     ends = engine.ends(completion.token_ids, prompt.token_ids)
     if ends and ends[-1] != len(completion.text):
         raise RowError("token_offsets", f"the tokens give {ends[-1]} characters, the text has {len(completion.text)}")
-    spans = splitting.spans(ends, splitting.boundaries(completion.text, steps))
+    spans = splitting.spans(ends, splitting.boundaries(completion.text, [piece.text for piece in pieces]))
     return Solution(
         str(name),
         completion.text,
@@ -155,7 +154,10 @@ async def _solution(
         completion.finish_reason,
         completion.seed,
         await verify(completion.text, completion.finish_reason),
-        tuple(Step(text, span.start, span.end, span.exact) for text, span in zip(steps, spans, strict=True)),
+        tuple(
+            Step(piece.text, span.start, span.end, span.exact, origin="context" if piece.context else "not_sampled")
+            for piece, span in zip(pieces, spans, strict=True)
+        ),
     )
 
 
@@ -202,7 +204,7 @@ class Annotator:
         # Before the engine starts: if this process is stopped meanwhile, the driver's watch must know of it.
         self._meter = Meter(self._store, config.label, self._begun.copy, lambda: self._pool.asked)
         self._engine = make_engine(config.engine)
-        note_engine(self._store, config, model, ours)
+        note_engine(self._store, config, model, ours, heeded(config, self._engine).opened)
         self._meter.ready(self._engine.gauges)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:

@@ -9,21 +9,38 @@ import posixpath
 from typing import Any
 
 from pipeline import manifest, origin
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, SplitConfig
+from pipeline.engine import Engine
 from pipeline.errors import UserError
 from pipeline.store import Store
 from pipeline.terminal.speak import say
 from pipeline.version import version, versions
+from stages.split import opens
 
 FOLDER = "engines"
 
 
-def note_engine(store: Store, config: RunConfig, model: str, ours: str | None) -> None:
-    """Called where the engine runs; `ours` is the version of this package at the driver, since nodes may not have it."""
+def heeded(config: RunConfig, engine: Engine) -> SplitConfig:
+    """How solutions are cut, once it is known what the policy's chat template writes of them."""
+    how = config.split
+    if how.part == "all" or how.opened is not None:
+        return how
+    # Another policy, with a template of its own, wrote the responses that are given.
+    opened = config.input.responses is None and opens(engine.opening)
+    return how.model_copy(update={"opened": opened})
+
+
+def note_engine(store: Store, config: RunConfig, model: str, ours: str | None, opened: bool | None = None) -> None:
+    """Called where the engine runs.
+
+    Args:
+        ours: the version of this package at the driver, since nodes may not have it.
+        opened: whether solutions begin inside the thinking; null where nobody asks.
+    """
     drawing = config.engine.kind == "vllm"
     found = {name: text if drawing or name == "ray" else None for name, text in versions().items()}
     try:
-        _note(store, config, model, {"visualprm": ours or version(), **found})
+        _note(store, config, model, {"visualprm": ours or version(), **found}, opened)
     except (OSError, UserError) as error:
         # As for the counters: the ledger matters more, and the card then says that this is not known.
         say(f"the engine's versions could not be noted: {error}")
@@ -54,6 +71,14 @@ def engines(store: Store, config: RunConfig) -> list[dict[str, Any]]:
     return [{"kind": config.engine.kind, "model": held.get("engine.model", config.engine.model), "versions": None}]
 
 
+def noted_split(store: Store, config: RunConfig) -> SplitConfig:
+    """How a run's solutions were cut, with what its engines noted of the policy's chat template."""
+    how = config.split
+    if how.part == "all" or how.opened is not None:
+        return how
+    return how.model_copy(update={"opened": any(note.get("opened") for note in engines(store, config))})
+
+
 def keep_notes(store: Store) -> None:
     """The driver puts the notes of its engines into the manifest, once they have ended."""
     names = [f"{FOLDER}/{posixpath.basename(path)}" for path in store.files(FOLDER, ".json")]
@@ -75,6 +100,10 @@ def note_again(store: Store, config: RunConfig, model: str, name: str) -> None:
     keep_notes(store)
 
 
-def _note(store: Store, config: RunConfig, model: str, found: dict[str, str | None] | None) -> None:
-    note = {"kind": config.engine.kind, "model": model, "versions": found}
+def _note(
+    store: Store, config: RunConfig, model: str, found: dict[str, str | None] | None, opened: bool | None = None
+) -> None:
+    note: dict[str, Any] = {"kind": config.engine.kind, "model": model, "versions": found}
+    if opened is not None:
+        note["opened"] = opened
     store.write_json(f"{FOLDER}/{origin.digest(note)[:12]}.json", note)

@@ -102,7 +102,7 @@ def import_pool(
             "verifier": verifier_version(),
             "num_candidates": number,
             "sampling": {"greedy_first": False, "temperature": None},
-            **cut_by(config),
+            **cut_by(config.split),
             "policy_model": policy or NAME,
             "rejected": rejected,
             "failed": {},

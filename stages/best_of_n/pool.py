@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import atomic, origin
-from pipeline.config import RunConfig, SplitConfig
+from pipeline.config import SplitConfig
 from pipeline.errors import UserError
 from pipeline.markdown import counted
 from pipeline.records import FinishReason, Image, VerdictStatus, asked
@@ -91,9 +91,9 @@ class PoolProblem:
     candidates: tuple[PoolCandidate, ...]
 
 
-def cut_by(config: RunConfig) -> dict[str, Any]:
+def cut_by(how: SplitConfig) -> dict[str, Any]:
     """What pool.json says of how solutions were cut into steps."""
-    return {"max_steps": config.split.max_steps, "split": config.split.model_dump(mode="json")}
+    return {"max_steps": how.max_steps, "split": how.model_dump(mode="json")}
 
 
 class Pool:

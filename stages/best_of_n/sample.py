@@ -27,6 +27,7 @@ from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say, tell
 from stages.annotate.complete import complete_ledger
 from stages.annotate.damage import check_run
+from stages.annotate.engines import noted_split
 from stages.annotate.settings_lock import read_templates, with_number_type
 from stages.best_of_n.candidates import MAX_CANDIDATES, Solved, frozen, grouped
 from stages.best_of_n.pool import (
@@ -114,7 +115,7 @@ def _freeze(store: Store, config: RunConfig, folder: str, made: Mapping[str, Any
         **made,
         "num_candidates": config.sampling.num_solutions,
         "sampling": config.sampling.model_dump(mode="json"),
-        **cut_by(config),
+        **cut_by(noted_split(store, config)),
         "policy_model": policy_name(config.engine),
         "rejected": rejected,
         "failed": failed,

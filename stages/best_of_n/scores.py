@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipeline import origin
+from pipeline.config import SplitConfig
 from pipeline.errors import RowError, UserError
 from pipeline.markdown import counted
 from pipeline.store import Store, full
@@ -28,10 +29,10 @@ from pipeline.terminal.speak import say, tell
 from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, batched
-from stages.split import told
+from stages.split import steps_of, told
 
 if TYPE_CHECKING:
-    from stages.reward.model import Scorer
+    from stages.reward.model import Candidate, Scorer
 
 SCORE_SCHEMA = pa.schema(
     [
@@ -147,27 +148,50 @@ def _score_rest(store: Store, pool: Pool, critic: CriticSpec, scorer: Scorer, do
     pending = (problem for problem in pool.problems() if problem.problem_id not in done)
     with closing(Bar(pool.num_problems, "problem", critic.name, pool.num_problems - left)) as bar:
         for chunk in batched(pending, PROBLEMS_OF_A_PART):
-            rows = score_problems(chunk, scorer, critic.outcome)
+            rows = score_problems(chunk, scorer, critic.outcome, pool.split)
             write_part(store, pa.Table.from_pylist(rows, schema=SCORE_SCHEMA))
             bar.add(len(chunk))
 
 
-def score_problems(problems: Sequence[PoolProblem], scorer: Scorer, outcome: bool) -> list[dict[str, Any]]:
-    """A row for every distinct response of each problem. All go to the scorer at once: it knows how to batch."""
+def score_problems(
+    problems: Sequence[PoolProblem], scorer: Scorer, outcome: bool, how: SplitConfig | None = None
+) -> list[dict[str, Any]]:
+    """A row for every distinct response of each problem. All go to the scorer at once: it knows how to batch.
+
+    `how` says which steps are context, that is no steps of the part that a pool's run measures: they get no score.
+    """
     from stages.reward.model import Candidate
 
     firsts = [(problem, first) for problem in problems for first in _distinct(problem.candidates)]
     faults = [_fault(first.steps) for _, first in firsts]
     requests = [
-        Candidate(problem.question, tuple(image.data for image in problem.images), first.steps, first.text)
+        Candidate(
+            problem.question,
+            tuple(image.data for image in problem.images),
+            first.steps,
+            first.text,
+            _context(first, how),
+        )
         for (problem, first), fault in zip(firsts, faults, strict=True)
         if fault is None
     ]
     scores = iter(scorer.score_many(requests))
+    asked = iter(requests)
     return [
-        _row(first, next(scores) if fault is None else fault, 1 if outcome else len(first.steps))
+        _row(
+            first,
+            next(asked) if fault is None else None,
+            next(scores) if fault is None else fault,
+            1 if outcome else len(first.steps),
+        )
         for (_, first), fault in zip(firsts, faults, strict=True)
     ]
+
+
+def _context(candidate: PoolCandidate, how: SplitConfig | None) -> frozenset[int]:
+    if how is None or how.part == "all":
+        return frozenset()
+    return frozenset(index for index, piece in enumerate(steps_of(candidate.text, how)) if piece.context)
 
 
 def _fault(steps: Sequence[str]) -> RowError | None:
@@ -180,7 +204,9 @@ def _fault(steps: Sequence[str]) -> RowError | None:
     return None
 
 
-def _row(first: PoolCandidate, found: Sequence[float] | RowError, wanted: int) -> dict[str, Any]:
+def _row(
+    first: PoolCandidate, request: Candidate | None, found: Sequence[float] | RowError, wanted: int
+) -> dict[str, Any]:
     row = {"problem_id": first.problem_id, "candidate": first.candidate, "scores": None, "error": None}
     if isinstance(found, RowError):
         return {**row, "error": str(found)}
@@ -189,7 +215,9 @@ def _row(first: PoolCandidate, found: Sequence[float] | RowError, wanted: int) -
             **row,
             "error": f"critic_output: {len(found)} scores where {wanted} were due, or not all of them numbers",
         }
-    return {**row, "scores": list(map(float, found))}
+    scores = request.without_context(found) if request else found
+    judged = [float(score) for score in scores if score is not None]
+    return {**row, "scores": judged} if judged else {**row, "error": "no_such_part: no step of the part that is judged"}
 
 
 def _distinct(candidates: Sequence[PoolCandidate]) -> list[PoolCandidate]:

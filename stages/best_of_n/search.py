@@ -117,7 +117,11 @@ def _check_steps(config: RunConfig, critic: CriticSpec) -> None:
         raise UserError(
             f"split.kind={config.split.kind}: a search draws up to a blank line each time: remove split.kind"
         )
-    if critic.split and critic.split.kind != "blank_lines":
+    if config.split.part != "all":
+        raise UserError(
+            f"split.part={config.split.part}: a search scores a solution from its first step: remove split.part"
+        )
+    if critic.split and (critic.split.kind != "blank_lines" or critic.split.part != "all"):
         raise UserError(
             f"{critic.path}: learnt from solutions {told(critic.split)}, and a search draws up to a blank line each time: "
             "give a critic of such steps"

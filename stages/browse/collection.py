@@ -13,7 +13,7 @@ from pipeline.records import VERDICT_STATUSES
 Kind = Literal["dataset", "run", "pool", "bench"]
 STATUSES = (*VERDICT_STATUSES, "unknown")
 """A solution's own verdict; `unknown` where nothing says whether it is right."""
-ORIGINS = ("measured", "own_answer", "implied", "not_sampled", "given")
+ORIGINS = ("measured", "own_answer", "implied", "not_sampled", "given", "context")
 """Where a step's label comes from; `given` are the labels of a bench."""
 
 ROWS = pa.schema(

@@ -77,7 +77,7 @@ def write(row: Mapping[str, Any], image: Any, early_stop: bool = False, lenient:
 
 
 def _is_left_out(step: Mapping[str, Any]) -> bool:
-    return step["score"] is None and step["origin"] == "not_sampled"
+    return step["score"] is None and step["origin"] in ("not_sampled", "context")
 
 
 def _read_step(step: Any, threshold: float) -> dict[str, Any]:

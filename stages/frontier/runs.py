@@ -16,7 +16,7 @@ from pipeline import schemas
 from pipeline.config import RolloutConfig, ledger_view, parse_config
 from pipeline.settings import dump_settings
 from pipeline.store import Store, beside, block_of
-from stages.rollout import Progress, origins, replay
+from stages.rollout import Progress, open_steps, origins, replay
 
 
 def write_runs(store: Store, rollouts: list[RolloutConfig], folder: str) -> list[str]:
@@ -33,14 +33,16 @@ def write_runs(store: Store, rollouts: list[RolloutConfig], folder: str) -> list
 def cut(solution: Mapping[str, Any], config: RolloutConfig) -> dict[str, Any]:
     """A solution's row with the draws that the strategy would have made of those it has."""
     steps = solution["steps"]
-    prefixes = steps[: len(steps) - (config.complete_prefix == "own_answer")]
+    context = [step["origin"] == "context" for step in steps]
+    opened = open_steps(context, config)
     correct = solution["verdict"]["status"] == "correct"
-    hits = [[draw["verdict"]["status"] == "correct" for draw in step["draws"]] for step in prefixes]
-    progress = replay(solution["solution_id"], correct, hits, config)
-    progress += [Progress()] * (len(steps) - len(prefixes))
+    hits = [[draw["verdict"]["status"] == "correct" for draw in steps[index]["draws"]] for index in opened]
+    progress = [Progress()] * len(steps)
+    for index, drawn in zip(opened, replay(solution["solution_id"], correct, hits, config), strict=True):
+        progress[index] = drawn
     made = [
         {**step, "draws": step["draws"][: prefix.drawn], "origin": origin}
-        for step, prefix, origin in zip(steps, progress, origins(progress, correct, config), strict=True)
+        for step, prefix, origin in zip(steps, progress, origins(progress, correct, config, context), strict=True)
     ]
     return {**solution, "steps": made}
 

@@ -46,7 +46,7 @@ STEP_COLUMNS = {
     "label": "`+` if the score is above the threshold, else `-`; null if not measured",
     "origin": (
         "`measured` by continuations, `own_answer` of the finished solution, `implied` by a later step that "
-        "leads to the right answer, or `not_sampled`"
+        "leads to the right answer, `not_sampled`, or `context`: the part of the response whose steps are not measured"
     ),
 }
 MISSING = {
@@ -70,17 +70,25 @@ def documents(
     """
     figures = {**statistics(document), **(provenance or {})}
     # How the labels and the steps were made, which whoever learns from them must know.
-    rule = {"label": config.label.model_dump(mode="json"), "split": _split(config, more)}
+    rule = {"label": config.label.model_dump(mode="json"), "split": _split(config, more, figures)}
     return {
         "README.md": card(figures, config, versions, sections, more),
         "stats.json": stats_json({**figures, **rule}),
     }
 
 
-def _split(config: RunConfig, more: Sequence[RunConfig]) -> dict[str, Any]:
+def _split(config: RunConfig, more: Sequence[RunConfig], figures: Mapping[str, Any]) -> dict[str, Any]:
     """How solutions were cut: a scorer must cut others so. Runs of one dataset may differ in `max_steps` alone."""
     most = max(each.split.max_steps for each in (config, *more))
-    return {**config.split.model_dump(mode="json"), "max_steps": most}
+    opened = {} if config.split.part == "all" else {"opened": _opened(config, figures)}
+    return {**config.split.model_dump(mode="json"), **opened, "max_steps": most}
+
+
+def _opened(config: RunConfig, figures: Mapping[str, Any]) -> bool:
+    """Whether solutions begin inside the thinking: as set, or as an engine noted of its policy's chat template."""
+    if config.split.opened is not None:
+        return config.split.opened
+    return any(engine.get("opened") for engine in figures.get("engines", ()))
 
 
 def stats_json(figures: Mapping[str, Any]) -> str:

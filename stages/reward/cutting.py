@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from pipeline.errors import UserError
+from collections.abc import Sequence
+
+from pipeline.errors import RowError, UserError
 from stages.reward.config import PrmConfig
-from stages.split import check_kind, split
+from stages.split import check_kind, steps_of
 
 
-def cut(response: str, config: PrmConfig, max_steps: int | None = None) -> list[str]:
-    """The steps of a response; `max_steps` takes the place of the dataset's number.
+def cut(response: str, config: PrmConfig, max_steps: int | None = None) -> tuple[list[str], frozenset[int]]:
+    """The steps of a response, and which of them are context; `max_steps` takes the place of the dataset's number.
 
     Raises:
-        RowError: a function of the dataset's maker can't cut it.
+        RowError: a function of the dataset's maker can't cut it, or it has no step that the model could judge.
     """
-    return split(response, max_steps, config.split)
+    found = steps_of(response, config.split, max_steps)
+    return [piece.text for piece in found], context_of([piece.context for piece in found], config)
+
+
+def context_of(context: Sequence[bool], config: PrmConfig) -> frozenset[int]:
+    """The indices of the steps that the model reads but does not judge.
+
+    Raises:
+        RowError: these are all.
+    """
+    if all(context) and config.kind == "prm":
+        part = config.split.part if config.split else "part that is judged"
+        raise RowError("no_such_part", f"the response has no {part}")
+    return frozenset(index for index, is_context in enumerate(context) if is_context)
 
 
 def check_cutting(model: str, config: PrmConfig, run_code: bool) -> None:

@@ -34,13 +34,21 @@ class Candidate:
     """A solution to score: question, encoded images, steps without separators.
 
     `response` is the text that the steps were cut from, where it is known: what an outcome model reads. By default there
-    is a blank line between two steps.
+    is a blank line between two steps. `context` are the indices of steps that the model reads, but did not learn to judge:
+    those of the other part, where its dataset measured one part of the responses.
     """
 
     question: str
     images: tuple[bytes, ...]
     steps: tuple[str, ...]
     response: str | None = None
+    context: frozenset[int] = frozenset()
+
+    def without_context(self, scores: Sequence[float]) -> list[float | None]:
+        """The scores of the steps, null for those that are `context`; an outcome model's one score stays."""
+        if len(scores) != len(self.steps):
+            return list(scores)
+        return [None if index in self.context else score for index, score in enumerate(scores)]
 
     @property
     def text(self) -> str:

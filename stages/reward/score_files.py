@@ -121,7 +121,10 @@ def score_chunk(chunk: Chunk, scorer: Scorer, options: ScoreOptions) -> list[dic
 def _output(name: str, index: int, item: Candidate | RowError, found: Sequence[float] | RowError) -> dict[str, Any]:
     scored: dict[str, Any] = {"step_scores": None, "scores": None, "error": str(found)}
     if not isinstance(found, RowError):
-        scored = {"step_scores": list(found), "scores": aggregate(found), "error": None}
+        assert isinstance(item, Candidate)  # only what was read has scores
+        scores = item.without_context(found)
+        own = [score for score in scores if score is not None]
+        scored = {"step_scores": scores, "scores": aggregate(own), "error": None}
     steps = list(item.steps) if isinstance(item, Candidate) else None
     return {"id": name, "row": index, "steps": steps, **scored}
 

@@ -18,7 +18,7 @@ from stages.load.sources.images import read_images
 from stages.load.sources.options import place_images, read_options
 from stages.load.sources.roots import Folder
 from stages.reward.config import PrmConfig
-from stages.reward.cutting import cut
+from stages.reward.cutting import context_of, cut
 from stages.reward.model import Candidate, check_steps
 
 CHUNK_ROWS = 64
@@ -118,18 +118,23 @@ def candidate(
     return Candidate(asked(question, texts), images, *_solution(row, config, max_steps))
 
 
-def _solution(row: Mapping[str, Any], config: PrmConfig, max_steps: int | None) -> tuple[tuple[str, ...], str | None]:
-    """The steps, and the text that they were cut from where that is known."""
+def _solution(
+    row: Mapping[str, Any], config: PrmConfig, max_steps: int | None
+) -> tuple[tuple[str, ...], str | None, frozenset[int]]:
+    """The steps, the text that they were cut from where that is known, and which of them are context."""
+    context: frozenset[int] = frozenset()
     response = row.get("response")
     whole = response if isinstance(response, str) and row.get("steps") is None else None
     steps: Any = row.get("steps")
     if steps is None and row.get("steps_with_score") is not None:
         steps = [step.get("step") for step in row["steps_with_score"]]
+        if steps:
+            context = context_of([step.get("origin") == "context" for step in row["steps_with_score"]], config)
     if steps is None and isinstance(response, Mapping):
         steps = response.get("steps")
     if steps is None and isinstance(response, str) and response.strip():
-        steps = cut(response, config, max_steps)
+        steps, context = cut(response, config, max_steps)
     if not isinstance(steps, list) or not steps or not all(isinstance(step, str) for step in steps):
         raise RowError("missing_steps", "give `steps`, a list of texts, or `response`, a text")
     check_steps(steps)
-    return tuple(steps), whole
+    return tuple(steps), whole, context

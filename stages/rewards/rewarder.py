@@ -118,7 +118,7 @@ class Rewarder:
             return Reward(None, None, correct, str(found))
         if self.reward == "ps_grpo" and correct is None:
             return Reward(None, found, None, "unjudged: the verifier ran out of time or failed")
-        return Reward(scalar(self.reward, found.step_scores, correct), found, correct)
+        return Reward(scalar(self.reward, found.judged, correct), found, correct)
 
     def _outcomes(self, responses: Sequence[Response]) -> list[bool | None]:
         asked = [index for index, each in enumerate(responses) if each.correct is None]

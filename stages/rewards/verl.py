@@ -38,7 +38,7 @@ def compute_score(
         UserError: `extra_info` has no `question`, or the service can't be reached.
     """
     reward = reward_of(solution_str, ground_truth, extra_info)
-    steps = reward.scored.step_scores if reward.scored else []
+    steps = reward.scored.judged if reward.scored else []
     return {
         "score": UNSCORED if reward.value is None else reward.value,
         "unscored": float(reward.value is None),
@@ -71,4 +71,4 @@ def step_rewards(reward: Reward, ends: Sequence[int]) -> list[float]:
     """
     if reward.scored is None:
         return [0.0] * len(ends)
-    return on_tokens(reward.scored.step_scores, reward.scored.spans, ends)
+    return on_tokens([score or 0.0 for score in reward.scored.step_scores], reward.scored.spans, ends)

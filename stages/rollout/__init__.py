@@ -3,7 +3,7 @@
 from stages.rollout.bias import largest_bias
 from stages.rollout.loop import Verify, roll_out
 from stages.rollout.replay import replay
-from stages.rollout.strategies import STRATEGIES, Ask, Asks, Progress, Strategy, View, origins
+from stages.rollout.strategies import STRATEGIES, Ask, Asks, Progress, Strategy, View, open_steps, origins
 
 __all__ = [
     "STRATEGIES",
@@ -14,6 +14,7 @@ __all__ = [
     "Verify",
     "View",
     "largest_bias",
+    "open_steps",
     "origins",
     "replay",
     "roll_out",

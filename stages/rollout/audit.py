@@ -10,7 +10,7 @@ from pipeline.config import LabelConfig, RolloutConfig
 from pipeline.records import Step
 from stages.label import count_own, score, step_label
 from stages.rollout.replay import replay
-from stages.rollout.strategies import Progress, origins
+from stages.rollout.strategies import Progress, open_steps, origins
 from stages.rollout.strategies.wrong_only import audited
 
 if TYPE_CHECKING:
@@ -78,16 +78,17 @@ def audit_text(audit: Mapping[str, Any]) -> str:
 
 
 def as_drawn(solution: Recorded, config: RolloutConfig) -> list[Progress]:
-    prefixes = len(solution.steps) - (config.complete_prefix == "own_answer")
-    hits = [step[: config.num_draws] for step in solution.hits[:prefixes]]
+    hits = [solution.hits[step][: config.num_draws] for step in open_steps(solution.context, config)]
     return replay(solution.solution_id, solution.correct, hits, config)
 
 
 def counted(solution: Recorded, progress: Sequence[Progress], config: RolloutConfig) -> list[Step]:
     """The solution's steps with their counts, as publishing would find them."""
-    every = [*progress, *[Progress()] * (len(solution.steps) - len(progress))]
+    every = [Progress()] * len(solution.steps)
+    for index, step in zip(open_steps(solution.context, config), progress, strict=True):
+        every[index] = step
     found = []
-    for step, origin in zip(every, origins(every, solution.correct, config), strict=True):
+    for step, origin in zip(every, origins(every, solution.correct, config, solution.context), strict=True):
         correct, total = count_own(solution.status) if origin == "own_answer" else (step.correct, step.drawn)
         found.append(Step("", 0, 0, True, (), correct, total, score(correct, total), origin))
     return found

@@ -19,6 +19,7 @@ _COLUMNS = [
     "problem_id",
     *(_SOLUTION + leaf for leaf in ("solution_id", "seed", "verdict.status")),
     _STEP + "text",
+    _STEP + "origin",
     _STEP + "draws.list.element.verdict.status",
     _STEP + "draws.list.element.token_ids",
 ]
@@ -28,7 +29,8 @@ _COLUMNS = [
 class Recorded:
     """A solution of a ledger.
 
-    `hits[i][j]` says whether draw j after step i was correct, `tokens[i][j]` how many tokens it has.
+    `hits[i][j]` says whether draw j after step i was correct, `tokens[i][j]` how many tokens it has; `context[i]`
+    whether step i is none that is measured.
     """
 
     problem_id: str
@@ -38,6 +40,7 @@ class Recorded:
     steps: Sequence[str]
     hits: Sequence[Sequence[bool]]
     tokens: Sequence[Sequence[int]]
+    context: Sequence[bool]
 
     @property
     def correct(self) -> bool:
@@ -71,6 +74,7 @@ def _solutions(table: pa.Table) -> Iterator[Recorded]:
     statuses = iter(draws.field("verdict").field("status").to_pylist())
     lengths = iter(pc.list_value_length(draws.field("token_ids")).to_pylist())
     drawn = iter(pc.list_value_length(steps.field("draws")).to_pylist())
+    outside = iter(pc.equal(steps.field("origin"), "context").to_pylist())
     texts = iter(steps.field("text").to_pylist())
     for problem_id, solution_id, seed, status, count in zip(
         problems,
@@ -83,4 +87,13 @@ def _solutions(table: pa.Table) -> Iterator[Recorded]:
         sizes = list(islice(drawn, count))
         hits = [[status == "correct" for status in islice(statuses, n)] for n in sizes]
         tokens = [list(islice(lengths, n)) for n in sizes]
-        yield Recorded(problem_id, solution_id, seed, status, list(islice(texts, count)), hits, tokens)
+        yield Recorded(
+            problem_id,
+            solution_id,
+            seed,
+            status,
+            list(islice(texts, count)),
+            hits,
+            tokens,
+            list(islice(outside, count)),
+        )

@@ -10,7 +10,7 @@ from pipeline.config import RolloutConfig, SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
 from pipeline.errors import RowError
 from pipeline.records import Draw, FinishReason, Solution, Step, StepOrigin, Verdict
-from stages.rollout.strategies import STRATEGIES, Ask, Progress, View, origins
+from stages.rollout.strategies import STRATEGIES, Ask, Progress, View, open_steps, origins
 
 Verify = Callable[[str, FinishReason], Awaitable[Verdict]]
 """Begins to judge a whole response of this problem, given how it ended; several are begun before one is awaited."""
@@ -40,8 +40,8 @@ async def roll_out(
         RowError: draws that are already there have other seeds, or the engine refuses.
         EngineDead: the engine is gone.
     """
-    last = len(solution.steps) - 1
-    open_steps = last if config.complete_prefix == "own_answer" else last + 1
+    context = [step.origin == "context" for step in solution.steps]
+    opened = open_steps(context, config)
     held = [_held(step, seed) for step, seed in zip(solution.steps, seeds, strict=True)]
     draws: list[list[Draw]] = [[] for _ in held]
     correct = solution.verdict.status == "correct"
@@ -67,8 +67,9 @@ async def roll_out(
 
     try:
         while True:
-            view = View(solution.solution_id, correct, list(map(progress, range(open_steps))))
-            for ask in STRATEGIES[config.strategy].asks(view, config):
+            view = View(solution.solution_id, correct, list(map(progress, opened)))
+            for asked in STRATEGIES[config.strategy].asks(view, config):
+                ask = Ask(opened[asked.step], asked.n)
                 running.add(asyncio.create_task(draw(ask, len(draws[ask.step]) + pending[ask.step])))
                 pending[ask.step] += ask.n
             if not running:
@@ -81,7 +82,7 @@ async def roll_out(
     finally:
         for task in running:
             task.cancel()
-    found = origins(list(map(progress, range(len(draws)))), correct, config)
+    found = origins(list(map(progress, range(len(draws)))), correct, config, context)
     return dataclasses.replace(solution, steps=tuple(map(_with_draws, solution.steps, draws, found)))
 
 

@@ -2,6 +2,18 @@
 
 from stages.split.kinds import told
 from stages.split.own import check_kind
-from stages.split.steps import Span, boundaries, places, spans, split
+from stages.split.steps import Piece, Span, boundaries, places, spans, split, steps_of
+from stages.split.thinking import opens
 
-__all__ = ["Span", "boundaries", "check_kind", "places", "spans", "split", "told"]
+__all__ = [
+    "Piece",
+    "Span",
+    "boundaries",
+    "check_kind",
+    "opens",
+    "places",
+    "spans",
+    "split",
+    "steps_of",
+    "told",
+]

@@ -93,4 +93,5 @@ def told(how: SplitConfig) -> str:
     """How solutions were cut, for a card."""
     where = KINDS[how.kind].told if how.kind in KINDS else f"by `{how.kind}`"
     number = f" ({how.tokens})" if how.kind == "tokens" else ""
-    return f"split {where}{number}, merged evenly to at most {how.max_steps}"
+    part = "" if how.part == "all" else f"the {how.part} alone, "
+    return f"{part}split {where}{number}, merged evenly to at most {how.max_steps}"

@@ -11,6 +11,7 @@ from pipeline.config import SplitConfig
 from stages.split.kinds import KINDS
 from stages.split.own import own_pieces
 from stages.split.pieces import Place
+from stages.split.thinking import parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,14 @@ class Span:
     exact: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A step's text; `context` says that it stands in the part that `split.part` leaves out, whole."""
+
+    text: str
+    context: bool = False
+
+
 def split(text: str, max_steps: int | None = None, how: SplitConfig | None = None) -> list[str]:
     """Cuts a text into steps and merges them evenly down to at most `max_steps` (by default that of `how`).
 
@@ -38,11 +47,55 @@ def split(text: str, max_steps: int | None = None, how: SplitConfig | None = Non
         RowError: a function of the user's gave pieces that are not the text's.
         UserError: there is no such function.
     """
+    return [piece.text for piece in steps_of(text, how, max_steps)]
+
+
+def steps_of(text: str, how: SplitConfig | None = None, max_steps: int | None = None) -> list[Piece]:
+    """As `split`, with what is context: the part that `how.part` leaves out is one step beside those of the other part.
+
+    Raises:
+        RowError, UserError: as `split`.
+    """
     how = how or SplitConfig()
-    cut = KINDS[how.kind].cut(text, how) if how.kind in KINDS else own_pieces(text, how.kind)
-    chunk = -(-len(cut) // (max_steps or how.max_steps))
-    merged = [cut[i : i + chunk] for i in range(0, len(cut), chunk)]
-    return [text[held[0].start : held[-1].end] for held in merged]
+    most = max_steps or how.max_steps
+    if how.part == "all":
+        return [Piece(text[place.start : place.end]) for place in _merged(_cut(text, how), most)]
+    found = parts(text, bool(how.opened))
+    if how.part == "answer":
+        places = [(found.thinking, True), *((place, False) for place in _inside(text, found.answer, how, most))]
+    else:
+        own = _inside(text, found.inside, how, most)
+        if own:
+            # The tags belong to the steps that they stand beside.
+            own[0] = Place(found.thinking.start, own[0].end)
+            own[-1] = Place(own[-1].start, found.thinking.end)
+        places = [*((place, False) for place in own), (found.answer if own else Place(0, len(text)), True)]
+    kept = [(place, context) for place, context in places if text[place.start : place.end].strip()]
+    if not kept:
+        return [Piece(text, True)]
+    # White space at the edges of the response belongs to its first and its last step.
+    kept[0] = (Place(0, kept[0][0].end), kept[0][1])
+    kept[-1] = (Place(kept[-1][0].start, len(text)), kept[-1][1])
+    return [Piece(text[place.start : place.end], context) for place, context in kept]
+
+
+def _inside(text: str, part: Place, how: SplitConfig, most: int) -> list[Place]:
+    """The steps of a part, at their places in the whole text, without the white space at its edges."""
+    piece = text[part.start : part.end]
+    if not (bare := piece.strip()):
+        return []
+    first = part.start + len(piece) - len(piece.lstrip())
+    return [Place(first + place.start, first + place.end) for place in _merged(_cut(bare, how), most)]
+
+
+def _cut(text: str, how: SplitConfig) -> list[Place]:
+    return KINDS[how.kind].cut(text, how) if how.kind in KINDS else own_pieces(text, how.kind)
+
+
+def _merged(found: list[Place], most: int) -> list[Place]:
+    chunk = -(-len(found) // most)
+    groups = [found[i : i + chunk] for i in range(0, len(found), chunk)]
+    return [Place(held[0].start, held[-1].end) for held in groups]
 
 
 def places(text: str, steps: Sequence[str]) -> list[Place]:

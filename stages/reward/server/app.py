@@ -172,7 +172,9 @@ def scored(candidate: Candidate | None, found: list[float]) -> Scored:
     assert candidate is not None  # only what was read has scores
     steps = list(candidate.steps)
     spans = spans_of(steps, candidate.response)
-    return Scored(steps=steps, spans=spans, step_scores=found, scores=aggregate(found))
+    scores = candidate.without_context(found)
+    own = [score for score in scores if score is not None]
+    return Scored(steps=steps, spans=spans, step_scores=scores, scores=aggregate(own))
 
 
 def _body(kind: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -35,11 +35,15 @@ def _candidate(
     question: str, pictures: tuple[bytes, ...], solution: Solution, config: PrmConfig, most: int | None
 ) -> Candidate | RowError:
     try:
-        steps = solution.steps if solution.steps is not None else cut(solution.response or "", config, most)
+        steps, context = (
+            (solution.steps, frozenset[int]())
+            if solution.steps is not None
+            else cut(solution.response or "", config, most)
+        )
         check_steps(steps)
     except RowError as error:
         return error
-    return Candidate(question, pictures, tuple(steps), solution.response)
+    return Candidate(question, pictures, tuple(steps), solution.response, context)
 
 
 def read_pictures(images: Sequence[str | bytes], limits: Limits) -> tuple[bytes, ...]:

@@ -123,9 +123,10 @@ async def rewarded(
     if not response.strip():
         return None, 0.0
     request = ScoreRequest(question=question, images=row.get("images") or [], response=response)
-    ((_, found),) = await score(request)
-    if isinstance(found, RowError):
+    ((candidate, scores),) = await score(request)
+    if isinstance(scores, RowError):
         return None, 0.0
+    found = [score for score in candidate.without_context(scores) if score is not None]
     correct = await judges.correct(modes, str(answer), response, question) if reward == "ps_grpo" else None
     unjudged = reward == "ps_grpo" and correct is None
     return (None if unjudged else scalar(reward, found, correct)), min(found)

@@ -73,10 +73,15 @@ class Scored(Strict):
     """As they were scored."""
     spans: list[tuple[int, int]]
     """Each step's characters in the response, or in the steps with blank lines between them."""
-    step_scores: list[float]
-    """One a step (an outcome model: one in all)."""
+    step_scores: list[float | None]
+    """One a step (an outcome model: one in all); null for steps of a part of the response that the model does not judge."""
     scores: dict[str, float]
-    """Their aggregates."""
+    """Their aggregates, without nulls."""
+
+    @property
+    def judged(self) -> list[float]:
+        """The scores without nulls."""
+        return [score for score in self.step_scores if score is not None]
 
 
 class SeveralScored(Strict):

@@ -19,7 +19,7 @@ from stages.rollout.strategies.sequential_ci import sequential_ci
 from stages.rollout.strategies.view import Ask, Asks, Progress, Strategy, View
 from stages.rollout.strategies.wrong_only import binary_search, right_to_left
 
-__all__ = ["STRATEGIES", "Ask", "Asks", "Progress", "Strategy", "View", "origins", "why_biased"]
+__all__ = ["STRATEGIES", "Ask", "Asks", "Progress", "Strategy", "View", "open_steps", "origins", "why_biased"]
 
 _ROUNDS = {"rounds": (4, 4, 8)}
 STRATEGIES: dict[str, Strategy] = {
@@ -67,20 +67,36 @@ def why_biased(name: str) -> str | None:
     return "which stops at a success and so biases scores" if STRATEGIES[name].stops_at_success else None
 
 
-def origins(steps: Sequence[Progress], correct: bool, config: RolloutConfig) -> list[StepOrigin]:
+def open_steps(context: Sequence[bool], config: RolloutConfig) -> list[int]:
+    """The steps after which continuations may be drawn: not those that are `context`, and not the end of the response.
+
+    A strategy numbers these alone.
+    """
+    last = len(context) - (config.complete_prefix == "own_answer")
+    return [step for step in range(last) if not context[step]]
+
+
+def origins(
+    steps: Sequence[Progress], correct: bool, config: RolloutConfig, context: Sequence[bool] | None = None
+) -> list[StepOrigin]:
     """Where each step's label comes from once a strategy is content.
 
     Args:
         steps: every step of the solution, the last one included.
         correct: the solution's own verdict.
+        context: of every step, whether it is none that is measured; by default all are.
     """
     found: list[StepOrigin] = []
     success_after = correct
-    for step in reversed(steps):
+    outside = list(context) if context is not None else [False] * len(steps)
+    for step, is_context in zip(reversed(steps), reversed(outside), strict=True):
+        if is_context:
+            found.append("context")
+            continue
         implied = success_after and STRATEGIES[config.strategy].implies_labels
         found.append("measured" if step.drawn else "implied" if implied else "not_sampled")
         success_after = success_after or step.correct > 0
     found.reverse()
-    if config.complete_prefix == "own_answer":
+    if config.complete_prefix == "own_answer" and not outside[-1]:
         found[-1] = "own_answer"
     return found

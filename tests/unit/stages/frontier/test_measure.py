@@ -15,7 +15,7 @@ import yaml
 from pipeline import records
 from pipeline.config import RolloutConfig, parse_config
 from pipeline.errors import UserError
-from pipeline.records import AnnotatedProblem, Draw, Problem, Solution, Step, Verdict
+from pipeline.records import AnnotatedProblem, Draw, Problem, Solution, Step, Verdict, VerdictStatus
 from pipeline.settings import dump_settings
 from pipeline.store import Store
 from stages.frontier.measure import compare, macro_f1
@@ -28,10 +28,11 @@ from tests.unit.stages.annotate.test_earlier_run import write_ledger
 FOUR = RolloutConfig(num_draws=4)
 
 
-def one(hits: list[str], status: str = "incorrect", name: str = "p/k/s0") -> Recorded:
+def one(hits: list[str], status: VerdictStatus = "incorrect", name: str = "p/k/s0") -> Recorded:
     """`hits` has a word of 0 and 1 for every step but the last; every draw has two tokens."""
     drawn = [[digit == "1" for digit in word] for word in hits] + [[]]
-    return Recorded("p", name, 0, status, ["x"] * len(drawn), drawn, [[2] * len(step) for step in drawn])  # type: ignore[arg-type]
+    tokens, context = [[2] * len(step) for step in drawn], [False] * len(drawn)
+    return Recorded("p", name, 0, status, ["x"] * len(drawn), drawn, tokens, context)
 
 
 def row(result: dict[str, Any], strategy: str) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""A response's two parts: the thinking, and the answer after it.
+
+A policy that thinks writes `<think> … </think>` and then its answer. Some chat templates write the opening tag themselves:
+then a response begins inside the thinking, and holds the closing tag alone, or neither where it was cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stages.split.pieces import Place
+
+TAGS = (("<think>", "</think>"), ("◁think▷", "◁/think▷"), ("<seed:think>", "</seed:think>"))
+
+
+def opens(opening: str) -> bool:
+    """Whether what the chat template writes of the assistant's turn ends inside the thinking."""
+    return any(opening.rfind(start) > opening.rfind(end) for start, end in TAGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Places in a response: the thinking with its tags, what stands between these, and the answer; each may be empty."""
+
+    thinking: Place
+    inside: Place
+    answer: Place
+
+
+def parts(text: str, opened: bool) -> Parts:
+    """The parts of a response, with the white space between them in neither.
+
+    Args:
+        opened: whether the response begins inside the thinking. A closing tag without an opening one says so, too.
+    """
+    for start, end in TAGS:
+        begins = text.lstrip().startswith(start)
+        closed = text.find(end)
+        if closed < 0 and not begins:
+            continue
+        first = text.index(start) + len(start) if begins else 0
+        last = max(first, closed) if closed >= 0 else len(text)
+        after = last + len(end) if closed >= 0 else len(text)
+        return _parts(text, first, last, after)
+    return _parts(text, 0, len(text), len(text)) if opened else _parts(text, 0, 0, 0)
+
+
+def _parts(text: str, first: int, last: int, after: int) -> Parts:
+    answer = len(text) - len(text[after:].lstrip())
+    return Parts(Place(0, after), Place(first, last), Place(answer, len(text)))

@@ -1,0 +1,85 @@
+"""A policy that thinks, from `dataset` to `train` to `score`: the steps of the chosen part alone have scores, everywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from stages.reward.config import PrmConfig
+from tests.families import family
+from tests.integration.conftest import Command, scripted
+
+THINKS = {"kind": "scripted", "args": {"thinking": "opened", "unclosed": 0.1}}
+
+
+def trained(folder: Path, part: str, visualprm: Command) -> list[dict]:
+    """The dataset's rows; a reward model in `folder / "prm"` that learnt from them."""
+    config = scripted(folder, engine=THINKS, split={"part": part}, sampling={"num_solutions": 2, "max_tokens": 400})
+    done = visualprm("dataset", config)
+    assert done.returncode == 0, done.stderr[-3000:]
+    model, processor = family("internvl")
+    model.save_pretrained(folder / "base")
+    processor.save_pretrained(folder / "base")
+    settings = {
+        "name": "t", "run_dir": str(folder / "training"), "output_dir": str(folder / "prm"),
+        "data": {"path": str(folder / "data"), "held_out": 0.0},
+        "model": {"base": str(folder / "base"), "output_dtype": "float32", "attention": "eager"},
+        "optim": {"loader_workers": 0, "batch_size": 4, "args": {"max_steps": 2}},
+        "check": {"report_to": []},
+    }  # fmt: skip
+    (folder / "train.yaml").write_text(yaml.safe_dump(settings))
+    done = visualprm("train", folder / "train.yaml")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [row for path in sorted((folder / "data").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+@pytest.mark.parametrize("part", ["answer", "thinking"])
+def test_the_steps_of_the_chosen_part_alone_have_scores(tmp_path: Path, visualprm: Command, part: str) -> None:
+    rows = trained(tmp_path, part, visualprm)
+    measured = 0
+    for row in rows:
+        thought, closed, _ = row["response"].partition("</think>")
+        position = 0
+        for step in row["steps_with_score"]:
+            start = row["response"].index(step["step"], position)
+            position = start + len(step["step"])
+            in_thinking = start < len(thought) or not closed
+            assert (step["origin"] == "context") == (in_thinking == (part == "answer"))
+            assert step["origin"] in ("context", "measured", "own_answer")
+            assert (step["score"] is None) == (step["origin"] == "context")
+            measured += step["origin"] == "measured"
+    assert measured > 20
+    stated = json.loads((tmp_path / "data/stats.json").read_text())
+    assert stated["split"] == {"part": part, "opened": True, "max_steps": 12}
+    assert f"the {part} alone, split at blank lines" in (tmp_path / "data/README.md").read_text()
+    prm = PrmConfig.load(tmp_path / "prm")
+    assert prm.split is not None
+    assert prm.split.model_dump() == stated["split"]
+    assert f"the {part} alone, split at blank lines" in (tmp_path / "prm/README.md").read_text()
+    # By the published steps and by the response as a text: the same steps, the same scores, null for the same steps.
+    bare = tmp_path / "bare.jsonl"
+    bare.write_text(
+        "".join(json.dumps({"id": r["id"], "question": r["question"], "response": r["response"]}) + "\n" for r in rows)
+    )
+    given = tmp_path / "given.jsonl"
+    keep = ("id", "question", "steps_with_score")
+    given.write_text("".join(json.dumps({key: row[key] for key in keep}) + "\n" for row in rows))
+    found = {}
+    for file in (bare, given):
+        done = visualprm("score", tmp_path / "prm", file, "--out", file.with_suffix(".scores.jsonl"))
+        assert done.returncode == 0, done.stderr[-3000:]
+        found[file.stem] = [json.loads(line) for line in file.with_suffix(".scores.jsonl").open()]
+    for row, one, other in zip(rows, found["bare"], found["given"], strict=True):
+        context = [step["origin"] == "context" for step in row["steps_with_score"]]
+        if all(context):
+            assert one["error"].startswith("no_such_part")
+            continue
+        assert one["steps"] == [step["step"] for step in row["steps_with_score"]]
+        assert [score is None for score in one["step_scores"]] == context
+        assert one["step_scores"] == pytest.approx(other["step_scores"], abs=1e-6)
+        judged = [score for score in one["step_scores"] if score is not None]
+        assert one["scores"]["mean"] == pytest.approx(sum(judged) / len(judged), abs=1e-6)
