@@ -25,6 +25,7 @@ LEDGER_FREE = (
     "publish",
     "ray",
     "limits",
+    "rollout.max_truncated",
     "engine.replicas",
     "engine.tensor_parallel_size",
     "engine.max_in_flight",
@@ -156,6 +157,8 @@ class RolloutConfig(Strict):
     """`sequential_ci` stops when it knows mc to ± this (90 % Jeffreys interval)."""
     audit_fraction: float = Field(default=0.03, ge=0, le=1)
     """Share of the solutions that get every draw under `right_to_left` and `binary_search`."""
+    max_truncated: float | None = Field(default=0.25, ge=0, lt=1, exclude_if=lambda share: share == 0.25)
+    """The share of draws cut by the token limit above which no new problem is begun, from the 50th on; null: none."""
     complete_prefix: Literal["own_answer", "sample"] = "own_answer"
     """The last step's score: the solution's own verdict, or draws as for any other step."""
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
@@ -25,7 +25,9 @@ from stages.annotate.counters import Meter
 from stages.annotate.damage import unchanged
 from stages.annotate.earlier_run import Given, read_given
 from stages.annotate.engines import heeded, note_engine
+from stages.annotate.plausible import too_many_cut
 from stages.annotate.sample import Template, chat_prompt, sample, user_turn
+from stages.annotate.tally import Tally, together
 from stages.load.given_responses import COLUMN as RESPONSES
 from stages.rollout import Verify, roll_out
 from stages.verify.again import judge_again
@@ -186,7 +188,15 @@ def _prefix(
 class Annotator:
     """The actor's callable for Ray Data: a block of problems in, a block of ledger rows out."""
 
-    def __init__(self, config: RunConfig, templates: dict[str, str], model: str, ours: str | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        templates: dict[str, str],
+        model: str,
+        ours: str | None = None,
+        before: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`before` is the tally of what the ledger held already, as a row."""
         from stages.verify.pool import VerifierPool
 
         if config.engine.replicas > 1:
@@ -195,6 +205,7 @@ class Annotator:
         self._config = config
         self._model = model
         self._templates = {name: Template(text) for name, text in templates.items()}
+        self._before = Tally.from_row(before) if before else Tally()
         self._under_way = 0
         self._door = asyncio.Lock()
         self._begun: set[str] = set()
@@ -231,6 +242,7 @@ class Annotator:
             return records.ledger_row(dataclasses.replace(item, error=error))
         # Suspects go one after another, so that one that kills its engine takes no other to its last attempt.
         async with self._one_suspect if losses else contextlib.nullcontext():
+            await self._evidence()
             await self._room()
             self._begun.add(problem.problem_id)
             try:
@@ -253,6 +265,14 @@ class Annotator:
         except (OSError, UserError) as refusal:
             say(f"the problems it worked on could not be noted: {refusal}")
         os._exit(1)
+
+    async def _evidence(self) -> None:
+        """Begins no problem while too many draws are cut: the driver sees the same counters, and ends the run."""
+        while self._cut(self._meter.tally()) and self._cut(await asyncio.to_thread(self._meter.tally_of_all)):
+            await asyncio.sleep(1.0)
+
+    def _cut(self, now: Tally) -> bool:
+        return too_many_cut(together([self._before, now]), self._config) is not None
 
     async def _room(self) -> None:
         """Holds a new problem back while those under way fill the cache: their prefixes would be evicted for it."""

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.records import AnnotatedProblem, Solution
 from pipeline.store import Store
 from pipeline.terminal.speak import say
-from stages.annotate.tally import Tally
+from stages.annotate.tally import Tally, together
 from stages.annotate.watch import process_row
 
 INTERVAL_S = 3.0
@@ -74,6 +74,19 @@ class Meter:
             self._tokens += sum(len(one.token_ids) for one in sampled) + sum(len(draw.token_ids) for draw in draws)
             self._verdicts.update(draw.verdict.status for draw in draws)
             self._tally.count(item.problem.source, item.solutions, self._label)
+
+    def tally(self) -> Tally:
+        """The answers of the problems that this engine has finished."""
+        with self._lock:
+            return together([self._tally])
+
+    def tally_of_all(self) -> Tally:
+        """Those of all engines of this call of the driver; of the others as they last wrote."""
+        try:
+            others = [row for row in self._store.progress() if row.get("process") != self._process]
+        except (OSError, UserError):
+            others = []
+        return together([self.tally(), *(Tally.from_row(row["tally"]) for row in others if "tally" in row)])
 
     def snapshot(self) -> dict[str, Any]:
         """Problems, draws, generated tokens and the engine's gauges so far; `started`, `updated` in Unix seconds.

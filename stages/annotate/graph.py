@@ -12,12 +12,15 @@ from pipeline.version import version
 from stages.annotate.annotator import Annotator
 from stages.annotate.done import checkpoint_manager
 from stages.annotate.ledger_sink import ledger_sink
+from stages.annotate.tally import Tally
 
 
 def annotate_problems(
-    store: Store, config: RunConfig, templates: dict[str, str], model: str, files: Sequence[str]
+    store: Store, config: RunConfig, templates: dict[str, str], model: str, files: Sequence[str], before: Tally
 ) -> None:
     """Runs the graph over every problem of these problem files that the checkpoint does not hold yet.
+
+    `before` is what the ledger held already.
 
     A block is committed as a whole: its rows are in the ledger and in the checkpoint, or in neither.
     """
@@ -44,7 +47,7 @@ def annotate_problems(
         .repartition(target_num_rows_per_block=config.ray.rows_per_block)
         .map_batches(
             Annotator,
-            fn_constructor_args=(config, templates, model, version()),
+            fn_constructor_args=(config, templates, model, version(), before.row()),
             batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(

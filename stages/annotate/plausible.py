@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.config import RunConfig
 from stages.annotate.tally import Answers, Tally
 from stages.label import UNJUDGED
 
+JUDGED_FROM = 50
+"""Problems that must be done before `rollout.max_truncated` ends a run."""
 NAMED = 5
 """Sources that a warning names; it counts the others."""
 
@@ -75,14 +77,15 @@ NO_POSITIVE = Kind(
     "no step has the label +",
     "a reward model learns nothing from this: look at label.threshold, then at what keeps answers from being right",
 )
+CUT = Kind(
+    "truncated",
+    frozenset({"truncated"}),
+    "are cut at the token limit",
+    "a continuation that was cut says nothing of the steps before it: raise sampling.max_tokens (and "
+    "engine.max_model_len with it), which takes a run of another name",
+)
 SHARES = (
-    Kind(
-        "truncated",
-        frozenset({"truncated"}),
-        "are cut at the token limit",
-        "a continuation that was cut says nothing of the steps before it: raise sampling.max_tokens (and "
-        "engine.max_model_len with it), which takes a run of another name",
-    ),
+    CUT,
     Kind(
         "no_answer",
         frozenset({"no_answer"}),
@@ -110,6 +113,8 @@ class Finding:
     sources: tuple[str, ...] = ()
     overall: bool = False
     """Whether it holds of all draws taken together; then `sources` are those in which it holds by itself."""
+    limit: str = ""
+    """The setting that ends a run for it."""
 
     @property
     def short(self) -> str:
@@ -164,7 +169,11 @@ def over_limits(tally: Tally, config: RunConfig) -> Finding | None:
     A run without continuations has no limits: its solutions are what it is for.
     """
     limits = config.limits
-    if not limits.are_set or config.rollout.num_draws == 0:
+    if config.rollout.num_draws == 0:
+        return None
+    if found := too_many_cut(tally, config):
+        return found
+    if not limits.are_set:
         return None
     bounds = Bounds(
         limits.truncated,
@@ -175,13 +184,27 @@ def over_limits(tally: Tally, config: RunConfig) -> Finding | None:
         positive=False,
         draws=limits.min_draws,
     )
-    return next((one for one in find(tally, bounds) if one.overall or one.kind is NONE_RIGHT), None)
+    found = next((one for one in find(tally, bounds) if one.overall or one.kind is NONE_RIGHT), None)
+    return found and replace(found, limit=f"limits.{found.kind.name}")
+
+
+def too_many_cut(tally: Tally, config: RunConfig) -> Finding | None:
+    """What keeps a run from beginning another problem by `rollout.max_truncated`, and ends it."""
+    most = config.rollout.max_truncated
+    if most is None or config.rollout.num_draws == 0:
+        return None
+    total = tally.total()
+    cut, draws = total.draws["truncated"], total.draws.total()
+    if total.problems < JUDGED_FROM or cut <= most * draws:
+        return None
+    return Finding(CUT, cut, draws, (), True, "rollout.max_truncated")
 
 
 def ended_early(finding: Finding, config: RunConfig) -> str:
     """The one line about a run that a limit ended; it names the settings to raise."""
-    key = f"limits.{finding.kind.name}"
-    value = getattr(config.limits, finding.kind.name)
+    key = finding.limit
+    group, _, name = key.partition(".")
+    value = getattr(getattr(config, group), name)
     return (
         f"ended early by {key}={value:g}: {finding.text}; to go on all the same, raise {key} or set it to null, and the "
         "same command resumes"

@@ -188,14 +188,15 @@ def _silence(rate: Rate) -> str:
 
 
 def judged(verdicts: Counter[str]) -> str:
-    """Of continuations, behind their number: ` (61% right, 30% wrong, 9% cut or without an answer)`; empty without any."""
+    """Of continuations, behind their number: ` (61% right, 30% wrong, 4% cut, 5% without an answer)`; empty without any."""
     total = sum(verdicts.values())
     if not total:
         return ""
-    right, wrong = verdicts["correct"], verdicts["incorrect"]
-    shares = [f"{_share(right, total)} right", f"{_share(wrong, total)} wrong"]
-    if other := total - right - wrong:
-        shares.append(f"{_share(other, total)} cut, without an answer or not judged")
+    right, wrong, cut = verdicts["correct"], verdicts["incorrect"], verdicts["truncated"]
+    # What was cut says nothing of a step: its share is there from the start, however small.
+    shares = [f"{_share(right, total)} right", f"{_share(wrong, total)} wrong", f"{_share(cut, total)} cut"]
+    if other := total - right - wrong - cut:
+        shares.append(f"{_share(other, total)} without an answer or not judged")
     return f" ({', '.join(shares)})"
 
 

@@ -82,11 +82,15 @@ def _read(store: Store, run: str) -> Answer:
     state: State = (
         "done" if not counts.pending else "running" if speed.ended is None else "silent" if driver else "stopped"
     )
-    warnings = _warnings(store)
+    warnings, cut = _answers(store)
     # Twice: a file may have been replaced, and its sum with it, between the two looks.
     if find_damage(store) and (found := find_damage(store)):
         warnings.append(f"{manifest.told(found)}: the same dataset command mends what can be mended")
-    lines = [*_count_lines(counts), *(_silent(driver, speed) if driver else _speed_lines(state, speed, counts.pending))]
+    lines = [
+        *_count_lines(counts),
+        *cut,
+        *(_silent(driver, speed) if driver else _speed_lines(state, speed, counts.pending)),
+    ]
     if state != "running":
         lines += whole(store)
     lines += [("warning", text) for text in warnings]
@@ -124,12 +128,19 @@ def _count_lines(counts: _Counts) -> list[Line]:
     ]
 
 
-def _warnings(store: Store) -> list[str]:
+def _answers(store: Store) -> tuple[list[str], list[Line]]:
+    """What cannot be right in the ledger, and the share of draws that say nothing because they were cut."""
     settings = origin.noted(store, "config.yaml", "restore this file") or {}
     label = parse_settings(LabelConfig, settings.get("label") or {}, origin=store.uri)
     tally, every = ledger_tally(store, label)
     part = f" (counted in one of {every} files of the ledger)" if every > 1 else ""
-    return [found.text + part for found in find(tally)]
+    draws = tally.total().draws
+    share = (
+        f"{draws['truncated']:,} of {draws.total():,} draws ({draws['truncated'] / draws.total():.1%}){part}"
+        if draws
+        else ""
+    )
+    return [found.text + part for found in find(tally)], [("cut", share)] if share else []
 
 
 def _speed_lines(state: State, speed: _Speed, pending: int) -> list[Line]:

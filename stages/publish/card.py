@@ -126,7 +126,7 @@ def card(
         '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_files="train-*.parquet", split="train")\n```',
         "## How it was made\n\n" + markdown_table(("", ""), recipe(figures, configs, versions)),
         "## Sources\n\n" + _source_table(figures, quoted),
-        f"## Verdicts\n\n{MISSING[config.label.missing]}\n\n{_verdict_table(figures)}",
+        f"## Verdicts\n\n{MISSING[config.label.missing]}{_cut(total)}\n\n{_verdict_table(figures)}",
         "## Left out\n\n" + _left_out(total),
         *_contamination(total, config),
         "## Columns\n\n" + markdown_table(("column", ""), [(f"`{name}`", text) for name, text in columns.items()]),
@@ -241,6 +241,13 @@ def _verdict_table(figures: Mapping[str, Any]) -> str:
             shares = (_percent(counts[status] / whole if whole else None) for status in VERDICT_STATUSES)
             rows.append((quoted(source), kind, _number(whole), *shares))
     return markdown_table(("source", "of", "count", *VERDICT_STATUSES), rows)
+
+
+def _cut(total: Mapping[str, Any]) -> str:
+    draws, cut = sum(total["draws"].values()), total["draws"]["truncated"]
+    if not draws:
+        return ""
+    return f" {_percent(cut / draws)} were cut at the token limit, and say nothing of the step that they continue."
 
 
 def _left_out(total: Mapping[str, Any]) -> str:

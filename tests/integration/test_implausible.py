@@ -40,7 +40,7 @@ def test_what_cannot_be_right_is_told_in_four_places_and_limits_end_a_run(visual
         },
         ray={"rows_per_block": 1},
         sampling={"num_solutions": 2, "max_tokens": 100},
-        rollout={"num_draws": 2},
+        rollout={"num_draws": 2, "max_truncated": None},
     )
     limits = ["limits.truncated=0.2", "limits.min_draws=100"]
 
@@ -80,3 +80,27 @@ def test_what_cannot_be_right_is_told_in_four_places_and_limits_end_a_run(visual
     assert (engine["kind"], engine["model"], engine["versions"]["vllm"]) == ("scripted", "scripted", None)
     assert engine["versions"]["ray"]
     assert len(stats["verifiers"]) == 1
+
+
+def test_a_run_with_two_in_five_draws_cut_begins_no_problem_after_60(visualprm: Command, tmp_path: Path) -> None:
+    words = {"Right": 72, "Long": 48}
+    sources = [
+        {"name": word.lower(), "function": "tests.integration.rows:rows", "kwargs": {"count": count, "word": word}}
+        for word, count in words.items()
+    ]
+    config = scripted(
+        tmp_path,
+        sources=sources,
+        engine={"kind": "scripted", "max_in_flight": 8, "args": {"endings": ENDINGS}},
+        ray={"rows_per_block": 1},
+        sampling={"num_solutions": 2, "max_tokens": 200},
+        rollout={"num_draws": 2},
+    )
+    ended = visualprm("dataset", config)
+    assert ended.returncode == 2, ended.stderr[-3000:]
+    *_, line = ended.stderr.strip().splitlines()
+    assert "ended early by rollout.max_truncated=0.25: " in line
+    assert "raise sampling.max_tokens (and engine.max_model_len with it)" in line
+    committed = list((tmp_path / "run" / "checkpoint").glob("*.parquet"))
+    assert 40 <= len(committed) <= 60
+    assert " draws (" in visualprm("status", tmp_path / "run").stdout

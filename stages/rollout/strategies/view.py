@@ -41,7 +41,7 @@ class View:
 
 Asks = Callable[[View, RolloutConfig], list[Ask]]
 """Which draws to start now; called at the start and after every answer, and pure."""
-OWN = frozenset(RolloutConfig.model_fields) - {"strategy", "num_draws", "complete_prefix"}
+OWN = frozenset(RolloutConfig.model_fields) - {"strategy", "num_draws", "complete_prefix", "max_truncated"}
 """The settings that are strategies' own; the others hold for all of them."""
 
 

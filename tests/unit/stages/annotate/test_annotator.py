@@ -22,6 +22,7 @@ from pipeline.store import Store
 from stages.annotate import annotator as annotating
 from stages.annotate.annotator import Annotator, annotate
 from stages.annotate.earlier_run import Given
+from stages.annotate.plausible import too_many_cut
 from stages.annotate.sample import Template
 from stages.verify.pool import VerifierPool
 from stages.verify.version import verifier_version
@@ -279,3 +280,38 @@ def test_a_full_cache_holds_the_next_problem_back_but_never_the_only_one() -> No
     assert not asyncio.run(waits(0, 1.0))
     assert not asyncio.run(waits(5, annotating.FULL_CACHE))
     assert not asyncio.run(waits(5, 1.0, later=0.5))
+
+
+def test_no_problem_is_begun_once_too_many_draws_are_cut(tmp_path: Path) -> None:
+    """Of 120 problems, two in five have draws that are cut; eight are under way at once."""
+    engine = EngineConfig(kind="scripted", args={"endings": {"Long": "x" * 300}})
+    settings = CONFIG.model_copy(update={"run_dir": str(tmp_path), "engine": engine})
+    done: list[str] = []
+
+    async def one(actor: Annotator, number: int, room: asyncio.Semaphore) -> None:
+        question = "Long" if number % 5 < 2 else "How many?"
+        problem = dataclasses.replace(PROBLEM, problem_id=f"p{number}", question=question)
+        async with room:
+            async for rows in actor(table([problem_row(problem)], PROBLEM_SCHEMA)):
+                done.extend(row["problem_id"] for row in rows.to_pylist())
+
+    async def all_of_them() -> tuple[int, set[str], float]:
+        actor = Annotator(settings, {"p": "Q: {question}"}, "model")
+        room = asyncio.Semaphore(8)
+        tasks = [asyncio.create_task(one(actor, number, room)) for number in range(120)]
+        while not (found := too_many_cut(actor._meter.tally(), settings)) or actor._begun:
+            await asyncio.sleep(0.05)
+        reached = len(done)
+        # Held back for good, though seven in eight places are free.
+        await asyncio.sleep(1.5)
+        assert len(done) == reached
+        begun = actor._begun.copy()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return reached, begun, found.count / found.of
+
+    reached, begun, share = asyncio.run(all_of_them())
+    assert 50 <= reached <= 50 + 8
+    assert begun == set()
+    assert 0.3 < share < 0.5

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import LabelConfig, LimitsConfig, RunConfig, load_config, parse_config
+from pipeline.config import LabelConfig, LimitsConfig, RunConfig, ledger_view, load_config, parse_config
 from pipeline.records import VERDICT_STATUSES, Solution
+from pipeline.settings import dump_settings
 from stages.annotate.plausible import SHARES, Bounds, ended_early, find, of_statistics, over_limits
 from stages.annotate.tally import Answers, Tally, together
 from stages.label import labelled_steps
@@ -230,3 +231,35 @@ def test_one_source_ends_a_run_only_by_having_no_right_answer() -> None:
 def test_every_limit_is_one_that_is_decided_here() -> None:
     kinds = {"none_right", *(kind.name for kind in SHARES)}
     assert set(LimitsConfig.model_fields) == {*kinds, "min_draws"}
+
+
+def test_a_run_ends_where_too_many_draws_are_cut() -> None:
+    def cut(problems: int, truncated: int, **rollout: Any) -> str | None:
+        config = parse_config({"name": "r", "sources": [{"name": "a", "path": "x.jsonl"}], "rollout": rollout})
+        found = over_limits(
+            Tally({"a": answers(problems, correct=1000 - truncated, truncated=truncated)}, True), config
+        )
+        return ended_early(found, config) if found else None
+
+    assert cut(49, 400) is None
+    assert cut(50, 250) is None
+    line = cut(50, 251)
+    assert line is not None
+    assert line.startswith(
+        "ended early by rollout.max_truncated=0.25: 251 of 1,000 draws (25.1%) are cut at the token limit"
+    )
+    assert "raise sampling.max_tokens (and engine.max_model_len with it)" in line
+    assert line.endswith("raise rollout.max_truncated or set it to null, and the same command resumes")
+    assert cut(50, 400, max_truncated=0.4) is None
+    assert cut(50, 400, max_truncated=None) is None
+    assert cut(50, 400, num_draws=0) is None
+
+
+def test_the_share_is_no_part_of_what_a_run_is_made_from() -> None:
+    plain = parse_config({"name": "r", "sources": [{"name": "a", "path": "x.jsonl"}]})
+    other = parse_config(
+        {"name": "r", "sources": [{"name": "a", "path": "x.jsonl"}], "rollout": {"max_truncated": 0.5}}
+    )
+    assert ledger_view(plain) == ledger_view(other)
+    assert plain.rollout.description == other.rollout.description == "fixed num_draws=16"
+    assert "max_truncated" not in dump_settings(plain)

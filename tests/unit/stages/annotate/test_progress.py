@@ -149,9 +149,9 @@ def test_engines_are_told_of_as_they_come_up(tmp_path: Path) -> None:
     ("verdicts", "words"),
     [
         (Counter(), ""),
-        (Counter(correct=3, incorrect=1), " (75% right, 25% wrong)"),
-        (Counter(correct=500, incorrect=499, timeout=1), " (50% right, 50% wrong, <1% cut, without an answer or not judged)"),
-        (Counter(truncated=4), " (0% right, 0% wrong, 100% cut, without an answer or not judged)"),
+        (Counter(correct=3, incorrect=1), " (75% right, 25% wrong, 0% cut)"),
+        (Counter(correct=500, incorrect=499, timeout=1), " (50% right, 50% wrong, 0% cut, <1% without an answer or not judged)"),
+        (Counter(truncated=4), " (0% right, 0% wrong, 100% cut)"),
     ],
 )  # fmt: skip
 def test_what_was_verified_is_said_as_what_it_was_found_to_be(verdicts: Counter[str], words: str) -> None:
