@@ -123,6 +123,8 @@ class SamplingConfig(Strict):
     """The number of likeliest tokens to draw from; 0 for all."""
     max_tokens: int = Field(default=1024, ge=1)
     """The most tokens in a whole response; a continuation may use what its prefix left."""
+    max_thinking_tokens: int | None = Field(default=None, ge=1, exclude_if=lambda tokens: tokens is None)
+    """The most tokens of thinking: then the text behind `{close_thinking}` in the prompt file ends it; null for no limit."""
     greedy_first: bool = False
     """Solution 0 takes the likeliest token each time, like VLMEvalKit's candidate 0; the others are drawn."""
 
@@ -306,6 +308,11 @@ class RunConfig(Strict):
             raise ValueError(
                 f"sampling.max_tokens={self.sampling.max_tokens} leaves no room for a prompt in "
                 f"engine.max_model_len={self.engine.max_model_len}: lower the first or raise the second"
+            )
+        if (most := self.sampling.max_thinking_tokens) is not None and most >= self.sampling.max_tokens:
+            raise ValueError(
+                f"sampling.max_thinking_tokens={most} leaves no room for an answer in "
+                f"sampling.max_tokens={self.sampling.max_tokens}: lower the first or raise the second"
             )
         if not self.sources:
             raise ValueError("sources: the list is empty: name at least one")

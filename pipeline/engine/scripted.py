@@ -7,10 +7,12 @@ pipeline is met in milliseconds: some responses are truncated, some have no answ
 from __future__ import annotations
 
 import asyncio
+import codecs
 import random
 import sys
 import time
 from collections.abc import Sequence
+from itertools import accumulate
 
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
@@ -72,13 +74,8 @@ class ScriptedEngine:
         return tuple(text.encode())
 
     def ends(self, token_ids: Sequence[int], after: Sequence[int] = ()) -> list[int]:
-        data = bytes(token_ids)
-        ends, length = [], 0
-        for index in range(len(data)):
-            following = data[index + 1] if index + 1 < len(data) else 0
-            length += (following & 0xC0) != 0x80
-            ends.append(length)
-        return ends
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
+        return list(accumulate(len(decoder.decode(bytes((token,)))) for token in token_ids))
 
     async def generate(
         self,

@@ -30,6 +30,8 @@ from stages.annotate.sample import Template, chat_prompt, sample, user_turn
 from stages.annotate.tally import Tally, together
 from stages.load.given_responses import COLUMN as RESPONSES
 from stages.rollout import Verify, roll_out
+from stages.rollout.closing import Closing
+from stages.split import opens
 from stages.verify.again import judge_again
 from stages.verify.of_run import judge
 from stages.verify.version import verifier_version
@@ -73,23 +75,24 @@ async def annotate(
 
     async def one(index: int, completion: Completion) -> Solution:
         solution = await _solution(SolutionId(problem.problem_id, key, index), completion, prompt, engine, verify, how)
-        return await _roll_out(solution, prompt, engine, verify, config)
+        return await _roll_out(solution, prompt, engine, verify, config, closing)
 
     try:
+        closing = closing_of(template, engine, config)
         prompt = chat_prompt(problem, template, engine)
         if given is not None:
             held = given.solutions
             if given.verifier != result.verifier:
                 # Draws of two verifiers under one row would be labelled by whichever judged them.
                 held = tuple(await asyncio.gather(*(judge_again(one, lambda _, *it: verify(*it)) for one in held)))
-            solutions = await _all(_roll_out(solution, prompt, engine, verify, config) for solution in held)
+            solutions = await _all(_roll_out(solution, prompt, engine, verify, config, closing) for solution in held)
         elif responses is not None:
             written = [_tokenised(text, engine, config) for text in responses]
             found = await _all(one(index, response) for index, response in enumerate(written))
             solutions = [dataclasses.replace(solution, seed=None) for solution in found]
         else:
             seed = base_seed(config.seed, problem.problem_id, key, "solutions")
-            completions = await sample(prompt, engine, config.sampling, seed)
+            completions = await sample(prompt, engine, config.sampling, seed, closing)
             solutions = await _all(one(index, drawn) for index, drawn in enumerate(completions))
     except EngineDead:
         raise
@@ -163,7 +166,23 @@ async def _solution(
     )
 
 
-async def _roll_out(solution: Solution, prompt: Prompt, engine: Engine, verify: Verify, config: RunConfig) -> Solution:
+def closing_of(template: Template, engine: Engine, config: RunConfig) -> Closing | None:
+    """What ends a policy's thinking that is too long; null where nothing does."""
+    limit, text = config.sampling.max_thinking_tokens, template.closing
+    if limit is None or text is None:
+        return None
+    opened = opens(engine.opening) if config.split.opened is None else config.split.opened
+    return Closing(text, engine.encode(text), limit, opened)
+
+
+async def _roll_out(
+    solution: Solution,
+    prompt: Prompt,
+    engine: Engine,
+    verify: Verify,
+    config: RunConfig,
+    closing: Closing | None = None,
+) -> Solution:
     offsets = splitting.boundaries(solution.text, [step.text for step in solution.steps])
     ends = engine.ends(solution.token_ids, prompt.token_ids)
     prefixes = [
@@ -171,7 +190,7 @@ async def _roll_out(solution: Solution, prompt: Prompt, engine: Engine, verify: 
     ]
     name = SolutionId.parse(solution.solution_id)
     seeds = [base_seed(config.seed, *name.parts, step) for step in range(len(solution.steps))]
-    return await roll_out(solution, prompt, prefixes, seeds, engine, verify, config.sampling, config.rollout)
+    return await roll_out(solution, prompt, prefixes, seeds, engine, verify, config.sampling, config.rollout, closing)
 
 
 def _prefix(

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from pipeline.config import SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
 from pipeline.records import Problem, asked
+from stages.rollout.closing import Closing, draw
+
+CLOSING = "{close_thinking}"
+"""Where a prompt file has the text that ends thinking which is too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A prompt file: its text, in which `{question}` stands for the question, and the hash of it."""
+    """A prompt file: its text, in which `{question}` stands for the question, and the hash of it.
+
+    Behind `{close_thinking}` may stand a text that closes the policy's thinking; the policy is shown what comes before.
+    """
 
     text: str
 
@@ -20,8 +27,15 @@ class Template:
     def sha(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
+    @property
+    def closing(self) -> str | None:
+        """The text that closes the thinking, on lines of its own and with a blank line after it; null without one."""
+        _, mark, after = self.text.partition(CLOSING)
+        return f"\n{after.strip()}\n\n" if mark else None
+
     def fill(self, question: str) -> str:
-        return self.text.replace("{question}", question)
+        shown, mark, _ = self.text.partition(CLOSING)
+        return (shown.rstrip("\n") if mark else shown).replace("{question}", question)
 
 
 def user_turn(problem: Problem, template: Template) -> str:
@@ -39,7 +53,9 @@ def chat_prompt(problem: Problem, template: Template, engine: Engine) -> Prompt:
     return Prompt(ids, problem.images, problem.max_tiles, ahead=True)
 
 
-async def sample(prompt: Prompt, engine: Engine, sampling: SamplingConfig, seed: int) -> list[Completion]:
+async def sample(
+    prompt: Prompt, engine: Engine, sampling: SamplingConfig, seed: int, closing: Closing | None = None
+) -> list[Completion]:
     """Draws the solutions of one problem; solution k has seed `seed + k`, whether or not the first is greedy.
 
     Raises:
@@ -51,7 +67,7 @@ async def sample(prompt: Prompt, engine: Engine, sampling: SamplingConfig, seed:
     if first:
         # Settings keep 0 out, where it would make all draws the same one.
         greedy = sampling.model_copy(update={"temperature": 0.0})
-        completions += await engine.generate(prompt, greedy, 1, seed, sampling.max_tokens)
+        completions += await draw(engine, prompt, ("", ()), greedy, 1, seed, sampling.max_tokens, closing)
     if drawn := sampling.num_solutions - first:
-        completions += await engine.generate(prompt, sampling, drawn, seed + first, sampling.max_tokens)
+        completions += await draw(engine, prompt, ("", ()), sampling, drawn, seed + first, sampling.max_tokens, closing)
     return completions

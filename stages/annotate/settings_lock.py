@@ -11,6 +11,8 @@ from pipeline.errors import UserError
 from pipeline.inputs import read_input, searched
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full, json_text
+from stages.annotate.sample import CLOSING, Template
+from stages.split.thinking import closes
 
 
 def read_templates(config: RunConfig) -> dict[str, str]:
@@ -24,6 +26,11 @@ def read_templates(config: RunConfig) -> dict[str, str]:
         text = read_input("prompt", name, config.folders)
         if "{question}" not in text:
             raise UserError(f"prompt: {name} has no {{question}}, so the policy would not see the question: add it")
+        if config.sampling.max_thinking_tokens is not None and not closes(Template(text).closing or ""):
+            raise UserError(
+                f"prompt: {name} has no text that closes the thinking, which sampling.max_thinking_tokens needs: add a last part "
+                f"`{CLOSING}` with a text that holds `</think>`, or take prompts/thinking_v1.txt"
+            )
         templates[name] = text
     return templates
 

@@ -117,6 +117,8 @@ def _check_steps(config: RunConfig, critic: CriticSpec) -> None:
         raise UserError(
             f"split.kind={config.split.kind}: a search draws up to a blank line each time: remove split.kind"
         )
+    if config.sampling.max_thinking_tokens is not None:
+        raise UserError("sampling.max_thinking_tokens: a search does not close the thinking: remove it")
     if config.split.part != "all":
         raise UserError(
             f"split.part={config.split.part}: a search scores a solution from its first step: remove split.part"

@@ -20,6 +20,7 @@ from stages import label
 from stages.annotate.damage import adopt, check_run
 from stages.annotate.engines import engines
 from stages.publish import card, hand_labels
+from stages.publish.closed import closed_thinking
 from stages.publish.entries import Run
 from stages.publish.held import Held, held, verifiers
 from stages.publish.published import note_published
@@ -108,7 +109,9 @@ def _provenance(
             judged |= verifiers([committed])
             if any(path not in committed for path in ledger):
                 judged.add(verifier_version())
-    return {"engines": drew, "verifiers": sorted(judged, key=lambda name: name or "")}
+    closed = [found for store, config in runs if (found := closed_thinking(store, config))]
+    more = {"closed_thinking": closed} if closed else {}
+    return {"engines": drew, "verifiers": sorted(judged, key=lambda name: name or ""), **more}
 
 
 def _documents(

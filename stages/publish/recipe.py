@@ -34,6 +34,12 @@ def recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: M
 
 def _made_with(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What drew and what judged, as far as that was noted."""
+    for closed in figures.get("closed_thinking", ()):
+        yield (
+            "thinking",
+            f"closed by the prompt file's text after {closed['limit']:,} tokens: {closed['solutions']:,} of "
+            f"{closed['of_solutions']:,} solutions, {closed['draws']:,} of {closed['of_draws']:,} continuations",
+        )
     for engine in figures.get("engines", ()):
         model = "no model: the text follows from its seeds" if engine["kind"] == "scripted" else code(engine["model"])
         noted = engine["versions"]

@@ -10,6 +10,8 @@ from pipeline.config import RolloutConfig, SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
 from pipeline.errors import RowError
 from pipeline.records import Draw, FinishReason, Solution, Step, StepOrigin, Verdict
+from stages.rollout.closing import Closing
+from stages.rollout.closing import draw as draw_closed
 from stages.rollout.strategies import STRATEGIES, Ask, Progress, View, open_steps, origins
 
 Verify = Callable[[str, FinishReason], Awaitable[Verdict]]
@@ -25,6 +27,7 @@ async def roll_out(
     verify: Verify,
     sampling: SamplingConfig,
     config: RolloutConfig,
+    closing: Closing | None = None,
 ) -> Solution:
     """Draws continuations until the strategy is content.
 
@@ -34,6 +37,7 @@ async def roll_out(
             draws would be measurements whose number follows from another strategy's stops.
         prompt: the chat prompt that the solution was sampled from.
         prefixes: for every step, the response up to the end of its separator: text and token ids.
+        closing: what ends thinking that is too long, if anything does.
         seeds: for every step the seed of its draw 0; draw j has `seed + j`, in whatever rounds it was drawn.
 
     Raises:
@@ -60,7 +64,8 @@ async def roll_out(
         text, ids = prefixes[ask.step]
         room = max(1, sampling.max_tokens - len(ids))
         at = Prompt(prompt.token_ids + ids, prompt.images, prompt.max_tiles)
-        completions = await engine.generate(at, sampling, lacking, seeds[ask.step] + first + len(there), room)
+        seed = seeds[ask.step] + first + len(there)
+        completions = await draw_closed(engine, at, (text, ids), sampling, lacking, seed, room, closing)
         verdicts = [verify(text + each.text, each.finish_reason) for each in completions]
         drawn = [_draw(each, await verdict) for each, verdict in zip(completions, verdicts, strict=True)]
         return ask.step, there + drawn

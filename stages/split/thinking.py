@@ -18,6 +18,18 @@ def opens(opening: str) -> bool:
     return any(opening.rfind(start) > opening.rfind(end) for start, end in TAGS)
 
 
+def is_thinking(text: str, opened: bool) -> bool:
+    """Whether a response that begins like this still thinks: its thinking has begun, and no tag closed it."""
+    if any(end in text for _, end in TAGS):
+        return False
+    return opened or any(text.lstrip().startswith(start) for start, _ in TAGS)
+
+
+def closes(text: str) -> bool:
+    """Whether a text holds a tag that ends the thinking."""
+    return any(end in text for _, end in TAGS)
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Places in a response: the thinking with its tags, what stands between these, and the answer; each may be empty."""
