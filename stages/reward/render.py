@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from pipeline.errors import UserError
@@ -115,7 +116,12 @@ def render(processor: Any, question: str, num_images: int, steps: Sequence[str],
             messages.append(_turn("user", mark(step)))
         labels.append(len(texts))
         messages.append(_turn("assistant", mark(layout.placeholder)))
+    gated = _gates_last_turn(processor)
+    if gated:
+        messages.append(_turn("user", mark(".")))
     text, starts = _fill(_apply(processor, messages), texts, labels)
+    if gated:
+        text = text[: starts[-1] + len(layout.placeholder)]
     ids, offsets = _encode(tokenizer, text)
     places = Counter(offsets)
     labels_at = [(start, start + len(layout.placeholder)) for start in starts]
@@ -251,6 +257,20 @@ def _first_content(
     return content
 
 
+@lru_cache(maxsize=8)
+def _gates_last_turn(processor: Any) -> bool:
+    """Whether the chat template writes the last assistant turn otherwise than those before it, as with an empty thinking.
+
+    Behind a user's turn all are written alike. So a rendering gets one more, and ends with its last label.
+    """
+    messages = [_turn(role, _MARK.format(index)) for index, role in enumerate(("user", "assistant") * 2)]
+    try:
+        literals = _MARKS.split(_apply(processor, messages))
+    except UserError:
+        return False
+    return literals[1::2] == list("0123") and literals[2] != literals[6]
+
+
 def _turn(role: str, text: str) -> dict[str, Any]:
     return {"role": role, "content": [{"type": "text", "text": text}]}
 
@@ -272,7 +292,8 @@ def _fill(rendered: str, texts: Sequence[str], labels: Sequence[int]) -> tuple[s
         raise UserError("the model's chat template leaves out or reorders turns: it can't be used for a reward model")
     if len({literals[2 * index] for index in labels}) != 1 or len({literals[2 * i + 2] for i in labels[:-1]}) > 1:
         raise UserError(
-            "the model's chat template writes assistant turns in several ways: the last differs from others"
+            "the model's chat template writes assistant turns in several ways: judge the solution where it stands, by "
+            "model.first_turn with {question} alone"
         )
     parts, starts, length = [], [], 0
     for index, part in enumerate(literals):

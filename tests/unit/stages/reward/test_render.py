@@ -124,7 +124,7 @@ def test_templates_that_cannot_be_used_are_one_line(processor: Any) -> None:
             return self.tokenizer.apply_chat_template(messages, chat_template=self.template, **options)
 
     body = "{{ m.role }}:{% for part in m.content %}{{ part.text or '' }}{% endfor %}"
-    thinking = "{% for m in messages %}{% if loop.last %}<think>{% endif %}" + body + "<|im_end|>{% endfor %}"
+    thinking = "{% for m in messages %}{% if loop.index == 2 %}<think>{% endif %}" + body + "<|im_end|>{% endfor %}"
     with pytest.raises(UserError, match="several ways"):
         render(Templated(thinking), "?", 0, ["a", "b"], Layout())
     with pytest.raises(UserError, match="leaves out"):
@@ -133,6 +133,38 @@ def test_templates_that_cannot_be_used_are_one_line(processor: Any) -> None:
         render(Templated("{{ raise_exception('no system here') }}"), "?", 0, ["a"], LAYOUT)
     with pytest.raises(UserError, match="0 image tokens for 1 images"):
         render(Templated("{% for m in messages %}" + body + "<|im_end|>{% endfor %}"), "?", 1, ["a"], Layout())
+
+
+_BODY = "<|im_start|>{{ m.role }}\n{% if gate %}<think>\n\n</think>\n\n{% endif %}"
+_BODY += "{% for part in m.content %}{{ part.text or '' }}{% endfor %}<|im_end|>\n"
+GATES = {
+    # Of the last message, and of what comes behind the last question, as in Qwen3.
+    "last": "{% for m in messages %}{% set gate = loop.last and m.role == 'assistant' %}" + _BODY + "{% endfor %}",
+    "behind the last question": "{% set ns = namespace(last=0) %}{% for m in messages %}{% if m.role == 'user' %}"
+    "{% set ns.last = loop.index0 %}{% endif %}{% endfor %}{% for m in messages %}"
+    "{% set gate = m.role == 'assistant' and loop.index0 > ns.last %}" + _BODY + "{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_a_template_that_writes_the_last_assistant_turn_otherwise(processor: Any, gate: str) -> None:
+    class Gated:
+        tokenizer, image_token = processor.tokenizer, processor.image_token
+
+        def apply_chat_template(self, messages: list, **options: Any) -> str:
+            return self.tokenizer.apply_chat_template(messages, chat_template=GATES[gate], **options)
+
+    gated = Gated()
+    whole = render(gated, "?", 0, ["a", "b", "c"], Layout())
+    text = processor.tokenizer.decode(whole.token_ids)
+    assert "<think>" not in text
+    assert text.endswith("user\nc<|im_end|>\n<|im_start|>assistant\n+")
+    assert {whole.token_ids[slot] for slot in whole.slots} == {LABELS["+"]}
+    for kept in (1, 2):
+        some = render(gated, "?", 0, ["a", "b", "c"][:kept], Layout())
+        assert some == leading(whole, kept)
+        assert truncate(whole, len(some.token_ids)) == some
+    assert label_ids(gated, Layout()) == (LABELS["+"], LABELS["-"])
 
 
 INLINE = Layout(first_turn="{question}\nSolve step by step.")
