@@ -91,11 +91,15 @@ def note_again(store: Store, config: RunConfig, model: str, name: str) -> None:
     store.forget(name)
     if store.exists(name):
         store.remove(name)
-    note_engine(store, config, model, None)
-    if not store.exists(name):
+    # What the engine found of its policy's chat template is known by the note's name, which is a hash.
+    for opened in (None, False, True):
+        note_engine(store, config, model, None, opened)
+        if store.exists(name):
+            break
         for path in store.files(FOLDER, ".json"):
             if (new := f"{FOLDER}/{posixpath.basename(path)}") not in store.sums():
                 store.remove(new)
+    else:
         _note(store, config, model, None)
     keep_notes(store)
 

@@ -7,10 +7,20 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import RunConfig, parse_config
+from pipeline.config import EngineConfig, RunConfig, parse_config
+from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import UserError
 from pipeline.store import Store
-from stages.annotate.engines import copy_engines, engines, note_earlier_engines, note_engine
+from stages.annotate.engines import (
+    copy_engines,
+    engines,
+    heeded,
+    keep_notes,
+    note_again,
+    note_earlier_engines,
+    note_engine,
+    noted_split,
+)
 
 FOUND = {"ray": "2.1", "vllm": "0.3", "torch": "2.9", "transformers": "5.0"}
 
@@ -42,6 +52,31 @@ def test_what_a_scripted_engine_does_not_use_is_not_named(tmp_path: Path) -> Non
     note_engine(store, config("scripted"), "scripted", "0.1.0")
     (note,) = engines(store, config("scripted"))
     assert note["versions"] == {"visualprm": "0.1.0", "ray": "2.1", "vllm": None, "torch": None, "transformers": None}
+
+
+def thinks(part: str = "answer", opened: bool | None = None, **more: Any) -> RunConfig:
+    data = {"name": "r", "sources": [{"name": "a", "path": "x.jsonl"}], "engine": {"kind": "scripted"}, **more}
+    return parse_config({**data, "split": {"part": part, "opened": opened}})
+
+
+def test_what_the_chat_template_opens_is_noted_and_found_again(tmp_path: Path) -> None:
+    engine = ScriptedEngine(EngineConfig(kind="scripted", args={"thinking": "opened"}))
+    assert heeded(thinks(), engine).opened is True
+    assert heeded(thinks(), ScriptedEngine(EngineConfig(kind="scripted"))).opened is False
+    assert heeded(thinks(opened=False), engine).opened is False
+    assert heeded(thinks("all"), engine).opened is None
+    # Another policy, with a template of its own, wrote what is given.
+    assert heeded(thinks(input={"responses": "given.jsonl"}), engine).opened is False
+    store = Store(str(tmp_path))
+    assert noted_split(store, thinks()).opened is False
+    note_engine(store, thinks(), "scripted", None, True)
+    assert noted_split(store, thinks()).opened is True
+    (path,) = store.files("engines", ".json")
+    name = f"engines/{Path(path).name}"
+    keep_notes(store)
+    Path(path).write_text("{")
+    note_again(store, thinks(), "scripted", name)
+    assert noted_split(store, thinks()).opened is True
 
 
 def test_a_run_of_before_has_an_engine_without_versions(tmp_path: Path) -> None:
