@@ -3,8 +3,8 @@
     python -m benchmarks serving                       # 10 minutes of 64 clients, then the rest
     python -m benchmarks serving seconds=15 clients=8  # a look
 
-Live clients ask for scores of solutions of the demo's problems, pictures put once. Hostile ones send headers and bodies
-byte by byte, leave before the answer, and put pictures of many pixels in a small file.
+Live clients ask for scores of solutions of the demo's problems, pictures put once. Hostile ones are those of
+`benchmarks/hostile.py`. All run on the machine that serves, beside the service.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 import io
 import json
 import random
@@ -19,40 +20,43 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import numpy as np
 import PIL.Image
 import psutil
 
+from benchmarks.hostile import Settings as Hostile
 from benchmarks.scorer import solutions
 from benchmarks.shape import Benchmark, Figure
 from pipeline.errors import RowError, UserError
-from pipeline.settings import Strict
-from stages.reward.client import AsyncRewardClient
+from stages.reward.client import AsyncRewardClient, RewardClient
 from stages.reward.model import Candidate
 
+ROUNDS = 3
+"""With and without hostile clients; the median counts."""
+INTERVAL_S = 0.2
+"""Between two looks at the service's memory."""
 
-class Settings(Strict):
+
+class Settings(Hostile):
     """What is measured."""
 
     seconds: float = 600
-    """Of the first part; the others take 5 % of it, 10 seconds at least."""
+    """Of the first part; the others take 5 % of it, 10 seconds at least, and the one with too many clients 10 %."""
     clients: int = 64
-    """That ask at the same time; ten times as many in the second part."""
+    """That ask at the same time; ten times as many in another part; an eighth of them among hostile ones."""
+    group: int = 4
+    """Solutions in a request, as a trainer sends them."""
     model: str = "demo/policy"
     """The reward model."""
-    slow: int = 300
-    """Connections that send a byte now and then."""
-    leaving: int = 200
-    """Clients that ask and leave."""
-    requests: int = 2000
-    """Hostile requests."""
 
 
 @dataclass
@@ -69,36 +73,42 @@ class Seen:
 def measure(settings: Settings) -> dict[str, float]:
     items = solutions(32, 4)
     with serving(settings.model) as (address, process):
-        watched = psutil.Process(process.pid)
+        resident = psutil.Process(process.pid).memory_info
         asyncio.run(ask(address, items, 1, 2))
         short = max(10, settings.seconds / 20)
-        begun = asyncio.run(ask(address, items, settings.clients, settings.seconds / 10))
-        before = watched.memory_info().rss
-        calm = asyncio.run(ask(address, items, settings.clients, settings.seconds * 0.9))
-        after = watched.memory_info().rss
-        much = asyncio.run(ask(address, items, settings.clients * 10, short, patience_s=0))
+        begun = asyncio.run(ask(address, items, settings.clients, settings.seconds / 10, settings.group))
+        before = resident().rss
+        calm = asyncio.run(ask(address, items, settings.clients, settings.seconds * 0.9, settings.group))
+        after = resident().rss
         few = max(1, settings.clients // 8)
-        alone = [asyncio.run(ask(address, items, few, short)).p95() for _ in range(3)]
-        quiet = watched.memory_info().rss
-        among = [asyncio.run(beside(address, items, few, short, settings)) for _ in range(3)]
-        peak = watched.memory_info().rss
-        stop = asyncio.run(stopped(address, process, settings.slow))
+        alone = [asyncio.run(ask(address, items, few, short)) for _ in range(ROUNDS)]
+        quiet = resident().rss
+        among, hostile = [], []
+        with peak(lambda: resident().rss) as seen:
+            for _ in range(ROUNDS):
+                with attacked(address, settings) as told:
+                    among.append(asyncio.run(ask(address, items, few, short)))
+                hostile.append(told)
+        much = asyncio.run(crowd(address, items, settings, 2 * short))
+        on_wire = wire(address, items[0])
+        stop = stopped(address, process, settings)
     return {
         "p95_s": calm.p95(),
-        "per_s": len(calm.seconds) / (settings.seconds * 0.9),
+        "per_s": settings.group * len(calm.seconds) / (settings.seconds * 0.9),
         "answers": len(begun.seconds) + len(calm.seconds),
         "errors": sum((begun.others + calm.others).values()),
         "memory_end": after / 2**20,
         "memory_begin": before / 2**20,
-        "answered_of_much": len(much.seconds) / short,
-        "turned_away": much.others["429"] + much.others["503"],
-        "lost": sum(much.others.values()) - much.others["429"] - much.others["503"],
-        "p95_among_s": float(np.median(among)),
-        "p95_alone_s": float(np.median(alone)),
-        "memory_among": peak / 2**20,
+        **much,
+        "p95_among_s": float(np.median([each.p95() for each in among])),
+        "p95_alone_s": float(np.median([each.p95() for each in alone])),
+        "lost_among": sum(sum(each.others.values()) for each in among + alone),
+        "hostile_answers": float(np.median([sum(told["statuses"].values()) for told in hostile])),
+        "odd": sum(told["odd"] for told in hostile),
+        "memory_among": max(seen) / 2**20,
         "memory_quiet": quiet / 2**20,
         "stop_s": stop,
-        **wire(items[0]),
+        **on_wire,
     }
 
 
@@ -122,125 +132,160 @@ def serving(model: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         process.wait()
 
 
-async def ask(address: str, items: list[Candidate], clients: int, seconds: float, patience_s: float = 600) -> Seen:
-    """So many clients, one request after the other each."""
+async def ask(address: str, items: list[Candidate], clients: int, seconds: float, group: int = 1) -> Seen:
+    """So many patient clients, one request after the other each, of `group` solutions of a question."""
     seen, end = Seen(), time.monotonic() + seconds
 
     async def one(number: int) -> None:
         rng = random.Random(number)
-        async with AsyncRewardClient(address, patience_s=patience_s) as client:
+        async with AsyncRewardClient(address) as client:
             while time.monotonic() < end:
                 item, start = rng.choice(items), time.perf_counter()
                 try:
-                    await client.score(item.question, item.images, item.steps)
-                    seen.seconds.append(time.perf_counter() - start)
+                    found = await client.score_many(item.question, item.images, [item.steps] * group)
                 except (UserError, RowError) as error:
-                    seen.others[next((word for word in ("429", "503") if word in str(error)), str(error))] += 1
+                    seen.others[str(error)] += 1
                     await asyncio.sleep(0.5)
+                    continue
+                seen.others.update(str(own) for own in found if isinstance(own, RowError))
+                seen.seconds.append(time.perf_counter() - start)
 
     await asyncio.gather(*map(one, range(clients)))
     return seen
 
 
-async def beside(address: str, items: list[Candidate], clients: int, seconds: float, settings: Settings) -> float:
-    """The 95th percentile of live clients' seconds while hostile ones do what they can."""
-    hostile = asyncio.create_task(attack(address, settings))
-    await asyncio.sleep(1)
-    found = await ask(address, items, clients, seconds)
-    hostile.cancel()
-    await asyncio.gather(hostile, return_exceptions=True)
-    assert not found.others, found.others
-    return found.p95()
+async def crowd(address: str, items: list[Candidate], settings: Settings, seconds: float) -> dict[str, float]:
+    """Ten times the clients: a tenth are patient ones as before, the others ask again and again."""
+    end = time.monotonic() + seconds
+    statuses: Counter[str] = Counter()
+    named = [(item, [f"sha256:{hashlib.sha256(data).hexdigest()}" for data in item.images]) for item in items]
 
-
-async def attack(address: str, settings: Settings) -> None:
-    """Until it is cancelled."""
-    host, port = address.removeprefix("http://").split(":")
-    bomb = io.BytesIO()
-    PIL.Image.new("1", (30_000, 30_000)).save(bomb, "PNG")
-    asked = json.dumps({"question": "?", "steps": ["x" * 2000] * 40}).encode()
-    bodies = (
-        b"{", b"[" * 100_000, b"\0" * 5000, b'{"question": "?", "steps": []}', b"1," * 1_000_000,
-        json.dumps({"question": "?", "steps": ["x"], "images": [base64.b64encode(bomb.getvalue()).decode()]}).encode(),
-    )  # fmt: skip
-
-    async def forever(act: Callable[[], Awaitable[object]]) -> None:
-        while True:
-            with contextlib.suppress(OSError, httpx.HTTPError, asyncio.IncompleteReadError):
-                await act()
-            await asyncio.sleep(0.05)
-
-    async def slow() -> None:
-        _, writer = await asyncio.open_connection(host, int(port))
-        for byte in b"POST /score HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + asked:
-            writer.write(bytes([byte]))
-            await writer.drain()
+    async def impatient(number: int, http: httpx.AsyncClient) -> None:
+        rng = random.Random(number)
+        while time.monotonic() < end:
+            item, images = rng.choice(named)
+            body = {"question": item.question, "images": images, "solutions": [{"steps": item.steps}] * settings.group}
+            try:
+                answer = await http.post(f"{address}/score", json=body)
+                told = answer.status_code != 429 or "Retry-After" in answer.headers
+                statuses[str(answer.status_code) if told else "429 without Retry-After"] += 1
+            except httpx.HTTPError as error:
+                statuses[type(error).__name__] += 1
             await asyncio.sleep(0.5)
 
-    async def leave() -> None:
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"POST /score HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(asked), asked))
-        await writer.drain()
-        await asyncio.sleep(0.1)
-        writer.close()
-        await asyncio.sleep(2)
-
-    async with httpx.AsyncClient(timeout=30) as http:
-        left = [settings.requests]
-
-        async def mixed() -> None:
-            left[0] -= 1
-            if left[0] < 0:
-                await asyncio.sleep(3600)
-            if left[0] % 10 == 0:
-                await http.put(f"{address}/images", content=bomb.getvalue())
-            else:
-                await http.post(f"{address}/score", content=bodies[left[0] % len(bodies)])
-
-        acts = [slow] * settings.slow + [leave] * settings.leaving + [mixed] * 4
-        await asyncio.gather(*map(forever, acts))
+    bounds = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(timeout=300, limits=bounds) as http:
+        for data in {data for item in items for data in item.images}:
+            (await http.put(f"{address}/images", content=data)).raise_for_status()
+        patient = asyncio.create_task(ask(address, items, settings.clients, seconds, settings.group))
+        await asyncio.gather(*(impatient(number, http) for number in range(9 * settings.clients)))
+        served = await patient
+    known = ("200", "429", "503")
+    return {
+        "turned_away": statuses["429"] + statuses["503"],
+        "answered_of_much": settings.group * (statuses["200"] + len(served.seconds)) / seconds,
+        "lost": sum(count for status, count in statuses.items() if status not in known) + sum(served.others.values()),
+        "served": len(served.seconds),
+    }
 
 
-async def stopped(address: str, process: subprocess.Popen[bytes], slow: int) -> float:
-    """Seconds from SIGTERM to the end, with requests of which half is there."""
+@contextlib.contextmanager
+def attacked(address: str, settings: Settings) -> Iterator[dict[str, Any]]:
+    """While hostile clients do what they can; afterwards the result is what they print."""
+    told: dict[str, Any] = {}
+    words = [f"{key}={getattr(settings, key)}" for key in Hostile.model_fields]
+    command = [sys.executable, "-m", "benchmarks.hostile", address, *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(1)
+        yield told
+    finally:
+        process.terminate()
+        output, _ = process.communicate()
+    told.update(json.loads(output))
+
+
+@contextlib.contextmanager
+def peak(value: Callable[[], int]) -> Iterator[list[int]]:
+    """What a number was, looked at again and again."""
+    seen, ended = [value()], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(INTERVAL_S):
+            seen.append(value())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
+
+
+def stopped(address: str, process: subprocess.Popen[bytes], settings: Settings) -> float:
+    """Seconds from SIGTERM to the end, among hostile clients, and with requests of which half is there."""
     host, port = address.removeprefix("http://").split(":")
     halves = [b"POST /sco", b'POST /score HTTP/1.1\r\nContent-Length: 900\r\n\r\n{"question"']
-    for index in range(slow):
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(halves[index % 2])
-        await writer.drain()
-    start = time.perf_counter()
-    process.send_signal(signal.SIGTERM)
-    await asyncio.to_thread(process.wait)
-    return time.perf_counter() - start
+    with attacked(address, settings), contextlib.ExitStack() as opened:
+        for index in range(settings.slow // 3):
+            connection = opened.enter_context(socket.create_connection((host, int(port))))
+            connection.sendall(halves[index % 2])
+        start = time.perf_counter()
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        return time.perf_counter() - start
 
 
-def wire(item: Candidate) -> dict[str, float]:
-    """Bytes of 16 responses about a picture of a camera's size, put once against in every request."""
+def wire(address: str, item: Candidate) -> dict[str, float]:
+    """Bytes of 16 requests about a picture of a camera's size, put once and in every one, headers included."""
     pixels = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    picture = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(picture, "PNG")
-    text = {"question": item.question, "steps": list(item.steps)}
-    inside = len(json.dumps({**text, "images": [base64.b64encode(picture.getvalue()).decode()]}))
-    named = len(json.dumps({**text, "images": ["sha256:" + "0" * 64]}))
-    return {"wire_put": (len(picture.getvalue()) + 16 * named) / 2**20, "wire_inside": 16 * inside / 2**20}
+    file = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(file, "PNG")
+    sent = 0
+
+    def count(request: httpx.Request) -> None:
+        nonlocal sent
+        sent += len(request.content) + sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
+
+    with RewardClient(address) as client:
+        client._http.event_hooks["request"].append(count)
+        for _ in range(16):
+            client.score(item.question, [file.getvalue()], item.steps)
+        put, sent = sent, 0
+        inside = {
+            "question": item.question,
+            "steps": item.steps,
+            "images": [base64.b64encode(file.getvalue()).decode()],
+        }
+        for _ in range(16):
+            client._http.post(f"{address}/score", json=inside).raise_for_status()
+    return {"wire_put": put / 2**20, "wire_inside": sent / 2**20}
 
 
 BENCHMARK = Benchmark(
-    on="{clients} clients for {seconds:.0f} s, {answers:,.0f} answers, {model}; hostile: {slow} slow, {leaving} leaving",
+    on="{clients} clients with {group} solutions a request for {seconds:.0f} s, {answers:,.0f} answers, {model}; hostile: "
+    "{slow} slow, {leaving} leaving, {hostile_answers:,.0f} mixed requests in each of three rounds",
     figures=(
         Figure("`serve`: errors", "errors", at_most=0),
-        Figure("… answers/s", "per_s", unit="/s"),
+        Figure("… solutions/s", "per_s", unit="/s"),
         Figure("… 95th percentile of an answer's seconds", "p95_s", unit="s"),
-        Figure("… memory at the end against a tenth in", "memory_end", "memory_begin", "MiB", at_most=1.1),
-        Figure("ten times the clients: answers/s", "answered_of_much", unit="/s"),
-        Figure("… turned away with 429 or 503", "turned_away"),
-        Figure("… neither answered nor turned away", "lost", at_most=0),
-        Figure("among hostile clients: 95th percentile against without", "p95_among_s", "p95_alone_s", "s", at_most=3),
-        Figure("… memory against before", "memory_among", "memory_quiet", "MiB", at_most=1.5),
-        Figure("SIGTERM to the end, half requests open", "stop_s", unit="s", at_most=10),
         Figure(
-            "16 responses about a picture put once against sent each time",
+            "… memory at the end against a tenth in", "memory_end", "memory_begin", "MiB", at_least=0.9, at_most=1.1
+        ),
+        Figure("ten times the clients: turned away by 429 with Retry-After, or 503", "turned_away", at_least=1),
+        Figure("… answers to patient clients meanwhile", "served", at_least=1),
+        Figure("… neither answered nor turned away", "lost", at_most=0),
+        Figure("… solutions/s", "answered_of_much", unit="/s"),
+        Figure("among hostile clients: 95th percentile against without", "p95_among_s", "p95_alone_s", "s", at_most=3),
+        Figure("… live requests that fail", "lost_among", at_most=0),
+        Figure("… refusals in another shape", "odd", at_most=0),
+        Figure("… peak memory against before", "memory_among", "memory_quiet", "MiB", at_most=1.5),
+        Figure("… SIGTERM to the end, half requests open", "stop_s", unit="s", at_most=10),
+        Figure(
+            "16 requests about a picture put once against sent each time",
             "wire_put",
             "wire_inside",
             "MiB",

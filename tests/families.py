@@ -149,6 +149,9 @@ def _qwen(name: str, own: Mapping[str, Any]) -> tuple[Any, Any]:
     # As in the released models: nearly a third of the rotary pairs each for time, height and width.
     pairs = text["hidden_size"] // text["num_attention_heads"] // 2
     text["rope_parameters"] = {**rope, "mrope_section": [pairs - 2 * (pairs * 5 // 16), *[pairs * 5 // 16] * 2]}
+    if name == "qwen3_vl":
+        # transformers takes it for granted, vLLM reads it here: without it pictures have other places.
+        text["rope_parameters"]["mrope_interleaved"] = True
     image, video_id, start, end = tokenizer.convert_tokens_to_ids(list(tokens))
     config = getattr(transformers, prefix + "Config")(
         vision_config=vision,

@@ -55,6 +55,13 @@ def settings_apart(words: Sequence[str], command: str, wanted: str) -> tuple[lis
     return others, [word for word in words if _SETTING.match(word)]
 
 
+def takes_backend(command: argparse.ArgumentParser) -> None:
+    """Of commands that load reward models."""
+    command.add_argument(
+        "--backend", choices=["hf", "vllm"], default="hf", help="what runs the model: transformers (hf) or vLLM"
+    )
+
+
 def takes_json(command: argparse.ArgumentParser) -> None:
     """Of commands that give an `Answer`."""
     command.add_argument(

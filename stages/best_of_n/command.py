@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.command_line.answer import Answer
-from pipeline.command_line.arguments import new_command, takes_config, takes_json
+from pipeline.command_line.arguments import new_command, takes_backend, takes_config, takes_json
 
 _PAGE = "docs/best_of_n.md"
 
@@ -87,6 +87,7 @@ def _add_score(parts: Any) -> None:
         metavar="PRM",
         help="give critics that are not reward models the same input as this reward model: baselines",
     )
+    takes_backend(score)
     score.set_defaults(command=_score, goes_on=True)
 
 
@@ -117,6 +118,7 @@ def _add_search(parts: Any) -> None:
     search.add_argument("--beams", type=int, default=4, help="beginnings that are kept after every step (4)")
     search.add_argument("--expand", type=int, default=4, help="next steps that are sampled for each beginning (4)")
     search.add_argument("--aggregate", default="mean", help="how the steps' scores become one score (mean)")
+    takes_backend(search)
     search.add_argument("--out", metavar="FOLDER", help="where results go; <output_dir>-search by default")
     search.set_defaults(command=_search, goes_on=True)
 
@@ -141,7 +143,7 @@ def _import(options: argparse.Namespace) -> None:
 def _score(options: argparse.Namespace) -> None:
     from stages.best_of_n.scores import score_pool
 
-    score_pool(options.pool, options.critics, like=options.like)
+    score_pool(options.pool, options.critics, like=options.like, backend=options.backend)
 
 
 def _report(options: argparse.Namespace) -> Answer:
@@ -158,4 +160,5 @@ def _search(options: argparse.Namespace) -> None:
 
     given = {"beams": options.beams, "expand": options.expand, "aggregate": options.aggregate}
     settings = parse_settings(SearchSettings, given, origin="bon search")
-    search_problems(load_config(options.config, options.overrides), options.critic, settings, options.out)
+    config = load_config(options.config, options.overrides)
+    search_problems(config, options.critic, settings, options.out, options.backend)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import EngineConfig, SplitConfig
 from pipeline.engine.policy import model_fingerprint
@@ -13,6 +13,7 @@ from stages.reward.config import PrmConfig
 
 if TYPE_CHECKING:
     from stages.reward.model import Scorer
+    from stages.reward.open_scorer import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class CriticSpec:
 
     `fingerprint` is a hash of its files, and for a model that is no reward model also of how it is read; `outcome`
     says that it gives a response one score in all; `like`, for a model that is no reward model, is the reward model
-    whose layout it is shown; `split` is how the solutions that it learnt from were cut into steps, if that is known.
+    whose layout it is shown; `split` is how the solutions that it learnt from were cut into steps, if that is known;
+    `backend` is what runs it, with a rounding of its own, and so is a part of `fingerprint`.
     A step's score lies between the bounds `lowest` and `highest`.
     """
 
@@ -33,9 +35,10 @@ class CriticSpec:
     highest: float
     like: str | None = None
     split: SplitConfig | None = None
+    backend: Backend = "hf"
 
 
-def find_critic(argument: str, like: str | None = None) -> CriticSpec:
+def find_critic(argument: str, like: str | None = None, backend: Backend = "hf") -> CriticSpec:
     """What `NAME=PATH` stands for, or `PATH`, whose last part is then the name. Loads no weights.
 
     Args:
@@ -56,15 +59,17 @@ def find_critic(argument: str, like: str | None = None) -> CriticSpec:
     fingerprint = model_fingerprint(EngineConfig(model=path))
     if config.data_fingerprint == UNTRAINED:
         fingerprint += f"+{config.kind}-{config.prompt_sha}"
-    return CriticSpec(name, path, fingerprint, config.kind == "orm", *config.bounds, own, config.split)
+    if backend != "hf":
+        fingerprint += f"+{backend}"
+    return CriticSpec(name, path, fingerprint, config.kind == "orm", *config.bounds, own, config.split, backend)
 
 
-def load_scorer(critic: CriticSpec) -> Scorer:
-    """The reward model, ready to score.
+def load_critic(critic: CriticSpec, **args: Any) -> Scorer:
+    """The reward model, ready to score; `args` are vLLM's own.
 
     Raises:
         UserError: it can't be loaded.
     """
-    from stages.reward.model import ProcessRewardModel
+    from stages.reward.open_scorer import load_scorer
 
-    return ProcessRewardModel.from_pretrained(critic.path, like=critic.like)
+    return load_scorer(critic.path, critic.backend, like=critic.like, **args)

@@ -26,13 +26,14 @@ from pipeline.store import Store, full
 from pipeline.terminal.bar import Bar
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say, tell
-from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
+from stages.best_of_n.critics import CriticSpec, find_critic, load_critic
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, batched
 from stages.split import steps_of, told
 
 if TYPE_CHECKING:
     from stages.reward.model import Candidate, Scorer
+    from stages.reward.open_scorer import Backend
 
 SCORE_SCHEMA = pa.schema(
     [
@@ -48,19 +49,26 @@ PROBLEMS_OF_A_PART = 16
 
 
 def score_pool(
-    folder: str, critics: Sequence[str], load: Callable[[CriticSpec], Scorer] = load_scorer, like: str | None = None
+    folder: str,
+    critics: Sequence[str],
+    load: Callable[[CriticSpec], Scorer] = load_critic,
+    like: str | None = None,
+    backend: Backend = "hf",
 ) -> None:
     """`visualprm bon score POOL CRITIC…`: one critic after the other, each from where it stands.
 
     Args:
         like: the reward model that critics which are none themselves are read as.
+        backend: what runs them.
 
     Raises:
         UserError: no such pool or critic, the name has scored another pool or stands for another model, or a critic
             gave no score at all.
     """
+    from stages.reward.open_scorer import ended
+
     pool = Pool(folder)
-    wanted = [find_critic(critic, like) for critic in critics]
+    wanted = [find_critic(critic, like, backend) for critic in critics]
     if like is not None and all(critic.like is None for critic in wanted):
         raise UserError(f"--like {like}: every critic here is a reward model with its own layout: leave it out")
     if twice := [name for name, count in Counter(critic.name for critic in wanted).items() if count > 1]:
@@ -75,7 +83,8 @@ def score_pool(
             if left := pool.num_problems - len(done):
                 _note_other_steps(pool, critic)
                 say(f"loading {critic.path}")
-                _score_rest(store, pool, critic, load(critic), done, left)
+                with ended(load(critic)) as scorer:
+                    _score_rest(store, pool, critic, scorer, done, left)
             if reasons := _nothing_scored(store):
                 without.append(f"{critic.path}: gave no score ({reasons}): try another critic")
             else:

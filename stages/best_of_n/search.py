@@ -20,7 +20,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline import origin
-from pipeline.config import RunConfig, ledger_view
+from pipeline.config import EngineConfig, RunConfig, ledger_view
 from pipeline.engine import Engine, make_engine
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import check_start, model_fingerprint, policy_key
@@ -37,7 +37,7 @@ from stages.annotate.sample import Template, chat_prompt
 from stages.annotate.settings_lock import read_templates
 from stages.best_of_n.beams import search
 from stages.best_of_n.compare import bootstrap
-from stages.best_of_n.critics import CriticSpec, find_critic, load_scorer
+from stages.best_of_n.critics import CriticSpec, find_critic, load_critic
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import batched
 from stages.load.problems import READINGS, read_sources, recorded_readings, tell_rejected, write_rejected
@@ -50,6 +50,7 @@ from stages.verify.version import verifier_version
 
 if TYPE_CHECKING:
     from stages.reward.model import Scorer
+    from stages.reward.open_scorer import Backend
 
 SEARCH_SCHEMA = pa.schema(
     [
@@ -80,15 +81,17 @@ class SearchSettings(Strict):
     """What makes one score of the steps' scores."""
 
 
-def search_problems(config: RunConfig, critic: str, settings: SearchSettings, out: str | None = None) -> None:
-    """Searches what is missing and prints the accuracy.
+def search_problems(
+    config: RunConfig, critic: str, settings: SearchSettings, out: str | None = None, backend: Backend = "hf"
+) -> None:
+    """Searches what is missing and prints the accuracy; `backend` is what runs the critic.
 
     Raises:
         UserError: settings, files or the disk don't allow it, or the folder holds another search.
     """
     if settings.aggregate not in AGGREGATORS:
         raise UserError(f"aggregate={settings.aggregate}: must be one of {', '.join(AGGREGATORS)}")
-    found = find_critic(critic)
+    found = find_critic(critic, backend=backend)
     if found.outcome:
         raise UserError(f"{found.path}: an outcome model can't judge a beginning: give a process reward model")
     _check_steps(config, found)
@@ -173,18 +176,21 @@ async def _search_all(
     settings: SearchSettings,
     done: int,
 ) -> None:
+    from stages.reward.open_scorer import ended
+
     # The engine first: it starts processes, which must not inherit a device that the reward model has opened.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     say("starting the engine")
     began = time.monotonic()
     engine = make_engine(config.engine)
     say(f"engine ready after {clock(time.monotonic() - began)}; loading {critic.path}")
-    searcher = _Searcher(engine, load_scorer(critic), config, settings)
     try:
         with (
+            ended(load_critic(critic, **left_over(config.engine, critic.backend))) as scorer,
             VerifierPool(config.verify.workers, config.verify.time_limit_s) as verifier,
             closing(Bar(done + len(problems), "problem", "searched", done)) as bar,
         ):
+            searcher = _Searcher(engine, scorer, config, settings)
             for chunk in batched(problems, config.engine.max_in_flight):
                 rows = await asyncio.gather(
                     *(searcher.row(problem, templates[problem.prompt], model, verifier) for problem in chunk)
@@ -193,6 +199,12 @@ async def _search_all(
                 bar.add(len(rows))
     finally:
         await engine.close()
+
+
+def left_over(engine: EngineConfig, backend: Backend) -> dict[str, Any]:
+    """What vLLM is told for the critic where the settings give the engine a share of the GPU: the rest, but for 5 %."""
+    taken = engine.args.get("gpu_memory_utilization")
+    return {} if backend == "hf" or taken is None else {"gpu_memory_utilization": round(0.95 - taken, 2)}
 
 
 class _Searcher:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -17,12 +18,17 @@ from pipeline.prompts import prompt_file
 from pipeline.settings import Strict
 from stages.evaluate.critic import Critic, Item, Judged
 
+if TYPE_CHECKING:
+    from stages.reward.open_scorer import Backend
+
 
 class CriticConfig(Strict):
-    """What kind of critic a model is, and how it is asked. All but `critic` and `like` is for prompted ones."""
+    """What kind of critic a model is, and how it is asked. All but `critic`, `backend` and `like` is for prompted ones."""
 
     critic: Literal["prm", "prompted"] = "prm"
     """`prm`: a process reward model of ours. `prompted`: any model that vLLM serves, asked in words."""
+    backend: Literal["hf", "vllm"] = Field(default="hf", exclude_if=lambda backend: backend == "hf")
+    """What runs a reward model: transformers (`hf`) or vLLM."""
     like: str | None = None
     """A reward model's folder: a model that is not a reward model is shown the same conversations and read at the same places."""
     judging: Literal["all", "each"] = "all"
@@ -45,14 +51,16 @@ class PrmCritic:
     `like`: the reward model whose layout a model without `prm_config.json` is shown.
     """
 
-    def __init__(self, path: str, like: str | None = None) -> None:
-        from stages.reward.model import ProcessRewardModel
+    def __init__(self, path: str, like: str | None = None, backend: Backend = "hf") -> None:
+        from stages.reward.model import read_config
+        from stages.reward.open_scorer import ended, load_scorer
 
-        self._model = ProcessRewardModel.from_pretrained(path, like=like)
-        if self._model.config.kind != "prm":
+        if read_config(path, like).kind != "prm":
             raise UserError(
                 f"{like or path}: an outcome model scores whole responses, a bench of steps needs a process model"
             )
+        self._opened = ExitStack()
+        self._model = self._opened.enter_context(ended(load_scorer(path, backend, like=like)))
         self.middle = self._model.config.middle
 
     def score_many(self, items: Sequence[Item]) -> list[Judged]:
@@ -62,6 +70,7 @@ class PrmCritic:
         return [_judged(item, of_one) for item, of_one in zip(items, found, strict=True)]
 
     def close(self) -> None:
+        self._opened.close()
         del self._model
 
 
@@ -78,9 +87,11 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
         UserError: there is no such model, its engine can't run so, the prompt file can't be read or lacks a placeholder.
     """
     if settings.critic == "prm":
-        return PrmCritic(model, settings.like)
+        return PrmCritic(model, settings.like, settings.backend)
     if settings.like is not None:
         raise UserError("--like is for reward models: critic=prompted asks in words, leave out one of the two")
+    if settings.backend != "hf":
+        raise UserError("backend: is for reward models: a prompted critic runs on vLLM; leave it out")
     from pipeline.engine import make_engine
     from stages.evaluate.prompted import PromptedCritic
 

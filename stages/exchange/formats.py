@@ -6,7 +6,7 @@ it heeds.
 
 from __future__ import annotations
 
-from stages.exchange import conversations, math_shepherd, messages, prm800k, raw, stepwise
+from stages.exchange import conversations, dualmath, math_shepherd, messages, prm800k, raw, stepwise
 from stages.exchange.format import Format, Reader, Writer
 
 FORMATS: dict[str, Format] = {
@@ -15,6 +15,7 @@ FORMATS: dict[str, Format] = {
     "messages": messages.FORMAT,
     "math-shepherd": math_shepherd.FORMAT,
     "prm800k": prm800k.FORMAT,
+    "dualmath": dualmath.FORMAT,
     "stepwise": stepwise.FORMAT,
     "parquet": Format(copies=True),
 }

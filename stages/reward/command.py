@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipeline.command_line.arguments import new_command
+from pipeline.command_line.arguments import new_command, takes_backend
 
 _PAGE = "docs/scoring.md"
 
@@ -57,9 +57,7 @@ def add(commands: Any) -> None:
 
 def _takes_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("prm", help="a reward model's folder, or any policy's, as an untrained critic")
-    command.add_argument(
-        "--backend", choices=["hf", "vllm"], default="hf", help="what runs the model: transformers (hf) or vLLM"
-    )
+    takes_backend(command)
     command.add_argument(
         "--run-code",
         action="store_true",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.terminal.speak import say
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.cutting import check_cutting
 from stages.reward.model import UNTRAINED, ProcessRewardModel, Scorer, read_config
+from stages.reward.vllm import VllmScorer
 
 Backend = Literal["hf", "vllm"]
 
@@ -53,17 +54,40 @@ def note_untrained(model: str, config: PrmConfig) -> None:
 @contextmanager
 def opened(options: ScoreOptions) -> Iterator[Scorer]:
     """As `open_scorer`, without a line."""
-    # A model that is nowhere is told before libraries of seconds are loaded.
     check_cutting(options.model, read_config(options.model), options.run_code)
-    if options.backend == "vllm":
+    with ended(load_scorer(options.model, options.backend, options.dtype)) as scorer:
+        yield scorer
+
+
+def load_scorer(
+    model: str, backend: Backend = "hf", dtype: str | None = None, like: str | None = None, **args: Any
+) -> Scorer:
+    """Loads a reward model, or one that is read as the reward model `like` is; see `ended`.
+
+    Args:
+        args: vLLM's own.
+
+    Raises:
+        UserError: it can't be loaded.
+    """
+    # A model that is nowhere is told before libraries of seconds are loaded.
+    read_config(model, like)
+    if backend == "vllm":
         from pipeline.cluster.session import WORKER_ENV
-        from stages.reward.vllm import VllmScorer
 
         os.environ.update(WORKER_ENV)
-        with closing(VllmScorer(options.model, options.dtype)) as scorer:
-            yield scorer
-        return
+        return VllmScorer(model, dtype, like=like, **args)
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    yield ProcessRewardModel.from_pretrained(options.model, dtype=options.dtype)
+    return ProcessRewardModel.from_pretrained(model, dtype=dtype, like=like)
+
+
+@contextmanager
+def ended(scorer: Scorer) -> Iterator[Scorer]:
+    """Ends a scorer's processes after the block, where it has any."""
+    try:
+        yield scorer
+    finally:
+        if isinstance(scorer, VllmScorer):
+            scorer.close()

@@ -28,8 +28,12 @@ class VllmScorer:
     `requests` and `prefilled` count what vLLM was asked and the tokens that it didn't find in its prefix cache.
     """
 
-    def __init__(self, path: str, dtype: str | None = None, one_pass: bool | None = None, **args: Any) -> None:
+    def __init__(
+        self, path: str, dtype: str | None = None, one_pass: bool | None = None, like: str | None = None, **args: Any
+    ) -> None:
         """`args` go to vLLM as they are; `one_pass` is by default whether the architecture is known for it.
+
+        `like` is for a model that is no reward model (`read_config`).
 
         Raises:
             UserError: the model can't be loaded, or its config, tokenizer or chat template can't be used.
@@ -39,7 +43,7 @@ class VllmScorer:
         from vllm.platforms import current_platform
 
         self.name = path
-        self.config = read_config(path)
+        self.config = read_config(path, like)
         self.requests = self.prefilled = 0
         cpu = current_platform.is_cpu()
         place = located(path)

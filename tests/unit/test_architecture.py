@@ -136,6 +136,7 @@ PURE = (
     "stages.reward.render",
     "stages.reward.scalars",
     "stages.exchange.conversations",
+    "stages.exchange.dualmath",
     "stages.exchange.format",
     "stages.exchange.labels",
     "stages.exchange.math_shepherd",

@@ -176,19 +176,22 @@ def _is_plain(image: PIL.Image.Image, data: bytes) -> bool:
 
 
 def _png(image: PIL.Image.Image) -> bytes:
-    upright = PIL.ImageOps.exif_transpose(image)
+    # Copies are saved where they can be: a picture of 64 megapixels takes 256 MB each time.
+    turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
+    upright = PIL.ImageOps.exif_transpose(image) if turned else image
     if upright.mode.startswith("I;16"):
         # Pillow's own conversion clips everything above 255 to white.
         upright = PIL.Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     if upright.mode in ("I", "F"):
         raise RowError("bad_image", f"mode {upright.mode}: the value of white is unknown; use 8 or 16 bits")
-    # A fresh canvas carries none of the file's metadata, such as a colour profile for CMYK.
-    canvas = PIL.Image.new("RGB", upright.size, "white")
     if upright.has_transparency_data:
-        layer = upright.convert("RGBA")
+        canvas = PIL.Image.new("RGB", upright.size, "white")
+        layer = upright if upright.mode == "RGBA" else upright.convert("RGBA")
         canvas.paste(layer, mask=layer)
     else:
-        canvas.paste(upright.convert("RGB"))
+        canvas = upright.convert("RGB")
+    # None of the file's metadata, such as a colour profile for CMYK.
+    canvas.info = {}
     encoded = io.BytesIO()
     canvas.save(encoded, "PNG")
     return encoded.getvalue()

@@ -23,13 +23,16 @@ from stages.reward.server.pictures import Store, read_picture
 from stages.reward.server.reading import read_candidates
 from stages.reward.server.refusals import install, refusal, responses
 from stages.reward.server.trainers import Judges, add_trainers
-from stages.reward.server.wire import Health, Refusal, Scored, ScoreRequest, SeveralScored, Stored, spans_of
+from stages.reward.server.wire import STORED, Health, Refusal, Scored, ScoreRequest, SeveralScored, Stored, spans_of
 
 Result = TypeVar("Result")
 
 
 class Service:
-    """A scorer with its queue, its store, and threads that read requests: parsing and decoding take time, too."""
+    """A scorer with its queue, its store, and threads that read requests: parsing and decoding take time, too.
+
+    Pictures have a thread of their own: a request that names stored ones doesn't wait behind what others decode.
+    """
 
     def __init__(self, scorer: Scorer, limits: Limits) -> None:
         self.scorer = scorer
@@ -37,30 +40,36 @@ class Service:
         self.metrics = Metrics()
         self.batcher = Batcher(scorer, limits, self.metrics)
         self.store = Store(limits)
-        # Two, so that few decoded pictures are in memory at once.
-        self._readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        # One, so that one decoded picture is in memory at once, and one core is busy with it.
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self.metrics.gauge("waiting", "Solutions in the queue", lambda: self.batcher.waiting)
         self.metrics.gauge("pictures", "Pictures in the store", lambda: len(self.store))
         self.metrics.gauge("picture_bytes", "Bytes of the pictures in the store", lambda: self.store.size)
 
-    async def aside(self, function: Callable[..., Result], *given: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *given)
+    async def read(self, function: Callable[..., Result], *given: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, function, *given)
+
+    async def decode(self, function: Callable[..., Result], *given: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._decoder, function, *given)
 
     async def put(self, data: bytes) -> Stored:
-        stored, picture = await self.aside(read_picture, data, self.limits)
+        stored, picture = await self.decode(read_picture, data, self.limits)
         self.store.put(stored, picture)
         return stored
 
     async def score(self, request: ScoreRequest) -> list[tuple[Candidate | None, Found]]:
         """Each solution as it was read, and its scores, or why it has none."""
-        candidates = await self.aside(
+        aside = self.read if all(image.startswith(STORED) for image in request.images) else self.decode
+        candidates = await aside(
             read_candidates, request, self.store.fetched(request.images), self.limits, self.scorer.config
         )
         scored = iter(await self.batcher.score([each for each in candidates if isinstance(each, Candidate)]))
         return [(each, next(scored)) if isinstance(each, Candidate) else (None, each) for each in candidates]
 
     def close(self) -> None:
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        for each in (self._reader, self._decoder):
+            each.shutdown(wait=False, cancel_futures=True)
 
 
 def create_app(scorer: Scorer, limits: Limits | None = None, key: str | None = None) -> Guard:
@@ -144,7 +153,7 @@ def _add_scoring(app: FastAPI, service: Service) -> None:
     )
     async def score(request: Request) -> Scored | SeveralScored:
         """Scores every step of a solution, or of several of one question."""
-        asked = await service.aside(ScoreRequest.model_validate_json, await request.body())
+        asked = await service.read(ScoreRequest.model_validate_json, await request.body())
         found = await service.score(asked)
         if asked.solutions is None:
             ((candidate, own),) = found

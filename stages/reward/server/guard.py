@@ -20,13 +20,15 @@ App = Callable[
 ]
 OPEN = ("/health", "/ready")
 """Paths that need no key: what watches a service seldom has one."""
+STOPPING = "the service was stopped before it could answer; ask again when it is back"
 
 
 class Guard:
     """The outermost application.
 
     A body is read whole, within `body_s` and `body_bytes`, and all bodies together within `held_bytes`. Where the
-    client leaves before the answer, the route is cancelled, and what it asked for leaves the queue.
+    client leaves before the answer, the route is cancelled, and what it asked for leaves the queue. Who still waits when
+    the service ends is told so.
     """
 
     def __init__(self, app: App, limits: Limits, metrics: Metrics, key: str | None, paths: frozenset[str]) -> None:
@@ -50,7 +52,13 @@ class Guard:
                 statuses.append(message["status"])
             await send(message)
 
-        await self._answer(scope, receive, noted)
+        try:
+            await self._answer(scope, receive, noted)
+        except asyncio.CancelledError:
+            # Only the end of the service cancels a request. Raised on, it would be logged with its traceback, once for
+            # each of hundreds, which takes longer than all else at the end, and be answered in another shape.
+            if not statuses:
+                await said(refusal(503, "stopping", STOPPING, {"Retry-After": "1"}), scope, receive, noted)
         if statuses:
             self._metrics.requests.labels(path, str(statuses[0])).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - start)

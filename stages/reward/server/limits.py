@@ -14,8 +14,8 @@ class Limits(Strict):
     """Of all request bodies together that are being read, or wait; beyond, new ones are turned away."""
     image_bytes: int = 16 << 20
     """The largest encoded image."""
-    pixels: int = 1 << 26
-    """Of all images of a request, as their headers state them: decoded they take three bytes each."""
+    pixels: int = 1 << 25
+    """Of all images of a request, as their headers state them: while one is decoded, each takes up to eight bytes."""
     stored_bytes: int = 512 << 20
     """Of the pictures in the store; the one that was used longest ago goes first."""
     stored_s: float = 3600
@@ -34,3 +34,5 @@ class Limits(Strict):
     """How long a client has for a request's body."""
     stop_s: float = 5
     """How long requests may go on after the service was told to stop."""
+    end_s: float = 8
+    """When it ends after that whatever it still does, such as decoding a picture, or ending an engine."""

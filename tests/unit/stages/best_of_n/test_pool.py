@@ -242,6 +242,7 @@ def test_a_base_model_is_read_as_the_reward_model_it_is_beside(tmp_path: Path) -
     assert (base.like, plain.like, find_critic(prm, like).like) == (like, None, None)
     assert base.fingerprint != plain.fingerprint
     assert base.fingerprint.partition("+")[0] == plain.fingerprint.partition("+")[0]
+    assert find_critic(prm, backend="vllm").fingerprint == find_critic(prm).fingerprint + "+vllm"
     with pytest.raises(UserError, match="every critic here is a reward model"):
         score_pool(str(make(tmp_path / "pool", problems=2)), [prm], judge_of, like=like)
 

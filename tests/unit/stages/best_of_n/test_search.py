@@ -39,7 +39,7 @@ def test_problems_are_searched_once_and_bad_rows_are_kept(
         judges.append(Judge())
         return judges[-1]
 
-    monkeypatch.setattr(search, "load_scorer", load)
+    monkeypatch.setattr(search, "load_critic", load)
     (tmp_path / "bad.jsonl").write_text('{"id": "b", "question": "Why?"}\n')
     rows = {"name": "rows", "function": "tests.integration.rows:rows", "kwargs": {"count": 24}}
     bad = {"name": "bad", "path": str(tmp_path / "bad.jsonl")}

@@ -278,7 +278,9 @@ def test_a_critic_that_gave_no_score_at_all_ends_with_the_reasons(
 
 
 def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    score = pytest.importorskip("stages.reward.model")
+    from stages.reward import model, open_scorer
+
+    asked: list[tuple[str, str | None]] = []
 
     class Model:
         """Scores every step 0.5; a solution of two steps is too long for it."""
@@ -292,17 +294,33 @@ def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPat
             return [RowError("too_long") if len(c.steps) == 2 else [0.5] * len(c.steps) for c in candidates]
 
     for kind in ("prm", "orm"):
-        monkeypatch.setattr(score.ProcessRewardModel, "from_pretrained", lambda path, like, kind=kind: Model(kind))
+        made = Model(kind)
+
+        def load(path: str, backend: str, like: str | None, made: Model = made) -> Model:
+            asked.append((backend, like))
+            return made
+
+        monkeypatch.setattr(model, "read_config", lambda path, like, made=made: made.config)
+        monkeypatch.setattr(open_scorer, "load_scorer", load)
         if kind == "orm":
             with pytest.raises(UserError, match="outcome model"):
                 open_critic("m", CriticConfig())
         else:
-            critic = open_critic("m", CriticConfig())
+            critic = open_critic("m", CriticConfig(backend="vllm"))
             items = [Item("?", (), ("a",)), Item("?", (), ("a", "b")), Item("?", (), ("a", "b", "c"))]
             assert critic.score_many(items) == [
                 Judged([0.5]), Judged([None, None], Counter(too_long=2)), Judged([0.5] * 3)
             ]  # fmt: skip
             assert critic.middle == 0.0
+            critic.close()
+    assert asked == [("vllm", None)]
+    with pytest.raises(UserError, match="backend: is for reward models"):
+        open_critic("m", CriticConfig(critic="prompted", backend="vllm"))
+
+
+def test_the_usual_backend_leaves_settings_as_they_were() -> None:
+    assert "backend" not in CriticConfig().model_dump(mode="json")
+    assert CriticConfig(backend="vllm").model_dump(mode="json")["backend"] == "vllm"
 
 
 def test_a_prompt_file_without_its_placeholder_is_refused(tmp_path: Path) -> None:

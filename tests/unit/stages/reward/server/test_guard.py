@@ -89,9 +89,23 @@ def test_bodies_are_bounded_one_by_one_and_together() -> None:
         await asyncio.sleep(0.01)
         assert outcome(await asked(app, [b"a" * 6])()) == (429, "busy")
         waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
+        await waiting
         assert app._held == 0
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("pieces", [[b"a"], [b"a", 5.0, b"b"]], ids=["in the route", "half a body"])
+def test_who_waits_when_the_service_ends_is_told_so(pieces: list[Any]) -> None:
+    async def run() -> None:
+        echo = Echo(waits=True)
+        task = asyncio.create_task(asked(guarded(echo), pieces)())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        messages = await task
+        assert outcome(messages) == (503, "stopping")
+        assert (b"retry-after", b"1") in messages[0]["headers"]
+        assert echo.cancelled is (pieces == [b"a"])
 
     asyncio.run(run())
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,13 +18,16 @@ import uvicorn
 
 from pipeline.cli import main
 from pipeline.errors import UserError
+from pipeline.stopping.signals import STOPPED
 from stages.reward import open_scorer
 from stages.reward.server import run
 from stages.reward.server.app import create_app
 from stages.reward.server.limits import Limits
 from stages.reward.server.run import KEY, bounded, check_place, key_of
 from tests.families import POLICY
+from tests.places import ROOT
 from tests.unit.stages.reward.server.test_app import Lengths
+from tests.waiting import wait_until
 
 
 @contextmanager
@@ -105,6 +111,44 @@ def test_no_client_holds_the_stop(begun: bytes) -> None:
         assert not thread.is_alive()
         connection.close()
     scorer.gate.set()
+
+
+HANGING = """
+import sys, time
+from pipeline.stopping.signals import stop_by_signals
+from stages.reward.server import app, run
+from stages.reward.server.limits import Limits
+from tests.unit.stages.reward.server.test_app import Lengths
+
+stop_by_signals()
+app.read_picture = lambda *_: print("reading", flush=True) or time.sleep(600)
+run.serve(Lengths(), "127.0.0.1", int(sys.argv[1]), Limits(stop_s=1, end_s=2))
+"""
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_thread_that_hangs_does_not_hold_the_stop() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-c", HANGING, str(port)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        wait_until(lambda: listens(port))
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall(b"PUT /images HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+            assert process.stdout is not None
+            assert process.stdout.readline() == "reading\n"
+            process.send_signal(signal.SIGTERM)
+            status, body = answer(connection)
+        assert (status, body["error"]) == (503, "stopping")
+        assert process.wait(60) == STOPPED
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_taken_port_is_found_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
