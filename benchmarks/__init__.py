@@ -8,6 +8,7 @@ NAMES = (
     "images_once",
     "publishing",
     "importing",
+    "checking",
     "planning",
     "capacity",
     "scorer",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class Index:
         self._hash_rows: list[int] = []
         self._near: dict[str, dict[int, int]] = {}
         self._packed = np.empty(0, dtype=np.uint64)
+        self._looking = [threading.Lock() for _ in range(256)]
 
     def add(self, benchmark: str, row_id: str, question: str, images: Iterable[bytes]) -> None:
         number = len(self._rows)
@@ -113,8 +115,20 @@ class Index:
                 best = min(rows, key=lambda row: (near.get(row, 0), row))
                 yield Overlap(benchmark, self._rows[best].row_id, kind, near.get(best), shared.get(best))
 
+    def look(self, images: Iterable[Image]) -> None:
+        """Finds the rows with images like these, and remembers them for `find`; on any thread."""
+        for image in images:
+            self._near_rows(image)
+
     def _near_rows(self, image: Image) -> dict[int, int]:
         """Row → distance, for the rows that have an image within `max_distance` bits."""
+        if (known := self._near.get(image.sha256)) is not None:
+            return known
+        # Problems about one image are looked at at the same time: one of them decodes it.
+        with self._looking[int(image.sha256[:2], 16)]:
+            return self._compared(image)
+
+    def _compared(self, image: Image) -> dict[int, int]:
         if image.sha256 not in self._near:
             found: dict[int, int] = {}
             if len(self._packed):

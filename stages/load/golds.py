@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from concurrent.futures import Future
 from contextlib import suppress
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError, UserError
@@ -16,6 +17,7 @@ from stages.load.sources.readers import open_rows
 from stages.verify.golds import Golds, count_golds, is_index
 from stages.verify.listed import options_in
 
+Found = TypeVar("Found")
 _Options = Callable[[Mapping[str, Any], SourceConfig], tuple[str, ...]]
 
 
@@ -27,6 +29,7 @@ def gold_rules(
     The rules raise a UserError where it can't be told what the golds are. The source's `limit` is left aside.
     """
 
+    @_once
     def reading() -> GoldReading:
         if source.name not in readings:
             golds = _count(source, lambda row, source: row_options(row, source).texts)
@@ -35,7 +38,7 @@ def gold_rules(
             readings[source.name] = found
         return readings[source.name]
 
-    @cache
+    @_once
     def check_listed() -> None:
         golds = _count(source, _listed, only_indices=True)
         if golds.are_indices():
@@ -45,6 +48,22 @@ def gold_rules(
             )
 
     return GoldRules(reading, check_listed, demand_options)
+
+
+def _once(find: Callable[[], Found]) -> Callable[[], Found]:
+    """What `find` gives or raises, which the first thread that asks finds out; the others wait for it."""
+    lock, found = threading.Lock(), Future[Found]()
+
+    def asked() -> Found:
+        with lock:
+            if not found.done():
+                try:
+                    found.set_result(find())
+                except UserError as error:
+                    found.set_exception(error)
+        return found.result()
+
+    return asked
 
 
 def _listed(row: Mapping[str, Any], source: SourceConfig) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pipeline.config import SourceConfig
 from pipeline.errors import RowError
 from pipeline.inputs import searched
 from pipeline.records import GoldReading, Problem, Rejected
+from stages.load.ahead import in_order
 from stages.load.golds import gold_rules
 from stages.load.sources.data_files import is_pattern, pattern_folder
 from stages.load.sources.fields import (
@@ -31,6 +32,8 @@ from stages.load.sources.roots import ImageRoot, open_root
 MAX_DETAIL = 500
 VerifyGold = Callable[[Problem], str | None]
 """None if a problem's own verifier accepts its gold answer, else why not."""
+Ahead = Callable[[Problem], object]
+"""Works out what will be asked of a problem, on any thread, for those who remember it."""
 
 
 def load(
@@ -40,8 +43,11 @@ def load(
     prompt: str = "",
     readings: MutableMapping[str, GoldReading] | None = None,
     demand_options: bool = True,
+    ahead: Ahead = lambda problem: None,
 ) -> Iterator[Problem | Rejected]:
     """Streams a source: one Problem or Rejected for every row.
+
+    Rows are read one after the other and parsed on all cores; `verify_gold` and `seen` meet them in their order.
 
     Args:
         source: The benchmark.
@@ -52,6 +58,8 @@ def load(
         readings: What the golds of sources with `gold: auto` are, by name. A source that is not in it is read through
             when its first row with options comes, and put in.
         demand_options: Refuse letters where no options are known.
+        ahead: Called with each parsed row on some thread, duplicates too: what `verify_gold` and others will ask for can be
+            worked out there and remembered.
 
     Raises:
         UserError: before any row, if the source can't be opened; later, if a dataset or function breaks off, or if it
@@ -62,16 +70,25 @@ def load(
     known = set() if seen is None else seen
     rules = gold_rules(source, {} if readings is None else readings, demand_options)
 
-    def load_row(number: int | str, row: Any) -> Problem | Rejected:
-        name = row_id(row, number, source)
+    def parse(numbered: tuple[int | str, Any]) -> tuple[str, Problem | RowError]:
+        name = row_id(numbered[1], numbered[0], source)
         try:
-            problem = parse_row(row, name, source, root, source.prompt or prompt, rules)
-            _admit(problem, verify_gold, known)
-            return problem
+            problem = parse_row(numbered[1], name, source, root, source.prompt or prompt, rules)
+        except RowError as error:
+            return name, error
+        ahead(problem)
+        return name, problem
+
+    def admitted(name: str, parsed: Problem | RowError) -> Problem | Rejected:
+        try:
+            if isinstance(parsed, RowError):
+                raise parsed
+            _admit(parsed, verify_gold, known)
+            return parsed
         except RowError as error:
             return Rejected(source.name, name, error.reason, _printable(error.detail))
 
-    return (load_row(number, row) for number, row in rows)
+    return (admitted(*each) for each in in_order(parse, rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +108,8 @@ def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
     """
     rows, root = open_rows(source), image_root(source)
 
-    def load_row(number: int | str, row: Any) -> BenchmarkRow | Rejected:
+    def load_row(numbered: tuple[int | str, Any]) -> BenchmarkRow | Rejected:
+        number, row = numbered
         name = row_id(row, number, source)
         try:
             if isinstance(row, RowError):
@@ -104,7 +122,7 @@ def load_benchmark(source: SourceConfig) -> Iterator[BenchmarkRow | Rejected]:
         except RowError as error:
             return Rejected(source.name, name, error.reason, _printable(error.detail))
 
-    return (load_row(number, row) for number, row in rows)
+    return in_order(load_row, rows)
 
 
 def _admit(problem: Problem, verify_gold: VerifyGold, known: set[str]) -> None:

@@ -21,7 +21,7 @@ from pipeline.store import Store, one_line_io_errors
 from pipeline.terminal.speak import say
 from stages.label import UNJUDGED
 from stages.load.given_responses import AMBIGUOUS, COLUMN, Responses, open_responses
-from stages.load.parse import MAX_DETAIL, VerifyGold, load
+from stages.load.parse import MAX_DETAIL, Ahead, VerifyGold, load
 from stages.load.paths import locate
 from stages.load.screen import REPORT, Screen, open_screen
 from stages.verify.pool import VerifierPool
@@ -43,7 +43,8 @@ def read_sources(
     decided = {} if readings is None else readings
     # The reference accepts every gold for itself, and keeps what our modes can't read.
     compat = config.verify.compat is not None
-    for item in _load(config, _accept, decided, False) if compat else _with_readable_gold(config, decided):
+    look = screen.look if screen else _accept
+    for item in _load(config, _accept, decided, False, look) if compat else _with_readable_gold(config, decided, look):
         yield screen(item) if screen and isinstance(item, Problem) else item
 
 
@@ -103,14 +104,20 @@ def tell_rejected(reasons: Mapping[str, int], screen: Screen | None) -> None:
 
 
 def _load(
-    config: RunConfig, verify_gold: VerifyGold, readings: MutableMapping[str, GoldReading], demand_options: bool
+    config: RunConfig,
+    verify_gold: VerifyGold,
+    readings: MutableMapping[str, GoldReading],
+    demand_options: bool,
+    ahead: Ahead,
 ) -> Iterator[Problem | Rejected]:
     seen: set[str] = set()
     for source in locate(config.sources, config.data_root):
-        yield from load(source, verify_gold, seen, config.prompt, readings, demand_options)
+        yield from load(source, verify_gold, seen, config.prompt, readings, demand_options, ahead)
 
 
-def _with_readable_gold(config: RunConfig, readings: MutableMapping[str, GoldReading]) -> Iterator[Problem | Rejected]:
+def _with_readable_gold(
+    config: RunConfig, readings: MutableMapping[str, GoldReading], look: Ahead
+) -> Iterator[Problem | Rejected]:
     """The rows, those rejected whose gold answer their own modes don't accept.
 
     A busy machine may fail on an answer, too: those rows come late, after a second check.
@@ -127,7 +134,13 @@ def _with_readable_gold(config: RunConfig, readings: MutableMapping[str, GoldRea
                 return None
             return None if status == "correct" else _complaint(problem, status)
 
-        for item in _load(config, verify_gold, readings, demand_options=True):
+        def ahead(problem: Problem) -> None:
+            # Algebra takes long; its verdict is remembered. Modes without it are as fast as remembering.
+            if "math" in problem.verify:
+                asyncio.run(gold_status(problem, pool))
+            look(problem)
+
+        for item in _load(config, verify_gold, readings, True, ahead):
             if isinstance(item, Rejected) or item.problem_id not in late:
                 yield item
             elif sum(map(_image_bytes, late.values())) > PART_BYTES:

@@ -53,6 +53,10 @@ class Screen:
         found = tuple(sorted({overlap.benchmark for overlap in overlaps}))
         return dataclasses.replace(problem, contamination=found)
 
+    def look(self, problem: Problem) -> None:
+        """Compares its images, which is what takes long, and remembers what it found; on any thread."""
+        self._index.look(problem.images)
+
     def summary(self) -> list[str]:
         """A line for each benchmark that problems overlap with."""
         kinds: dict[str, Counter[str]] = {}

@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import io
 import re
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -35,9 +36,15 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 KNOWN = 1 << 16
 """Pictures that are remembered, by a hash of 32 bytes, as such that stay as they are; the latest ones."""
 _plain: OrderedDict[bytes, None] = OrderedDict()
+_writing = threading.Lock()
+_deciding = [threading.Lock() for _ in range(256)]
+
+# They say nothing that the checks here don't. Once and for all: threads must not change filters for a while each.
+warnings.filterwarnings("ignore", module=r"PIL\b")
 
 _EXIF_ORIENTATION = 0x0112
 _TURNED = range(2, 9)
+_PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH = 24  # its offset in the file
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:[^,]{0,100};base64,", re.IGNORECASE)
@@ -90,21 +97,37 @@ def normalise(data: bytes) -> bytes:
     Many rows share a picture: one that stays as it is is decoded once.
     """
     digest = hashlib.sha256(data).digest()
-    if digest in _plain:
-        _plain.move_to_end(digest)
-        return data
-    found = _normalised(data)
-    if found is data:
+    # Rows that share a picture lie side by side, and are read at the same time: one of them decodes it.
+    with _deciding[digest[0] % len(_deciding)]:
+        if _is_known(digest):
+            return data
+        found = _normalised(data)
+        if found is data:
+            _remember(digest)
+        return found
+
+
+def _is_known(digest: bytes) -> bool:
+    with _writing:
+        known = digest in _plain
+        if known:
+            _plain.move_to_end(digest)
+        return known
+
+
+def _remember(digest: bytes) -> None:
+    with _writing:
         _plain[digest] = None
         if len(_plain) > KNOWN:
             _plain.popitem(last=False)
-    return found
 
 
 def _normalised(data: bytes) -> bytes:
     with _pillow_errors():
-        with _open(data) as image:
-            image.verify()  # checksums; Pillow wants the image opened anew afterwards
+        if data.startswith(_PNG):
+            # Checksums, which other formats have not; Pillow wants the image opened anew afterwards.
+            with _open(data) as image:
+                image.verify()
         with _open(data) as image:
             image.load()
             return data if _is_plain(image, data) else _png(image)
@@ -199,11 +222,9 @@ def _png(image: PIL.Image.Image) -> bytes:
 
 @contextmanager
 def _pillow_errors() -> Iterator[None]:
-    """Turns whatever Pillow raises into a RowError; its warnings say nothing that the checks here don't."""
+    """Turns whatever Pillow raises into a RowError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except RowError:
         raise
     except PIL.Image.DecompressionBombError as error:

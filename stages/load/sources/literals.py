@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import re
+import threading
 import tokenize
 import warnings
 from typing import Any
@@ -21,6 +22,7 @@ _LATEX_ESCAPE = re.compile(
 )
 """A LaTeX command whose backslash and first letter JSON and Python take for a control character."""
 _ADJACENT = re.compile(r"""['"]\s*['"]""")
+_quiet = threading.Lock()
 
 
 def structured(value: Any) -> Any:
@@ -44,7 +46,8 @@ def _python(text: str) -> Any:
     if len(text) > MAX_LITERAL or not text.rstrip().endswith(("]", "}", ")")):
         return text
     try:
-        with warnings.catch_warnings():
+        # One at a time: rows are parsed by several threads, and the filters are everyone's.
+        with _quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `\s` of LaTeX is no escape, and stays what it is
             found = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):

@@ -242,7 +242,9 @@ def test_a_limit_takes_the_first_rows_of_a_function_and_draws_no_more(bench: Non
     assert sys.modules["bench"].pulled == [0, 1]
 
 
-def test_rows_are_streamed(bench: None) -> None:
+def test_rows_are_streamed(bench: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On several cores a few more are read ahead (test_ahead.py).
+    monkeypatch.setattr("stages.load.ahead.cores", lambda: 1)
     results = load(SourceConfig(name="s", function="bench:good", images="."), lambda problem: None)
     assert sys.modules["bench"].pulled == []
     next(results)
