@@ -9,6 +9,7 @@ NAMES = (
     "publishing",
     "importing",
     "checking",
+    "resuming",
     "planning",
     "capacity",
     "scorer",

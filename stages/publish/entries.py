@@ -1,7 +1,9 @@
 """The ledgers of one or more runs in the order of their problems, whatever the order of files and rows.
 
-Of a ledger only what is published is read, and of the draws after a step only how many have each verdict. A ledger of a
-few thousand problems is sorted in memory; a larger one in parts, which wait in a file without a name and are merged.
+Of a ledger only what is published is read, and of the draws after a step only how many have each verdict. A run leaves its
+files in the order of the problem files, each of which is sorted: then few of them overlap, and those are merged as they
+are read. Where many do, as after a shuffle, or where each takes long to open, the ledger is sorted: in memory if it has a
+few thousand problems, otherwise in parts, which wait in a file without a name and are merged.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ PART_BYTES = 48 << 20
 BATCH_BYTES = 1 << 20
 """Of a sorted part, as much as is in memory while parts are merged."""
 FILES_AT_ONCE = 16
+MOST_CHAINS = 64
+"""Files that overlap one another and are still merged as they are read: so many are in memory."""
 COUNT = "n_{}"
 """The field of a step that says how many draws have a verdict."""
 
@@ -40,6 +44,7 @@ COLUMNS = [
     *(_SOLUTION + leaf for leaf in ("solution_id", "text", "verdict.status", "verdict.answer")),
     *(_STEP + leaf for leaf in ("text", "origin", "draws.list.element.verdict.status")),
 ]
+_KEYS = ("problem_id", "policy_key", "place")
 _STATUSES = pa.array(VERDICT_STATUSES)
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -72,6 +77,8 @@ class Entry:
     error: str | None
     num_tokens: int
     num_draws: int
+    place: int
+    """The number of its file, of which the first counts."""
     solutions: int
     batch: pa.RecordBatch
     row: int
@@ -86,9 +93,12 @@ def sorted_entries(runs: Sequence[Run], folder: str | None = None) -> Iterator[E
         folder: where parts of a large ledger wait; by default where temporary files lie.
     """
     with ExitStack() as stack:
-        parts = _parts(runs)
+        chains = _chains(runs)
+        parts = _parts(runs) if chains is None else iter(())
         first, second = next(parts, None), next(parts, None)
-        if second is None:
+        if chains is not None:
+            sources = [_entries(_chained(chain, len(chains))) for chain in chains]
+        elif second is None:
             sources = [_entries(_batches(first))] if first is not None else []
         else:
             aside = _Aside(stack.enter_context(tempfile.TemporaryFile(dir=folder)))
@@ -98,12 +108,67 @@ def sorted_entries(runs: Sequence[Run], folder: str | None = None) -> Iterator[E
                 first, second = second, next(parts, None)
             sources = [_entries(map(aside.take, own)) for own in places]
         last = None
-        # What merges is stable, so of equal keys the one that came first in the files comes first here.
-        for entry in heapq.merge(*sources, key=attrgetter("problem_id", "policy_key")):
+        for entry in heapq.merge(*sources, key=attrgetter(*_KEYS)):
             key = entry.problem_id, entry.policy_key
             if key != last:
                 yield entry
             last = key
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of a run's ledger, by the number that it has among all, and the first and last problem in it."""
+
+    run: Run
+    path: str
+    place: int
+    first: str
+    last: str
+
+
+def _chains(runs: Sequence[Run]) -> list[list[_File]] | None:
+    """The ledgers' files in as few chains as can be, each in the order of its problems; None where there would be many."""
+    if not all(isinstance(run.filesystem, pafs.LocalFileSystem) for run in runs):
+        return None
+    paths = [(run, path) for run in runs for path in sorted(run.ledger)]
+    files = [file for place, (run, path) in enumerate(paths) if (file := _spanned(run, path, place))]
+    chains: list[list[_File]] = []
+    ends: list[tuple[str, int]] = []
+    for file in sorted(files, key=attrgetter("first", "place")):
+        if ends and ends[0][0] < file.first:
+            number = heapq.heappop(ends)[1]
+        else:
+            number = len(chains)
+            chains.append([])
+            if len(chains) > MOST_CHAINS:
+                return None
+        chains[number].append(file)
+        heapq.heappush(ends, (file.last, number))
+    return chains
+
+
+def _spanned(run: Run, path: str, place: int) -> _File | None:
+    """The file with its first and last problem; None if it has none."""
+    with pq.ParquetFile(path, filesystem=run.filesystem) as file:
+        if not file.metadata.num_rows:
+            return None
+        leaves = file.metadata.schema
+        at = [leaves.column(index).path for index in range(len(leaves))].index("problem_id")
+        found = [file.metadata.row_group(group).column(at).statistics for group in range(file.num_row_groups)]
+        if all(each is not None and each.has_min_max for each in found):
+            return _File(run, path, place, min(each.min for each in found), max(each.max for each in found))
+        ids = file.read(columns=["problem_id"], use_threads=False)["problem_id"]
+    bounds = pc.min_max(ids).as_py()
+    return _File(run, path, place, bounds["min"], bounds["max"])
+
+
+def _chained(chain: Sequence[_File], chains: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a chain in order: some files at a time, one if there are many chains."""
+    step = max(1, FILES_AT_ONCE // chains)
+    for start in range(0, len(chain), step):
+        for run, files in itertools.groupby(chain[start : start + step], key=attrgetter("run")):
+            tables = [_placed(_read(file.run, file.path), file.place) for file in files]
+            yield from _batches(_sorted([_counted(pa.concat_tables(tables).combine_chunks(), run.num_draws)]))
 
 
 class _Aside:
@@ -126,31 +191,43 @@ class _Aside:
 def _parts(runs: Sequence[Run]) -> Iterator[pa.Table]:
     """The ledgers in parts of bounded size, each sorted."""
     held: list[pa.Table] = []
-    size = 0
+    size = place = 0
     for run in runs:
-        for table in _tables(run):
+        for table in _tables(run, place):
             held.append(table)
             size += table.nbytes
             if size >= PART_BYTES:
                 yield _sorted(held)
                 held, size = [], 0
+        place += len(run.ledger)
     if held:
         yield _sorted(held)
 
 
 def _sorted(tables: list[pa.Table]) -> pa.Table:
     table = pa.concat_tables(tables).combine_chunks()
-    return table.take(pc.sort_indices(table, [("problem_id", "ascending"), ("policy_key", "ascending")]))
+    ids = table["problem_id"].chunk(0) if len(table) else None
+    if ids is not None and pc.all(pc.less(ids[:-1], ids[1:])).as_py():
+        return table
+    return table.take(pc.sort_indices(table, [(name, "ascending") for name in _KEYS]))
 
 
-def _tables(run: Run) -> Iterator[pa.Table]:
-    """The ledger's files, some joined into one table: many small tables cost more than what they hold."""
+def _read(run: Run, path: str) -> pa.Table:
+    with pq.ParquetFile(path, filesystem=run.filesystem) as file:
+        return file.read(columns=COLUMNS, use_threads=False)
 
-    def read(path: str) -> pa.Table:
-        with pq.ParquetFile(path, filesystem=run.filesystem) as file:
-            return file.read(columns=COLUMNS, use_threads=False)
 
-    paths = sorted(run.ledger)
+def _placed(table: pa.Table, place: int) -> pa.Table:
+    return table.append_column("place", pa.array(np.full(len(table), place, np.int32)))
+
+
+def _tables(run: Run, place: int = 0) -> Iterator[pa.Table]:
+    """The ledger's files, numbered from `place`, some joined into one table: many small tables cost more than what they hold."""
+
+    def read(numbered: tuple[int, str]) -> pa.Table:
+        return _placed(_read(run, numbered[1]), numbered[0])
+
+    paths = list(enumerate(sorted(run.ledger), place))
     # Threads hide the latency of a store; on a disk they would only cost memory.
     with ThreadPoolExecutor(1 if isinstance(run.filesystem, pafs.LocalFileSystem) else FILES_AT_ONCE) as pool:
         for start in range(0, len(paths), FILES_AT_ONCE):
@@ -180,7 +257,11 @@ def _counted(table: pa.Table, num_draws: int) -> pa.Table:
         ["solution_id", "text", "status", "answer", "steps"],
     )  # fmt: skip
     drawn = pa.array(np.full(len(table), num_draws, np.int32))
-    return table.select(_PLAIN).append_column("solutions", _listed(held, new)).append_column("num_draws", drawn)
+    return (
+        table.select([*_PLAIN, "place"])
+        .append_column("solutions", _listed(held, new))
+        .append_column("num_draws", drawn)
+    )
 
 
 def _listed(like: pa.ListArray, values: pa.Array) -> pa.ListArray:
@@ -201,7 +282,17 @@ def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
 
 
 def _entries(batches: Iterable[pa.RecordBatch]) -> Iterator[Entry]:
-    names = ("problem_id", "policy_key", "policy_model", "prompt_sha", "strategy", "error", "num_tokens", "num_draws")
+    names = (
+        "problem_id",
+        "policy_key",
+        "policy_model",
+        "prompt_sha",
+        "strategy",
+        "error",
+        "num_tokens",
+        "num_draws",
+        "place",
+    )
     for batch in batches:
         columns: list[list[Any]] = [batch.column(name).to_pylist() for name in names]
         solutions = lengths_of(batch.column("solutions")).tolist()
