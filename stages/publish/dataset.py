@@ -22,7 +22,7 @@ from stages.annotate.engines import engines
 from stages.publish import card, hand_labels
 from stages.publish.closed import closed_thinking
 from stages.publish.entries import Run
-from stages.publish.held import Held, held, verifiers
+from stages.publish.held import Held, held, spans, verifiers
 from stages.publish.published import note_published
 from stages.publish.reverify import rejudge_all, rejudge_needed
 from stages.publish.rows import publish
@@ -68,8 +68,8 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str
     found = [_ledger(*run, each, own, mixed) for run, each, own in zip(runs, settings, verdicts, strict=True)]
     ledgers = [paths for paths, _ in found]
     parts = [
-        Run(store.problem_files(), ledger, each.rollout.num_draws, store.filesystem, _rejected(store))
-        for (store, each), ledger in zip(runs, ledgers, strict=True)
+        Run(store.problem_files(), ledger, each.rollout.num_draws, store.filesystem, _rejected(store), spans(own))
+        for (store, each), ledger, own in zip(runs, ledgers, verdicts, strict=True)
     ]
     filesystem, out = open_uri(config.output_dir)
     labeller = partial(label.label_columns, config=config.label)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import IO, Any
 
@@ -55,7 +55,8 @@ class Run:
 
     `problems` and `ledger` are paths of Parquet files on `filesystem`: problems each sorted by
     `problem_id`, the ledger's committed files in any order. `num_draws` is the configured number of
-    draws a prefix. `rejected` are the rows that never became problems.
+    draws a prefix. `rejected` are the rows that never became problems. `spans` are the first and last problem of ledger
+    files, as far as they are known; the others are asked.
     """
 
     problems: Sequence[str]
@@ -63,6 +64,7 @@ class Run:
     num_draws: int
     filesystem: pafs.FileSystem
     rejected: Sequence[Rejected] = ()
+    spans: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ def _chains(runs: Sequence[Run]) -> list[list[_File]] | None:
 
 def _spanned(run: Run, path: str, place: int) -> _File | None:
     """The file with its first and last problem; None if it has none."""
+    if path in run.spans:
+        return _File(run, path, place, *run.spans[path])
     with pq.ParquetFile(path, filesystem=run.filesystem) as file:
         if not file.metadata.num_rows:
             return None

@@ -16,6 +16,7 @@ from stages.label import UNJUDGED
 
 _SOLUTION = "solutions.list.element."
 _COLUMNS = [
+    "problem_id",
     "verifier",
     f"{_SOLUTION}verdict.status",
     f"{_SOLUTION}steps.list.element.draws.list.element.verdict.status",
@@ -26,10 +27,14 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Of a ledger file: who gave its verdicts (null before that was recorded), and whether one of them could not be given."""
+    """Of a ledger file: who gave its verdicts (null before that was recorded), whether one of them could not be given, and
+    its first and last problem, which are null where it has none.
+    """
 
     verifiers: frozenset[str | None]
     unsettled: bool
+    first: str | None
+    last: str | None
 
 
 def held(store: Store, files: Iterable[str] | None = None) -> dict[str, Held]:
@@ -51,10 +56,19 @@ def verifiers(found: Iterable[Mapping[str, Held]]) -> set[str | None]:
     return {one for files in found for file in files.values() for one in file.verifiers}
 
 
+def spans(files: Mapping[str, Held]) -> dict[str, tuple[str, str]]:
+    """The first and last problem of each file that has one, by its path."""
+    return {
+        path: (one.first, one.last) for path, one in files.items() if one.first is not None and one.last is not None
+    }
+
+
 def _held(rows: pa.Table) -> Held:
     # A ledger from before verifiers were recorded lacks the column.
     gave = pc.unique(rows["verifier"]).to_pylist() if "verifier" in rows.column_names else [None]
-    return Held(frozenset(gave), any(pc.any(pc.is_in(one, _UNJUDGED)).as_py() for one in _statuses(rows)))
+    unsettled = any(pc.any(pc.is_in(one, _UNJUDGED)).as_py() for one in _statuses(rows))
+    bounds = pc.min_max(rows["problem_id"]).as_py()
+    return Held(frozenset(gave), unsettled, bounds["min"], bounds["max"])
 
 
 def _statuses(rows: pa.Table) -> Iterator[pa.Array]:

@@ -66,8 +66,8 @@ def publish(
         with closing(ShardWriter(folder, filesystem, config, build=build)) as shards:
             for problem in _joined(_merged_problems(runs), sorted_entries(runs, aside)):
                 _count(problem, stats)
-                if problem.rows:
-                    shards.take(problem, problem.rows, problem.images)
+                if rows := problem.rows:
+                    shards.take(problem, rows, problem.images)
             stats.shards = shards.finish()
         write_documents(folder, filesystem, describe(stats, folder), shards.sums)
     return stats
@@ -149,8 +149,9 @@ def _count(problem: PublishedProblem, stats: Stats) -> None:
             reason, _, detail = (entry.error or "no_solutions").partition(": ")
             stats.failed.append(Rejected(problem.source, problem.row_id, reason, detail))
             tally[f"quarantined.{reason}"] += 1
-    tally["problems"] += bool(problem.rows)
-    if problem.rows and problem.contamination is not None:
+    rows = problem.rows
+    tally["problems"] += bool(rows)
+    if rows and problem.contamination is not None:
         tally["screened"] += 1
         tally["contaminated"] += bool(problem.contamination)
         for benchmark in problem.contamination:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.faults import disk, processes, writers
+from tests.faults import disk, processes, stores, writers
 from tests.faults.results import BAD, Result, table
 
 Group = Callable[[Path, argparse.Namespace], Iterable[Result]]
@@ -27,6 +27,7 @@ GROUPS: dict[str, tuple[str, Group]] = {
         lambda folder, options: disk.results(folder, options.flips, options.only),
     ),
     "processes": ("Processes of a run", lambda folder, options: processes.results(folder, options.only)),
+    "store": ("An object store that fails", lambda folder, options: stores.results(folder, options.only)),
     "writers": ("What is written while a disk fails", lambda folder, options: writers.results(folder, options.only)),
 }
 """Name → its heading in the document, and what yields its results, in an empty folder."""
@@ -37,7 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all by default")
     parser.add_argument("--flips", type=int, default=disk.FLIPS, help=f"bits changed in each file ({disk.FLIPS})")
-    parser.add_argument("--only", default="", help="a part of the names of the files or writers")
+    parser.add_argument(
+        "--only", default="", help="a part of the names of the files, writers or store's faults, or of VICTIM:SIGNAL"
+    )
     parser.add_argument("--dry", action="store_true", help="leave the document as it is")
     options = parser.parse_args()
     bad: list[Result] = []
