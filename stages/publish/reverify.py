@@ -142,11 +142,17 @@ def _rejudge(
     with VerifierPool(config.verify.workers, config.verify.time_limit_s) as pool, asyncio.Runner() as runner:
         for path in files:
             rows = pq.read_table(path, schema=schemas.LEDGER_SCHEMA, filesystem=store.filesystem).to_pylist()
-            for row in rows:
-                problem = problems[row["problem_id"]]
-                old = [records.solution_from_row(solution) for solution in row["solutions"]]
-                is_due = which(row["verifier"], old)
-                new = runner.run(_judge_problem(problem, old, prompts[problem.prompt], is_due, pool, config))
+            asked = [problems[row["problem_id"]] for row in rows]
+            given = [[records.solution_from_row(solution) for solution in row["solutions"]] for row in rows]
+            due = [which(row["verifier"], old) for row, old in zip(rows, given, strict=True)]
+            # All problems of a file together: of one alone few answers need the verifier's processes.
+            judged = runner.run(
+                _judge_problems(
+                    _judge_problem(problem, old, prompts[problem.prompt], is_due, pool, config)
+                    for problem, old, is_due in zip(asked, given, due, strict=True)
+                )
+            )
+            for row, problem, old, new in zip(rows, asked, given, judged, strict=True):
                 kept = [
                     label.without_cut_short(before, after, config.rollout.num_draws)
                     for before, after in zip(old, new, strict=True)
@@ -161,6 +167,10 @@ def _rejudge(
             _write(rows, paths[-1], store)
     atomic.sync(store.path(FOLDER), store.filesystem)
     return paths
+
+
+async def _judge_problems(problems: Iterable[Awaitable[list[Solution]]]) -> list[list[Solution]]:
+    return await asyncio.gather(*problems)
 
 
 async def _judge_problem(
