@@ -21,9 +21,12 @@ from pipeline.config import RunConfig
 from pipeline.store import PENDING_SUFFIX, Store
 from stages.annotate.annotator import Annotator
 from stages.annotate.ledger_sink import write_block
+from stages.annotate.tally import Tally
 
 
-def annotate_here(store: Store, config: RunConfig, templates: dict[str, str], model: str, files: Sequence[str]) -> None:
+def annotate_here(
+    store: Store, config: RunConfig, templates: dict[str, str], model: str, files: Sequence[str], before: Tally
+) -> None:
     """As `stages.annotate.graph.annotate_problems`; a block is committed as Ray commits it."""
     done = store.done_ids()
     tables = [pq.read_table(path) for path in files]
