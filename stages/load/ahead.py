@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from pipeline.errors import UserError
 
 AHEAD = 4
 """Rows for each core that are under way, or done and not yet taken."""
@@ -52,3 +55,19 @@ def in_order(work: Callable[[Given], Made], items: Iterable[Given], threads: int
 def cores() -> int:
     """How many of them this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def once(find: Callable[[], Made]) -> Callable[[], Made]:
+    """What `find` gives or raises, which the first thread that asks finds out; the others wait for it."""
+    lock, found = threading.Lock(), Future[Made]()
+
+    def asked() -> Made:
+        with lock:
+            if not found.done():
+                try:
+                    found.set_result(find())
+                except UserError as error:
+                    found.set_exception(error)
+        return found.result()
+
+    return asked

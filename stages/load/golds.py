@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from pipeline.config import SourceConfig
 from pipeline.errors import RowError, UserError
 from pipeline.records import GoldReading
+from stages.load.ahead import once
 from stages.load.sources.answers import GoldRules
 from stages.load.sources.fields import read_question, row_answer, row_id, row_options
 from stages.load.sources.readers import open_rows
 from stages.verify.golds import Golds, count_golds, is_index
 from stages.verify.listed import options_in
 
-Found = TypeVar("Found")
 _Options = Callable[[Mapping[str, Any], SourceConfig], tuple[str, ...]]
 
 
@@ -29,7 +27,7 @@ def gold_rules(
     The rules raise a UserError where it can't be told what the golds are. The source's `limit` is left aside.
     """
 
-    @_once
+    @once
     def reading() -> GoldReading:
         if source.name not in readings:
             golds = _count(source, lambda row, source: row_options(row, source).texts)
@@ -38,7 +36,7 @@ def gold_rules(
             readings[source.name] = found
         return readings[source.name]
 
-    @_once
+    @once
     def check_listed() -> None:
         golds = _count(source, _listed, only_indices=True)
         if golds.are_indices():
@@ -48,22 +46,6 @@ def gold_rules(
             )
 
     return GoldRules(reading, check_listed, demand_options)
-
-
-def _once(find: Callable[[], Found]) -> Callable[[], Found]:
-    """What `find` gives or raises, which the first thread that asks finds out; the others wait for it."""
-    lock, found = threading.Lock(), Future[Found]()
-
-    def asked() -> Found:
-        with lock:
-            if not found.done():
-                try:
-                    found.set_result(find())
-                except UserError as error:
-                    found.set_exception(error)
-        return found.result()
-
-    return asked
 
 
 def _listed(row: Mapping[str, Any], source: SourceConfig) -> tuple[str, ...]:

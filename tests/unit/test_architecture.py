@@ -367,7 +367,7 @@ COVERED = {
     "tests/unit/stages/plan/test_plan": "stages/plan: assumptions checks cost pilot solutions text",
     "tests/unit/stages/publish/test_dataset": "stages/publish: several_runs",
     "tests/unit/stages/publish/test_reverify": "stages/publish: flips",
-    "tests/unit/stages/publish/test_rows": "stages/publish: entries shards solutions",
+    "tests/unit/stages/publish/test_rows": "stages/publish: shards solutions",
     "tests/unit/stages/reward/test_model": "stages/reward: config",
     "tests/unit/stages/train/test_labels": "stages/publish: reading",
     "tests/unit/stages/train/test_prepare": "stages/train: samples",

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.load.ahead import AHEAD, in_order
+from pipeline.errors import UserError
+from stages.load.ahead import AHEAD, in_order, once
 
 Outcome = list[int | str]
 
@@ -71,3 +72,30 @@ def test_work_goes_on_side_by_side() -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_nothing_gives_nothing(threads: int) -> None:
     assert list(in_order(str, [], threads)) == []
+
+
+def test_threads_that_ask_at_once_get_what_one_of_them_found_out() -> None:
+    asked: list[int] = []
+
+    @once
+    def slow() -> int:
+        asked.append(1)
+        time.sleep(0.05)
+        return 7
+
+    assert list(in_order(lambda _: slow(), range(20), 4)) == [7] * 20
+    assert asked == [1]
+
+
+def test_what_one_of_them_was_refused_all_are() -> None:
+    asked: list[int] = []
+
+    @once
+    def refused() -> int:
+        asked.append(1)
+        raise UserError("no")
+
+    for _ in range(3):
+        with pytest.raises(UserError, match="no"):
+            refused()
+    assert asked == [1]
