@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from pipeline.label_config import LabelConfig
 from pipeline.records import OverlapKind
 from pipeline.registry import Registry
 from pipeline.settings import Strict, flat, load_settings, only_if_set, parse_settings
@@ -187,15 +188,6 @@ class VerifyConfig(Strict):
     """Verifier processes per engine."""
     compat: Literal["internvl"] | None = None
     """`internvl` decides as the reference code does, its defects included, to compare with released data."""
-
-
-class LabelConfig(Strict):
-    """How verdicts become counts and counts become labels."""
-
-    threshold: float = Field(default=0.0, ge=0, lt=1)
-    """A step is right if its score is above this (paper: 0)."""
-    missing: Literal["miss", "drop"] = "miss"
-    """A draw without a correct or incorrect verdict counts as a miss, or not at all."""
 
 
 class PublishConfig(Strict):

@@ -1,9 +1,8 @@
 """Label: stored verdicts become counts, scores and hard labels. Pure, cheap and repeatable.
 
 The expected accuracy of step i is mc_i = k / n: of the n continuations of the solution's first i steps,
-k reach the right answer. The hard label is `+` if mc_i is above the threshold (arXiv 2503.10291,
-section 3.1; threshold 0). What counts as a miss and what as missing is decided here alone, never when
-a continuation is drawn, so every choice can be changed without a GPU.
+k reach the right answer. The hard label follows from k and n (`label_rules.py`). What counts as a miss and what as
+missing is decided here alone, never when a continuation is drawn, so every choice can be changed without a GPU.
 """
 
 from __future__ import annotations
@@ -11,19 +10,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
 from pipeline.records import VERDICT_STATUSES, Solution, Step, StepOrigin, VerdictStatus
+from stages.label_rules import ORIGINS, Label, counted_label, counted_labels, label_of
 
-Label = Literal["+", "-"]
 Missing = Literal["miss", "drop"]
-
-LABELS: tuple[Label, ...] = get_args(Label)
-ORIGINS: tuple[StepOrigin, ...] = get_args(StepOrigin)
 
 FINISHED: frozenset[VerdictStatus] = frozenset({"correct", "incorrect"})
 """Statuses of a continuation that ended with an answer and was judged."""
@@ -84,41 +80,26 @@ def score(correct: int, total: int) -> float | None:
     return correct / total if total else None
 
 
-def label_of(score: float | None, origin: str, threshold: float, given: Label | None = None) -> Label | None:
-    """What a step's label is: `+` if its mc is above the threshold, else `-`; null if that is not known.
-
-    The one place that says so. Without a score there is a label at threshold 0 alone: of an implied step, which was not
-    drawn from, but a later prefix of the same solution reached the right answer; and of a step that came with the label
-    alone. Both say whether mc is above 0, not how far.
-
-    Args:
-        score: mc in [0, 1].
-        origin: the step's `origin`.
-        threshold: in [0, 1).
-        given: the label that the step came with; it counts where there is no score.
-    """
-    if score is not None:
-        return "+" if score > threshold else "-"
-    if threshold > 0:
-        return None
-    return "+" if origin == "implied" else given
-
-
 def step_label(step: Step, config: LabelConfig) -> Label | None:
     """The hard label of a step that has its counts."""
-    return label_of(step.score, step.origin, config.threshold)
+    return counted_label(step.num_mc_correct or 0, step.num_mc_total or 0, step.origin, config)
 
 
 def published_label(step: Mapping[str, Any], threshold: float | None) -> Label | None:
-    """The label of an entry of a published `steps_with_score`: as published, or by another threshold."""
+    """The label of an entry of a published `steps_with_score`: as published, or by `mc` with a threshold."""
     published: Label | None = step["label"]
     return published if threshold is None else label_of(step["score"], step["origin"], threshold, published)
 
 
+def stated_kind(figures: Mapping[str, Any]) -> str:
+    """The kind of a dataset's labels by its `stats.json`; `mc` where that says nothing else."""
+    return str((figures.get("label") or {}).get("kind", "mc"))
+
+
 def stated_threshold(figures: Mapping[str, Any]) -> float | None:
-    """The threshold of a dataset's labels by its `stats.json`; null where that states none."""
-    rule = figures.get("label")
-    return None if rule is None or rule["threshold"] is None else float(rule["threshold"])
+    """The threshold of a dataset's `mc` labels by its `stats.json`; null where that states none."""
+    threshold = (figures.get("label") or {}).get("threshold")
+    return None if threshold is None or stated_kind(figures) != "mc" else float(threshold)
 
 
 def label_steps(
@@ -141,7 +122,7 @@ def label_steps(
         elif origin == "implied" and not success_after:
             origin = "not_sampled"
         mc = score(k, n)
-        label = label_of(mc, origin, config.threshold)
+        label = counted_label(k, n, origin, config)
         found.append(Measured(k if n else None, n if n else None, mc, origin, label))
         success_after = success_after or draws.correct > 0
     found.reverse()
@@ -153,13 +134,15 @@ class StepColumns:
     """What is known of the steps of many solutions, an entry a step.
 
     `correct` and `total` are k and n, 0 and 0 where nothing was measured. `origin` indexes `ORIGINS`, `label` indexes
-    `LABELS`, or is -1 where the label is not known.
+    `LABELS`, or is -1 where the label is not known. `mc` are the labels that the kind `mc` would give, by which another
+    kind is told apart; null where it is the kind.
     """
 
     correct: np.ndarray
     total: np.ndarray
     origin: np.ndarray
     label: np.ndarray
+    mc: np.ndarray | None = None
 
     @property
     def score(self) -> np.ndarray:
@@ -195,15 +178,14 @@ def label_columns(
     origin = np.where(measured, ORIGINS.index("measured"), origins)
     implied = origin == ORIGINS.index("implied")
     origin[implied & ~right & (after == 0)] = ORIGINS.index("not_sampled")
-    found = StepColumns(correct, total, origin, np.full(len(origin), -1))
-    return dataclasses.replace(found, label=_labels(found, config.threshold))
+    label = counted_labels(correct, total, origin, config)
+    mc = None if config.kind == "mc" else counted_labels(correct, total, origin, compared_with(config))
+    return StepColumns(correct, total, origin, label, mc)
 
 
-def _labels(steps: StepColumns, threshold: float) -> np.ndarray:
-    """`label_of` of many steps."""
-    without = -1 if threshold > 0 else np.where(steps.origin == ORIGINS.index("implied"), LABELS.index("+"), -1)
-    by_score = np.where(steps.score > threshold, LABELS.index("+"), LABELS.index("-"))
-    return np.where(steps.total > 0, by_score, without)
+def compared_with(config: LabelConfig) -> LabelConfig:
+    """The `mc` labels that those of another kind are told apart by: of its threshold, or of 0 where it has none."""
+    return LabelConfig(missing=config.missing, threshold=config.threshold)
 
 
 def labelled_steps(solution: Solution, config: LabelConfig) -> list[tuple[Step, Label | None]]:
@@ -230,17 +212,24 @@ def label_solution(solution: Solution, config: LabelConfig) -> Solution:
     return dataclasses.replace(solution, steps=tuple(step for step, _ in labelled_steps(solution, config)))
 
 
-def check_threshold(strategy: str, stops_at_success: bool, config: LabelConfig) -> None:
-    """Refuses thresholds that the draws can't answer for.
+def check_rule(strategy: str, stops_at_success: bool, config: LabelConfig) -> None:
+    """Refuses labels that the draws can't answer for.
 
     Raises:
-        UserError: the threshold is above 0 and the strategy stops at a success, which biases k / n.
+        UserError: the strategy stops at a success, which biases k / n, and more is asked than whether that is above 0.
     """
-    if config.threshold > 0 and stops_at_success:
-        raise UserError(
-            f"label.threshold={config.threshold:g} with rollout.strategy={strategy}: the strategy stops at a "
-            "success, which biases scores; set label.threshold=0 or top the run up with rollout.strategy=fixed"
-        )
+    if not stops_at_success:
+        return
+    if config.kind != "mc":
+        asked, leave = f"label.kind={config.kind}", "label.kind=mc"
+    elif config.threshold > 0:
+        asked, leave = f"label.threshold={config.threshold:g}", "label.threshold=0"
+    else:
+        return
+    raise UserError(
+        f"{asked} with rollout.strategy={strategy}: the strategy stops at a success, which biases scores; set {leave} or "
+        "top the run up with rollout.strategy=fixed"
+    )
 
 
 def without_cut_short(before: Solution, after: Solution, num_draws: int) -> Solution:

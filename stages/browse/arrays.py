@@ -12,10 +12,14 @@ import pyarrow.compute as pc
 from pipeline.config import LabelConfig
 from pipeline.records import VERDICT_STATUSES
 from stages.browse.collection import ORIGINS, ROWS
-from stages.label import FINISHED, UNJUDGED
+from stages.label import label_columns
+from stages.label_rules import LABELS as STEP_LABELS
+from stages.label_rules import ORIGINS as LABEL_ORIGINS
 
 Ints = npt.NDArray[np.int64]
 _STEP = ROWS.field("steps").type.value_type
+LABELS = {"+": 1, "-": 0}
+"""A step's label as the number that `ROWS` has."""
 
 
 def step_lists(offsets: pa.Array, **leaves: pa.Array | None) -> pa.Array:
@@ -53,7 +57,7 @@ def published_steps(lists: pa.Array) -> pa.Array:
         score=leaf("score") if "score" in names else pa.nulls(len(flat), pa.float32()),
         k=leaf("num_mc_correct"),
         n=leaf("num_mc_total"),
-        label=None if label is None else pc.index_in(label, pa.array(["-", "+"])),
+        label=None if label is None else pc.index_in(label, pa.array(sorted(LABELS, key=LABELS.__getitem__))),
         origin=None if origin is None else code_of(origin, ORIGINS),
     )
 
@@ -68,59 +72,31 @@ def ledger_steps(solutions: pa.Array, config: LabelConfig) -> tuple[pa.Array, pa
     offsets = offsets_of(lists)
     counts = np.diff(offsets.to_numpy())
     steps = lists.flatten()
-    own = _codes(solutions.field("verdict").field("status"))
-    of_step = np.repeat(np.arange(len(counts)), counts)
-    k, n, drawn, seen = _draw_counts(steps.field("draws"), config)
-    origin = code_of(steps.field("origin"), ORIGINS).to_numpy(zero_copy_only=False).astype(np.int8)
-    origin[drawn > 0] = ORIGINS.index("measured")
-    answers = (drawn == 0) & (origin == ORIGINS.index("own_answer"))
-    k[answers] = own[of_step[answers]] == VERDICT_STATUSES.index("correct")
-    unjudged = np.isin(own, [VERDICT_STATUSES.index(name) for name in UNJUDGED])[of_step]
-    n[answers] = np.where(unjudged[answers] & (config.missing == "drop"), 0, 1)
-    known = n > 0
-    score = np.divide(k, n, out=np.full(len(k), np.nan), where=known)
-    label = np.where(score > config.threshold, 1, 0)
-    implied = ~known & (origin == ORIGINS.index("implied"))
-    taken_back = implied & ~_success_after(k, of_step, own)
-    origin[taken_back] = ORIGINS.index("not_sampled")
-    implied &= ~taken_back & (config.threshold == 0)
-    label[implied] = 1
-    has_label = known | implied
+    draws = _draw_counts(steps.field("draws"))
+    origins = pc.index_in(steps.field("origin"), pa.array(LABEL_ORIGINS)).to_numpy(zero_copy_only=False)
+    found = label_columns(_codes(solutions.field("verdict").field("status")), counts, origins, draws, config)
+    unmeasured = found.total == 0
     lists_out = step_lists(
         offsets,
-        score=pa.array(score, mask=~known),
-        k=pa.array(k, mask=~known),
-        n=pa.array(n, mask=~known),
-        label=pa.array(label, mask=~has_label),
-        origin=pa.array(origin),
+        score=pa.array(found.score, mask=unmeasured),
+        k=pa.array(found.correct, mask=unmeasured),
+        n=pa.array(found.total, mask=unmeasured),
+        label=pa.array(np.array([LABELS[name] for name in STEP_LABELS])[found.label], mask=found.label < 0),
+        origin=pa.array([ORIGINS.index(name) for name in LABEL_ORIGINS], pa.int8()).take(pa.array(found.origin)),
     )
     bits = np.zeros(len(counts), np.int64)
-    np.bitwise_or.at(bits, of_step, seen)
+    seen = ((draws > 0) << np.arange(len(VERDICT_STATUSES))).sum(axis=1)
+    np.bitwise_or.at(bits, np.repeat(np.arange(len(counts)), counts), seen)
     return lists_out, pa.array(bits, pa.int8())
 
 
-def _draw_counts(lists: pa.Array, config: LabelConfig) -> tuple[Ints, Ints, Ints, Ints]:
-    """Of every step: k, n, the number of draws, and a bit for each of their verdicts."""
+def _draw_counts(lists: pa.Array) -> Ints:
+    """How many draws of every step have each verdict, [steps, verdicts]."""
     sizes = np.diff(offsets_of(lists).to_numpy())
     codes = _codes(lists.flatten().field("verdict").field("status"))
+    width = len(VERDICT_STATUSES)
     of_draw = np.repeat(np.arange(len(sizes)), sizes)
-    kept = np.isin(codes, [VERDICT_STATUSES.index(name) for name in FINISHED]) | (config.missing == "miss")
-    k = np.bincount(of_draw, codes == VERDICT_STATUSES.index("correct"), len(sizes)).astype(np.int64)
-    n = np.bincount(of_draw, kept, len(sizes)).astype(np.int64)
-    seen = np.zeros(len(sizes), np.int64)
-    np.bitwise_or.at(seen, of_draw, 1 << codes)
-    return k, n, sizes.astype(np.int64), seen
-
-
-def _success_after(k: Ints, of_step: Ints, own: Ints) -> npt.NDArray[np.bool_]:
-    """Whether a later step of the same solution, or the solution itself, reached the right answer."""
-    last = np.full(len(own), -1, np.int64)
-    hits = np.flatnonzero(k > 0)
-    np.maximum.at(last, of_step[hits], hits)
-    after: npt.NDArray[np.bool_] = (np.arange(len(k)) < last[of_step]) | (own == VERDICT_STATUSES.index("correct"))[
-        of_step
-    ]
-    return after
+    return np.bincount(of_draw * width + codes, minlength=len(sizes) * width).reshape(-1, width)
 
 
 def _codes(statuses: pa.Array) -> Ints:

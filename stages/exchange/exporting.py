@@ -22,6 +22,7 @@ from stages.exchange.formats import FORMATS, heeding, writers
 from stages.exchange.names import is_safe, own_name
 from stages.exchange.spool import SortedLines
 from stages.exchange.values import image_names
+from stages.label import stated_kind
 from stages.publish.drawn import biased_by, stopped_at_zeros
 from stages.publish.kept import Kept, kept_of
 from stages.publish.reading import read_figures, read_rows, shard_paths
@@ -83,6 +84,8 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
             with atomic.opened(f"{folder}/{name}") as file:
                 file.write(text.encode())
     left = f"; left out: {_reasons(writer.left_out)}" if writer.left_out else ""
+    if (kind := stated_kind(figures)) != "mc" and "--threshold" not in how.heeds:
+        left += f"; {format} holds scores alone, so the labels of kind {kind} are not in it"
     return f"{sum(counts.values())} rows in {len(counts)} files, {writer.images} images in {out}{left}"
 
 

@@ -15,7 +15,7 @@ from stages.exchange.conversations import prompt_of
 from stages.exchange.format import ExportOptions, Format, ImportOptions, Line, Read, Reader, Row, Writer
 from stages.exchange.names import file_name, file_stem
 from stages.exchange.values import get
-from stages.label import label_of
+from stages.label_rules import label_of
 from stages.publish.kept import Kept, restore
 
 COUNTS = ("num_mc_correct", "num_mc_total")

@@ -14,11 +14,12 @@ from typing import Any
 
 import yaml
 
-from pipeline.config import LEDGER_FREE, RunConfig
+from pipeline.config import LEDGER_FREE, LabelConfig, RunConfig
 from pipeline.engine.policy import policy_name
 from pipeline.markdown import code, code_block, markdown_table, quoted
 from pipeline.records import VERDICT_STATUSES
 from stages.annotate.plausible import find, of_statistics
+from stages.publish import label_card
 from stages.publish.recipe import recipe
 from stages.publish.stats import statistics
 
@@ -43,7 +44,7 @@ STEP_COLUMNS = {
     "score": "`num_mc_correct / num_mc_total`; null if not measured",
     "num_mc_correct": "continuations from here that reach the right answer",
     "num_mc_total": "continuations that count",
-    "label": "`+` if the score is above the threshold, else `-`; null if not measured",
+    "label": label_card.column(LabelConfig()),
     "origin": (
         "`measured` by continuations, `own_answer` of the finished solution, `implied` by a later step that "
         "leads to the right answer, `not_sampled`, or `context`: the part of the response whose steps are not measured"
@@ -126,12 +127,19 @@ def card(
         '```python\nimport datasets\n\ndatasets.load_dataset("parquet", data_files="train-*.parquet", split="train")\n```',
         "## How it was made\n\n" + markdown_table(("", ""), recipe(figures, configs, versions)),
         "## Sources\n\n" + _source_table(figures, quoted),
+        *label_card.section(figures, config.label),
         f"## Verdicts\n\n{MISSING[config.label.missing]}{_cut(total)}\n\n{_verdict_table(figures)}",
         "## Left out\n\n" + _left_out(total),
         *_contamination(total, config),
         "## Columns\n\n" + markdown_table(("column", ""), [(f"`{name}`", text) for name, text in columns.items()]),
         "An entry of `steps_with_score`:\n\n"
-        + markdown_table(("field", ""), [(f"`{name}`", text) for name, text in step_columns.items()]),
+        + markdown_table(
+            ("field", ""),
+            [
+                (f"`{name}`", label_card.column(config.label) if name == "label" else text)
+                for name, text in step_columns.items()
+            ],
+        ),
         "## Licence\n\nQuestions and images are under the licences of their sources.",
         *(section.strip() for section in sections),
         *(

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline import origin
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
+from pipeline.label_config import of_other_kind
 from pipeline.records import Rejected
 from pipeline.store import Store, open_uri
 from pipeline.terminal.speak import tell
@@ -61,7 +62,7 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str
     config = runs[0][1]
     for _, each in runs:
         strategy = each.rollout.strategy
-        label.check_threshold(strategy, STRATEGIES[strategy].stops_at_success, each.label)
+        label.check_rule(strategy, STRATEGIES[strategy].stops_at_success, each.label)
     settings: Sequence[RunConfig | None] = stored or [None] * len(runs)
     verdicts = [held(store) for store, _ in runs]
     mixed = len(verifiers(verdicts)) > 1
@@ -196,7 +197,7 @@ def republish(runs: Sequence[str], overrides: Sequence[str], reverify: bool = Fa
             adopt(store)
             check_run(store)
         written = [origin.noted(store, "config.yaml", "restore this file") or {} for store in stores]
-        configs = [parse_config(settings, overrides) for settings in written]
+        configs = [parse_config(of_other_kind(settings, overrides), overrides) for settings in written]
         if not run_code and "publish.card_sections" not in keys:
             check_code(stores[0].uri, configs[0])
         stored = [parse_config(settings) for settings in written] if reverify else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.config import RunConfig
 from pipeline.markdown import Row, code
+from stages.publish import label_card
 from stages.split.kinds import told
 
 
@@ -21,12 +22,11 @@ def recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: M
         )
         for item in figures["policies"]
     ]
-    threshold = configs[0].label.threshold
     runs = [row for each in configs for row in _run_recipe(each)]
     return [
         *policies,
         *dict.fromkeys(sorted(runs, key=lambda row: _RUN_ROWS.index(row[0]))),
-        ("label", f"`+` if the score is above {threshold:g}"),
+        ("label", label_card.rule(configs[0].label)),
         *_made_with(figures),
         ("published with", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))),
     ]

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from pipeline.records import VERDICT_STATUSES, VerdictStatus, asked
 from pipeline.schemas import PUBLISHED_SCHEMA
-from stages.label import LABELS, ORIGINS, StepColumns
+from stages.label import StepColumns
+from stages.label_rules import LABELS, ORIGINS
 from stages.publish.entries import COUNT, Entry, lengths_of
 from stages.publish.features import with_features
 from stages.publish.stats import Stats, count_solutions

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.records import VERDICT_STATUSES, Rejected
-from stages.label import LABELS, ORIGINS, Label, StepColumns
+from stages.label import StepColumns
+from stages.label_rules import LABELS, ORIGINS, Label
 
 if TYPE_CHECKING:
     from stages.publish.shards import Shard
@@ -65,6 +66,17 @@ def count_solutions(
     origins = by_source(of_step, steps.origin, len(ORIGINS))
     labels = by_source(of_step, steps.label + 1, len(LABELS) + 1)[:, 1:]
     mixed = np.bincount(source[has("+") & has("-")], minlength=len(names))
+    if steps.mc is not None:
+        by_mc = steps.mc >= 0
+        kept = by_mc & (steps.label >= 0)
+        for key, counted in (
+            ("labelled_by_mc", by_mc),
+            ("kept", kept),
+            ("differing", kept & (steps.label != steps.mc)),
+        ):
+            found = np.bincount(of_step[counted], minlength=len(names))
+            for name, number in zip(names, found.tolist(), strict=True):
+                stats.sources[name][f"label_kind.{key}"] += number
     for index, name in enumerate(names):
         tally = stats.sources[name]
         tally["solutions"] += int(responses[index].sum())
@@ -112,7 +124,7 @@ def statistics(document: Mapping[str, Any]) -> dict[str, Any]:
     `total` and each of `sources` hold counts, means (`mean_mc` and `mean_steps` a solution), shares in
     [0, 1], and counts by kind: `responses` and `draws` by verdict, `origins`, `quarantined` by reason.
     `contaminated` are the problems that overlap with a benchmark, `overlaps` the same by benchmark; null if no
-    problem was compared with any.
+    problem was compared with any. `label_kind` is there if the labels are of another kind than `mc`.
     """
     tallies: Mapping[str, Mapping[str, float]] = document["sources"]
     total: dict[str, float] = {}
@@ -155,4 +167,13 @@ def _figures(tally: Mapping[str, float]) -> dict[str, Any]:
         "draws": kinds("draws.", VERDICT_STATUSES),
         "origins": kinds("origins."),
         "quarantined": kinds("quarantined."),
+        **({"label_kind": _kept(tally)} if "label_kind.kept" in tally else {}),
     }
+
+
+def _kept(tally: Mapping[str, float]) -> dict[str, Any]:
+    """What a kind of label keeps of the labels of `mc`, and how many of these are another label."""
+    names = ("labelled_by_mc", "kept", "differing")
+    counts = {name: int(tally[f"label_kind.{name}"]) for name in names}
+    whole = counts["labelled_by_mc"]
+    return {**counts, "kept_share": counts["kept"] / whole if whole else None}

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.schemas import PUBLISHED_STEP
-from stages.label import Label, label_of, published_label, stated_threshold
+from stages.label import published_label, stated_kind, stated_threshold
+from stages.label_rules import Label, label_of
 from stages.train.config import TrainConfig
 
 PAPER = 0.0
@@ -35,13 +36,13 @@ class Labels:
 
     `threshold` is the one that gives them all; null where none does, and they are taken as published. `published` is
     what `threshold` is where `target.threshold` is null. `rule` is the threshold that the dataset states, else the
-    paper's: it gives a label to steps that were published with a score alone. `note` is one line for the user, where
-    there is something to say.
+    paper's: it gives a label to steps that were published with a score alone; null where these are doubtful and stay
+    without. `note` is one line for the user, where there is something to say.
     """
 
     threshold: float | None
     published: float | None
-    rule: float = PAPER
+    rule: float | None = PAPER
     note: str | None = None
 
     def same(self, one: float | None, other: float | None) -> bool:
@@ -61,10 +62,13 @@ class Labels:
 
 def labels_of(config: TrainConfig, shards: Sequence[Path], figures: Mapping[str, Any]) -> Labels:
     """The labels that a training's settings ask for, of shards with this `stats.json`."""
-    target, data = config.target, config.data
+    target, data, kind = config.target, config.data, stated_kind(figures)
     if target.kind == "advantage" and not data.drop_all_right and data.select != "informative":
         # Nothing reads them.
-        return Labels(target.threshold or PAPER, PAPER)
+        note = None if kind == "mc" else f"target.kind=advantage learns from scores: labels of kind {kind} have no say"
+        return Labels(target.threshold or PAPER, PAPER, note=note)
+    if kind != "mc":
+        return choose_of_kind(tally(shards), target.threshold, kind, data.path)
     return choose(tally(shards), target.threshold, stated_threshold(figures), data.path)
 
 
@@ -109,15 +113,30 @@ def choose(steps: Tally, threshold: float | None, stated: float | None, path: st
     return Labels(published, published, rule, _note_of_wrong(steps, stated, path) if published is None else None)
 
 
+def choose_of_kind(steps: Tally, threshold: float | None, kind: str, path: str) -> Labels:
+    """The labels to learn of a dataset whose labels are of another kind than `mc`: of these no threshold gives any."""
+    if threshold is not None:
+        what = f"was published with label.kind={kind}"
+        return Labels(threshold, None, None, _note_of_change(steps, threshold, None, f"{path} {what}"))
+    labelled = _number(steps, lambda key: key[2] is not None)
+    return Labels(
+        None, None, None, f"labels: {labelled:,} of kind {kind}; {_number(steps, _is_bare):,} doubtful steps have none"
+    )
+
+
 def _note_of_other(steps: Tally, threshold: float, stated: float | None, path: str) -> str | None:
     rule = PAPER if stated is None else stated
-    changed = _number(steps, lambda key: _differs(key, threshold, rule))
-    if not changed and threshold == rule:
+    if threshold == rule and not _number(steps, lambda key: _differs(key, threshold, rule)):
         return None
+    what = "states no rule for them" if stated is None else f"was published with threshold {stated:g}"
+    return _note_of_change(steps, threshold, rule, f"{path} {what}")
+
+
+def _note_of_change(steps: Tally, threshold: float, rule: float | None, what: str) -> str:
+    changed = _number(steps, lambda key: _differs(key, threshold, rule))
     lost = _number(steps, lambda key: _differs(key, threshold, rule) and _relabelled(key, threshold) is None)
     labelled = _number(steps, lambda key: _published(key, rule) is not None)
-    what = "states no rule for them" if stated is None else f"was published with threshold {stated:g}"
-    note = f"target.threshold={threshold:g}: {changed:,} of {labelled:,} labels change; {path} {what}"
+    note = f"target.threshold={threshold:g}: {changed:,} of {labelled:,} labels change; {what}"
     return f"{note}; {lost:,} steps lose their label, for they have no score" if lost else note
 
 
@@ -150,12 +169,12 @@ def _is_bare(key: Key) -> bool:
     return score is not None and label is None
 
 
-def _differs(key: Key, threshold: float, rule: float) -> bool:
+def _differs(key: Key, threshold: float, rule: float | None) -> bool:
     return _published(key, rule) != _relabelled(key, threshold)
 
 
-def _published(key: Key, rule: float) -> Label | None:
-    return _relabelled(key, rule) if _is_bare(key) else key[2]
+def _published(key: Key, rule: float | None) -> Label | None:
+    return _relabelled(key, rule) if rule is not None and _is_bare(key) else key[2]
 
 
 def _relabelled(key: Key, threshold: float) -> Label | None:

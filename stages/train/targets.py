@@ -13,7 +13,9 @@ data that are right, which estimates how often the policy succeeds from nothing,
 without a judged solution leaves the first step unmeasured. Where mc_{i−1} is not measured neither is the advantage.
 A tie is a difference of at most the tolerance (0: exactly equal), so a step after a hopeless one is `=`, not `−`.
 
-What was not measured has no target: None, and the loss skips the step. A step's `label` is given: `labels.py` decides it.
+What was not measured has no target: None, and the loss skips the step. Neither has a step whose label is withheld as
+doubtful (docs/label_kinds.md), but under `advantage`, which reads scores alone. A step's `label` is given: `labels.py`
+decides it.
 """
 
 from __future__ import annotations
@@ -124,10 +126,11 @@ def all_right(targets: Iterable[Sequence[Target | None]]) -> bool:
 def selection_score(steps: Sequence[Mapping[str, Any]], alpha: float) -> float | None:
     """[p(1 − p) + α] · R: how informative a solution is (arXiv 2602.04145).
 
-    p is the share of right steps and R their mean mc; a solution without a measured step has no score.
+    p is the share of right steps and R their mean mc, of steps with a label; a solution without a measured one has no score.
     """
-    scores = [step["score"] for step in steps if step["score"] is not None]
-    right = [step["score"] for step in steps if step["score"] is not None and step["label"] == "+"]
+    measured = [step for step in steps if step["score"] is not None and step["label"] is not None]
+    scores = [step["score"] for step in measured]
+    right = [step["score"] for step in measured if step["label"] == "+"]
     if not scores:
         return None
     share = len(right) / len(scores)
@@ -144,12 +147,14 @@ def _value(step: Mapping[str, Any]) -> Target | None:
 
 def _soft(step: Mapping[str, Any]) -> Target | None:
     score = step["score"]
-    return None if score is None else Target(int(step["label"] != "+"), (score, 1.0 - score))
+    if score is None or step["label"] is None:
+        return None
+    return Target(int(step["label"] != "+"), (score, 1.0 - score))
 
 
 def _counts(step: Mapping[str, Any]) -> Target | None:
     k, n = step["num_mc_correct"], step["num_mc_total"]
-    return Target(int(step["label"] != "+"), (float(k), float(n - k))) if n else None
+    return Target(int(step["label"] != "+"), (float(k), float(n - k))) if n and step["label"] is not None else None
 
 
 def _advantage(before: float | None, after: float | None, tolerance: float) -> Target | None:

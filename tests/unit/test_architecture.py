@@ -22,6 +22,7 @@ from tests.places import ROOT
 ORDER = (
     ("pipeline",),
     ("pipeline.engine",),
+    ("stages.label_rules",),
     ("stages.label", "stages.split", "stages.metrics", "stages.plot_style"),
     ("stages.verify",),
     ("stages.load",),
@@ -89,6 +90,7 @@ PURE = (
     "pipeline.schemas",
     "pipeline.seeds",
     "stages.label",
+    "stages.label_rules",
     "stages.split.kinds",
     "stages.split.numbered",
     "stages.split.pieces",
@@ -130,6 +132,7 @@ PURE = (
     "stages.publish.drawn",
     "stages.publish.flips",
     "stages.publish.kept",
+    "stages.publish.label_card",
     "stages.publish.recipe",
     "stages.publish.stats",
     "stages.reward.aggregate",

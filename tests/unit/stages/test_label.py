@@ -12,15 +12,12 @@ from pipeline.config import LabelConfig
 from pipeline.errors import UserError
 from pipeline.records import VERDICT_STATUSES, Draw, Solution, Step, StepOrigin, Verdict, VerdictStatus
 from stages.label import (
-    LABELS,
-    ORIGINS,
     Drawn,
     Measured,
     Missing,
-    check_threshold,
+    check_rule,
     count_own,
     label_columns,
-    label_of,
     label_solution,
     label_steps,
     labelled_steps,
@@ -29,6 +26,7 @@ from stages.label import (
     stated_threshold,
     step_label,
 )
+from stages.label_rules import LABELS, ORIGINS, label_of
 
 PAPER = LabelConfig()
 DROP = LabelConfig(missing="drop")
@@ -178,6 +176,8 @@ def test_a_dataset_relabelled_by_its_own_threshold_is_as_published(
 
 def test_the_stated_threshold_is_null_where_a_dataset_states_none() -> None:
     assert stated_threshold({"label": {"threshold": 0.5, "missing": "miss"}}) == 0.5
+    assert stated_threshold({"label": {"kind": "interval", "threshold": 0.5}}) is None
+    assert stated_threshold({"label": {"kind": "band", "low": 0.1}}) is None
     assert stated_threshold({"label": None}) is None
     assert stated_threshold({}) is None
 
@@ -204,10 +204,17 @@ def test_labelled_steps_pair_counts_with_labels() -> None:
 
 
 def test_a_threshold_above_zero_needs_a_strategy_that_does_not_stop_at_success() -> None:
-    check_threshold("first_success", True, PAPER)
-    check_threshold("fixed", False, LabelConfig(threshold=0.5))
+    check_rule("first_success", True, PAPER)
+    check_rule("fixed", False, LabelConfig(threshold=0.5))
     with pytest.raises(UserError, match=r"label\.threshold=0\.5 with rollout\.strategy=first_success"):
-        check_threshold("first_success", True, LabelConfig(threshold=0.5))
+        check_rule("first_success", True, LabelConfig(threshold=0.5))
+
+
+@pytest.mark.parametrize("config", [LabelConfig(kind="band"), LabelConfig(kind="interval", threshold=0.5)])
+def test_kinds_that_ask_how_far_need_such_a_strategy_too(config: LabelConfig) -> None:
+    check_rule("fixed", False, config)
+    with pytest.raises(UserError, match=f"label.kind={config.kind} with rollout.strategy=right_to_left.*label.kind=mc"):
+        check_rule("right_to_left", True, config)
 
 
 @given(
@@ -218,13 +225,13 @@ def test_a_threshold_above_zero_needs_a_strategy_that_does_not_stop_at_success()
         ),
         max_size=5,
     ),
-    st.sampled_from([0.0, 0.5]),
+    st.sampled_from([{}, {"threshold": 0.5}, {"kind": "band"}, {"kind": "interval", "threshold": 0.5}]),
     st.sampled_from(["miss", "drop"]),
 )
 def test_many_solutions_at_once_get_what_each_gets_alone(
-    given_: list[tuple[VerdictStatus, list[tuple[StepOrigin, list[VerdictStatus]]]]], threshold: float, missing: Missing
+    given_: list[tuple[VerdictStatus, list[tuple[StepOrigin, list[VerdictStatus]]]]], rule: dict, missing: Missing
 ) -> None:
-    config = LabelConfig(threshold=threshold, missing=missing)
+    config = LabelConfig(**rule, missing=missing)
     alone = [
         measured
         for verdict, steps in given_

@@ -27,7 +27,11 @@ def chance_solution(rng: random.Random, number: int) -> Solution:
     return Solution(f"p/pol/s{number}", "t", (1,), "stop", 0, Verdict(rng.choice(VERDICT_STATUSES)), made)
 
 
-@pytest.mark.parametrize("config", [LabelConfig(), LabelConfig(threshold=0.4), LabelConfig(missing="drop")], ids=str)
+@pytest.mark.parametrize(
+    "config",
+    [LabelConfig(), LabelConfig(threshold=0.4), LabelConfig(missing="drop"), LabelConfig(kind="band")],
+    ids=str,
+)
 def test_they_are_the_same(config: LabelConfig) -> None:
     rng = random.Random(7)
     solutions = tuple(chance_solution(rng, number) for number in range(300))

@@ -142,6 +142,37 @@ def test_runs_that_do_not_go_together(
     assert not (tmp_path / "both").exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "more"), [("band", ["label.low=0", "label.high=0.5"]), ("interval", ["label.threshold=0.5"])]
+)
+def test_another_kind_of_label_takes_labels_away_and_counts_them(tmp_path: Path, kind: str, more: list[str]) -> None:
+    run = write_run(tmp_path / "one", "p1")
+    out = tmp_path / "out"
+    republish([run], [f"output_dir={out}", f"label.threshold={0.5 if kind == 'interval' else 0}"])
+    before = [step for row in read(out) for step in row["steps_with_score"]]
+    republish([run], [f"output_dir={out}", f"label.kind={kind}", *more])
+    after = [step for row in read(out) for step in row["steps_with_score"]]
+    assert [{**step, "label": None} for step in after] == [{**step, "label": None} for step in before]
+    pairs = [(one["label"], other["label"]) for one, other in zip(before, after, strict=True)]
+    figures = json.loads((out / "stats.json").read_text())
+    counts = figures["total"]["label_kind"]
+    kept = [pair for pair in pairs if pair[1] is not None]
+    assert 0 < counts["kept"] == len(kept) < counts["labelled_by_mc"] == len(pairs)
+    assert counts["kept_share"] == len(kept) / len(pairs)
+    assert counts["differing"] == sum(one != other for one, other in kept)
+    assert sum(each["label_kind"]["kept"] for each in figures["sources"].values()) == len(kept)
+    assert figures["label"]["kind"] == kind
+    card = (out / "README.md").read_text()
+    assert f"`label.kind: {kind}`" in card
+    assert f"{len(kept):,}" in card.split("\n## Labels\n")[1].split("\n## ")[0]
+
+
+def test_a_kind_that_asks_how_far_is_refused_where_draws_stopped_at_a_success(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "one", "p1", "rollout.strategy=first_success")
+    with pytest.raises(UserError, match=r"label\.kind=band with rollout\.strategy=first_success"):
+        republish([run], ["label.kind=band"])
+
+
 def test_an_override_settles_what_differs(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / "one", "p1"), write_run(tmp_path / "two", "p2", "label.threshold=0.25")]
     republish(runs, [f"output_dir={tmp_path}/both", "label.threshold=0.5"])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.config import LabelConfig
 from pipeline.records import VERDICT_STATUSES
-from stages.label import LABELS, ORIGINS, label_columns
+from stages.label import label_columns
+from stages.label_rules import LABELS, ORIGINS
 from stages.publish.stats import Stats, count_solutions, count_steps
 
 STEP = st.tuples(st.integers(0, 3), st.lists(st.integers(0, 3), min_size=6, max_size=6))

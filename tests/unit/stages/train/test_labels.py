@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipeline.errors import UserError
 from pipeline.schemas import PUBLISHED_SCHEMA, PUBLISHED_STEP
 from pipeline.settings import dump_settings
-from stages.label import label_of
+from stages.label_rules import label_of
 from stages.publish.dataset import republish
 from stages.publish.reading import read_rows
 from stages.reward.render import Layout
@@ -91,6 +91,39 @@ def test_another_threshold_relabels_and_says_how_many(tmp_path: Path) -> None:
         f"target.threshold=0: 3 of 12 labels change; {path} was published with threshold 0.25"
     )
     assert read_labels(config(tmp_path, path, target__threshold=0.25)).note is None
+
+
+def banded(folder: Path) -> str:
+    """The same solutions, of which the labels of 4 and 8 draws of 16 were withheld."""
+    labels: list[str | None] = ["+", None, None, "-", None]
+    steps = [shards.step(f"step {k}", k) for k in DRAWN] + [shards.step("step", None)]
+    labelled = [{**step, "label": label} for step, label in zip(steps, labels, strict=True)]
+    path = shards.write(folder / "data", [shards.row(problem, 0, labelled) for problem in range(3)])
+    rule = {"kind": "band", "low": 0.125, "high": 0.75, "missing": "miss"}
+    (folder / "data/stats.json").write_text(json.dumps({"policies": [], "label": rule}))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["value", "soft", "counts"])
+def test_labels_that_were_withheld_stay_so(tmp_path: Path, kind: str) -> None:
+    settings = config(tmp_path, banded(tmp_path), target__kind=kind)
+    (sample, *_) = prepare(settings, family("demo")[1], Layout(("+", "-"))).train
+    assert [label if label != UNMEASURED else None for label in sample.labels] == [0, None, None, 1]
+    assert read_labels(settings).note == "labels: 6 of kind band; 6 doubtful steps have none"
+
+
+def test_a_threshold_labels_what_was_withheld_and_says_so(tmp_path: Path) -> None:
+    path = banded(tmp_path)
+    settings = config(tmp_path, path, target__threshold=0.0)
+    assert learnt(settings) == "+++-"
+    assert read_labels(settings).note == (
+        f"target.threshold=0: 6 of 6 labels change; {path} was published with label.kind=band"
+    )
+
+
+def test_advantages_do_not_read_the_kind_and_say_so(tmp_path: Path) -> None:
+    note = read_labels(config(tmp_path, banded(tmp_path), target__kind="advantage")).note
+    assert note == "target.kind=advantage learns from scores: labels of kind band have no say"
 
 
 def test_another_threshold_that_changes_nothing_says_so(tmp_path: Path) -> None:
