@@ -146,7 +146,7 @@ def test_runs_that_do_not_go_together(
     ("kind", "more"), [("band", ["label.low=0", "label.high=0.5"]), ("interval", ["label.threshold=0.5"])]
 )
 def test_another_kind_of_label_takes_labels_away_and_counts_them(tmp_path: Path, kind: str, more: list[str]) -> None:
-    run = write_run(tmp_path / "one", "p1")
+    run = write_run(tmp_path / "one", "p1", verifier=verifier_version())
     out = tmp_path / "out"
     republish([run], [f"output_dir={out}", f"label.threshold={0.5 if kind == 'interval' else 0}"])
     before = [step for row in read(out) for step in row["steps_with_score"]]
