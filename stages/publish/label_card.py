@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.label_config import LabelConfig
+from pipeline.config import LabelConfig
 from pipeline.markdown import markdown_table, quoted
 from stages.label import compared_with
 

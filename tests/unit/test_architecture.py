@@ -177,7 +177,7 @@ PURE = (
 NO_EFFECTS = (
     "__future__ abc bisect collections dataclasses decimal difflib enum fractions functools hashlib heapq itertools json"
     " logging math numbers operator random re statistics string typing unicodedata"
-    " html jinja2 latex2mathml latex2sympy2_extended markupsafe math_verify mpmath numpy pyarrow sympy xml"
+    " html jinja2 latex2mathml latex2sympy2_extended markupsafe math_verify mpmath numpy pyarrow scipy sympy xml"
 ).split()
 """What pure modules import beside each other: `logging` to quiet a library, `random` for generators with a seed."""
 GENERATORS = ("random.Random", "random.default_rng")

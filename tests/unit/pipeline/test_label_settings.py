@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.config import parse_config
+from pipeline.config import LABEL_SETTINGS, LabelConfig, of_other_kind, parse_config
 from pipeline.errors import UserError
-from pipeline.label_config import HEEDED, LabelConfig, of_other_kind
 from pipeline.settings import parse_settings
 
 
@@ -20,7 +19,7 @@ def test_what_is_recorded_of_mc_is_what_it_was_before_there_were_kinds() -> None
 def test_a_kind_is_recorded_with_all_that_it_heeds_and_no_more(settings: dict) -> None:
     config = LabelConfig(**settings)
     recorded = config.model_dump(mode="json")
-    assert recorded.keys() == {"kind", "missing", *HEEDED[config.kind]}
+    assert recorded.keys() == {"kind", "missing", *LABEL_SETTINGS[config.kind]}
     assert LabelConfig(**recorded) == config
 
 
