@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import os
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from pipeline import records, schemas
 from pipeline.config import RunConfig, SplitConfig
-from pipeline.engine import Completion, Engine, Prompt, make_engine
+from pipeline.engine import Completion, Engine, Prompt
 from pipeline.engine.policy import policy_key, policy_name
-from pipeline.errors import EngineDead, RowError, UserError
+from pipeline.errors import EngineDead, RowError
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, SolutionId, Step, Verdict
 from pipeline.seeds import base_seed
-from pipeline.store import Store
-from pipeline.terminal.speak import say, say_fault
 from stages import split as splitting
-from stages.annotate.counters import Meter
+from stages.annotate.actor import EngineActor, given_up
 from stages.annotate.damage import unchanged
 from stages.annotate.earlier_run import Given, read_given
-from stages.annotate.engines import heeded, note_engine
+from stages.annotate.engines import heeded
 from stages.annotate.plausible import too_many_cut
 from stages.annotate.sample import Template, chat_prompt, sample, user_turn
 from stages.annotate.tally import Tally, together
@@ -38,12 +34,6 @@ from stages.verify.version import verifier_version
 
 if TYPE_CHECKING:
     from stages.verify.pool import VerifierPool
-
-
-FULL_CACHE = 0.9
-"""The share of the engine's KV cache in use above which no further problem is begun."""
-MOST_LOSSES = 3
-"""Engines that may die over one problem in a call of the driver before it is given up."""
 
 
 async def annotate(
@@ -204,7 +194,7 @@ def _prefix(
     return solution.text[:offset], ids
 
 
-class Annotator:
+class Annotator(EngineActor):
     """The actor's callable for Ray Data: a block of problems in, a block of ledger rows out."""
 
     def __init__(
@@ -218,30 +208,17 @@ class Annotator:
         """`before` is the tally of what the ledger held already, as a row."""
         from stages.verify.pool import VerifierPool
 
-        if config.engine.replicas > 1:
-            # Engines that each bind their threads to the first cores would share those and leave the rest idle.
-            os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-        self._config = config
         self._model = model
         self._templates = {name: Template(text) for name, text in templates.items()}
         self._before = Tally.from_row(before) if before else Tally()
-        self._under_way = 0
-        self._door = asyncio.Lock()
-        self._begun: set[str] = set()
-        self._one_suspect = asyncio.Lock()
-        self._store = Store(config.run_dir)
         self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
-        # Before the engine starts: if this process is stopped meanwhile, the driver's watch must know of it.
-        self._meter = Meter(self._store, config.label, self._begun.copy, lambda: self._pool.asked)
-        self._engine = make_engine(config.engine)
-        note_engine(self._store, config, model, ours, heeded(config, self._engine).opened)
-        self._meter.ready(self._engine.gauges)
+        super().__init__(config, model, ours, lambda: self._pool.asked)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         block = batch.to_pylist()
         given = await asyncio.to_thread(read_given, block)
         problems = [unchanged(records.problem_from_row(row)) for row in block]
-        lost = await asyncio.to_thread(self._store.lost_engines)
+        lost = await self.losses()
         rows = await asyncio.gather(
             *(
                 self._row(problem, given.get(problem.problem_id), row.get(RESPONSES), lost.get(problem.problem_id, 0))
@@ -255,35 +232,14 @@ class Annotator:
     ) -> dict[str, Any]:
         """The problem's row in the ledger; `losses` engines died over it so far."""
         template = self._templates[problem.prompt]
-        if losses >= MOST_LOSSES:
+        if error := given_up(losses):
             item = _unanswered(problem, template, self._model, self._config, texts)
-            error = f"engine_lost: {losses} engines died while they worked on this problem"
             return records.ledger_row(dataclasses.replace(item, error=error))
-        # Suspects go one after another, so that one that kills its engine takes no other to its last attempt.
-        async with self._one_suspect if losses else contextlib.nullcontext():
-            await self._evidence()
-            await self._room()
-            self._begun.add(problem.problem_id)
-            try:
-                item = await annotate(
-                    problem, template, self._model, self._engine, self._pool, self._config, given, texts
-                )
-            except EngineDead as error:
-                self._die(error)
-            finally:
-                self._begun.discard(problem.problem_id)
-                self._under_way -= 1
+        await self._evidence()
+        async with self.working(problem.problem_id, losses):
+            item = await annotate(problem, template, self._model, self._engine, self._pool, self._config, given, texts)
         self._meter.add(item, given.solutions if given else ())
         return records.ledger_row(item)
-
-    def _die(self, error: EngineDead) -> NoReturn:
-        """Only a process that dies is restarted by Ray, and its blocks retried; an exception would end the job."""
-        say_fault("an engine died and is started again")
-        try:
-            self._store.note_lost_engine(self._begun)
-        except (OSError, UserError) as refusal:
-            say(f"the problems it worked on could not be noted: {refusal}")
-        os._exit(1)
 
     async def _evidence(self) -> None:
         """Begins no problem while too many draws are cut: the driver sees the same counters, and ends the run."""
@@ -292,13 +248,3 @@ class Annotator:
 
     def _cut(self, now: Tally) -> bool:
         return too_many_cut(together([self._before, now]), self._config) is not None
-
-    async def _room(self) -> None:
-        """Holds a new problem back while those under way fill the cache: their prefixes would be evicted for it."""
-        async with self._door:
-            while self._under_way and self._engine.gauges.kv_cache_use > FULL_CACHE:
-                await asyncio.sleep(0.05)
-            self._under_way += 1
-            # One at a time: the gauge moves only once the last one's prompts have reached the engine.
-            if self._engine.gauges.kv_cache_use > FULL_CACHE / 2:
-                await asyncio.sleep(0.05)

@@ -75,6 +75,13 @@ class Meter:
             self._verdicts.update(draw.verdict.status for draw in draws)
             self._tally.count(item.problem.source, item.solutions, self._label)
 
+    def add_answers(self, answers: int, tokens: int) -> None:
+        """Counts a problem about which the engine gave so many answers, of so many tokens, that are no solutions."""
+        with self._lock:
+            self._problems += 1
+            self._draws += answers
+            self._tokens += tokens
+
     def tally(self) -> Tally:
         """The answers of the problems that this engine has finished."""
         with self._lock:

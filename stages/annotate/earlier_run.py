@@ -70,7 +70,7 @@ def read_given(rows: Iterable[Mapping[str, Any]]) -> dict[str, Given]:
         filesystem, path = open_uri(address)
         columns = ["problem_id", "solutions", "verifier"]
         held = pq.read_table(
-            _whole(address, path, filesystem),
+            whole(address, path, filesystem),
             schema=LEDGER_SCHEMA,
             columns=columns,
             filters=[("problem_id", "in", ids)],
@@ -80,7 +80,7 @@ def read_given(rows: Iterable[Mapping[str, Any]]) -> dict[str, Given]:
     return found
 
 
-def _whole(address: str, path: str, filesystem: fs.FileSystem) -> pa.BufferReader:
+def whole(address: str, path: str, filesystem: fs.FileSystem) -> pa.BufferReader:
     """A ledger file, a few problems long, compared with the sum in its name.
 
     Raises:

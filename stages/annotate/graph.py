@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline.cluster.places import wait_for_places
 from pipeline.config import RunConfig
 from pipeline.store import Store
 from pipeline.version import version
+from stages.annotate.actor import EngineActor
 from stages.annotate.annotator import Annotator
 from stages.annotate.done import checkpoint_manager
 from stages.annotate.ledger_sink import ledger_sink
@@ -18,11 +20,23 @@ from stages.annotate.tally import Tally
 def annotate_problems(
     store: Store, config: RunConfig, templates: dict[str, str], model: str, files: Sequence[str], before: Tally
 ) -> None:
-    """Runs the graph over every problem of these problem files that the checkpoint does not hold yet.
+    """Annotates every problem of these problem files that the checkpoint does not hold yet.
 
     `before` is what the ledger held already.
+    """
+    run_graph(store, config, files, Annotator, (config, templates, model, version(), before.row()))
+
+
+def run_graph(
+    store: Store, config: RunConfig, files: Sequence[str], actor: type[EngineActor], arguments: tuple[Any, ...]
+) -> None:
+    """Runs the graph over every problem of these problem files that the checkpoint does not hold yet.
 
     A block is committed as a whole: its rows are in the ledger and in the checkpoint, or in neither.
+
+    Args:
+        actor: takes blocks of problems and gives rows, one a problem, with its `problem_id`.
+        arguments: what it is made with.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
@@ -46,8 +60,8 @@ def annotate_problems(
         ray.data.read_parquet(list(files), filesystem=store.filesystem)
         .repartition(target_num_rows_per_block=config.ray.rows_per_block)
         .map_batches(
-            Annotator,
-            fn_constructor_args=(config, templates, model, version(), before.row()),
+            actor,
+            fn_constructor_args=arguments,
             batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(

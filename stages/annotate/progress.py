@@ -119,14 +119,17 @@ def _hits(cached: float, asked: float) -> str:
 
 
 @contextmanager
-def progress_bar(store: Store, total: int, done: int, before: Tally | None = None, engines: int = 1) -> Iterator[None]:
+def progress_bar(
+    store: Store, total: int, done: int, before: Tally | None = None, engines: int = 1, what: str = "continuations"
+) -> Iterator[None]:
     """While the body annotates: when its `engines` are ready, and then a bar, or a line now and then.
 
     `before` is what the ledger held already. What cannot be right in it and what has come since is told in full once,
-    in a line of its own, and in short beside the rate.
+    in a line of its own, and in short beside the rate. `what` are the answers that the engines give.
     """
     stop = threading.Event()
-    thread = threading.Thread(target=_watch, args=(store, total, done, before or Tally(), engines, stop), daemon=True)
+    arguments = (store, total, done, before or Tally(), engines, stop, what)
+    thread = threading.Thread(target=_watch, args=arguments, daemon=True)
     thread.start()
     try:
         yield
@@ -135,7 +138,7 @@ def progress_bar(store: Store, total: int, done: int, before: Tally | None = Non
         thread.join()
 
 
-def _watch(store: Store, total: int, done: int, before: Tally, engines: int, stop: threading.Event) -> None:
+def _watch(store: Store, total: int, done: int, before: Tally, engines: int, stop: threading.Event, what: str) -> None:
     started, ready = time.time(), 0
     told: set[str] = set()
     with closing(Bar(total, "problem", "", done)) as bar:
@@ -154,7 +157,7 @@ def _watch(store: Store, total: int, done: int, before: Tally, engines: int, sto
                     say(warning(one))
                     told.add(one.kind.name)
             left = None if rate.silent else rate.eta_s(total - done - rate.problems)
-            note = _describe(rate, time.time() - started) + _silence(rate) + _in_short(found)
+            note = _describe(rate, time.time() - started, what) + _silence(rate) + _in_short(found)
             bar.at(done + rate.problems, note, left)
 
 
@@ -174,13 +177,13 @@ def _in_short(found: Sequence[Finding]) -> str:
     return f", warning: {'; '.join(one.short for one in found)}" if found else ""
 
 
-def _describe(rate: Rate, seconds: float) -> str:
+def _describe(rate: Rate, seconds: float, what: str = "continuations") -> str:
     if not rate.engines:
         return f"the engine has been starting for {clock(seconds)}"
     if not rate.problems:
         return f"first problems under way for {clock(rate.seconds)}"
     speed = f"{rate.tokens_per_s:,.0f} tokens/s" if rate.tokens_per_s else "rate not known yet"
-    return f"{rate.draws:,} continuations{judged(rate.verdicts)}, {speed}"
+    return f"{rate.draws:,} {what}{judged(rate.verdicts)}, {speed}"
 
 
 def _silence(rate: Rate) -> str:

@@ -19,6 +19,7 @@ from pipeline.records import Image, Problem, Verdict, problem_row
 from pipeline.schemas import PROBLEM_SCHEMA, table
 from pipeline.seeds import base_seed
 from pipeline.store import Store
+from stages.annotate import actor as acting
 from stages.annotate import annotator as annotating
 from stages.annotate.annotator import Annotator, annotate
 from stages.annotate.earlier_run import Given
@@ -170,7 +171,7 @@ def test_a_problem_that_kills_its_engine_is_given_up_and_its_neighbours_are_not(
     def leave(status: int) -> NoReturn:
         raise Exited(status)
 
-    monkeypatch.setattr(annotating.os, "_exit", leave)
+    monkeypatch.setattr(acting.os, "_exit", leave)
     settings = CONFIG.model_copy(update={"run_dir": str(tmp_path), "engine": EngineConfig(kind="scripted")})
     questions = {"a": "How many?", "b": "poison", "c": "How few?"}
     block = table(
@@ -180,9 +181,9 @@ def test_a_problem_that_kills_its_engine_is_given_up_and_its_neighbours_are_not(
     undisturbed, actors = until_done(settings, block)
     assert actors == 1
 
-    monkeypatch.setattr(annotating, "make_engine", PoisonedEngine)
+    monkeypatch.setattr(acting, "make_engine", PoisonedEngine)
     rows, actors = until_done(settings, block)
-    assert actors == annotating.MOST_LOSSES + 1
+    assert actors == acting.MOST_LOSSES + 1
     assert [row["error"] for row in rows] == [
         None,
         "engine_lost: 3 engines died while they worked on this problem",
@@ -203,8 +204,8 @@ def test_an_engine_that_dies_is_restarted_even_if_nothing_can_be_noted(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(annotating.os, "_exit", leave)
-    monkeypatch.setattr(annotating, "make_engine", PoisonedEngine)
+    monkeypatch.setattr(acting.os, "_exit", leave)
+    monkeypatch.setattr(acting, "make_engine", PoisonedEngine)
     monkeypatch.setattr(Store, "note_lost_engine", full)
     block = table([problem_row(dataclasses.replace(PROBLEM, question="poison"))], PROBLEM_SCHEMA)
     settings = CONFIG.model_copy(update={"run_dir": str(tmp_path), "engine": EngineConfig(kind="scripted")})
@@ -276,9 +277,9 @@ def test_a_full_cache_holds_the_next_problem_back_but_never_the_only_one() -> No
         task.cancel()
         return waiting
 
-    assert asyncio.run(waits(1, annotating.FULL_CACHE + 0.01))
+    assert asyncio.run(waits(1, acting.FULL_CACHE + 0.01))
     assert not asyncio.run(waits(0, 1.0))
-    assert not asyncio.run(waits(5, annotating.FULL_CACHE))
+    assert not asyncio.run(waits(5, acting.FULL_CACHE))
     assert not asyncio.run(waits(5, 1.0, later=0.5))
 
 
