@@ -16,6 +16,7 @@ from pipeline.stopping.signals import stop_by_signals
 COMMANDS = (
     "stages.build.command",
     "stages.annotate.command",
+    "stages.judge.command",
     "stages.publish.command",
     "stages.load.command",
     "stages.plan.command",
@@ -24,6 +25,7 @@ COMMANDS = (
     "stages.train.command",
     "stages.reward.command",
     "stages.evaluate.command",
+    "stages.label_kinds.command",
     "stages.best_of_n.command",
     "stages.frontier.command",
     "stages.browse.command",

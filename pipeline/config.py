@@ -81,10 +81,10 @@ class ContaminationConfig(Strict):
 class EngineConfig(Strict):
     """The policy and what it runs on."""
 
-    kind: Literal["vllm", "scripted"] = "vllm"
-    """`scripted` answers from a hash of its seed, without a model: for tests and capacity trials."""
+    kind: Literal["vllm", "scripted", "function"] = "vllm"
+    """`scripted` answers from a hash of its seed, without a model: for tests and capacity trials; `function` is your own."""
     model: str = "demo/policy"
-    """A local folder or a hub id that vLLM loads."""
+    """A local folder or a hub id that vLLM loads; of `function` the `module:function` that makes an engine from these settings."""
     replicas: int = Field(default=1, ge=1)
     """Engines that run at once, each in its own Ray actor."""
     tensor_parallel_size: int = Field(default=1, ge=1)
@@ -189,12 +189,14 @@ class VerifyConfig(Strict):
     """`internvl` decides as the reference code does, its defects included, to compare with released data."""
 
 
-LabelKind = Literal["mc", "band", "interval"]
+LabelKind = Literal["mc", "band", "interval", "judge", "consensus"]
 
 LABEL_SETTINGS: Mapping[LabelKind, tuple[str, ...]] = {
     "mc": ("threshold",),
     "band": ("low", "high"),
     "interval": ("threshold", "confidence"),
+    "judge": ("judge",),
+    "consensus": ("threshold", "judge", "agreement"),
 }
 """The settings that a kind heeds, beside `missing`, which all do."""
 
@@ -215,11 +217,20 @@ class LabelConfig(Strict):
     confidence: float = Field(default=0.9, gt=0, lt=1)
     """Of `interval`: the probability that mc lies in the interval which the threshold must not lie in."""
 
+    judge: str | None = None
+    """Of `judge` and `consensus`: the name of the judge whose judgements count; null where the run has those of one alone."""
+    agreement: Literal["step", "first_error"] = "step"
+    """Of `consensus`: a step is labelled where both agree on it, or a whole solution where both name the same first error."""
+
+    @property
+    def needs_judge(self) -> bool:
+        return "judge" in LABEL_SETTINGS[self.kind]
+
     @model_validator(mode="after")
     def _heeds_all(self) -> LabelConfig:
         for name in sorted(self.model_fields_set - {"kind", "missing", *LABEL_SETTINGS[self.kind]}):
             if getattr(self, name) != type(self).model_fields[name].default:
-                kinds = " and ".join(kind for kind, heeded in LABEL_SETTINGS.items() if name in heeded)
+                kinds = ", ".join(kind for kind, heeded in LABEL_SETTINGS.items() if name in heeded)
                 heeded = ", ".join(LABEL_SETTINGS[self.kind])
                 raise ValueError(
                     f"{name} is heeded by kind {kinds} alone, and kind is {self.kind}: leave it out, or set {heeded}"

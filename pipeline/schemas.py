@@ -103,6 +103,13 @@ PUBLISHED_SCHEMA = pa.schema(
     ]
 )
 
+JUDGE_FIELDS = (
+    pa.field("judge_verdict", pa.list_(pa.string())),
+    pa.field("judge_category", pa.list_(pa.string())),
+    pa.field("judge_votes", pa.list_(pa.int32())),
+)
+"""Columns of a dataset whose labels heed a judge, with an entry a step."""
+
 IMPORTED_SCHEMA = PUBLISHED_SCHEMA.append(pa.field("extra", pa.string()))
 """What `visualprm import` writes; `extra` is `stages.publish.kept.Kept` as JSON."""
 

@@ -17,7 +17,15 @@ import numpy as np
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
 from pipeline.records import VERDICT_STATUSES, Solution, Step, StepOrigin, VerdictStatus
-from stages.label_rules import ORIGINS, Label, counted_label, counted_labels, label_of
+from stages.label_rules import (
+    ORIGINS,
+    Label,
+    counted_label,
+    counted_labels,
+    judged_labels,
+    judged_solution,
+    label_of,
+)
 
 Missing = Literal["miss", "drop"]
 
@@ -103,9 +111,15 @@ def stated_threshold(figures: Mapping[str, Any]) -> float | None:
 
 
 def label_steps(
-    verdict: VerdictStatus, origins: Sequence[StepOrigin], drawn: Sequence[Drawn], config: LabelConfig
+    verdict: VerdictStatus,
+    origins: Sequence[StepOrigin],
+    drawn: Sequence[Drawn],
+    config: LabelConfig,
+    judged: Sequence[Label | None] | None = None,
 ) -> list[Measured]:
     """What is known of each step of a solution with this verdict, from its origin and its draws.
+
+    `judged` are a judge's labels of them, which the kinds `judge` and `consensus` heed; without, these give no label.
 
     Draws decide wherever there are any; a last step without draws has the solution's own verdict if its
     origin says so; everything else is null, never 0. An `implied` step without a success further on is
@@ -126,7 +140,10 @@ def label_steps(
         found.append(Measured(k if n else None, n if n else None, mc, origin, label))
         success_after = success_after or draws.correct > 0
     found.reverse()
-    return found
+    if not config.needs_judge:
+        return found
+    labels = judged_solution([one.label for one in found], judged or [None] * len(found), config)
+    return [one._replace(label=label) for one, label in zip(found, labels, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +169,12 @@ class StepColumns:
 
 
 def label_columns(
-    verdicts: np.ndarray, lengths: np.ndarray, origins: np.ndarray, draws: np.ndarray, config: LabelConfig
+    verdicts: np.ndarray,
+    lengths: np.ndarray,
+    origins: np.ndarray,
+    draws: np.ndarray,
+    config: LabelConfig,
+    judged: np.ndarray | None = None,
 ) -> StepColumns:
     """`label_steps` of many solutions at once, the same for each of them.
 
@@ -161,6 +183,7 @@ def label_columns(
         lengths: the number of steps of each, [solutions].
         origins: of each step, an index into `ORIGINS`, [steps].
         draws: how many draws of each step have each verdict, [steps, verdicts].
+        judged: a judge's label of each step, an index into `LABELS` or -1, [steps].
     """
     right = np.repeat(verdicts == _CORRECT, lengths)
     drawn = draws.sum(axis=1)
@@ -179,8 +202,16 @@ def label_columns(
     implied = origin == ORIGINS.index("implied")
     origin[implied & ~right & (after == 0)] = ORIGINS.index("not_sampled")
     label = counted_labels(correct, total, origin, config)
+    if config.needs_judge:
+        said = np.full(len(label), -1) if judged is None else judged
+        return StepColumns(correct, total, origin, judged_labels(label, said, lengths, config), label)
     mc = None if config.kind == "mc" else counted_labels(correct, total, origin, compared_with(config))
     return StepColumns(correct, total, origin, label, mc)
+
+
+def of_draws(config: LabelConfig) -> LabelConfig:
+    """The labels that draws give by themselves: those of the kind, or of `mc` where a judge has a say in it."""
+    return compared_with(config) if config.needs_judge else config
 
 
 def compared_with(config: LabelConfig) -> LabelConfig:
@@ -220,7 +251,7 @@ def check_rule(strategy: str, stops_at_success: bool, config: LabelConfig) -> No
     """
     if not stops_at_success:
         return
-    if config.kind != "mc":
+    if config.kind not in ("mc", "judge"):
         asked, leave = f"label.kind={config.kind}", "label.kind=mc"
     elif config.threshold > 0:
         asked, leave = f"label.threshold={config.threshold:g}", "label.threshold=0"

@@ -5,14 +5,20 @@
 | `mc` | mc above `threshold` (arXiv 2503.10291, section 3.1) | else | nothing was measured |
 | `band` | mc at least `high` | mc at most `low` | between the two, too |
 | `interval` | all of the interval above `threshold` | all of it below | the interval spans it, too |
+| `judge` | the judge says so | the judge says so | the judge has no verdict, or a neutral one |
+| `consensus` | `mc` and `judge` both say so | both say so | they differ, or one has none, too |
 
 mc = k / n. The interval is the equal-tailed one of Beta(k + ½, n − k + ½), Jeffreys' posterior of k successes in n draws. A
 solution's own answer, which gives its last step 1 of 1 or 0 of 1, is no sample: nothing is drawn after the end, so mc is
-known, and every kind gives it the label of `mc`.
+known, and `band` and `interval` give it the label of `mc`.
+
+`consensus` with `agreement: first_error` keeps a solution's labels of `mc` up to and with its first `-`, or all of them where
+there is none, if the judge names the same first wrong step, or none; else no step of the solution has a label.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -50,9 +56,9 @@ def label_of(score: float | None, origin: str, threshold: float, given: Label | 
 
 
 def counted_label(correct: int, total: int, origin: str, config: LabelConfig) -> Label | None:
-    """The label of a step with k = `correct` of n = `total`, by the kind that `config` names; n is 0 if nothing was measured."""
+    """The label of a step with k = `correct` of n = `total`, by `band`, `interval` or else `mc`; n is 0 if nothing was measured."""
     score = correct / total if total else None
-    if config.kind == "mc" or score is None or origin == "own_answer":
+    if config.kind not in ("band", "interval") or score is None or origin == "own_answer":
         return label_of(score, origin, config.threshold if config.kind != "band" else 0.0)
     if config.kind == "band":
         return "+" if score >= config.high else "-" if score <= config.low else None
@@ -73,7 +79,7 @@ def counted_labels(correct: np.ndarray, total: np.ndarray, origin: np.ndarray, c
     by_score = np.where(score > threshold, _RIGHT, _WRONG)
     without = _NONE if threshold > 0 else np.where(origin == _IMPLIED, _RIGHT, _NONE)
     plain = np.where(total > 0, by_score, without)
-    if config.kind == "mc":
+    if config.kind not in ("band", "interval"):
         return plain
     if config.kind == "band":
         right, wrong = score >= config.high, score <= config.low
@@ -82,6 +88,47 @@ def counted_labels(correct: np.ndarray, total: np.ndarray, origin: np.ndarray, c
         right, wrong = below <= tail, below >= 1 - tail
     doubtful = np.where(right, _RIGHT, np.where(wrong, _WRONG, _NONE))
     return np.where((total == 0) | (origin == _OWN), plain, doubtful)
+
+
+def judged_solution(
+    mc: Sequence[Label | None], judged: Sequence[Label | None], config: LabelConfig
+) -> list[Label | None]:
+    """The labels of a solution's steps by `judge` or `consensus`, from those that `mc` and the judge give."""
+    if config.kind == "judge":
+        return list(judged)
+    if config.agreement == "step":
+        return [one if one == other else None for one, other in zip(mc, judged, strict=True)]
+    first = mc.index("-") if "-" in mc else None
+    if first != (judged.index("-") if "-" in judged else None):
+        return [None] * len(mc)
+    return [label if first is None or place <= first else None for place, label in enumerate(mc)]
+
+
+def judged_labels(mc: np.ndarray, judged: np.ndarray, lengths: np.ndarray, config: LabelConfig) -> np.ndarray:
+    """`judged_solution` of many solutions at once.
+
+    Args:
+        mc, judged: an index into `LABELS` for each step, or -1, [steps].
+        lengths: the number of steps of each solution, [solutions].
+    """
+    if config.kind == "judge":
+        return judged
+    if config.agreement == "step":
+        return np.where(mc == judged, mc, _NONE)
+    firsts = [_first_wrong(labels, lengths) for labels in (mc, judged)]
+    place = np.arange(len(mc)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    agreed = np.repeat(firsts[0] == firsts[1], lengths)
+    return np.where(agreed & (place <= np.repeat(firsts[0], lengths)), mc, _NONE)
+
+
+def _first_wrong(labels: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The place of each solution's first `-` among its steps, a number above all places where there is none, [solutions]."""
+    none = np.iinfo(np.int64).max
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    place = np.arange(len(labels)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    found = np.full(len(lengths), none)
+    np.minimum.at(found, owner, np.where(labels == _WRONG, place, none))
+    return found
 
 
 def _below(correct: int | np.ndarray, total: int | np.ndarray, threshold: float) -> float | np.ndarray:

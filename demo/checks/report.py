@@ -140,6 +140,16 @@ def oracle(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:
     return judge
 
 
+def step_oracle(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:
+    """As `oracle`, of every step by itself: whether it follows from what the solution has written before."""
+    names = problem_names(store)
+
+    def judge(problem_id: str, steps: Sequence[str]) -> list[bool]:
+        return [truth.step_ok for truth in judge_steps(names[problem_id], steps)]
+
+    return judge
+
+
 def card_section(store: Store, folder: str, ledger: Sequence[str]) -> str:
     """Markdown for the dataset card: confusion tables by threshold and family, and the causes of wrong labels.
 

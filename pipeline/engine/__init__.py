@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine.gauges import Gauges
+from pipeline.functions import named_function
 from pipeline.records import FinishReason, Image
 
 
@@ -15,13 +16,15 @@ from pipeline.records import FinishReason, Image
 class Prompt:
     """Token ids with one unexpanded placeholder for each image, and the images in that order.
 
-    What goes `ahead` is served before all that waits and doesn't.
+    What goes `ahead` is served before all that waits and doesn't. A completion is a JSON text that fits `schema`, a JSON
+    schema, where there is one, unless it is cut.
     """
 
     token_ids: tuple[int, ...]
     images: tuple[Image, ...]
     max_tiles: int
     ahead: bool = False
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,9 @@ class Engine(Protocol):
 
 def make_engine(config: EngineConfig) -> Engine:
     """Starts the engine that the configuration names (for vLLM: tens of seconds)."""
+    if config.kind == "function":
+        engine: Engine = named_function(config.model, "engine.model")(config)
+        return engine
     if config.kind == "scripted":
         from pipeline.engine.scripted import ScriptedEngine
 

@@ -74,5 +74,5 @@ def decided(engine: EngineConfig, recorded: str | None = None, address: str | No
     if recorded is None:
         # A script has no numbers; its ids have always said bfloat16.
         where = this_machine if address is None else lambda: an_engine_of(address)
-        recorded = "bfloat16" if engine.kind == "scripted" else fastest(where())
+        recorded = "bfloat16" if engine.kind != "vllm" else fastest(where())
     return engine.model_copy(update={"dtype": recorded})

@@ -121,7 +121,7 @@ def model_fingerprint(engine: EngineConfig) -> str:
 
 def policy_name(engine: EngineConfig) -> str:
     """Who wrote the text, as published: the model, or the kind of an engine that has none."""
-    return engine.model if engine.kind == "vllm" else engine.kind
+    return engine.kind if engine.kind == "scripted" else engine.model
 
 
 def policy_key(model: str, prompt_sha: str, config: RunConfig) -> str:

@@ -18,6 +18,7 @@ from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import check_arguments
 from pipeline.engine.gauges import Gauges
+from pipeline.engine.scripted_json import json_text
 from pipeline.errors import EngineDead, RowError, UserError
 from pipeline.records import IMAGE
 
@@ -97,8 +98,11 @@ class ScriptedEngine:
             )
         self.gauges.begin()
         try:
-            before = self._thinks_next(prompt)
-            drawn = [self._draw(seed + j, max_tokens, stop, self._ending(prompt), before) for j in range(n)]
+            if prompt.schema is not None:
+                drawn = [self._completion(json_text(prompt.schema, seed + j), seed + j, max_tokens) for j in range(n)]
+            else:
+                before = self._thinks_next(prompt)
+                drawn = [self._draw(seed + j, max_tokens, stop, self._ending(prompt), before) for j in range(n)]
             await asyncio.sleep(self._seconds(sum(len(completion.token_ids) for completion in drawn)))
         finally:
             self.gauges.end()
@@ -138,7 +142,12 @@ class ScriptedEngine:
         text = "\n\n".join([*steps, ending if fixed is None else fixed])
         if before is not None:
             text = before + self._thought(seed) + text
-        ids = self.encode(text if stop is None or stop not in text else text[: text.index(stop) + len(stop)])
+        return self._completion(
+            text if stop is None or stop not in text else text[: text.index(stop) + len(stop)], seed, max_tokens
+        )
+
+    def _completion(self, text: str, seed: int, max_tokens: int) -> Completion:
+        ids = self.encode(text)
         cut = ids[:max_tokens]
         return Completion(cut, bytes(cut).decode(errors="ignore"), "stop" if cut == ids else "length", seed)
 

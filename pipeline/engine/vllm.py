@@ -10,7 +10,7 @@ import io
 import logging
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,13 @@ def argument_names() -> frozenset[str]:
     return frozenset(
         node.target.id for node in fields if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     )
+
+
+SCHEMA_ARGS: Mapping[str, Any] = {
+    # As a setting of the engine: in a request it does nothing, and a model that may write blanks writes them until it is cut.
+    "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+}
+"""What `engine.args` must hold where answers are asked for by a schema."""
 
 
 class VllmEngine:
@@ -115,7 +122,7 @@ class VllmEngine:
         stop: str | None = None,
     ) -> list[Completion]:
         from vllm.exceptions import VLLMValidationError
-        from vllm.sampling_params import RequestOutputKind, SamplingParams
+        from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
         from vllm.v1.engine.exceptions import EngineDeadError
 
         params = SamplingParams(
@@ -127,6 +134,7 @@ class VllmEngine:
             max_tokens=max_tokens,
             stop=stop,
             include_stop_str_in_output=stop is not None,
+            structured_outputs=None if prompt.schema is None else StructuredOutputsParams(json=dict(prompt.schema)),
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         final = None

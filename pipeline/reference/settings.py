@@ -32,6 +32,11 @@ PARTS = (
         "A dataset run: the config of `visualprm dataset`, `check`, `plan`, `bon sample` and `bon search`.",
         "pipeline.config:RunConfig",
     ),
+    Part(
+        "judge",
+        "A judge: the file of `visualprm judge RUN --with FILE`.",
+        "stages.judge.config:JudgeConfig",
+    ),
     Part("train", "A training: the config of `visualprm train`.", "stages.train.config:TrainConfig"),
     Part(
         "evaluate",

@@ -12,6 +12,7 @@ logs/*.log             what Ray, vLLM and other libraries said
 engines/*.json         kind, model and versions of the engines that drew the ledger
 attempts/*.json        problems that engines died over since the last call
 published.json         what was published last, and a hash of its stats.json
+judgements/*/          what a judge says of steps: a directory of this layout for each judge, by its name
 hand_labels.json       what people say of steps, from `visualprm annotate export --run`
 reverified/            verdicts given anew by the last `publish`: the ledger without texts, and flips.json
 manifest.json          what the files were when they were written (`pipeline/manifest.py`); those of engines are not in it

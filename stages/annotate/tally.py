@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.config import LabelConfig
 from pipeline.records import Solution
-from stages.label import labelled_steps
+from stages.label import labelled_steps, of_draws
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Tally:
 
 def has_positive(solutions: Iterable[Solution], label: LabelConfig) -> bool:
     """Whether a step of these has the label `+`."""
-    return any(found == "+" for one in solutions for _, found in labelled_steps(one, label))
+    return any(found == "+" for one in solutions for _, found in labelled_steps(one, of_draws(label)))
 
 
 def together(tallies: Iterable[Tally]) -> Tally:

@@ -29,7 +29,7 @@ from stages.browse.collection import (
     rows_table,
 )
 from stages.browse.parts import no_such, parts_of
-from stages.label import labelled_steps
+from stages.label import labelled_steps, of_draws
 
 _SOLUTION = "solutions.list.element."
 _STEP = _SOLUTION + "steps.list.element."
@@ -57,7 +57,7 @@ class RunLedger:
         if not self.store.exists("ledger.json"):
             raise no_such(uri, "no run is here")
         settings = origin.noted(self.store, "config.yaml", "restore this file") or {}
-        self._label = parse_settings(LabelConfig, settings.get("label") or {}, origin=uri)
+        self._label = of_draws(parse_settings(LabelConfig, settings.get("label") or {}, origin=uri))
         self.stamp = repr(self._label)
         self._rows = lru_cache(maxsize=16)(self._read_row)
         self._problems: dict[str, tuple[str, int, int]] = {}

@@ -21,6 +21,7 @@ from stages.annotate.status import status_of
 from stages.browse import pages
 from stages.browse.places import Opened
 from stages.browse.runs import RunLedger
+from stages.label import of_draws
 
 _LATEST = 8
 _STATE = "trainer_state.json"
@@ -69,7 +70,7 @@ def _draw_shares(store: Store, files: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def _label(store: Store) -> LabelConfig:
     settings = origin.noted(store, "config.yaml", "restore this file") or {}
-    return parse_settings(LabelConfig, settings.get("label") or {}, origin=store.uri)
+    return of_draws(parse_settings(LabelConfig, settings.get("label") or {}, origin=store.uri))
 
 
 def training_html(folder: Path) -> Markup:

@@ -39,6 +39,12 @@ COLUMNS = {
     "prompt_sha": "hash of the prompt file",
     "contamination": "benchmarks that the question or an image is also in; null if it was compared with none",
 }
+JUDGE_COLUMNS = {
+    "judge_verdict": "what the judge says of each step: `correct`, `incorrect` or `neutral`; null without a majority of votes",
+    "judge_category": "what is wrong with it, as most of these votes have it; `none` where nothing is",
+    "judge_votes": "how many votes say so",
+}
+"""Where labels heed a judge."""
 STEP_COLUMNS = {
     "step": "the text of the step; a blank line (`\\n\\n`) between each two gives the response",
     "score": "`num_mc_correct / num_mc_total`; null if not measured",
@@ -67,7 +73,8 @@ def documents(
 ) -> dict[str, str]:
     """The files that lie beside the shards, by name. `more` are the other runs that went into the dataset.
 
-    `provenance` has the `engines` that drew (`stages/annotate/engines.py`) and the `verifiers` that judged.
+    `provenance` has the `engines` that drew (`stages/annotate/engines.py`), the `verifiers` that gave verdicts on answers, and
+    the `judges` of steps that labels heed.
     """
     figures = {**statistics(document), **(provenance or {})}
     # How the labels and the steps were made, which whoever learns from them must know.
@@ -131,7 +138,14 @@ def card(
         f"## Verdicts\n\n{MISSING[config.label.missing]}{_cut(total)}\n\n{_verdict_table(figures)}",
         "## Left out\n\n" + _left_out(total),
         *_contamination(total, config),
-        "## Columns\n\n" + markdown_table(("column", ""), [(f"`{name}`", text) for name, text in columns.items()]),
+        "## Columns\n\n"
+        + markdown_table(
+            ("column", ""),
+            [
+                (f"`{name}`", text)
+                for name, text in {**columns, **(JUDGE_COLUMNS if config.label.needs_judge else {})}.items()
+            ],
+        ),
         "An entry of `steps_with_score`:\n\n"
         + markdown_table(
             ("field", ""),
@@ -279,7 +293,7 @@ def _config_text(config: RunConfig) -> str:
             node = node[parent]
         # Limits stand there only if there are any.
         node.pop(last, None)
-    if config.engine.kind != "vllm":
+    if config.engine.kind == "scripted":
         del tree["engine"]["model"]
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 

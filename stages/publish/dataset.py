@@ -19,6 +19,8 @@ from pipeline.terminal.speak import tell
 from stages import label
 from stages.annotate.damage import adopt, check_run
 from stages.annotate.engines import engines
+from stages.judge.ledgers import judge_of, judged_by
+from stages.judge.verdicts import Judgements
 from stages.publish import card, hand_labels
 from stages.publish.closed import closed_thinking
 from stages.publish.entries import Run
@@ -74,7 +76,12 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str
     filesystem, out = open_uri(config.output_dir)
     labeller = partial(label.label_columns, config=config.label)
     provenance = _provenance(runs, ledgers, verdicts, anew=mixed or stored is not None)
-    stats = publish(parts, out, filesystem, config.publish, labeller, partial(_documents, runs, ledgers, provenance))
+    judges = [judge_of(store, config.label.judge) for store, _ in runs] if config.label.needs_judge else []
+    judgements = Judgements.of_runs(judges) if judges else None
+    if judges:
+        provenance["judges"] = [judged_by(judge) for judge in judges]
+    describe = partial(_documents, runs, ledgers, provenance)
+    stats = publish(parts, out, filesystem, config.publish, labeller, describe, judgements)
     told = [text for _, text in found if text is not None]
     table = card.summary_table(statistics(stats.document()))
     return stats, "\n".join([*told, table, *_audits(runs, ledgers)]), mixed

@@ -22,6 +22,15 @@ def rule(config: LabelConfig) -> str:
             f"`+` or `-` if the {100 * config.confidence:g} % interval of the score (Jeffreys) lies above or below "
             f"{config.threshold:g}, none if it spans that; the solution's own answer decides for the last step"
         )
+    if config.kind == "judge":
+        return "`+` if the judge calls the step correct, `-` if incorrect, none if it has no verdict or a neutral one"
+    if config.kind == "consensus" and config.agreement == "step":
+        return f"`+` or `-` where `mc` (`+` if the score is above {config.threshold:g}) and the judge agree, none elsewhere"
+    if config.kind == "consensus":
+        return (
+            f"that of `mc` (`+` if the score is above {config.threshold:g}) up to the first `-`, in solutions of which the "
+            "judge names the same first wrong step, or none; none elsewhere"
+        )
     return f"`+` if the score is above {config.threshold:g}"
 
 

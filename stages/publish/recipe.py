@@ -45,6 +45,10 @@ def _made_with(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         noted = engine["versions"]
         used = ", ".join(f"{name} {text}" for name, text in noted.items() if text) if noted else "versions not recorded"
         yield "engine", f"{engine['kind']}, {model}; {used}"
+    for judge in figures.get("judges", ()):
+        seen = "saw the right answer" if judge["show_answer"] else "did not see the right answer"
+        text = f"{code(judge['name'])}: {judge['kind']}, {code(judge['model'])}, prompt {code(judge['prompt'])}"
+        yield "judge", f"{text}; {judge['votes']} votes on each solution; {seen}"
     for verifier in figures.get("verifiers", ()):
         yield "verifier", f"revision {verifier}" if verifier else "not recorded"
 

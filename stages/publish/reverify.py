@@ -200,7 +200,7 @@ def _verdicts(solution: Solution) -> Iterator[Verdict]:
 
 
 def _labels(solution: Solution, config: RunConfig) -> list[str | None]:
-    return [found for _, found in label.labelled_steps(solution, config.label)]
+    return [found for _, found in label.labelled_steps(solution, label.of_draws(config.label))]
 
 
 def _slim(solution: Solution) -> Solution:

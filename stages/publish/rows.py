@@ -28,9 +28,10 @@ from pipeline.config import PublishConfig
 from pipeline.errors import UserError
 from pipeline.records import Rejected
 from pipeline.store import one_line_io_errors
+from stages.judge.verdicts import Judgements
 from stages.publish.entries import Entry, Run, sorted_entries
 from stages.publish.shards import LAST, ShardWriter, check_output, write_documents
-from stages.publish.solutions import Labeller, PublishedProblem, published_table
+from stages.publish.solutions import Labeller, PublishedProblem, published_table, schema_of
 from stages.publish.stats import Stats
 
 PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images", "options", "contamination"]
@@ -44,12 +45,14 @@ def publish(
     config: PublishConfig,
     label: Labeller,
     describe: Callable[[Stats, str], Mapping[str, str]] = lambda stats, folder: {},
+    judgements: Judgements | None = None,
 ) -> Stats:
     """Writes the dataset of one or more runs to `out_dir`, in place of what was published there before.
 
     Rows are in order of `problem_id`, policy, solution. `describe` gets the statistics and the folder
     with the finished shards, and returns the texts of `DOCUMENTS`, which then lie beside them. On a local
     disk the folder appears as a whole; on an object store the last document appears after everything else.
+    `judgements` are those that labels heed.
 
     Raises:
         UserError: the folder can't be written, is full or holds other files; a ledger doesn't belong to
@@ -62,8 +65,9 @@ def publish(
         stats.sources[source][f"quarantined.{reason}"] += number
     with one_line_io_errors(out_dir), atomic.new_folder(out_dir, filesystem, LAST) as folder:
         aside = folder if isinstance(filesystem, pafs.LocalFileSystem) else None
-        build = partial(published_table, label=label, stats=stats)
-        with closing(ShardWriter(folder, filesystem, config, build=build)) as shards:
+        build = partial(published_table, label=label, stats=stats, judgements=judgements)
+        schema = schema_of(judgements)
+        with closing(ShardWriter(folder, filesystem, config, schema, build)) as shards:
             for problem in _joined(_merged_problems(runs), sorted_entries(runs, aside)):
                 _count(problem, stats)
                 if rows := problem.rows:

@@ -14,14 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.records import VERDICT_STATUSES, VerdictStatus, asked
-from pipeline.schemas import PUBLISHED_SCHEMA
+from pipeline.schemas import JUDGE_FIELDS, PUBLISHED_SCHEMA
+from stages.judge.answer import CATEGORIES, VERDICTS
+from stages.judge.verdicts import JudgedSteps, Judgements
 from stages.label import StepColumns
 from stages.label_rules import LABELS, ORIGINS
 from stages.publish.entries import COUNT, Entry, lengths_of
 from stages.publish.features import with_features
 from stages.publish.stats import Stats, count_solutions
 
-Labeller = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], StepColumns]
+Labeller = Callable[..., StepColumns]
 """Gives each step of some solutions its counts, its score and its hard label (`stages.label.label_columns`)."""
 
 _CORRECT: dict[VerdictStatus, bool | None] = {
@@ -58,8 +60,13 @@ class PublishedProblem:
         return sum(entry.solutions for entry in self.entries)
 
 
-def published_table(problems: Sequence[PublishedProblem], label: Labeller, stats: Stats) -> pa.Table:
-    """The rows of some problems, which are counted in `stats`. Each problem has one at least."""
+def published_table(
+    problems: Sequence[PublishedProblem], label: Labeller, stats: Stats, judgements: Judgements | None = None
+) -> pa.Table:
+    """The rows of some problems, which are counted in `stats`. Each problem has one at least.
+
+    `judgements` are those that labels heed, of which there are columns then.
+    """
     entries = [(index, entry) for index, problem in enumerate(problems) for entry in problem.entries]
     held = _gathered((entry.batch, entry.row) for _, entry in entries)
     given = _gathered((problem.batch, problem.row) for problem in problems)
@@ -70,13 +77,15 @@ def published_table(problems: Sequence[PublishedProblem], label: Labeller, stats
 
     steps = solutions.field("steps")
     verdicts, lengths, draws = _codes(solutions.field("status"), VERDICT_STATUSES), lengths_of(steps), _counts(steps)
-    found = label(verdicts, lengths, _codes(steps.flatten().field("origin"), ORIGINS), draws)
+    judged = None if judgements is None else judgements.of(solutions.field("solution_id"), lengths)
+    heeded = {} if judged is None else {"judged": judged.label}
+    found = label(verdicts, lengths, _codes(steps.flatten().field("origin"), ORIGINS), draws, **heeded)
     count_solutions(stats, [problems[index].source for index in problem_of], verdicts, lengths, draws, found)
     for index, number in enumerate(lengths_of(lists).tolist()):
         line = entries[index][1]
         stats.policies[line.policy_model, line.prompt_sha, line.strategy] += number
 
-    schema = with_features(PUBLISHED_SCHEMA)
+    schema = with_features(schema_of(judgements))
     columns = {
         "id": solutions.field("solution_id"),
         "response": solutions.field("text"),
@@ -85,6 +94,7 @@ def published_table(problems: Sequence[PublishedProblem], label: Labeller, stats
         "response_correct": _RIGHT.take(pa.array(verdicts)),
         "num_mc_sequences": held["num_draws"].chunk(0).take(pa.array(entry_of)),
         **{name: held[name].chunk(0).take(pa.array(entry_of)) for name in ("prompt", "policy_model", "prompt_sha")},
+        **({} if judged is None else _judge_columns(judged, steps)),
         "images": _pictures(given["images"].chunk(0).take(pa.array(problem_of)), schema.field("images").type),
         **{
             name: column.take(pa.array(problem_of))
@@ -99,6 +109,26 @@ def published_table(problems: Sequence[PublishedProblem], label: Labeller, stats
         },
     }
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def schema_of(judgements: Judgements | None) -> pa.Schema:
+    """The published columns: with those of a judge, where labels heed one."""
+    return PUBLISHED_SCHEMA if judgements is None else pa.schema([*PUBLISHED_SCHEMA, *JUDGE_FIELDS])
+
+
+def _judge_columns(judged: JudgedSteps, steps: pa.ListArray) -> dict[str, pa.ListArray]:
+    """By the names of `JUDGE_FIELDS`; null where the judge says nothing of a step."""
+    none = judged.verdict < 0
+    values = (
+        pa.array(VERDICTS).take(pa.array(judged.verdict, mask=none)),
+        pa.array(CATEGORIES).take(pa.array(judged.category, mask=none)),
+        pa.array(judged.votes, pa.int32(), mask=none),
+    )
+    offsets = _offsets(steps)
+    return {
+        field.name: pa.ListArray.from_arrays(offsets, column, type=field.type)
+        for field, column in zip(JUDGE_FIELDS, values, strict=True)
+    }
 
 
 def _gathered(places: Iterable[tuple[pa.RecordBatch, int]]) -> pa.Table:

@@ -14,7 +14,13 @@ def test_what_is_recorded_of_mc_is_what_it_was_before_there_were_kinds() -> None
 
 
 @pytest.mark.parametrize(
-    "settings", [{"kind": "band", "low": 0.0, "high": 0.5}, {"kind": "interval", "threshold": 0.25}]
+    "settings",
+    [
+        {"kind": "band", "low": 0.0, "high": 0.5},
+        {"kind": "interval", "threshold": 0.25},
+        {"kind": "judge", "judge": "anna"},
+        {"kind": "consensus", "agreement": "first_error"},
+    ],
 )
 def test_a_kind_is_recorded_with_all_that_it_heeds_and_no_more(settings: dict) -> None:
     config = LabelConfig(**settings)
@@ -27,7 +33,7 @@ def test_a_kind_is_recorded_with_all_that_it_heeds_and_no_more(settings: dict) -
     ("settings", "words"),
     [
         ({"low": 0.2}, "low is heeded by kind band alone, and kind is mc: leave it out, or set threshold"),
-        ({"kind": "band", "threshold": 0.5}, "threshold is heeded by kind mc and interval alone"),
+        ({"kind": "band", "threshold": 0.5}, "threshold is heeded by kind mc, interval, consensus alone"),
         ({"kind": "band", "low": 0.8}, "low=0.8 is not below high=0.75"),
         ({"kind": "interval"}, "no number of misses shows that mc is not above 0"),
         ({"kind": "bend"}, "did you mean 'band'"),

@@ -10,7 +10,15 @@ from scipy import stats
 
 from pipeline.config import LabelConfig
 from pipeline.records import StepOrigin
-from stages.label_rules import LABELS, ORIGINS, counted_label, counted_labels
+from stages.label_rules import (
+    LABELS,
+    ORIGINS,
+    Label,
+    counted_label,
+    counted_labels,
+    judged_labels,
+    judged_solution,
+)
 
 COUNTED = st.integers(0, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n), st.sampled_from(ORIGINS)))
 SHARE = st.floats(0.01, 0.99)
@@ -67,3 +75,53 @@ def test_an_interval_is_jeffreys_as_scipy_has_it(counts: tuple[int, int], thresh
 def test_more_draws_of_the_same_share_make_surer() -> None:
     config = LabelConfig(kind="interval", threshold=0.5)
     assert [counted_label(3 * n, 4 * n, "measured", config) for n in (1, 2, 4, 8)] == [None, None, "+", "+"]
+
+
+JUDGED = st.sampled_from(["+", "-", None])
+BOTH = st.lists(st.lists(st.tuples(JUDGED, JUDGED), max_size=5), max_size=5)
+KINDS = [
+    LabelConfig(kind="judge"),
+    LabelConfig(kind="consensus"),
+    LabelConfig(kind="consensus", agreement="first_error"),
+]
+
+
+@pytest.mark.parametrize("config", KINDS, ids=str)
+@given(solutions=BOTH)
+def test_many_judged_solutions_at_once_get_what_each_gets_alone(
+    config: LabelConfig, solutions: list[list[tuple[Label | None, Label | None]]]
+) -> None:
+    def codes(which: int) -> np.ndarray:
+        every = [step[which] for steps in solutions for step in steps]
+        return np.array([-1 if label is None else LABELS.index(label) for label in every], np.int64)
+
+    lengths = np.array([len(steps) for steps in solutions], np.int64)
+    found = judged_labels(codes(0), codes(1), lengths, config)
+    expected = [
+        label
+        for steps in solutions
+        for label in judged_solution([step[0] for step in steps], [step[1] for step in steps], config)
+    ]
+    assert [LABELS[code] if code >= 0 else None for code in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("mc", "judged", "step", "first_error"),
+    [
+        ("++-", "++-", "++-", "++-"),
+        ("++-", "+--", "+ -", "   "),
+        ("+--", "+-+", "+- ", "+- "),
+        ("+++", "+++", "+++", "+++"),
+        ("+++", "+ +", "+ +", "+++"),
+        ("+-+", "+- ", "+- ", "+- "),
+        ("+ -", "++-", "+ -", "+ -"),
+    ],
+)
+def test_consensus_by_step_and_by_the_first_error(mc: str, judged: str, step: str, first_error: str) -> None:
+    def labels(text: str) -> list[Label | None]:
+        return [None if letter == " " else letter for letter in text]  # type: ignore[misc]
+
+    for agreement, expected in (("step", step), ("first_error", first_error)):
+        config = LabelConfig(kind="consensus", agreement=agreement)  # type: ignore[arg-type]
+        assert judged_solution(labels(mc), labels(judged), config) == labels(expected)
+    assert judged_solution(labels(mc), labels(judged), LabelConfig(kind="judge")) == labels(judged)

@@ -29,7 +29,7 @@ def test_every_key_has_a_meaning(part: str) -> None:
         ("batch_size", {"optim.batch_size"}),
         ("sources.0.join.gold.by", {"sources.N.join.NAME.by"}),
         ("sources.3.path", {"sources.N.path"}),
-        ("label", {"label.threshold", "label.missing"}),
+        ("publish", {"publish.max_shard_bytes", "publish.row_group_rows", "publish.card_sections"}),
     ],
 )
 def test_a_key_is_found_by_its_name_beginning_end_or_with_an_index(asked: str, keys: set[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,9 +20,12 @@ from pipeline.records import ledger_row, problem_row
 from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, table
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
+from stages.judge.answer import Opinion
+from stages.judge.records import JudgedSolution, Vote
 from stages.publish.dataset import publish_run, republish
 from stages.publish.published import is_published
 from stages.verify.version import verifier_version
+from tests.unit.stages.judge.test_verdicts import judgement, ledger
 from tests.unit.stages.publish.test_rows import annotate, make_problem, read
 
 pytestmark = pytest.mark.usefixtures("shared_verifiers")
@@ -171,6 +176,73 @@ def test_a_kind_that_asks_how_far_is_refused_where_draws_stopped_at_a_success(tm
     run = write_run(tmp_path / "one", "p1", "rollout.strategy=first_success")
     with pytest.raises(UserError, match=r"label\.kind=band with rollout\.strategy=first_success"):
         republish([run], ["label.kind=band"])
+
+
+@pytest.mark.parametrize("kind", ["judge", "consensus"])
+def test_labels_that_heed_a_judge_say_what_it_says(tmp_path: Path, kind: str) -> None:
+    run = write_run(tmp_path / "one", "p1", verifier=verifier_version())
+    out = tmp_path / "out"
+    republish([run], [f"output_dir={out}"])
+    before = {row["id"]: row for row in read(out)}
+    said = judged(Path(run), before)
+    republish([run], [f"output_dir={out}", f"label.kind={kind}"])
+    after = {row["id"]: row for row in read(out)}
+    for key, row in after.items():
+        mc = [step["label"] for step in before[key]["steps_with_score"]]
+        labels = [step["label"] for step in row["steps_with_score"]]
+        assert row["judge_verdict"] == [verdict if key in said else None for verdict in said.get(key, mc)]
+        assert row["judge_votes"] == [1 if key in said else None] * len(mc)
+        by_judge = [{"correct": "+", "incorrect": "-"}.get(verdict or "") for verdict in row["judge_verdict"]]
+        agreed = [one if one == other else None for one, other in zip(mc, by_judge, strict=True)]
+        assert labels == (by_judge if kind == "judge" else agreed)
+    figures = json.loads((out / "stats.json").read_text())
+    assert figures["judges"][0]["name"] == "anna"
+    card = (out / "README.md").read_text()
+    assert "`judge_verdict`" in card
+    assert "`anna`" in card
+    # And without a judge everything is as it was.
+    republish([run], [f"output_dir={out}"])
+    assert {row["id"]: row for row in read(out)} == before
+
+
+def test_a_judge_must_be_there_be_chosen_and_be_through(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "one", "p1", verifier=verifier_version())
+    with pytest.raises(UserError, match="nobody has judged this run: call `visualprm judge"):
+        republish([run], ["label.kind=judge"])
+    republish([run], [])
+    rows = {row["id"]: row for row in read(tmp_path / "data/one")}
+    judged(Path(run), rows)
+    with pytest.raises(UserError, match=r"label\.judge=ben: .* has judgements of anna alone"):
+        republish([run], ["label.kind=judge", "label.judge=ben"])
+    judged(Path(run), rows, "ben", problems=2)
+    with pytest.raises(UserError, match=r"has judgements of anna, ben: choose by label\.judge"):
+        republish([run], ["label.kind=judge"])
+    with pytest.raises(UserError, match="problems are not judged yet: call `visualprm judge` again"):
+        republish([run], ["label.kind=judge", "label.judge=ben"])
+
+
+def judged(
+    run: Path, rows: Mapping[str, dict], name: str = "anna", problems: int | None = None
+) -> dict[str, list[str]]:
+    """A ledger of judgements of most solutions of these rows: what it says of each step. All `problems` are done, or so many."""
+    folder = run / "judgements" / name
+    shutil.copytree(run / "problems", folder / "problems")
+    said: dict[str, list[str]] = {}
+    held: dict[str, list[JudgedSolution]] = {}
+    for number, (key, row) in enumerate(sorted(rows.items())):
+        verdicts = [
+            ("correct", "incorrect", "neutral")[(number + step) % 3] for step in range(len(row["steps_with_score"]))
+        ]
+        solutions = held.setdefault(key.partition("/")[0], [])
+        if number % 5:
+            opinions = tuple(Opinion(verdict, "none") for verdict in verdicts)  # type: ignore[arg-type]
+            solutions.append(JudgedSolution(key, len(verdicts), [Vote(1, 9, None, opinions)]))
+            said[key] = verdicts
+    store = ledger(folder, [judgement(key, own) for key, own in list(held.items())[:problems]])
+    store.write_json(
+        "ledger.json", {"engine.kind": "scripted", "engine.model": "m", "judge.prompt": "p.txt", "judge.votes": 1}
+    )
+    return said
 
 
 def test_an_override_settles_what_differs(tmp_path: Path) -> None:

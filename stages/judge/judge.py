@@ -1,0 +1,159 @@
+"""What one judge does: problems with their solutions in, votes on every step out. Runs in a Ray actor."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import origin, records, schemas
+from pipeline.config import RunConfig, SamplingConfig
+from pipeline.engine import Completion, Engine, Prompt
+from pipeline.engine.policy import policy_name
+from pipeline.errors import EngineDead, RowError
+from pipeline.records import IMAGE, SEPARATOR, Problem, SolutionId, asked
+from pipeline.seeds import base_seed
+from pipeline.store import open_uri
+from stages.annotate.actor import EngineActor, given_up
+from stages.annotate.damage import unchanged
+from stages.annotate.earlier_run import COLUMN, whole
+from stages.annotate.sample import Template
+from stages.judge.answer import answer_schema, longest, read_answer
+from stages.judge.config import JudgingConfig
+from stages.judge.records import JUDGEMENT_SCHEMA, JudgedSolution, Vote
+
+_PLACEHOLDER = re.compile(r"\{(question|steps|answer)\}")
+_SOLUTION = "solutions.list.element."
+_COLUMNS = ["problem_id", "policy_key", _SOLUTION + "solution_id", _SOLUTION + "steps.list.element.text"]
+
+
+class Chain(NamedTuple):
+    """A solution as a judge reads it: its id and the texts of its steps."""
+
+    solution_id: str
+    steps: tuple[str, ...]
+
+
+def judge_key(model: str, template: Template, config: JudgingConfig) -> str:
+    """12 hex digits over model, prompt and what is asked: names the judge in seeds."""
+    return origin.digest([model, template.sha, config.model_dump(mode="json", exclude={"prompt", "votes"})])[:12]
+
+
+def question_text(problem: Problem, steps: Sequence[str], template: Template, show_answer: bool) -> str:
+    """The prompt of one solution. A step that speaks of `<image>` must not become one."""
+    shown = [f"Step {number}: {text.strip()}" for number, text in enumerate(steps, 1)]
+    values = {
+        "question": asked(problem.question, problem.options),
+        "steps": SEPARATOR.join(shown).replace(IMAGE, "image"),
+        "answer": f"\nRight answer:\n{problem.answer}\n" if show_answer else "",
+    }
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template.text)
+
+
+def read_chains(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, list[Chain]]]:
+    """The policy and the solutions of each problem, from the ledger files that the problem rows name; draws are not read."""
+    found: dict[str, tuple[str, list[Chain]]] = {}
+    wanted = {row["problem_id"] for row in rows}
+    for address in sorted({row[COLUMN] for row in rows if row.get(COLUMN)}):
+        filesystem, path = open_uri(address)
+        with pq.ParquetFile(whole(address, path, filesystem)) as file:
+            table = file.read(columns=_COLUMNS)
+        for row in table.filter(pc.field("problem_id").isin(sorted(wanted))).to_pylist():
+            chains = [
+                Chain(one["solution_id"], tuple(step["text"] for step in one["steps"])) for one in row["solutions"]
+            ]
+            found[row["problem_id"]] = (row["policy_key"], chains)
+    return found
+
+
+async def judge_solution(
+    problem: Problem, chain: Chain, template: Template, key: str, engine: Engine, seed: int, config: JudgingConfig
+) -> JudgedSolution:
+    """All votes on one solution. A `RowError` becomes its `error`.
+
+    Raises:
+        EngineDead: the engine is gone.
+    """
+    steps, longest_reason = len(chain.steps), config.reason_characters
+    text = question_text(problem, chain.steps, template, config.show_answer)
+    schema = answer_schema(steps, longest_reason)
+    prompt = Prompt(engine.chat(text, len(problem.images)), problem.images, problem.max_tiles, schema=schema)
+    limit = longest(steps, longest_reason)
+    # Settings keep 0 out, where it would make all votes the same one.
+    sampling = SamplingConfig(num_solutions=config.votes, temperature=config.temperature, max_tokens=limit)
+    if config.votes == 1:
+        sampling = sampling.model_copy(update={"temperature": 0.0})
+    base = base_seed(seed, *SolutionId.parse(chain.solution_id).parts, key)
+    try:
+        drawn = await engine.generate(prompt, sampling, config.votes, base, limit)
+    except RowError as error:
+        return JudgedSolution(chain.solution_id, steps, error=str(error))
+    votes = [_vote(one, steps, longest_reason) for one in drawn]
+    return JudgedSolution(chain.solution_id, steps, votes, num_prompt_tokens=len(prompt.token_ids))
+
+
+def _vote(drawn: Completion, steps: int, reason_characters: int) -> Vote:
+    tokens = len(drawn.token_ids)
+    if drawn.finish_reason == "length":
+        return Vote(drawn.seed, tokens, "cut", None)
+    found = read_answer(drawn.text, steps, reason_characters)
+    return Vote(drawn.seed, tokens, found, None) if isinstance(found, str) else Vote(drawn.seed, tokens, None, found)
+
+
+class Judge(EngineActor):
+    """The actor's callable for Ray Data: a block of problems in, a block of rows of the ledger of judgements out."""
+
+    def __init__(self, config: RunConfig, judging: JudgingConfig, template: str, model: str, ours: str | None) -> None:
+        """`config` is the run's, with the judge's engine, seed and run directory."""
+        super().__init__(config, model, ours)
+        self._judging, self._template = judging, Template(template)
+        self._key = judge_key(model, self._template, judging)
+
+    async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
+        block = batch.to_pylist()
+        chains = await asyncio.to_thread(read_chains, block)
+        lost = await self.losses()
+        problems = [unchanged(records.problem_from_row(row)) for row in block]
+        rows = [
+            self._row(problem, *chains.get(problem.problem_id, ("", [])), lost.get(problem.problem_id, 0))
+            for problem in problems
+        ]
+        yield schemas.table(await asyncio.gather(*rows), JUDGEMENT_SCHEMA)
+
+    async def _row(self, problem: Problem, policy_key: str, chains: Sequence[Chain], losses: int) -> dict[str, Any]:
+        judged: Sequence[JudgedSolution] = ()
+        error = given_up(losses) or (None if chains else "no_solutions")
+        if error is None:
+            async with self.working(problem.problem_id, losses):
+                try:
+                    judged = await asyncio.gather(*(self._judged(problem, chain) for chain in chains))
+                except EngineDead:
+                    raise
+                except Exception as failure:
+                    # One row must not end the run for all others; it is counted and shown like any other that failed.
+                    error = f"internal_error: {type(failure).__name__}: {failure}"[:500]
+        votes = [vote for one in judged for vote in one.votes]
+        tokens = sum(vote.num_tokens for vote in votes)
+        self._meter.add_answers(len(votes), tokens)
+        return {
+            "problem_id": problem.problem_id,
+            "policy_key": policy_key,
+            "judge_model": policy_name(self._config.engine),
+            "prompt_sha": self._template.sha,
+            "show_answer": self._judging.show_answer,
+            "error": error,
+            "num_prompt_tokens": sum(one.num_prompt_tokens for one in judged),
+            "num_tokens": tokens,
+            "solutions": [one.row() for one in judged],
+        }
+
+    async def _judged(self, problem: Problem, chain: Chain) -> JudgedSolution:
+        if not chain.steps:
+            return JudgedSolution(chain.solution_id, 0, error="no_steps")
+        args = (self._template, self._key, self._engine, self._config.seed, self._judging)
+        return await judge_solution(problem, chain, *args)

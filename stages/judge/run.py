@@ -1,0 +1,145 @@
+"""`visualprm judge RUN --with FILE`: brings a ledger of judgements to its end. The same command goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline import origin
+from pipeline.cluster.session import ray_session
+from pipeline.config import RunConfig, parse_config
+from pipeline.engine.number_type import decided
+from pipeline.engine.policy import check_start, model_fingerprint, policy_name
+from pipeline.errors import StartError, UserError
+from pipeline.inputs import read_input
+from pipeline.settings import dump_settings, load_settings
+from pipeline.store import Store, json_text, one_line_io_errors
+from pipeline.terminal.quiet import quiet
+from pipeline.terminal.speak import say
+from pipeline.version import version
+from stages.annotate.damage import check_run
+from stages.annotate.earlier_run import take_over
+from stages.annotate.engines import keep_notes
+from stages.annotate.graph import run_graph
+from stages.annotate.progress import progress_bar
+from stages.annotate.watch import hangs_ended
+from stages.judge.config import JudgeConfig
+from stages.judge.judge import Judge
+from stages.judge.ledgers import FOLDER
+from stages.judge.summary import Summary, summed_up
+
+_MEND = "restore them, or give the judge another name"
+
+
+def judge_run(run: str, settings: str, overrides: Sequence[str]) -> Summary:
+    """Judges every solution of a finished run that is not judged yet.
+
+    Raises:
+        UserError: there is no run, it is not finished or damaged, or the judgements there are of other settings.
+        StartError: problems are left over.
+    """
+    earlier = Store(run)
+    if not earlier.exists("problems.json"):
+        raise UserError(f"{earlier.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
+    config = with_schemas(load_settings(JudgeConfig, settings, overrides))
+    template = read_template(config)
+    if pending := len(earlier.problem_ids() - earlier.done_ids()):
+        raise UserError(f"{earlier.uri}: {pending:,} problems have no solutions yet: finish the run first")
+    held = parse_config(origin.noted(earlier, "config.yaml", "restore this file") or {}, origin=earlier.uri)
+    store = Store(earlier.address(FOLDER, config.name))
+    config = config.model_copy(update={"engine": decided(config.engine, _recorded_dtype(store), config.ray.address)})
+    check_start(config.engine, config.ray.address)
+    model = model_fingerprint(config.engine)
+    if model == model_fingerprint(held.engine):
+        say(f"warning: {policy_name(config.engine)} wrote these solutions itself: it tends to find its own steps right")
+    store.make()
+    with store.lock(), quiet(store.address("logs")):
+        check_run(store, "remove this folder, and judge again")
+        _lock_settings(store, earlier, config, template, model)
+        if not store.exists("problems.json"):
+            say(f"taking over the problems of {earlier.uri}")
+            take_over(store, earlier)
+            # What is copied of how the policy drew says nothing of the judge.
+            store.clear("engines")
+        own = held.model_copy(
+            update={
+                "engine": config.engine,
+                "ray": config.ray,
+                "seed": config.seed,
+                "run_dir": store.uri if not store.local else store.root,
+            }
+        )
+        _judge_pending(store, own, config, template, model)
+        keep_notes(store)
+        return summed_up(store)
+
+
+def with_schemas(config: JudgeConfig) -> JudgeConfig:
+    """The settings with what vLLM needs to answer by a schema without blanks, unless they say something else."""
+    from pipeline.engine.vllm import SCHEMA_ARGS
+
+    if config.engine.kind != "vllm":
+        return config
+    args = {**SCHEMA_ARGS, **config.engine.args}
+    return config.model_copy(update={"engine": config.engine.model_copy(update={"args": args})})
+
+
+def read_template(config: JudgeConfig) -> str:
+    """The text of the judge's prompt.
+
+    Raises:
+        UserError: it is not there, or the judge would not see what it is to judge.
+    """
+    name = config.judge.prompt
+    text = read_input("prompt", name, config.folders)
+    for slot in ("{question}", "{steps}", *(["{answer}"] if config.judge.show_answer else [])):
+        if slot not in text:
+            raise UserError(f"judge.prompt: {name} has no {slot}, so the judge would not see it: add it")
+    return text
+
+
+def _recorded_dtype(store: Store) -> str | None:
+    found = (origin.noted(store, "ledger.json", _MEND) or {}).get("engine.dtype")
+    return found if isinstance(found, str) else None
+
+
+def _lock_settings(store: Store, earlier: Store, config: JudgeConfig, template: str, model: str) -> None:
+    """Ties the folder to the settings that judgements depend on, and to the ledger that they are of."""
+    engine = config.engine
+    wanted: dict[str, Any] = {
+        "engine.kind": engine.kind,
+        "engine.model": model,
+        "engine.dtype": engine.dtype,
+        "engine.max_model_len": engine.max_model_len,
+        "engine.args": engine.drawing_args,
+        "seed": config.seed,
+        **{f"judge.{name}": value for name, value in config.judge.model_dump(mode="json").items()},
+        "prompt text": template,
+        "ledger": origin.digest(sorted(path.rpartition("/")[2] for path in earlier.ledger_files())),
+    }
+    if held := origin.noted(store, "ledger.json", _MEND):
+        origin.check(store.uri, held, wanted, _MEND)
+        return
+    store.write_text("config.yaml", dump_settings(config))
+    store.write_text("ledger.json", json_text(wanted))
+
+
+def _judge_pending(store: Store, own: RunConfig, config: JudgeConfig, template: str, model: str) -> None:
+    held = {path: store.ids([path]) for path in store.problem_files()}
+    problems, done = set().union(*held.values()), store.done_ids()
+    pending = len(problems - done)
+    if not pending:
+        return
+    say(f"{pending:,} of {len(problems):,} problems to judge: starting Ray and {policy_name(config.engine)}")
+    for folder in ("progress", "attempts"):
+        store.clear(folder)
+    files = [path for path, ids in held.items() if not ids <= done]
+    with (
+        one_line_io_errors(store.uri),
+        ray_session(own),
+        progress_bar(store, len(problems), len(problems) - pending, engines=own.engine.replicas, what="answers"),
+        hangs_ended(store, own.engine.timeout_s),
+    ):
+        run_graph(store, own, files, Judge, (own, config.judge, template, model, version()))
+    if left := len(problems - store.done_ids()):
+        raise StartError(f"{store.uri}: {left} problems are still not judged")

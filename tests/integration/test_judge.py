@@ -1,0 +1,95 @@
+"""`visualprm judge` on real Ray: a judge that is killed goes on and says the same; publishing and comparing use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.store import Store
+from tests.documented import json_keys
+from tests.integration.conftest import Command, Start
+from tests.places import ROOT
+
+CONFIG = ROOT / "configs" / "judge_scripted.yaml"
+
+
+def rows(run: Path) -> list[dict]:
+    store = Store(str(run / "judgements" / "scripted"))
+    found = [row for path in store.ledger_files() for row in pq.read_table(path).to_pylist()]
+    return sorted(found, key=lambda row: row["problem_id"])
+
+
+def test_a_judge_that_is_killed_goes_on_and_says_the_same(
+    finished: Path, tmp_path: Path, visualprm: Command, start: Start
+) -> None:
+    whole, killed = (shutil.copytree(finished / "run", tmp_path / name) for name in ("whole", "killed"))
+    votes = "judge.votes=2"
+    done = visualprm("judge", whole, "--with", CONFIG, votes, "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(done.stdout)
+    assert said.keys() == json_keys("judge")
+    assert (said["problems"], said["unread"], said["failed"]) == (24, {}, {})
+    assert said["votes"] == 2 * said["solutions"]
+    assert {name.name for name in (whole / "judgements/scripted").iterdir()} >= {
+        "ledger.json",
+        "annotations",
+        "manifest.json",
+    }
+
+    slow = [
+        "judge",
+        killed,
+        "--with",
+        CONFIG,
+        votes,
+        "engine.args.engine_tokens_per_second=4000",
+        "ray.rows_per_block=2",
+    ]
+    process = start(*slow)
+    deadline = time.time() + 300
+    while len(list((killed / "judgements/scripted/checkpoint").glob("*.parquet"))) < 2:
+        assert time.time() < deadline, "it commits nothing"
+        assert process.poll() is None, "it ended by itself"
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = visualprm(*slow)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert rows(killed) == rows(whole)
+
+    out = tmp_path / "data"
+    done = visualprm("publish", whole, "label.kind=consensus", f"output_dir={out}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    published = pq.read_table(next(out.glob("*.parquet"))).to_pylist()
+    assert all(len(row["judge_verdict"]) == len(row["steps_with_score"]) for row in published)
+    done = visualprm("label-kinds", whole, "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [kind["name"] for kind in json.loads(done.stdout)["kinds"]][3:] == [
+        "judge",
+        "consensus by step",
+        "consensus on the first error",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["judge.votes=3"], "made with other settings: judge.votes (2, now 3)"),
+        (["judge.prompt=nowhere.txt"], "judge.prompt: nowhere.txt: no such file"),
+    ],
+)
+def test_other_settings_are_refused_in_one_line(
+    finished: Path, tmp_path: Path, visualprm: Command, arguments: list[str], words: str
+) -> None:
+    run = shutil.copytree(finished / "run", tmp_path / "run")
+    assert visualprm("judge", run, "--with", CONFIG, "judge.votes=2").returncode == 0
+    done = visualprm("judge", run, "--with", CONFIG, *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
