@@ -28,6 +28,7 @@ from pipeline.command_line.ending import one_line_errors
 from pipeline.markdown import compact_table
 from pipeline.records import problem_of
 from pipeline.store import Store
+from stages.evaluate.about import NOTE
 
 COLUMNS = ["id", "source", "images", "question", "answer", "steps_with_score", "policy_model"]
 NO_ERROR = "none"
@@ -100,6 +101,7 @@ def write_bench(candidates: Iterable[DemoSolution], out: Path) -> list[tuple[str
     # Of other solutions, should a bench have been here.
     for name in (SCORES, LABELS):
         (out / name).unlink(missing_ok=True)
+    (out / NOTE).write_text(json.dumps({"labels_are_about": "prefix"}) + "\n", encoding="utf-8")
     judged: list[tuple[str, list[Judged]]] = []
     lines: list[str] = []
     with (out / "test.jsonl").open("w", encoding="utf-8") as rows:

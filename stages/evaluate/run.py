@@ -22,17 +22,19 @@ from pipeline.command_line.answer import Answer
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import RowError, UserError
+from pipeline.settings import only_if_set
 from pipeline.store import one_line_io_errors
 from pipeline.terminal.bar import Bar
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say
 from stages.evaluate import plots, recorded, table
+from stages.evaluate.about import About, as_prefixes, stated
 from stages.evaluate.bench import Bench, BenchSample, read_bench
 from stages.evaluate.compare import compare
 from stages.evaluate.critic import Critic, Item, Judged
 from stages.evaluate.open_critic import CriticConfig, open_critic, read_prompt
 from stages.evaluate.paper import VISUAL_PROCESS_BENCH
-from stages.evaluate.report import build
+from stages.evaluate.report import build, prepare
 from stages.evaluate.score_log import ScoreLog
 from stages.evaluate.threshold import Rule
 from stages.load.sources.images import normalise
@@ -46,6 +48,8 @@ class EvaluateSettings(CriticConfig):
 
     resamples: int = Field(default=1000, ge=1)
     """Bootstrap resamples of problems."""
+    about: About | None = only_if_set()
+    """What the bench's labels are about: each step by itself, or all up to it; null takes what the bench says of them."""
 
 
 def evaluate(
@@ -102,6 +106,16 @@ def evaluate(
         "failures": dict(sorted(failures.items())),
         **build(bench.samples, scores, rule, settings.resamples, settings.seed),
     }
+    about = settings.about or stated(bench.path)
+    prefixes = None
+    if about == "step":
+        # The same samples at the same threshold: there are two truths, not two critics.
+        ready = prepare(bench.samples, scores, rule)
+        kept, own = zip(*ready.kept, strict=True)
+        at = Rule("fixed", ready.threshold)
+        found = build(as_prefixes(kept), own, at, settings.resamples, settings.seed)
+        prefixes = {name: found[name] for name in ("pooled", "steps")}
+    report |= {"labels_are_about": about, "as_prefixes": prefixes}
     if other is not None:
         difference = compare(bench.samples, scores, other, rule, settings.resamples, settings.seed)
         report["against"] = {"scores": against, **difference}
@@ -178,7 +192,7 @@ def _origin(model: str, bench: Bench, settings: EvaluateSettings) -> str:
         [model_fingerprint(engine.model_copy(update={"model": name})) for name in (model, settings.like) if name],
         engine.model_dump(include={"dtype", "max_model_len"}) | {"args": engine.drawing_args},
         read_prompt(settings) if settings.critic == "prompted" else None,
-        settings.model_dump(mode="json", exclude={"resamples", "engine", "prompt"}),
+        settings.model_dump(mode="json", exclude={"resamples", "about", "engine", "prompt"}),
         [asdict(sample) for sample in bench.samples],
     ]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()

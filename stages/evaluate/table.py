@@ -27,6 +27,7 @@ def render(title: str, report: Json, published: Mapping[str, Mapping[str, float]
         f"{steps['not_measured']:,} labelled steps have no score"
         + (" and are in no number." if steps["not_measured"] else "."),
         f"Threshold: {report['threshold']['text']}.",
+        *([_about(report)] if "labels_are_about" in report else []),
         "Brackets: 95 % percentile interval of {resamples:,} bootstrap resamples of the {problems:,} problems with all "
         "of their samples, seed {seed}; the threshold is held.".format(**report["bootstrap"]),
         "## Macro-F1 (%)",
@@ -53,6 +54,24 @@ def render(title: str, report: Json, published: Mapping[str, Mapping[str, float]
     if calibration["ece"] is not None:
         parts += ["## Calibration", f"Expected calibration error {calibration['ece']:.3f}.", _bins(calibration["bins"])]
     return "\n\n".join(parts) + "\n"
+
+
+def _about(report: Json) -> str:
+    """What the labels are about, and what the numbers would be if they were about prefixes."""
+    about = report["labels_are_about"]
+    if about is None:
+        return (
+            "The bench does not say whether its labels are about steps by themselves or about all up to them: "
+            "`about=step` or `about=prefix` does."
+        )
+    if about == "prefix":
+        return "Labels are about prefixes: a step is right if nothing is wrong so far that the answer depends on."
+    found, steps = report["as_prefixes"]["pooled"], report["as_prefixes"]["steps"]
+    return (
+        "Labels are about steps by themselves. Where every step after a wrong one counts as wrong, as in labels of "
+        f"prefixes ({steps['right']:,} right, {steps['wrong']:,} wrong), pooled macro-F1 is {_percent(found['macro_f1'])} and "
+        f"AUC {_percent(found['auc'])}."
+    )
 
 
 def _main(report: Json, published: Mapping[str, Mapping[str, float]]) -> str:

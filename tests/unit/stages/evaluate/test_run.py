@@ -176,11 +176,17 @@ def test_the_report_can_be_made_again_from_its_scores(
     words = ["evaluate", str(out / "scores.jsonl"), str(bench), "--out", str(tmp_path / "again"), "resamples=50"]
     main([*words, "--json"])
     told = json.loads(capsys.readouterr().out)
+    assert told["labels_are_about"] is told["as_prefixes"] is None
     assert told.keys() == json_keys("evaluate") - {"against"}
     assert (told["folder"], told["pooled"]) == (str(tmp_path / "again"), report["pooled"])
     again = json.loads((tmp_path / "again" / "report.json").read_text())
     differing = {key for key in report if report[key] != again[key]}
     assert differing == {"model", "failures"}
+    main([*words, "about=step", "--json"])
+    of_steps = json.loads(capsys.readouterr().out)
+    assert (of_steps["labels_are_about"], of_steps["pooled"]) == ("step", report["pooled"])
+    assert of_steps["as_prefixes"]["steps"]["wrong"] >= report["steps"]["wrong"]
+    assert "Labels are about steps by themselves." in (tmp_path / "again" / "report.md").read_text()
 
 
 def test_the_threshold_is_the_middle_of_the_critics_scores_unless_it_is_given(
