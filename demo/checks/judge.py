@@ -1,7 +1,6 @@
 """A judge of the demo's steps whose error rates are set: the oracle's verdicts, some of them turned.
 
     visualprm judge runs/demo --with configs/judge_demo.yaml engine.args.misses=0.2
-    python -m demo.checks.judge runs/demo          # from which quality on a judge makes labels better
 
 It reads the prompt that any judge is sent and answers by the schema, so that it comes through the same door. Its settings
 are `engine.args`: `run`, whose problems it knows; `misses`, the share of wrong steps that it calls right; `false_alarms`, the
@@ -12,41 +11,22 @@ and reading, and then holds for every vote, every solution and every step that f
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
 import random
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from demo.checks.report import oracle, step_oracle
 from demo.oracle import StepTruth, judge_steps
-from pipeline import origin
-from pipeline.command_line.ending import one_line_errors
-from pipeline.config import EngineConfig, SamplingConfig, parse_config
+from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import IMAGE_TOKEN, ScriptedEngine
 from pipeline.errors import RowError, UserError
-from pipeline.markdown import markdown_table
-from pipeline.prompts import prompt_file
-from pipeline.records import IMAGE, problem_from_row
+from pipeline.records import IMAGE
 from pipeline.store import Store
-from stages.annotate.earlier_run import COLUMN
-from stages.annotate.sample import Template
 from stages.judge.answer import Category
-from stages.judge.config import JudgingConfig
-from stages.judge.judge import judge_solution, read_chains
-from stages.judge.records import JUDGED_SOLUTION
-from stages.judge.verdicts import Judgements
-from stages.label_kinds.measure import compare, kinds_of
-from stages.label_kinds.report import brackets, decimal, percent
-from stages.label_kinds.steps import read_steps
 
 CATEGORIES: Mapping[str, Category] = {"reading": "reading", "arithmetic": "arithmetic", "final": "logic"}
 """Of the oracle's kinds of steps; any other is `other`."""
@@ -142,66 +122,3 @@ def _names(store: Store) -> Mapping[str, Sequence[tuple[str, str]]]:
         for row in rows:
             found[row["images"][0]["sha256"]].append((row["question"].replace(IMAGE, "").strip(), row["row_id"]))
     return found
-
-
-def curve(run: str, rates: Sequence[float], correlated: bool, votes: int = 1) -> list[dict[str, Any]]:
-    """Of a judge with each error rate, for misses and false alarms alike: what `stages.label_kinds` says of the kinds."""
-    store = Store(run)
-    config = parse_config(origin.noted(store, "config.yaml", "restore this file") or {}, origin=run)
-    oracles = {"prefix": oracle(store), "step": step_oracle(store)}
-    found = []
-    for rate in rates:
-        args = {"run": run, "misses": rate, "false_alarms": rate, "correlated": correlated}
-        engine = OracleJudge(EngineConfig(kind="function", max_model_len=1 << 16, args=args))
-        judging = JudgingConfig(votes=votes, reason_characters=0)
-        judgements = Judgements.of_parts(asyncio.run(_judged(store, engine, judging)))
-        steps = read_steps(store, judgements, oracles, {})
-        kinds = kinds_of(config.label, stops_at_success=False, judged=True)
-        found.append({"rate": rate, "correlated": correlated, "votes": votes, **compare(steps, kinds)})
-    return found
-
-
-async def _judged(store: Store, engine: OracleJudge, judging: JudgingConfig) -> list[pa.StructArray]:
-    """Every solution of a run, asked about as `visualprm judge` asks, without Ray."""
-    template = Template(prompt_file("judge_v1.txt").read_text(encoding="utf-8"))
-    tables = [pq.read_table(path, filesystem=store.filesystem) for path in store.problem_files()]
-    problems = {row["problem_id"]: problem_from_row(row) for table in tables for row in table.to_pylist()}
-    rows = [{"problem_id": key, COLUMN: path} for path in store.ledger_files() for key in store.ids([path])]
-    judged = [
-        (await judge_solution(problems[key], chain, template, "curve", engine, 0, judging)).row()
-        for key, (_, chains) in sorted(read_chains(rows).items())
-        for chain in chains
-    ]
-    return [pa.array(judged, JUDGED_SOLUTION)]
-
-
-def table(points: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: a row a judge, with the F1 of each kind's labels against the oracle (prefix) and the share it keeps."""
-    names = [kind["name"] for kind in points[0]["kinds"]]
-    rows = []
-    for point in points:
-        row = [f"{100 * point['rate']:g} %", "yes" if point["correlated"] else "no", f"{point['votes']}"]
-        for kind in point["kinds"]:
-            prefix = kind["oracles"]["prefix"]
-            row.append(f"{decimal(prefix['macro_f1'])} {brackets(prefix['interval'])}, {percent(kind['kept_share'])}")
-        rows.append(tuple(row))
-    return markdown_table(("errors", "correlated", "votes", *names), rows)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="a run directory of the demo with a `fixed` ledger")
-    parser.add_argument("--rates", default="0,0.02,0.05,0.1,0.2,0.3", help="error rates (%(default)s)")
-    parser.add_argument("--votes", type=int, default=1, help="answers on each solution (%(default)s)")
-    parser.add_argument("--out", type=Path, help="a file for all figures, as JSON")
-    options = parser.parse_args()
-    rates = [float(rate) for rate in options.rates.split(",")]
-    points = [point for correlated in (False, True) for point in curve(options.run, rates, correlated, options.votes)]
-    if options.out:
-        options.out.write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
-    print(table(points))
-
-
-if __name__ == "__main__":
-    with one_line_errors("judge"):
-        main()
