@@ -402,3 +402,29 @@ def test_one_entry_makes_a_format_known_everywhere(
     main(["import", "labels", str(tmp_path / "out/labels.jsonl"), str(tmp_path / "again")])
     assert "labels without texts" in (tmp_path / "again/README.md").read_text()
     assert len(list(read_rows(str(tmp_path / "again")))) == 8
+
+
+def test_labels_of_another_kind_come_back_with_their_nulls_or_are_said_to_stay_behind(
+    dataset: str, tmp_path: Path
+) -> None:
+    banded = shutil.copytree(dataset, tmp_path / "banded")
+    (banded / "stats.json").write_text(
+        json.dumps({"label": {"kind": "band", "low": 0.0, "high": 0.75}, "policies": []})
+    )
+    out = tmp_path / "out"
+    export_dataset(str(banded), "parquet", str(out), OPTIONS)
+    assert json.loads((out / "stats.json").read_text())["label"]["kind"] == "band"
+    told = export_dataset(str(banded), "prm800k", str(tmp_path / "rated"), OPTIONS)
+    assert "kind band" not in told
+    import_corpus("prm800k", str(tmp_path / "rated"), str(tmp_path / "again"), ImportOptions())
+
+    def labels(path: str) -> list[list[tuple[str, str | None]]]:
+        rows = read_rows(path)
+        found = [[(each["step"], each["label"]) for each in row["steps_with_score"]] for row in rows]
+        return sorted(found, key=repr)
+
+    given = labels(str(banded))
+    assert labels(str(tmp_path / "again")) == given
+    assert any(label is None for steps in given for _, label in steps)
+    told = export_dataset(str(banded), "raw", str(tmp_path / "scores"), OPTIONS)
+    assert "; raw holds scores alone, so the labels of kind band are not in it" in told
