@@ -119,7 +119,8 @@ def label_steps(
 ) -> list[Measured]:
     """What is known of each step of a solution with this verdict, from its origin and its draws.
 
-    `judged` are a judge's labels of them, which the kinds `judge` and `consensus` heed; without, these give no label.
+    `judged` are a judge's labels of them, which the kinds `judge` and `consensus` heed; without, these give no label. A part
+    of the response that is `context` has none, whatever a judge says of it.
 
     Draws decide wherever there are any; a last step without draws has the solution's own verdict if its
     origin says so; everything else is null, never 0. An `implied` step without a success further on is
@@ -142,7 +143,11 @@ def label_steps(
     found.reverse()
     if not config.needs_judge:
         return found
-    labels = judged_solution([one.label for one in found], judged or [None] * len(found), config)
+    said = [
+        None if one.origin == "context" else label
+        for one, label in zip(found, judged or [None] * len(found), strict=True)
+    ]
+    labels = judged_solution([one.label for one in found], said, config)
     return [one._replace(label=label) for one, label in zip(found, labels, strict=True)]
 
 
@@ -203,7 +208,7 @@ def label_columns(
     origin[implied & ~right & (after == 0)] = ORIGINS.index("not_sampled")
     label = counted_labels(correct, total, origin, config)
     if config.needs_judge:
-        said = np.full(len(label), -1) if judged is None else judged
+        said = np.full(len(label), -1) if judged is None else np.where(origin == ORIGINS.index("context"), -1, judged)
         return StepColumns(correct, total, origin, judged_labels(label, said, lengths, config), label)
     mc = None if config.kind == "mc" else counted_labels(correct, total, origin, compared_with(config))
     return StepColumns(correct, total, origin, label, mc)

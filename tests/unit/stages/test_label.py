@@ -195,6 +195,18 @@ def test_a_step_is_implied_only_while_there_is_a_success_further_on() -> None:
     assert found("incorrect", "incorrect") == [silent, ("measured", "-"), silent, last_wrong]
 
 
+def test_context_has_no_label_whatever_a_judge_says_of_it() -> None:
+    origins: list[StepOrigin] = ["context", "own_answer"]
+    config = LabelConfig(kind="judge")
+    found = label_steps("correct", origins, [Drawn(0, 0, 0)] * 2, config, ["+", "-"])
+    assert [one.label for one in found] == [None, "-"]
+    codes = np.array([LABELS.index(label) for label in ("+", "-")])
+    places = np.array([ORIGINS.index(origin) for origin in origins])
+    counts = np.zeros((2, len(VERDICT_STATUSES)), np.int64)
+    many = label_columns(np.zeros(1, np.int64), np.array([2]), places, counts, config, codes)
+    assert many.label.tolist() == [-1, LABELS.index("-")]
+
+
 def test_labelled_steps_pair_counts_with_labels() -> None:
     pairs = labelled_steps(
         solution("incorrect", step("correct", "incorrect"), step("incorrect"), step(origin="own_answer")),
