@@ -33,7 +33,7 @@ UNPACKED = Path("data/reproduced")
 LIST = "files.json"
 MODELS = ("value", "orm", WIDE)
 """Reward models that are kept: of steps and of outcomes on 1,000 problems, and of steps on 4,000."""
-DERIVED = ("scores", "report")
+DERIVED = ("scores", "report", "logs")
 """Folders that are not packed: they are made again from what is."""
 
 

@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The problem files that the graph was given; it commits their problems in place of an engine."""
     given: list[Any] = []
 
-    def graph(store: Store, config: RunConfig, templates: Any, model: str, files: Sequence[str]) -> None:
+    def graph(store: Store, config: RunConfig, templates: Any, model: str, files: Sequence[str], _: Any) -> None:
         given.append([Path(path).stem for path in files])
         ids = sorted(store.ids(files) - store.done_ids())
         pq.write_table(pa.table({"problem_id": ids}), store.path("checkpoint/1.parquet"))
