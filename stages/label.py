@@ -18,12 +18,12 @@ from pipeline.config import LabelConfig
 from pipeline.errors import UserError
 from pipeline.records import VERDICT_STATUSES, Solution, Step, StepOrigin, VerdictStatus
 from stages.label_rules import (
+    NEUTRAL,
     ORIGINS,
     Label,
     counted_label,
     counted_labels,
     judged_labels,
-    judged_solution,
     label_of,
 )
 
@@ -115,12 +115,10 @@ def label_steps(
     origins: Sequence[StepOrigin],
     drawn: Sequence[Drawn],
     config: LabelConfig,
-    judged: Sequence[Label | None] | None = None,
 ) -> list[Measured]:
     """What is known of each step of a solution with this verdict, from its origin and its draws.
 
-    `judged` are a judge's labels of them, which the kinds `judge` and `consensus` heed; without, these give no label. A part
-    of the response that is `context` has none, whatever a judge says of it.
+    The kinds `judge` and `consensus` give no label here: a judge is heeded by `label_columns`.
 
     Draws decide wherever there are any; a last step without draws has the solution's own verdict if its
     origin says so; everything else is null, never 0. An `implied` step without a success further on is
@@ -137,18 +135,11 @@ def label_steps(
         elif origin == "implied" and not success_after:
             origin = "not_sampled"
         mc = score(k, n)
-        label = counted_label(k, n, origin, config)
+        label = None if config.needs_judge else counted_label(k, n, origin, config)
         found.append(Measured(k if n else None, n if n else None, mc, origin, label))
         success_after = success_after or draws.correct > 0
     found.reverse()
-    if not config.needs_judge:
-        return found
-    said = [
-        None if one.origin == "context" else label
-        for one, label in zip(found, judged or [None] * len(found), strict=True)
-    ]
-    labels = judged_solution([one.label for one in found], said, config)
-    return [one._replace(label=label) for one, label in zip(found, labels, strict=True)]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +172,16 @@ def label_columns(
     config: LabelConfig,
     judged: np.ndarray | None = None,
 ) -> StepColumns:
-    """`label_steps` of many solutions at once, the same for each of them.
+    """`label_steps` of many solutions at once, the same for each of them, and the labels of `judge` and `consensus`.
+
+    A part of the response that is `context` has no label, whatever a judge says of it, and needs no verdict.
 
     Args:
         verdicts: of each solution, an index into `VERDICT_STATUSES`, [solutions].
         lengths: the number of steps of each, [solutions].
         origins: of each step, an index into `ORIGINS`, [steps].
         draws: how many draws of each step have each verdict, [steps, verdicts].
-        judged: a judge's label of each step, an index into `LABELS` or -1, [steps].
+        judged: what a judge says of each step, an index into `LABELS`, `NEUTRAL`, or -1 without a verdict, [steps].
     """
     right = np.repeat(verdicts == _CORRECT, lengths)
     drawn = draws.sum(axis=1)
@@ -208,7 +201,7 @@ def label_columns(
     origin[implied & ~right & (after == 0)] = ORIGINS.index("not_sampled")
     label = counted_labels(correct, total, origin, config)
     if config.needs_judge:
-        said = np.full(len(label), -1) if judged is None else np.where(origin == ORIGINS.index("context"), -1, judged)
+        said = np.where(origin == ORIGINS.index("context"), NEUTRAL, -1 if judged is None else judged)
         return StepColumns(correct, total, origin, judged_labels(label, said, lengths, config), label)
     mc = None if config.kind == "mc" else counted_labels(correct, total, origin, compared_with(config))
     return StepColumns(correct, total, origin, label, mc)

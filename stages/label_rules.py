@@ -13,12 +13,12 @@ solution's own answer, which gives its last step 1 of 1 or 0 of 1, is no sample:
 known, and `band` and `interval` give it the label of `mc`.
 
 `consensus` with `agreement: first_error` keeps a solution's labels of `mc` up to and with its first `-`, or all of them where
-there is none, if the judge names the same first wrong step, or none; else no step of the solution has a label.
+there is none, if the judge names the same first wrong step, or none, and has a verdict on every step up to there; else no
+step of the solution has a label. A neutral verdict is one, and `context` needs none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -30,6 +30,8 @@ Label = Literal["+", "-"]
 
 LABELS: tuple[Label, ...] = get_args(Label)
 ORIGINS: tuple[StepOrigin, ...] = get_args(StepOrigin)
+NEUTRAL = len(LABELS)
+"""Where a judge says `+` or `-` by an index into `LABELS`: it calls the step neither, which is a verdict, but no label."""
 
 _RIGHT, _WRONG, _NONE = LABELS.index("+"), LABELS.index("-"), -1
 _OWN, _IMPLIED = ORIGINS.index("own_answer"), ORIGINS.index("implied")
@@ -90,44 +92,33 @@ def counted_labels(correct: np.ndarray, total: np.ndarray, origin: np.ndarray, c
     return np.where((total == 0) | (origin == _OWN), plain, doubtful)
 
 
-def judged_solution(
-    mc: Sequence[Label | None], judged: Sequence[Label | None], config: LabelConfig
-) -> list[Label | None]:
-    """The labels of a solution's steps by `judge` or `consensus`, from those that `mc` and the judge give."""
-    if config.kind == "judge":
-        return list(judged)
-    if config.agreement == "step":
-        return [one if one == other else None for one, other in zip(mc, judged, strict=True)]
-    first = mc.index("-") if "-" in mc else None
-    if first != (judged.index("-") if "-" in judged else None):
-        return [None] * len(mc)
-    return [label if first is None or place <= first else None for place, label in enumerate(mc)]
-
-
 def judged_labels(mc: np.ndarray, judged: np.ndarray, lengths: np.ndarray, config: LabelConfig) -> np.ndarray:
-    """`judged_solution` of many solutions at once.
+    """The labels of steps by `judge` or `consensus`, from those that `mc` and the judge give: an index into `LABELS` or -1.
 
     Args:
-        mc, judged: an index into `LABELS` for each step, or -1, [steps].
+        mc: an index into `LABELS` for each step, or -1, [steps].
+        judged: an index into `LABELS`, `NEUTRAL`, or -1 where the judge has no verdict, [steps].
         lengths: the number of steps of each solution, [solutions].
     """
     if config.kind == "judge":
-        return judged
+        return np.where(judged == NEUTRAL, _NONE, judged)
     if config.agreement == "step":
         return np.where(mc == judged, mc, _NONE)
-    firsts = [_first_wrong(labels, lengths) for labels in (mc, judged)]
+    first, named = _first(mc == _WRONG, lengths), _first(judged == _WRONG, lengths)
+    # Where a verdict is missing before it, the judge may have another first error; where it names none, one at all.
+    sure = _first(judged == _NONE, lengths) >= named
     place = np.arange(len(mc)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    agreed = np.repeat(firsts[0] == firsts[1], lengths)
-    return np.where(agreed & (place <= np.repeat(firsts[0], lengths)), mc, _NONE)
+    agreed = np.repeat((first == named) & sure, lengths)
+    return np.where(agreed & (place <= np.repeat(first, lengths)), mc, _NONE)
 
 
-def _first_wrong(labels: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The place of each solution's first `-` among its steps, a number above all places where there is none, [solutions]."""
-    none = np.iinfo(np.int64).max
+def _first(holds: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The first place among each solution's steps where this holds, a number above all places where it never does, [solutions]."""
+    never = np.iinfo(np.int64).max
     owner = np.repeat(np.arange(len(lengths)), lengths)
-    place = np.arange(len(labels)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    found = np.full(len(lengths), none)
-    np.minimum.at(found, owner, np.where(labels == _WRONG, place, none))
+    place = np.arange(len(holds)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    found = np.full(len(lengths), never)
+    np.minimum.at(found, owner, np.where(holds, place, never))
     return found
 
 

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.store import Store
 from stages.judge.answer import CATEGORIES, VERDICTS
-from stages.label_rules import LABELS
+from stages.label_rules import LABELS, NEUTRAL
 
 _SOLUTION = "solutions.list.element."
 _OPINION = _SOLUTION + "votes.list.element.steps.list.element."
 _COLUMNS = [_SOLUTION + "solution_id", _SOLUTION + "num_steps", _OPINION + "verdict", _OPINION + "category"]
-_LABEL_OF = np.array([LABELS.index("+"), LABELS.index("-"), -1, -1])
-"""The label of each verdict, and at the end of none."""
+_SAID = np.array([LABELS.index("+"), LABELS.index("-"), NEUTRAL, -1])
+"""What each verdict says of a step, and at the end none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class JudgedSteps:
     votes: np.ndarray
 
     @property
-    def label(self) -> np.ndarray:
-        """An index into `LABELS` each, or -1: `correct` is `+`, `incorrect` is `-`."""
-        found: np.ndarray = _LABEL_OF[self.verdict]
+    def said(self) -> np.ndarray:
+        """An index into `LABELS` each (`correct` is `+`, `incorrect` is `-`), `NEUTRAL`, or -1 without a verdict."""
+        found: np.ndarray = _SAID[self.verdict]
         return found
 
     def take(self, places: np.ndarray) -> JudgedSteps:

@@ -78,7 +78,7 @@ def compare(steps: RunSteps, kinds: Mapping[str, LabelConfig]) -> dict[str, Any]
 
     And with a judge, by category of what it calls wrong: how many steps, and how many of these `mc` labels `-`.
     """
-    judged = None if steps.judged is None else steps.judged.label
+    judged = None if steps.judged is None else steps.judged.said
     columns = (steps.verdicts, steps.lengths, steps.origins, steps.draws)
     labels = {name: label_columns(*columns, kind, judged).label for name, kind in kinds.items()}
     mc = next(iter(labels.values()))

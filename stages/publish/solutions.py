@@ -78,7 +78,7 @@ def published_table(
     steps = solutions.field("steps")
     verdicts, lengths, draws = _codes(solutions.field("status"), VERDICT_STATUSES), lengths_of(steps), _counts(steps)
     judged = None if judgements is None else judgements.of(solutions.field("solution_id"), lengths)
-    heeded = {} if judged is None else {"judged": judged.label}
+    heeded = {} if judged is None else {"judged": judged.said}
     found = label(verdicts, lengths, _codes(steps.flatten().field("origin"), ORIGINS), draws, **heeded)
     count_solutions(stats, [problems[index].source for index in problem_of], verdicts, lengths, draws, found)
     for index, number in enumerate(lengths_of(lists).tolist()):

@@ -196,15 +196,24 @@ def test_a_step_is_implied_only_while_there_is_a_success_further_on() -> None:
 
 
 def test_context_has_no_label_whatever_a_judge_says_of_it() -> None:
-    origins: list[StepOrigin] = ["context", "own_answer"]
-    config = LabelConfig(kind="judge")
-    found = label_steps("correct", origins, [Drawn(0, 0, 0)] * 2, config, ["+", "-"])
-    assert [one.label for one in found] == [None, "-"]
-    codes = np.array([LABELS.index(label) for label in ("+", "-")])
-    places = np.array([ORIGINS.index(origin) for origin in origins])
+    found = judged_columns(LabelConfig(kind="judge"), "incorrect", LABELS.index("+"), LABELS.index("-"))
+    assert found == [-1, LABELS.index("-")]
+
+
+@pytest.mark.parametrize("of_context", [-1, LABELS.index("-")])
+def test_context_needs_no_verdict_for_a_consensus(of_context: int) -> None:
+    config, right = LabelConfig(kind="consensus", agreement="first_error"), LABELS.index("+")
+    assert judged_columns(config, "correct", of_context, right) == [-1, right]
+    assert judged_columns(config, "correct", of_context, -1) == [-1, -1]
+
+
+def judged_columns(config: LabelConfig, verdict: VerdictStatus, *judged: int) -> list[int]:
+    """The labels of a step of context and of a last one with the solution's own verdict, of which a judge says this."""
+    origins = np.array([ORIGINS.index("context"), ORIGINS.index("own_answer")])
     counts = np.zeros((2, len(VERDICT_STATUSES)), np.int64)
-    many = label_columns(np.zeros(1, np.int64), np.array([2]), places, counts, config, codes)
-    assert many.label.tolist() == [-1, LABELS.index("-")]
+    verdicts = np.array([VERDICT_STATUSES.index(verdict)])
+    found: list[int] = label_columns(verdicts, np.array([2]), origins, counts, config, np.array(judged)).label.tolist()
+    return found
 
 
 def test_labelled_steps_pair_counts_with_labels() -> None:
@@ -237,7 +246,9 @@ def test_kinds_that_ask_how_far_need_such_a_strategy_too(config: LabelConfig) ->
         ),
         max_size=5,
     ),
-    st.sampled_from([{}, {"threshold": 0.5}, {"kind": "band"}, {"kind": "interval", "threshold": 0.5}]),
+    st.sampled_from(
+        [{}, {"threshold": 0.5}, {"kind": "band"}, {"kind": "interval", "threshold": 0.5}, {"kind": "judge"}]
+    ),
     st.sampled_from(["miss", "drop"]),
 )
 def test_many_solutions_at_once_get_what_each_gets_alone(

@@ -12,12 +12,11 @@ from pipeline.config import LabelConfig
 from pipeline.records import StepOrigin
 from stages.label_rules import (
     LABELS,
+    NEUTRAL,
     ORIGINS,
-    Label,
     counted_label,
     counted_labels,
     judged_labels,
-    judged_solution,
 )
 
 COUNTED = st.integers(0, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n), st.sampled_from(ORIGINS)))
@@ -77,8 +76,10 @@ def test_more_draws_of_the_same_share_make_surer() -> None:
     assert [counted_label(3 * n, 4 * n, "measured", config) for n in (1, 2, 4, 8)] == [None, None, "+", "+"]
 
 
-JUDGED = st.sampled_from(["+", "-", None])
-BOTH = st.lists(st.lists(st.tuples(JUDGED, JUDGED), max_size=5), max_size=5)
+CODES: dict[str, int] = {"+": LABELS.index("+"), "-": LABELS.index("-"), "n": NEUTRAL, " ": -1}
+SOLUTION = st.integers(0, 5).flatmap(
+    lambda n: st.tuples(st.text("+- ", min_size=n, max_size=n), st.text("+-n ", min_size=n, max_size=n))
+)
 KINDS = [
     LabelConfig(kind="judge"),
     LabelConfig(kind="consensus"),
@@ -86,23 +87,33 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("config", KINDS, ids=str)
-@given(solutions=BOTH)
-def test_many_judged_solutions_at_once_get_what_each_gets_alone(
-    config: LabelConfig, solutions: list[list[tuple[Label | None, Label | None]]]
-) -> None:
-    def codes(which: int) -> np.ndarray:
-        every = [step[which] for steps in solutions for step in steps]
-        return np.array([-1 if label is None else LABELS.index(label) for label in every], np.int64)
+def by_judge(solutions: list[tuple[str, str]], config: LabelConfig) -> str:
+    """A letter a step, of `mc` and of the judge (`n` is neutral, a blank says nothing) → of their labels."""
+    mc, judged = (
+        np.array([CODES[letter] for pair in solutions for letter in pair[which]], np.int64) for which in (0, 1)
+    )
+    found = judged_labels(mc, judged, np.array([len(one) for one, _ in solutions], np.int64), config)
+    return "".join(LABELS[code] if code >= 0 else " " for code in found)
 
-    lengths = np.array([len(steps) for steps in solutions], np.int64)
-    found = judged_labels(codes(0), codes(1), lengths, config)
-    expected = [
-        label
-        for steps in solutions
-        for label in judged_solution([step[0] for step in steps], [step[1] for step in steps], config)
-    ]
-    assert [LABELS[code] if code >= 0 else None for code in found] == expected
+
+def judged_alone(mc: str, judged: str, config: LabelConfig) -> str:
+    """From the definition of each kind, for one solution."""
+    if config.kind == "judge":
+        return judged.replace("n", " ")
+    if config.agreement == "step":
+        return "".join(one if one == other else " " for one, other in zip(mc, judged, strict=True))
+    upto = mc.index("-") + 1 if "-" in mc else len(mc)
+    if mc.find("-") != judged.find("-") or " " in judged[:upto]:
+        return " " * len(mc)
+    return mc[:upto].ljust(len(mc))
+
+
+@pytest.mark.parametrize("config", KINDS, ids=str)
+@given(solutions=st.lists(SOLUTION, max_size=5))
+def test_many_judged_solutions_at_once_get_what_each_gets_alone(
+    config: LabelConfig, solutions: list[tuple[str, str]]
+) -> None:
+    assert by_judge(solutions, config) == "".join(judged_alone(*pair, config) for pair in solutions)
 
 
 @pytest.mark.parametrize(
@@ -112,16 +123,18 @@ def test_many_judged_solutions_at_once_get_what_each_gets_alone(
         ("++-", "+--", "+ -", "   "),
         ("+--", "+-+", "+- ", "+- "),
         ("+++", "+++", "+++", "+++"),
-        ("+++", "+ +", "+ +", "+++"),
+        ("+++", "+n+", "+ +", "+++"),
+        ("++-", "nn-", "  -", "++-"),
         ("+-+", "+- ", "+- ", "+- "),
         ("+ -", "++-", "+ -", "+ -"),
+        # Where nobody judged, nobody agrees.
+        ("+++", "   ", "   ", "   "),
+        ("+++", "++ ", "++ ", "   "),
+        ("++-", "  -", "  -", "   "),
     ],
 )
 def test_consensus_by_step_and_by_the_first_error(mc: str, judged: str, step: str, first_error: str) -> None:
-    def labels(text: str) -> list[Label | None]:
-        return [None if letter == " " else letter for letter in text]  # type: ignore[misc]
-
     for agreement, expected in (("step", step), ("first_error", first_error)):
         config = LabelConfig(kind="consensus", agreement=agreement)  # type: ignore[arg-type]
-        assert judged_solution(labels(mc), labels(judged), config) == labels(expected)
-    assert judged_solution(labels(mc), labels(judged), LabelConfig(kind="judge")) == labels(judged)
+        assert by_judge([(mc, judged)], config) == expected
+    assert by_judge([(mc, judged)], LabelConfig(kind="judge")) == judged.replace("n", " ")

@@ -17,7 +17,7 @@ from pipeline.store import Store
 from stages.judge.answer import CATEGORIES, VERDICTS, Opinion, together
 from stages.judge.records import JUDGEMENT_SCHEMA, JudgedSolution, Vote
 from stages.judge.verdicts import Judgements
-from stages.label_rules import LABELS
+from stages.label_rules import LABELS, NEUTRAL
 
 OPINIONS = st.builds(Opinion, st.sampled_from(VERDICTS), st.sampled_from(CATEGORIES))
 
@@ -66,10 +66,8 @@ def test_arrays_say_what_votes_say_one_by_one(
         one.category for one in expected
     ]
     assert found.votes[:-2].tolist() == [said.votes for said in expected]
-    labels = {"correct": "+", "incorrect": "-"}
-    assert [LABELS[code] if code >= 0 else None for code in found.label[:-2]] == [
-        labels.get(said.verdict or "") for said in expected
-    ]
+    codes = {"correct": LABELS.index("+"), "incorrect": LABELS.index("-"), "neutral": NEUTRAL, None: -1}
+    assert found.said[:-2].tolist() == [codes[said.verdict] for said in expected]
     assert (found.verdict[-2:].tolist(), found.votes[-2:].tolist()) == ([-1, -1], [0, 0])
 
 
@@ -92,4 +90,4 @@ def test_a_solution_that_has_other_steps_now_is_refused(tmp_path: Path) -> None:
 
 def test_without_judgements_nothing_is_said() -> None:
     found = Judgements.of_runs([]).of(pa.array(["p1/k/s0"]), np.array([2]))
-    assert found.label.tolist() == [-1, -1]
+    assert found.said.tolist() == [-1, -1]
