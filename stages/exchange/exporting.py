@@ -67,7 +67,7 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
     figures = read_figures(filesystem, os.path.dirname(shards[0]))
     if options.threshold:
         _check_threshold(dataset, figures, options.threshold)
-    options = replace(options, early_stop=stopped_at_zeros(figures))
+    options = replace(options, early_stop=stopped_at_zeros(figures), kind=stated_kind(figures))
     target = _empty_folder(out)
     with one_line_io_errors(str(target)), atomic.new_folder(target) as folder:
         if FORMATS[format].copies:
@@ -84,8 +84,8 @@ def export_dataset(dataset: str, format: str, out: str, options: ExportOptions) 
             with atomic.opened(f"{folder}/{name}") as file:
                 file.write(text.encode())
     left = f"; left out: {_reasons(writer.left_out)}" if writer.left_out else ""
-    if (kind := stated_kind(figures)) != "mc" and "--threshold" not in how.heeds:
-        left += f"; {format} holds scores alone, so the labels of kind {kind} are not in it"
+    if options.kind != "mc" and "--threshold" not in how.heeds:
+        left += f"; {format} holds scores alone, so the labels of kind {options.kind} are not in it"
     return f"{sum(counts.values())} rows in {len(counts)} files, {writer.images} images in {out}{left}"
 
 

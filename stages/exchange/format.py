@@ -31,8 +31,8 @@ class ExportOptions:
     """What the user of `visualprm export` chose.
 
     `threshold` replaces the published labels; `cut` ends a conversation after its first `-`; `system` is the system
-    turn of rows that brought none along; `name` names the dataset. `early_stop` is no choice: it says that the dataset
-    was drawn no further than each solution's first step without a success.
+    turn of rows that brought none along; `name` names the dataset. Two are no choices: `early_stop` says that the dataset
+    was drawn no further than each solution's first step without a success, `kind` of which kind its labels are.
     """
 
     name: str
@@ -40,6 +40,7 @@ class ExportOptions:
     threshold: float | None = None
     cut: bool = False
     early_stop: bool = False
+    kind: str = "mc"
 
 
 @dataclass(frozen=True, slots=True)

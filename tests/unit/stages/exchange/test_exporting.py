@@ -99,6 +99,9 @@ def test_labels_end_where_they_are_not_known() -> None:
     assert labels("fixed", cut=True) == "+-"
     assert labels("fixed", threshold=0.25) == "+---"
     assert labels("stopped") == "+--"
+    # A judge's `-` says nothing of draws; labels that --threshold gives do.
+    assert labels("stopped", kind="judge") == "+-"
+    assert labels("stopped", kind="judge", threshold=0.0) == "+--"
     assert labels("implied") == "+++"
     assert labels("implied", threshold=0.0) == "+++"
     assert labels("unjudged") == "+"
@@ -123,6 +126,15 @@ def test_a_threshold_is_refused_where_draws_stopped_at_a_success(dataset: str, t
     assert "\n" not in str(told.value)
     assert export("binary_search num_draws=16 rounds=4,4,8", 0.0)
     assert export("stop_after_zero num_draws=16", 0.25)
+
+
+@pytest.mark.parametrize("kind", ["mc", "judge", "consensus"])
+def test_labels_of_a_judge_end_where_the_judge_gave_none(dataset: str, tmp_path: Path, kind: str) -> None:
+    judged = shutil.copytree(dataset, tmp_path / "judged")
+    (judged / "stats.json").write_text(json.dumps({"label": {"kind": kind}}), encoding="utf-8")
+    export_dataset(str(judged), "stepwise", str(tmp_path / "out"), OPTIONS)
+    found = [record["labels"] for record in lines(tmp_path / "out/geo_easy.jsonl")]
+    assert found[1] == ([True, False, False] if kind == "mc" else [True, False])
 
 
 def test_conversations_have_places_for_images_and_files_that_are_there(dataset: str, tmp_path: Path) -> None:
