@@ -190,7 +190,7 @@ def _origin(model: str, bench: Bench, settings: EvaluateSettings) -> str:
     engine = settings.engine
     parts = [
         [model_fingerprint(engine.model_copy(update={"model": name})) for name in (model, settings.like) if name],
-        engine.model_dump(include={"dtype", "max_model_len"}) | {"args": engine.drawing_args},
+        engine.model_dump(include={"dtype", "max_model_len", "chat_template"}) | {"args": engine.drawing_args},
         read_prompt(settings) if settings.critic == "prompted" else None,
         settings.model_dump(mode="json", exclude={"resamples", "about", "engine", "prompt"}),
         [asdict(sample) for sample in bench.samples],

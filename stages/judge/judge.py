@@ -39,9 +39,13 @@ class Chain(NamedTuple):
     steps: tuple[str, ...]
 
 
-def judge_key(model: str, template: Template, config: JudgingConfig) -> str:
-    """12 hex digits over model, prompt and what is asked: names the judge in seeds."""
-    return origin.digest([model, template.sha, config.model_dump(mode="json", exclude={"prompt", "votes"})])[:12]
+def judge_key(model: str, template: Template, config: JudgingConfig, chat: Mapping[str, Any]) -> str:
+    """12 hex digits over model, prompt, what is asked and `chat`, the arguments for the chat template: names the judge in seeds."""
+    parts: list[Any] = [model, template.sha, config.model_dump(mode="json", exclude={"prompt", "votes"})]
+    if chat:
+        # Without arguments it is as it was before there were any: seeds of older judgements stay.
+        parts.append(dict(chat))
+    return origin.digest(parts)[:12]
 
 
 def question_text(problem: Problem, steps: Sequence[str], template: Template, show_answer: bool) -> str:
@@ -112,7 +116,7 @@ class Judge(EngineActor):
         """`config` is the run's, with the judge's engine, seed and run directory."""
         super().__init__(config, model, ours)
         self._judging, self._template = judging, Template(template)
-        self._key = judge_key(model, self._template, judging)
+        self._key = judge_key(model, self._template, judging, config.engine.chat_template)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         block = batch.to_pylist()

@@ -25,11 +25,16 @@ def judges(run: Store) -> list[str]:
     return sorted(name for name in folders if run.exists(FOLDER, name, "ledger.json"))
 
 
+def ledger_key(run: Store) -> str:
+    """Stands for the ledger that is judged: ids of solutions don't say what they hold, names of its files do."""
+    return origin.digest(sorted(path.rpartition("/")[2] for path in run.ledger_files()))
+
+
 def judge_of(run: Store, name: str | None) -> Store:
     """The ledger of the judge that has this name, or of the only one.
 
     Raises:
-        UserError: there is none, there are several, or the judge is not through.
+        UserError: there is none, there are several, the judge is not through, or the run's ledger is another one now.
     """
     known = judges(run)
     if not known:
@@ -40,6 +45,14 @@ def judge_of(run: Store, name: str | None) -> Store:
         raise UserError(f"label.judge={name}: {run.uri} has judgements of {', '.join(known)} alone")
     store = Store(run.address(FOLDER, name or known[0]))
     check_run(store, "remove this folder, and judge again")
+    held = {"ledger": (origin.noted(store, "ledger.json", MEND) or {}).get("ledger")}
+    origin.check(
+        store.uri,
+        held,
+        {"ledger": ledger_key(run)},
+        "judge again under another name",
+        "holds judgements of other solutions",
+    )
     if pending := len(store.problem_ids() - store.done_ids()):
         raise UserError(f"{store.uri}: {pending:,} problems are not judged yet: call `visualprm judge` again")
     return store

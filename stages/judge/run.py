@@ -25,7 +25,7 @@ from stages.annotate.progress import progress_bar
 from stages.annotate.watch import hangs_ended
 from stages.judge.config import JudgeConfig
 from stages.judge.judge import Judge
-from stages.judge.ledgers import FOLDER
+from stages.judge.ledgers import FOLDER, ledger_key
 from stages.judge.summary import Summary, summed_up
 
 _MEND = "restore them, or give the judge another name"
@@ -109,13 +109,16 @@ def _lock_settings(store: Store, earlier: Store, config: JudgeConfig, template: 
     wanted: dict[str, Any] = {
         "engine.kind": engine.kind,
         "engine.model": model,
-        "engine.dtype": engine.dtype,
-        "engine.max_model_len": engine.max_model_len,
+        # Arguments for the chat template are there only if it has some.
+        **{
+            f"engine.{name}": value
+            for name, value in engine.model_dump(include={"dtype", "max_model_len", "chat_template"}).items()
+        },
         "engine.args": engine.drawing_args,
         "seed": config.seed,
         **{f"judge.{name}": value for name, value in config.judge.model_dump(mode="json").items()},
         "prompt text": template,
-        "ledger": origin.digest(sorted(path.rpartition("/")[2] for path in earlier.ledger_files())),
+        "ledger": ledger_key(earlier),
     }
     if held := origin.noted(store, "ledger.json", _MEND):
         origin.check(store.uri, held, wanted, _MEND)

@@ -154,6 +154,7 @@ def test_a_logs_origin_is_what_scores_depend_on(bench: Path, tmp_path: Path) -> 
     before = origin()
     assert origin(resamples=5, engine={"kind": "scripted", "max_in_flight": 3}) == before
     assert origin(max_tokens=9) != before
+    assert origin(engine={"kind": "scripted", "chat_template": {"enable_thinking": False}}) != before
     prompt.write_text("{question} Please! {steps}")
     assert origin() != before
 

@@ -117,9 +117,15 @@ def test_a_prompt_that_the_model_cannot_take_is_the_solutions_error() -> None:
 
 
 def test_another_question_has_other_seeds_and_more_votes_have_not() -> None:
-    keys = {judge_key("m", TEMPLATE, config) for config in (JudgingConfig(), JudgingConfig(show_answer=True))}
-    assert len(keys) == 2
-    assert judge_key("m", TEMPLATE, JudgingConfig(votes=5)) == judge_key("m", TEMPLATE, JudgingConfig())
+    plain, shown = JudgingConfig(), JudgingConfig(show_answer=True)
+    thinks = {"enable_thinking": False}
+    keys = {judge_key("m", TEMPLATE, *one) for one in ((plain, {}), (shown, {}), (plain, thinks))}
+    assert len(keys) == 3
+    assert judge_key("m", TEMPLATE, JudgingConfig(votes=5), {}) == judge_key("m", TEMPLATE, plain, {})
+
+
+def test_the_key_of_a_judge_without_arguments_for_its_chat_template_is_what_it_was() -> None:
+    assert judge_key("m", Template("{question} {steps}"), JudgingConfig(), {}) == "55e3f1471c4c"
 
 
 def test_chains_are_read_from_the_ledger_without_draws(tmp_path: Path) -> None:

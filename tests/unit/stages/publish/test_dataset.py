@@ -21,6 +21,7 @@ from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, table
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
 from stages.judge.answer import Opinion
+from stages.judge.ledgers import ledger_key
 from stages.judge.records import JudgedSolution, Vote
 from stages.publish.dataset import publish_run, republish
 from stages.publish.published import is_published
@@ -221,6 +222,18 @@ def test_a_judge_must_be_there_be_chosen_and_be_through(tmp_path: Path) -> None:
         republish([run], ["label.kind=judge", "label.judge=ben"])
 
 
+def test_judgements_of_another_ledger_are_refused(tmp_path: Path) -> None:
+    run = Path(write_run(tmp_path / "one", "p1", verifier=verifier_version()))
+    republish([str(run)], [])
+    judged(run, {row["id"]: row for row in read(tmp_path / "data/one")})
+    (path,) = (run / "annotations").iterdir()
+    path.rename(path.with_name("0-other.parquet"))
+    with pytest.raises(
+        UserError, match=r"anna: holds judgements of other solutions: ledger \(.*judge again under another"
+    ):
+        republish([str(run)], ["label.kind=judge"])
+
+
 def judged(
     run: Path, rows: Mapping[str, dict], name: str = "anna", problems: int | None = None
 ) -> dict[str, list[str]]:
@@ -240,7 +253,14 @@ def judged(
             said[key] = verdicts
     store = ledger(folder, [judgement(key, own) for key, own in list(held.items())[:problems]])
     store.write_json(
-        "ledger.json", {"engine.kind": "scripted", "engine.model": "m", "judge.prompt": "p.txt", "judge.votes": 1}
+        "ledger.json",
+        {
+            "engine.kind": "scripted",
+            "engine.model": "m",
+            "judge.prompt": "p.txt",
+            "judge.votes": 1,
+            "ledger": ledger_key(Store(str(run))),
+        },
     )
     return said
 

@@ -1,0 +1,32 @@
+"""What ties a folder of judgements to its settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.settings import parse_settings
+from pipeline.store import Store
+from stages.judge.config import JudgeConfig
+from stages.judge.run import _lock_settings
+
+
+def test_arguments_for_the_chat_template_bind_a_folder_of_judgements(tmp_path: Path) -> None:
+    def lock(name: str, **engine: object) -> Store:
+        config = parse_settings(JudgeConfig, {"name": "anna", "engine": {"kind": "scripted", **engine}})
+        store = Store(str(tmp_path / name))
+        store.make()
+        _lock_settings(store, Store(str(tmp_path / "run")), config, "{steps}", "scripted")
+        return store
+
+    thinks = {"enable_thinking": False}
+    assert "engine.chat_template" not in json.loads(lock("plain").read_text("ledger.json"))
+    lock("plain")
+    with pytest.raises(UserError, match=r"engine\.chat_template \(null, now .*give the judge another name"):
+        lock("plain", chat_template=thinks)
+    lock("other", chat_template=thinks)
+    with pytest.raises(UserError, match=r"engine\.chat_template \(.*, now null\)"):
+        lock("other")
