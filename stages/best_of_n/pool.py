@@ -143,11 +143,23 @@ class Pool:
 
     @property
     def split(self) -> SplitConfig | None:
-        """How solutions were cut into steps; null in a pool from before that was recorded, or from a later version."""
-        try:
-            return SplitConfig.model_validate(self.about["split"])
-        except (KeyError, ValueError):
+        """How solutions were cut into steps; null in a pool from before that was recorded, or from a later version.
+
+        Raises:
+            UserError: a later version cut one part of them, in a way that this one does not know.
+        """
+        if (stated := self.about.get("split")) is None:
             return None
+        try:
+            return SplitConfig.model_validate(stated)
+        except ValueError as error:
+            if isinstance(stated, dict) and stated.get("part", "all") == "all":
+                # Nothing is context, wherever the steps were cut.
+                return None
+            raise UserError(
+                f"{self.store.uri}/pool.json: split can't be read, so which steps have a score is not known: take the "
+                "version of visualprm that made this pool"
+            ) from error
 
     @property
     def sources(self) -> dict[str, str]:

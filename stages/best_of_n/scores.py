@@ -29,7 +29,7 @@ from pipeline.terminal.speak import say, tell
 from stages.best_of_n.critics import CriticSpec, find_critic, load_critic
 from stages.best_of_n.parts import done_problems, read_parts, write_part
 from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, batched
-from stages.split import steps_of, told
+from stages.split import context_in, told
 
 if TYPE_CHECKING:
     from stages.reward.model import Candidate, Scorer
@@ -167,7 +167,8 @@ def score_problems(
 ) -> list[dict[str, Any]]:
     """A row for every distinct response of each problem. All go to the scorer at once: it knows how to batch.
 
-    `how` says which steps are context, that is no steps of the part that a pool's run measures: they get no score.
+    `how` says which steps are context, that is no steps of the part that a pool's run measures: they get no score. An
+    outcome model scores the whole response.
     """
     from stages.reward.model import Candidate
 
@@ -179,7 +180,7 @@ def score_problems(
             tuple(image.data for image in problem.images),
             first.steps,
             first.text,
-            _context(first, how),
+            frozenset() if outcome or how is None else context_in(first.text, how, len(first.steps)),
         )
         for (problem, first), fault in zip(firsts, faults, strict=True)
         if fault is None
@@ -195,12 +196,6 @@ def score_problems(
         )
         for (_, first), fault in zip(firsts, faults, strict=True)
     ]
-
-
-def _context(candidate: PoolCandidate, how: SplitConfig | None) -> frozenset[int]:
-    if how is None or how.part == "all":
-        return frozenset()
-    return frozenset(index for index, piece in enumerate(steps_of(candidate.text, how)) if piece.context)
 
 
 def _fault(steps: Sequence[str]) -> RowError | None:

@@ -20,12 +20,14 @@ def cut(response: str, config: PrmConfig, max_steps: int | None = None) -> tuple
 
 
 def context_of(context: Sequence[bool], config: PrmConfig) -> frozenset[int]:
-    """The indices of the steps that the model reads but does not judge.
+    """The indices of the steps that the model reads but does not judge: none for an outcome model, which judges the whole.
 
     Raises:
         RowError: these are all.
     """
-    if all(context) and config.kind == "prm":
+    if config.kind != "prm":
+        return frozenset()
+    if all(context):
         part = config.split.part if config.split else "part that is judged"
         raise RowError("no_such_part", f"the response has no {part}")
     return frozenset(index for index, is_context in enumerate(context) if is_context)

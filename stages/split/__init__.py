@@ -2,7 +2,7 @@
 
 from stages.split.kinds import told
 from stages.split.own import check_kind
-from stages.split.steps import Piece, Span, boundaries, places, spans, split, steps_of
+from stages.split.steps import Piece, Span, boundaries, context_in, places, spans, split, steps_of
 from stages.split.thinking import opens
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Span",
     "boundaries",
     "check_kind",
+    "context_in",
     "opens",
     "places",
     "spans",

@@ -79,6 +79,19 @@ def steps_of(text: str, how: SplitConfig | None = None, max_steps: int | None = 
     return [Piece(text[place.start : place.end], context) for place, context in kept]
 
 
+def context_in(text: str, how: SplitConfig, count: int) -> frozenset[int]:
+    """The indices of the steps that are context, of a text that was cut into `count` steps as `how` says.
+
+    What `how.kind` names is not called: the pool may be somebody else's, and with it the code.
+    """
+    if how.part == "all":
+        return frozenset()
+    # The other part is one step, the first or the last, wherever the steps of this one are cut.
+    coarse = steps_of(text, how.model_copy(update={"kind": "blank_lines"}), max_steps=1)
+    places = (0, count - 1) if len(coarse) > 1 else (0,)
+    return frozenset(place for place, piece in zip(places, coarse, strict=True) if piece.context)
+
+
 def _inside(text: str, part: Place, how: SplitConfig, most: int) -> list[Place]:
     """The steps of a part, at their places in the whole text, without the white space at its edges."""
     piece = text[part.start : part.end]

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.command_line.answer import to_json
+from pipeline.config import SplitConfig
 from pipeline.errors import RowError, UserError
 from pipeline.records import Image, Problem, VerdictStatus, problem_row
 from stages.best_of_n.critics import CriticSpec, find_critic
@@ -366,3 +367,35 @@ def test_a_critic_sees_the_options(tmp_path: Path) -> None:
     judge = Judge()
     score_pool(str(tmp_path / "pool"), [critic(tmp_path / "prm")], lambda path: judge)
     assert [request.question for request in judge.asked] == ["Which?\nA. 3\nB. 4"]
+
+
+THOUGHT = "Hm.\n</think>\n\ngood\n\n4"
+
+
+def test_what_a_pool_names_as_its_cutting_is_not_called(tmp_path: Path) -> None:
+    own = (replace(candidate(0, 0, THOUGHT), steps=("Hm.\n</think>", "good", "4")),)
+    how = SplitConfig(kind="no_such_module:cut", part="answer", opened=True)
+    (row,) = score_problems([PoolProblem("p0", "s", "Q?", "Q!", "4", (), own)], Judge(), outcome=False, how=how)
+    assert row["scores"] == [0.9, 0.3]
+
+
+def test_an_outcome_critic_scores_a_response_that_is_thinking_alone() -> None:
+    own = (candidate(0, 0, "good"),)
+    how = SplitConfig(part="answer", opened=True)
+    problems = [PoolProblem("p0", "s", "Q?", "Q!", "4", (), own)]
+    (row,) = score_problems(problems, Judge(kind="orm"), outcome=True, how=how)
+    assert (row["scores"], row["error"]) == ([0.9], None)
+    (row,) = score_problems(problems, Judge(), outcome=False, how=how)
+    assert row["error"].startswith("no_such_part")
+
+
+def test_a_cutting_that_is_not_known_is_an_error_where_steps_may_be_context(tmp_path: Path) -> None:
+    folder = make(tmp_path / "pool", 2)
+    about = json.loads((folder / "pool.json").read_text())
+    for stated in ({"kind": "later"}, None):
+        (folder / "pool.json").write_text(json.dumps({**about, "split": stated}))
+        assert Pool(str(folder)).split is None
+    for stated in ({"kind": "later", "part": "answer"}, "later"):
+        (folder / "pool.json").write_text(json.dumps({**about, "split": stated}))
+        with pytest.raises(UserError, match=r"pool\.json: split can't be read"):
+            _ = Pool(str(folder)).split

@@ -68,3 +68,11 @@ def test_lines_are_cut_into_chunks_without_loss(tmp_path: Path) -> None:
     parts = chunks(jsonl, rows=5)
     assert [(part.first, part.rows) for part in parts] == [(0, 5), (5, 5), (10, 2)]
     assert jsonl.read_bytes()[parts[1].start :].startswith(lines[5].encode())
+
+
+def test_an_outcome_model_judges_a_response_that_is_thinking_alone() -> None:
+    cutting = CONFIG.model_copy(update={"kind": "orm", "split": SplitConfig(part="answer", opened=True)})
+    found = candidate({"question": "?", "response": "Hm, so it is 4."}, None, cutting)
+    assert found.without_context([0.7]) == [0.7]
+    with pytest.raises(RowError, match="no_such_part"):
+        candidate({"question": "?", "response": "Hm."}, None, cutting.model_copy(update={"kind": "prm"}))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import SplitConfig
-from stages.split import boundaries, opens, places, steps_of, told
+from stages.split import boundaries, context_in, opens, places, steps_of, told
 from stages.split.kinds import KINDS
 
 BITS = st.sampled_from(
@@ -44,6 +44,7 @@ def check(text: str, how: SplitConfig) -> None:
     assert all(piece.text.strip() for piece in pieces) or not text.strip()
     assert sum(piece.context for piece in pieces) <= 1
     assert sum(not piece.context for piece in pieces) <= how.max_steps
+    assert context_in(text, how, len(pieces)) == {index for index, piece in enumerate(pieces) if piece.context}
     # The context is at the side of the other part.
     at = [index for index, piece in enumerate(pieces) if piece.context]
     assert at in ([], [0], [len(pieces) - 1])
