@@ -6,6 +6,7 @@ A note is named by what it says, so that restarts and replicas add none: `engine
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline import manifest, origin
@@ -76,7 +77,12 @@ def noted_split(store: Store, config: RunConfig) -> SplitConfig:
     how = config.split
     if how.part == "all" or how.opened is not None:
         return how
-    return how.model_copy(update={"opened": any(note.get("opened") for note in engines(store, config))})
+    return how.model_copy(update={"opened": noted_opened(engines(store, config))})
+
+
+def noted_opened(notes: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether an engine noted that its policy's chat template opens the thinking."""
+    return any(note.get("opened") for note in notes)
 
 
 def keep_notes(store: Store) -> None:

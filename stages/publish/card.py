@@ -18,6 +18,7 @@ from pipeline.config import LEDGER_FREE, LabelConfig, RunConfig
 from pipeline.engine.policy import policy_name
 from pipeline.markdown import code, code_block, markdown_table, quoted
 from pipeline.records import VERDICT_STATUSES
+from stages.annotate.engines import noted_opened
 from stages.annotate.plausible import find, of_statistics
 from stages.publish import label_card
 from stages.publish.recipe import recipe
@@ -96,7 +97,7 @@ def _opened(config: RunConfig, figures: Mapping[str, Any]) -> bool:
     """Whether solutions begin inside the thinking: as set, or as an engine noted of its policy's chat template."""
     if config.split.opened is not None:
         return config.split.opened
-    return any(engine.get("opened") for engine in figures.get("engines", ()))
+    return noted_opened(figures.get("engines", ()))
 
 
 def stats_json(figures: Mapping[str, Any]) -> str:

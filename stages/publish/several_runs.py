@@ -8,6 +8,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import UserError
 from pipeline.store import Store
 from pipeline.terminal.speak import say
+from stages.annotate.engines import noted_split
 from stages.split import told
 
 Runs = Sequence[tuple[Store, RunConfig]]
@@ -52,7 +53,14 @@ def _check_modes(first: Store, config: RunConfig, store: Store, other: RunConfig
 
 def _check_steps(first: Store, config: RunConfig, store: Store, other: RunConfig) -> None:
     """Refuses steps that were cut in different ways: whoever scores a response could cut it in one alone."""
-    one, two = (each.split.model_dump(exclude={"max_steps"}) for each in (config, other))
+    cut, cut_other = noted_split(first, config), noted_split(store, other)
+    if cut.opened != cut_other.opened and config.split.part == other.split.part:
+        inside, not_inside = (store, first) if cut_other.opened else (first, store)
+        raise UserError(
+            f"split.opened: solutions begin inside the thinking in {inside.uri}, not in {not_inside.uri}: publish them "
+            "separately"
+        )
+    one, two = (each.model_dump(exclude={"max_steps"}) for each in (cut, cut_other))
     if one != two:
         raise UserError(
             f"split: {first.uri} and {store.uri} cut solutions otherwise ({told(config.split)}; {told(other.split)}): publish "

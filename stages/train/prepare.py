@@ -113,12 +113,14 @@ def prepare(
     # Before rows that lie apart were gathered, samples were made of them that are not these.
     gathered = not in_order(shards)
     more = ["gathered"] if gathered else []
+    # What the dataset says of its labels and steps beside the shards, as far as samples heed it.
+    stated = {"split": _split(config), **({"rule": labels.rule} if labels.threshold is None else {})}
     parts = _parts(config, data, processor, layout, labels)
-    folder = _folder(config, [*parts, *more])
+    folder = _folder(config, [*parts, *more], stated)
     limit = Limit(config.data.max_tokens, "data.max_tokens")
     if context is not None and context < limit.tokens:
         limit = Limit(context, "the model's context")
-        bounded = _folder(config, [*parts, *more, f"context {context}"])
+        bounded = _folder(config, [*parts, *more, f"context {context}"], stated)
         # Samples from before the context was looked at are the same ones where none of them is longer. Those that were
         # made with it come first: a training finds the same samples again, whatever else lies there.
         older = not bounded.exists() and _is_whole(folder) and _fits(load_prepared(folder), context)
@@ -127,7 +129,7 @@ def prepare(
     if not whole:
         with one_line_io_errors(config.run_dir), atomic.new_folder(folder) as staging:
             counted, sums = _write(config, shards, processor, layout, labels, limit, Path(staging))
-            facts = {"fingerprint": data, "split": _split(config), **counted}
+            facts = {"fingerprint": data, **stated, **counted}
             atomic.write(f"{staging}/facts.json", json.dumps(facts, indent=1))
             manifest.save_of(staging, known=sums)
             if fingerprint(shards) != data:
@@ -152,8 +154,18 @@ def _is_whole(folder: Path) -> bool:
     return not found
 
 
-def _folder(config: TrainConfig, parts: Sequence[Any]) -> Path:
-    return Path(config.run_dir) / f"samples-{origin.digest(list(parts))[:12]}"
+def _folder(config: TrainConfig, parts: Sequence[Any], stated: Mapping[str, Any]) -> Path:
+    """Where samples lie or will; `stated` is in the name only where samples of a dataset that said otherwise have it."""
+    plain, other = (
+        Path(config.run_dir) / f"samples-{origin.digest(each)[:12]}" for each in (list(parts), [*parts, dict(stated)])
+    )
+    try:
+        held = json.loads((plain / "facts.json").read_text(encoding="utf-8"))
+        # Those of before it was noted keep their name.
+        same = all(held.get(name, value) == value for name, value in stated.items())
+    except (OSError, ValueError):
+        same = True
+    return plain if same else other
 
 
 def _fits(prepared: Prepared, context: int) -> bool:
@@ -185,9 +197,11 @@ def _parts(config: TrainConfig, data: str, processor: Any, layout: Layout, label
     tokenizer = hashlib.sha256(processor.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     # The labels' own threshold, so that settings which mean the same labels find the same samples.
     target = {**config.target.model_dump(), "threshold": labels.threshold}
+    # With a tolerance, samples were made before gains were exact that are not these.
+    exact = ["exact gains"] if config.target.kind == "advantage" and config.target.tolerance > 0 else []
     return [
         _FORMAT, data, repr(layout), tokenizer, processor.chat_template, processor.image_processor.to_json_string(),
-        config.data.model_dump(exclude={"path"}), target, config.loss.model_dump(), config.seed,
+        config.data.model_dump(exclude={"path"}), target, config.loss.model_dump(), config.seed, *exact,
     ]  # fmt: skip
 
 

@@ -79,6 +79,22 @@ def test_runs_whose_steps_were_cut_otherwise_make_no_dataset(
     assert f"split: {one} and {two} cut solutions otherwise (split at blank lines" in capsys.readouterr().err
 
 
+def test_runs_of_which_one_begins_inside_the_thinking_make_no_dataset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write_run(tmp_path / "one", "p1", "split.part=answer")
+    two = write_run(tmp_path / "two", "p2", "split.part=answer")
+    for run, opened in ((one, False), (two, True)):
+        note = {"kind": "vllm", "model": run, "versions": None, "opened": opened}
+        Store(run).write_json("engines/0.json", note)
+    with pytest.raises(SystemExit, match="2"):
+        main(["publish", one, two, f"output_dir={tmp_path}/both"])
+    assert f"solutions begin inside the thinking in {two}, not in {one}: publish" in capsys.readouterr().err
+    Store(one).write_json("engines/0.json", {"kind": "vllm", "model": one, "versions": None, "opened": True})
+    main(["publish", one, two, f"output_dir={tmp_path}/both"])
+    assert json.loads((tmp_path / "both/stats.json").read_text())["split"]["opened"] is True
+
+
 def test_two_policies_make_one_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = write_run(tmp_path / "one", "p1", "sampling.top_k=50")
     two = write_run(tmp_path / "two", "p2", "sampling.top_k=20", "engine.model=b/c")

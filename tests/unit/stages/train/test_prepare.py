@@ -15,7 +15,8 @@ from pipeline.schemas import PUBLISHED_SCHEMA
 from stages.reward.render import FIRST_TURN, Layout
 from stages.train.batches import Collator
 from stages.train.config import TrainConfig
-from stages.train.prepare import Prepared, prepare
+from stages.train.labels import Labels
+from stages.train.prepare import Prepared, _parts, prepare
 from stages.train.samples import UNMEASURED
 from stages.train.targets import LABELS
 from tests import shards
@@ -119,6 +120,50 @@ def test_samples_are_found_again_and_made_anew_for_other_settings(tmp_path: Path
     assert (first.folder / "train.arrow").stat().st_mtime_ns == stamp
     assert prepared(tmp_path, rows, target__threshold=0.5).folder != first.folder
     assert prepared(tmp_path, rows[:-1]).fingerprint != first.fingerprint
+
+
+def states(data: str, **figures: Any) -> None:
+    (Path(data) / "stats.json").write_text(json.dumps(figures))
+
+
+def test_samples_are_made_anew_where_the_dataset_states_another_cutting(tmp_path: Path) -> None:
+    data = shards.write(tmp_path / "data", shards.solutions(2))
+    settings, demo = config(tmp_path, data), family("demo")[1]
+    first = prepare(settings, demo, Layout())
+    states(data, split={"kind": "sentences"})
+    found = prepare(settings, demo, Layout())
+    assert found.folder != first.folder
+    assert found.split == SplitConfig(kind="sentences")
+    assert prepare(settings, demo, Layout()).folder == found.folder
+    (Path(data) / "stats.json").unlink()
+    assert prepare(settings, demo, Layout()).folder == first.folder
+    # Where nothing else lies, the name is as it always was.
+    states(data, split={"kind": "sentences"})
+    assert prepare(config(tmp_path / "new", data), demo, Layout()).folder.name == first.folder.name
+
+
+def test_samples_are_made_anew_where_another_rule_labels_bare_scores(tmp_path: Path) -> None:
+    bare = {**shards.step("b", 4), "label": None}
+    wrong = {**shards.step("a", 16), "label": "-"}
+    data = shards.write(tmp_path / "data", [shards.row(0, 0, [wrong, bare])])
+    settings, demo = config(tmp_path, data), family("demo")[1]
+    states(data, label={"threshold": 0.0, "missing": "miss"})
+    first = prepare(settings, demo, Layout())
+    states(data, label={"threshold": 0.5, "missing": "miss"})
+    found = prepare(settings, demo, Layout())
+    assert found.folder != first.folder
+    assert [list(each.train[0].labels) for each in (first, found)] == [[1, 0], [1, 1]]
+
+
+def test_only_samples_with_rounded_gains_have_another_name(tmp_path: Path) -> None:
+    data, demo = shards.write(tmp_path / "data", shards.solutions(2)), family("demo")[1]
+
+    def more(**changes: Any) -> list[Any]:
+        settings = config(tmp_path, data, **changes)
+        return _parts(settings, "d", demo, Layout(), Labels(0.0, 0.0))[10:]
+
+    assert more(target__kind="advantage", target__tolerance=0.1) == ["exact gains"]
+    assert more(target__kind="advantage") == more() == []
 
 
 def test_images_are_stored_once(tmp_path: Path) -> None:
