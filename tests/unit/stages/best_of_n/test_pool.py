@@ -392,6 +392,7 @@ def test_an_outcome_critic_scores_a_response_that_is_thinking_alone() -> None:
 def test_a_cutting_that_is_not_known_is_an_error_where_steps_may_be_context(tmp_path: Path) -> None:
     folder = make(tmp_path / "pool", 2)
     about = json.loads((folder / "pool.json").read_text())
+    stated: Any
     for stated in ({"kind": "later"}, None):
         (folder / "pool.json").write_text(json.dumps({**about, "split": stated}))
         assert Pool(str(folder)).split is None
