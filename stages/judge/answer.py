@@ -7,7 +7,7 @@ asked for, a reason of bounded length. So an answer has a longest form, from whi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 StepVerdict = Literal["correct", "incorrect", "neutral"]
@@ -78,26 +78,3 @@ def _opinion(step: Any, reason_characters: int) -> Opinion | None:
     if reason_characters and (not isinstance(reason, str) or len(reason) > reason_characters):
         return None
     return Opinion(step["verdict"], step["category"], reason)
-
-
-class Said(NamedTuple):
-    """What the votes say together of one step: null without a majority; how many say so; a category that most of these give."""
-
-    verdict: StepVerdict | None
-    category: Category | None
-    votes: int
-
-
-def together(votes: Sequence[Sequence[Opinion]], steps: int) -> list[Said]:
-    """The verdict of more than half of the votes that could be read, for each step; null where there is none."""
-    return [_majority([vote[step] for vote in votes]) for step in range(steps)]
-
-
-def _majority(said: Sequence[Opinion]) -> Said:
-    for verdict in VERDICTS:
-        agree = [one.category for one in said if one.verdict == verdict]
-        if 2 * len(agree) > len(said):
-            # Of equally many the first in the list, so that the order of votes decides nothing.
-            category = max(CATEGORIES, key=lambda each: agree.count(each))
-            return Said(verdict, category, len(agree))
-    return Said(None, None, 0)

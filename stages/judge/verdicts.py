@@ -111,7 +111,11 @@ def _tables(store: Store) -> Iterable[pa.StructArray]:
 
 
 def _judged(solutions: pa.StructArray) -> tuple[np.ndarray, np.ndarray, JudgedSteps]:
-    """Ids and numbers of steps of some solutions, and what the votes say of the steps: `answer.together` of all at once."""
+    """Ids and numbers of steps of some solutions, and what the votes say of the steps.
+
+    More than half of the votes that could be read decide. Of equally many categories the first in `CATEGORIES` counts, so that the
+    order of votes decides nothing.
+    """
     ids = np.array(solutions.field("solution_id").to_pylist(), "S")
     lengths = solutions.field("num_steps").to_numpy(zero_copy_only=False).astype(np.int64)
     votes = solutions.field("votes")

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.engine.scripted_json import json_text
-from stages.judge.answer import CATEGORIES, VERDICTS, Opinion, Said, answer_schema, longest, read_answer, together
-
-OPINIONS = st.builds(Opinion, st.sampled_from(VERDICTS), st.sampled_from(CATEGORIES))
+from stages.judge.answer import answer_schema, longest, read_answer
 
 
 @given(st.integers(1, 12), st.integers(0, 40), st.integers(0, 1 << 48))
@@ -53,17 +51,3 @@ GOOD = {"verdict": "correct", "category": "none", "reason": "it is"}
 )
 def test_nothing_is_guessed_of_an_answer_of_another_form(answer: object, why: str) -> None:
     assert read_answer(answer if isinstance(answer, str) else json.dumps(answer), 2, 10) == why
-
-
-def test_more_than_half_of_the_votes_decide() -> None:
-    right, wrong, misread = Opinion("correct", "none"), Opinion("incorrect", "logic"), Opinion("incorrect", "reading")
-    assert together([[right], [wrong]], 1) == [Said(None, None, 0)]
-    assert together([[right], [wrong], [misread]], 1) == [Said("incorrect", "reading", 2)]
-    assert together([[right], [misread], [misread], [wrong]], 1) == [Said("incorrect", "reading", 3)]
-    assert together([], 2) == [Said(None, None, 0)] * 2
-
-
-@given(st.lists(st.tuples(OPINIONS, OPINIONS), max_size=5), st.randoms(use_true_random=False))
-def test_the_order_of_votes_decides_nothing(votes: list[tuple[Opinion, Opinion]], random: object) -> None:
-    shuffled = random.sample(votes, len(votes))  # type: ignore[attr-defined]
-    assert together(shuffled, 2) == together(votes, 2)

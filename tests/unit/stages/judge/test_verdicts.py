@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from pipeline.errors import UserError
 from pipeline.schemas import table
 from pipeline.store import Store
-from stages.judge.answer import CATEGORIES, VERDICTS, Opinion, together
+from stages.judge.answer import CATEGORIES, VERDICTS, Opinion
 from stages.judge.records import JUDGEMENT_SCHEMA, JudgedSolution, Vote
 from stages.judge.verdicts import Judgements
 from stages.label_rules import LABELS, NEUTRAL
@@ -28,6 +30,27 @@ def votes_on(steps: int) -> st.SearchStrategy[list[Vote]]:
 
 
 SOLUTIONS = st.lists(st.integers(0, 4).flatmap(lambda n: st.tuples(st.just(n), votes_on(n))), max_size=6)
+
+
+class Said(NamedTuple):
+    """What the votes say together of one step, and how many say so."""
+
+    verdict: str | None
+    category: str | None
+    votes: int
+
+
+def together(votes: Sequence[Sequence[Opinion]], steps: int) -> list[Said]:
+    """One step at a time: the verdict of more than half of the votes, and the category that most of these give."""
+    return [majority([vote[step] for vote in votes]) for step in range(steps)]
+
+
+def majority(said: Sequence[Opinion]) -> Said:
+    for verdict in VERDICTS:
+        agree = [one.category for one in said if one.verdict == verdict]
+        if 2 * len(agree) > len(said):
+            return Said(verdict, max(CATEGORIES, key=agree.count), len(agree))
+    return Said(None, None, 0)
 
 
 def judgement(problem_id: str, solutions: list[JudgedSolution]) -> dict:
@@ -69,6 +92,30 @@ def test_arrays_say_what_votes_say_one_by_one(
     codes = {"correct": LABELS.index("+"), "incorrect": LABELS.index("-"), "neutral": NEUTRAL, None: -1}
     assert found.said[:-2].tolist() == [codes[said.verdict] for said in expected]
     assert (found.verdict[-2:].tolist(), found.votes[-2:].tolist()) == ([-1, -1], [0, 0])
+
+
+RIGHT, WRONG, MISREAD = Opinion("correct", "none"), Opinion("incorrect", "logic"), Opinion("incorrect", "reading")
+
+
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [
+        ([RIGHT, WRONG], (None, None, 0)),
+        # Of equally many categories the first in the list.
+        ([RIGHT, WRONG, MISREAD], ("incorrect", "reading", 2)),
+        ([MISREAD, WRONG, RIGHT], ("incorrect", "reading", 2)),
+        ([RIGHT, WRONG, WRONG, MISREAD], ("incorrect", "logic", 3)),
+        ([], (None, None, 0)),
+    ],
+)
+def test_more_than_half_of_the_votes_decide(
+    tmp_path: Path, votes: list[Opinion], expected: tuple[str | None, str | None, int]
+) -> None:
+    one = JudgedSolution("p1/k/s0", 1, [Vote(1, 9, None, (each,)) for each in votes])
+    found = Judgements.of_runs([ledger(tmp_path, [judgement("p1", [one])])]).of(pa.array(["p1/k/s0"]), np.array([1]))
+    verdict, category = int(found.verdict[0]), int(found.category[0])
+    named = (VERDICTS[verdict] if verdict >= 0 else None, CATEGORIES[category] if category >= 0 else None)
+    assert (*named, int(found.votes[0])) == expected
 
 
 def test_a_block_that_was_committed_twice_counts_once(tmp_path: Path) -> None:
