@@ -30,8 +30,8 @@ def ledger_key(run: Store) -> str:
     return origin.digest(sorted(path.rpartition("/")[2] for path in run.ledger_files()))
 
 
-def judge_of(run: Store, name: str | None) -> Store:
-    """The ledger of the judge that has this name, or of the only one.
+def judge_of(run: Store, name: str | None, option: str = "label.judge") -> Store:
+    """The ledger of the judge that has this name, or of the only one; `option` is where the name can be given.
 
     Raises:
         UserError: there is none, there are several, the judge is not through, or the run's ledger is another one now.
@@ -40,9 +40,9 @@ def judge_of(run: Store, name: str | None) -> Store:
     if not known:
         raise UserError(f"{run.uri}: nobody has judged this run: call `visualprm judge {run.uri} --with FILE` first")
     if name is None and len(known) > 1:
-        raise UserError(f"{run.uri}: has judgements of {', '.join(known)}: choose by label.judge")
+        raise UserError(f"{run.uri}: has judgements of {', '.join(known)}: choose by {option}")
     if name is not None and name not in known:
-        raise UserError(f"label.judge={name}: {run.uri} has judgements of {', '.join(known)} alone")
+        raise UserError(f"{option}={name}: {run.uri} has judgements of {', '.join(known)} alone")
     store = Store(run.address(FOLDER, name or known[0]))
     check_run(store, "remove this folder, and judge again")
     held = {"ledger": (origin.noted(store, "ledger.json", MEND) or {}).get("ledger")}

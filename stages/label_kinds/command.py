@@ -19,7 +19,9 @@ def add(commands: Any) -> None:
     )
     kinds.add_argument("run", help="a run directory")
     kinds.add_argument("overrides", nargs="*", metavar="label.key=value", help="settings that replace the run's")
-    kinds.add_argument("--judge", metavar="NAME", help="the judge, if several have judged the run")
+    kinds.add_argument(
+        "--judge", metavar="NAME", help="the judge, if several have judged the run and label.judge chooses none"
+    )
     kinds.add_argument(
         "--oracle",
         metavar="MODULE:FUNCTION",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline import origin
-from pipeline.config import of_other_kind, parse_config
+from pipeline.config import RunConfig, of_other_kind, parse_config
 from pipeline.errors import UserError
 from pipeline.functions import named_function
 from pipeline.store import Store
@@ -25,7 +25,7 @@ def compared(run: str, overrides: Sequence[str], judge: str | None, oracles: Seq
     Args:
         run: a run directory.
         overrides: settings `label.…`.
-        judge: the name of the judge, if the run has several.
+        judge: the name of the judge, if the run has several and its settings choose none.
         oracles: `module:function`s; each gets the run's store and returns a `steps.Oracle`.
 
     Raises:
@@ -40,7 +40,7 @@ def compared(run: str, overrides: Sequence[str], judge: str | None, oracles: Seq
     check_run(store)
     held = origin.noted(store, "config.yaml", "restore this file") or {}
     config = parse_config(of_other_kind(held, overrides), overrides, origin=store.uri)
-    judgements = Judgements.of_runs([judge_of(store, judge)]) if judge or judges(store) else None
+    judgements = Judgements.of_runs([_judge(store, config, judge)]) if judge or judges(store) else None
     people = hand_labels.held(store)
     said = {(one["id"], one["step"]): one["label"] for one in people["steps"]} if people else {}
     asked = {name.rpartition(":")[2]: named_function(name, "--oracle")(store) for name in oracles}
@@ -49,3 +49,9 @@ def compared(run: str, overrides: Sequence[str], judge: str | None, oracles: Seq
         raise UserError(f"{store.uri}: the ledger holds no solution yet; `visualprm dataset CONFIG` resumes it")
     strategy = STRATEGIES[config.rollout.strategy]
     return compare(steps, kinds_of(config.label, strategy.stops_at_success, judgements is not None))
+
+
+def _judge(store: Store, config: RunConfig, name: str | None) -> Store:
+    if name is None and config.label.judge is not None:
+        return judge_of(store, config.label.judge)
+    return judge_of(store, name, "--judge")

@@ -31,9 +31,9 @@ _COLUMNS = [
 class RunSteps:
     """Solutions [solutions] and their steps [steps], side by side.
 
-    `source` numbers `sources`, one a step; `position` counts from 1. `verdicts`, `lengths`, `origins` and `draws` are what
-    `stages.label.label_columns` takes. `judged` is null without a judge. `truths` has by name whether each step is right;
-    `people` what people call it, an index into `LABELS` or -1.
+    `source` numbers `sources`, `problem` the problems that have steps, one a step; `position` counts from 1. `verdicts`,
+    `lengths`, `origins` and `draws` are what `stages.label.label_columns` takes. `judged` is null without a judge. `truths` has
+    by name whether each step is right; `people` what people call it, an index into `LABELS` or -1.
     """
 
     sources: Sequence[str]
@@ -68,6 +68,7 @@ def read_steps(
     sources = sorted(set(source_of.values()))
     parts: list[RunSteps] = []
     seen: set[str] = set()
+    first = 0
     columns = [*_COLUMNS, *([_STEP + "text"] if oracles else [])]
     for path in store.ledger_files():
         with pq.ParquetFile(path, filesystem=store.filesystem) as file:
@@ -76,8 +77,8 @@ def read_steps(
         seen.update(table["problem_id"].to_pylist())
         rows = table.filter(pa.array(keep, pa.bool_())).combine_chunks()
         if rows.num_rows and len(rows["solutions"].chunk(0).flatten()):
-            first = sum(len(np.unique(part.problem)) for part in parts)
             parts.append(_part(rows, first, sources, source_of, judgements, oracles, said))
+        first += rows.num_rows
     return _joined(parts, sources, oracles, judgements is not None)
 
 
@@ -140,7 +141,8 @@ def _joined(parts: Sequence[RunSteps], sources: Sequence[str], oracles: Mapping[
         sources=sources,
         source=all_of("source"),
         position=all_of("position"),
-        problem=all_of("problem"),
+        # Some problems have no step, and are no clusters.
+        problem=np.unique(all_of("problem"), return_inverse=True)[1],
         verdicts=all_of("verdicts"),
         lengths=all_of("lengths"),
         origins=all_of("origins"),
