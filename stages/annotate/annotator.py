@@ -157,12 +157,23 @@ async def _solution(
 
 
 def closing_of(template: Template, engine: Engine, config: RunConfig) -> Closing | None:
-    """What ends a policy's thinking that is too long; null where nothing does."""
+    """What ends a policy's thinking that is too long; null where nothing does.
+
+    Raises:
+        RowError: it would leave no token for the answer, so that every closed draw would look wrong.
+    """
     limit, text = config.sampling.max_thinking_tokens, template.closing
     if limit is None or text is None:
         return None
     opened = opens(engine.opening) if config.split.opened is None else config.split.opened
-    return Closing(text, engine.encode(text), limit, opened)
+    ids = engine.encode(text)
+    if limit + len(ids) >= (most := config.sampling.max_tokens):
+        raise RowError(
+            "no_room_for_answer",
+            f"sampling.max_thinking_tokens={limit} and the {len(ids)} tokens of the text that closes the thinking leave no room "
+            f"for an answer in sampling.max_tokens={most}: lower the first or raise the last",
+        )
+    return Closing(text, ids, limit, opened)
 
 
 async def _roll_out(

@@ -7,11 +7,12 @@ from typing import Any
 from pipeline import origin
 from pipeline.config import RunConfig, ledger_view, parse_config
 from pipeline.engine.number_type import decided
-from pipeline.errors import UserError
+from pipeline.errors import RowError, UserError
 from pipeline.inputs import read_input, searched
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full, json_text
 from stages.annotate.sample import CLOSING, Template
+from stages.split import steps_of
 from stages.split.thinking import closes
 
 
@@ -26,13 +27,29 @@ def read_templates(config: RunConfig) -> dict[str, str]:
         text = read_input("prompt", name, config.folders)
         if "{question}" not in text:
             raise UserError(f"prompt: {name} has no {{question}}, so the policy would not see the question: add it")
-        if config.sampling.max_thinking_tokens is not None and not closes(Template(text).closing or ""):
-            raise UserError(
-                f"prompt: {name} has no text that closes the thinking, which sampling.max_thinking_tokens needs: add a last part "
-                f"`{CLOSING}` with a text that holds `</think>`, or take prompts/thinking_v1.txt"
-            )
+        if config.sampling.max_thinking_tokens is not None:
+            _check_closing(name, Template(text).closing or "", config)
         templates[name] = text
     return templates
+
+
+def _check_closing(name: str, closing: str, config: RunConfig) -> None:
+    """Refuses a text that does not close the thinking, or would be cut: no policy wrote what such a step would measure."""
+    if not closes(closing):
+        raise UserError(
+            f"prompt: {name} has no text that closes the thinking, which sampling.max_thinking_tokens needs: add a last part "
+            f"`{CLOSING}` with a text that holds `</think>`, or take prompts/thinking_v1.txt"
+        )
+    try:
+        pieces = steps_of(closing, config.split.model_copy(update={"opened": True}), max_steps=len(closing))
+    except RowError:
+        # A function of the user's that cuts whole responses alone.
+        return
+    if (number := sum(not piece.context for piece in pieces)) > 1:
+        raise UserError(
+            f"prompt: {name}: split.kind={config.split.kind} cuts the text that closes the thinking into {number} steps, "
+            "which no policy wrote: write it as one step, or set another split.kind"
+        )
 
 
 def with_number_type(config: RunConfig, *runs: Store | None) -> RunConfig:

@@ -21,7 +21,7 @@ from pipeline.seeds import base_seed
 from pipeline.store import Store
 from stages.annotate import actor as acting
 from stages.annotate import annotator as annotating
-from stages.annotate.annotator import Annotator, annotate
+from stages.annotate.annotator import Annotator, annotate, closing_of
 from stages.annotate.earlier_run import Given
 from stages.annotate.plausible import too_many_cut
 from stages.annotate.sample import Template
@@ -127,6 +127,19 @@ def test_one_row_that_fails_is_a_row_with_an_error() -> None:
     item = run(RecordingEngine(ValueError("odd")), RecordingPool())
     assert item.solutions == ()
     assert item.error == "internal_error: ValueError: odd"
+
+
+def test_a_closing_text_that_leaves_no_room_for_an_answer_is_told() -> None:
+    engine, template = RecordingEngine(), Template("{question}\n{close_thinking}\nEnough.\n</think>")
+    taken = len(engine.encode("\nEnough.\n</think>\n\n"))
+
+    def limited(most: int) -> RunConfig:
+        sampling = CONFIG.sampling.model_copy(update={"max_thinking_tokens": 100, "max_tokens": most})
+        return CONFIG.model_copy(update={"sampling": sampling})
+
+    with pytest.raises(RowError, match=rf"max_thinking_tokens=100 and the {taken} tokens .* in sampling.max_tokens="):
+        closing_of(template, engine, limited(100 + taken))
+    assert closing_of(template, engine, limited(101 + taken)) is not None
 
 
 def test_a_dead_engine_is_not_a_row_error() -> None:

@@ -80,6 +80,23 @@ def test_a_prompt_without_a_question_is_refused(tmp_path: Path) -> None:
         read_templates(config(f"prompt={tmp_path / 'p.txt'}"))
 
 
+def test_a_closing_text_that_would_be_cut_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("{question}\n{close_thinking}\nI stop here\n</think>")
+    (tmp_path / "two.txt").write_text("{question}\n{close_thinking}\nNo time. I stop here.\n</think>")
+
+    def read(name: str, *overrides: str) -> None:
+        read_templates(config(f"prompt={name}", "sampling.max_thinking_tokens=100", *overrides))
+
+    one, two, sentences = f"{tmp_path}/one.txt", f"{tmp_path}/two.txt", "split.kind=sentences"
+    for name, overrides in ((one, (sentences,)), (two, ()), (two, (sentences, "split.part=answer"))):
+        read(name, *overrides)
+    read("prompts/thinking_v1.txt")
+    with pytest.raises(UserError, match="sentences cuts the text that closes the thinking into 3 steps"):
+        read(two, sentences)
+    with pytest.raises(UserError, match="into 2 steps, which no policy wrote"):
+        read(two, sentences, "split.part=thinking")
+
+
 def test_a_folder_without_a_model_is_refused_and_a_hub_id_is_not(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no config\.json"):
         check_model(config(f"engine.model={tmp_path}").engine)
