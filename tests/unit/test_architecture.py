@@ -340,7 +340,7 @@ LONG = 80
 COVERED = {
     "tests/integration/test_training": "stages/train: base_model",
     "tests/integration/test_dataset": "stages/annotate: graph",
-    "tests/integration/test_judge": "stages/judge: run summary",
+    "tests/integration/test_judge": "stages/judge: summary",
     "tests/unit/demo/test_benchmark": "demo: drawing",
     "tests/unit/demo/test_policy": "demo: evaluate_policy model reasoning train_policy",
     "tests/unit/demo/test_reproduction": (
@@ -364,7 +364,7 @@ COVERED = {
     "tests/unit/stages/exchange/test_importing": "stages/exchange: conversations corpus format raw",
     "tests/unit/stages/exchange/test_stepwise": "stages/exchange: math_shepherd prm800k",
     "tests/unit/stages/frontier/test_measure": "stages: frontier/report frontier/run frontier/runs rollout/audit rollout/ledger",
-    "tests/unit/stages/label_kinds/test_measure": "stages/label_kinds: report steps",
+    "tests/unit/stages/label_kinds/test_measure": "stages/label_kinds: report",
     "tests/unit/stages/annotate/test_annotator": "stages/annotate: actor",
     "tests/unit/stages/load/add/test_doors": "stages/load: add/finding add/rows_inside add/survey add/templates",
     "tests/unit/stages/load/add/test_report": "stages/load: add/guesses",
