@@ -44,6 +44,9 @@ def run_graph(
 
     context = DataContext.get_current()
     context.enable_progress_bars = False
+    # Ray would end a run whose first block takes half an hour: engines that load long, long solutions. `watch.py` knows a
+    # hang from that.
+    context.execution_no_progress_timeout_s = -1
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context.checkpoint_config = CheckpointConfig(
         id_column="problem_id",

@@ -64,7 +64,9 @@ def last_rate(store: Store) -> tuple[Rate, float]:
     return _sum([p for p in counters if end - p["updated"] < LIVE_S]), end
 
 
-def _sum(live: Sequence[dict[str, Any]]) -> Rate:
+def _sum(living: Sequence[dict[str, Any]]) -> Rate:
+    # A process notes itself before its engine has started.
+    live = [row for row in living if row.get("ready", True)]
     seconds = max((p["updated"] - p["started"] for p in live), default=0.0)
     verdicts: Counter[str] = Counter()
     for counters in live:

@@ -69,19 +69,25 @@ def _recorded_dtype(run: Store) -> str | None:
 
 
 def lock_settings(store: Store, config: RunConfig, templates: dict[str, str], model: str) -> None:
-    """Writes the settings into a new run directory, or compares them with an old one's.
+    """Writes the settings into a run directory that holds nothing yet, or compares them with those of what it holds.
+
+    A call that ended before a row was loaded, over a wrong path say, binds nothing.
 
     Raises:
         UserError: the directory holds a ledger made with other settings; names the keys that differ.
     """
     wanted = _ledger_keys(config, templates, model)
-    known = store.exists("ledger.json")
+    known = store.exists("ledger.json") and _holds_something(store)
     if known:
         origin.check(store.uri, _held(store), wanted, "restore them or give the run another name")
     texts = settings_texts(config, templates, model)
     store.write_text("config.yaml", texts["config.yaml"])
     if not known:
         store.write_text("ledger.json", texts["ledger.json"])
+
+
+def _holds_something(store: Store) -> bool:
+    return store.exists("problems.json") or bool(store.problem_files() or store.checkpoint_files())
 
 
 def settings_texts(config: RunConfig, templates: dict[str, str], model: str) -> dict[str, str]:

@@ -40,6 +40,7 @@ def run_config(*overrides: str) -> RunConfig:
 
 def test_a_run(tmp_path: Path) -> None:
     store = old(tmp_path, "config.yaml", "ledger.json")
+    store.write_json("problems.json", {})
     before = store.read_text("ledger.json")
     # The version that wrote it had bfloat16 by default.
     lock_settings(store, with_number_type(run_config(), store), {"p": "{question}"}, "model@1")

@@ -132,6 +132,10 @@ def test_engines_are_told_of_as_they_come_up(tmp_path: Path) -> None:
     store, out = Store(str(tmp_path)), io.StringIO()
     with apart(Streams(io.StringIO(), out)), progress_bar(store, 40, 0, engines=2):
         wait_until(lambda: "0 of 40 problems, the engine has been starting for 0:00:00" in out.getvalue())
+        # Its process notes itself before its engine has started.
+        store.write_json("progress/1.json", {**counters(time.time(), time.time(), 0), "ready": False})
+        wait_until(lambda: out.getvalue().count("has been starting for") > 2)
+        assert "ready" not in out.getvalue()
         for number in (1, 2, 3):
             now = time.time()
             store.write_json(f"progress/{number}.json", counters(now, now, 0))

@@ -18,6 +18,24 @@ def config(*overrides: str) -> RunConfig:
     return parse_config(data, overrides)
 
 
+def loaded(folder: Path) -> Store:
+    """A run directory whose sources have been read."""
+    store = Store(str(folder))
+    store.write_json("problems.json", {})
+    return store
+
+
+def test_a_call_that_read_nothing_binds_nothing(tmp_path: Path) -> None:
+    """Over a wrong path, say: the mended command must not be told to restore it."""
+    store = Store(str(tmp_path))
+    lock_settings(store, config("sources.0.path=nowhere.jsonl"), {"p": "{question}"}, "model@1")
+    lock_settings(store, config(), {"p": "{question}"}, "model@1")
+    assert "nowhere.jsonl" not in store.read_text("config.yaml") + store.read_text("ledger.json")
+    store.write_json("problems.json", {})
+    with pytest.raises(UserError, match=r"rows\.jsonl, now nowhere\.jsonl"):
+        lock_settings(store, config("sources.0.path=nowhere.jsonl"), {"p": "{question}"}, "model@1")
+
+
 @pytest.mark.parametrize(
     ("overrides", "named"),
     [
@@ -28,7 +46,7 @@ def config(*overrides: str) -> RunConfig:
     ],
 )
 def test_only_what_changes_the_ledger_is_refused(tmp_path: Path, overrides: tuple[str, ...], named: str | None) -> None:
-    store = Store(str(tmp_path))
+    store = loaded(tmp_path)
     lock_settings(store, config(), {"p": "{question}"}, "model@1")
     if named is None:
         lock_settings(store, config(*overrides), {"p": "{question}"}, "model@1")
@@ -41,7 +59,7 @@ def test_only_what_changes_the_ledger_is_refused(tmp_path: Path, overrides: tupl
 def test_an_engine_may_be_fitted_to_its_machine_between_calls(tmp_path: Path) -> None:
     fits = ("engine.args.gpu_memory_utilization=0.92", "engine.args.max_num_seqs=64")
     smaller = ("engine.args.gpu_memory_utilization=0.85", "engine.args.enforce_eager=true")
-    store = Store(str(tmp_path))
+    store = loaded(tmp_path)
     for overrides in (fits, smaller, (), fits):
         lock_settings(store, config(*overrides), {"p": "{question}"}, "model@1")
         assert policy_key("m", "p", config(*overrides)) == policy_key("m", "p", config())
@@ -52,7 +70,7 @@ def test_an_engine_may_be_fitted_to_its_machine_between_calls(tmp_path: Path) ->
 
 
 def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
+    store = loaded(tmp_path)
     lock_settings(store, config(), {"p": "{question}"}, "model@1")
     held = store.read_json("ledger.json")
     assert held.pop("sampling.greedy_first") is False
@@ -66,7 +84,7 @@ def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path) -> 
 
 
 def test_another_prompt_text_or_model_is_refused(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
+    store = loaded(tmp_path)
     lock_settings(store, config(), {"p": "{question}"}, "model@1")
     with pytest.raises(UserError, match=r"prompt text of p"):
         lock_settings(store, config(), {"p": "Now: {question}"}, "model@1")
@@ -126,7 +144,7 @@ def test_the_policy_key_follows_sampling_but_not_the_number_of_solutions() -> No
 @pytest.mark.parametrize("recorded", ["bfloat16", "auto"])
 def test_a_run_keeps_its_number_type_whatever_the_default_is(tmp_path: Path, recorded: str) -> None:
     """`auto` was handed to vLLM in runs that recorded it; runs without a word of it had bfloat16."""
-    new, old = Store(str(tmp_path / "new")), Store(str(tmp_path / "old"))
+    new, old = Store(str(tmp_path / "new")), loaded(tmp_path / "old")
     lock_settings(old, config(f"engine.dtype={recorded}"), {"p": "{question}"}, "model@1")
     assert with_number_type(config(), old).engine.dtype == recorded
     assert with_number_type(config(), new, old).engine.dtype == recorded  # a top-up of an earlier run
@@ -136,7 +154,7 @@ def test_a_run_keeps_its_number_type_whatever_the_default_is(tmp_path: Path, rec
 
 
 def test_the_type_that_is_taken_is_recorded(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
+    store = loaded(tmp_path)
     taken = with_number_type(config("engine.kind=scripted"), store)
     lock_settings(store, taken, {"p": "{question}"}, "model@1")
     assert store.read_json("ledger.json")["engine.dtype"] == taken.engine.dtype == "bfloat16"
