@@ -91,7 +91,7 @@ def read_template(config: JudgeConfig) -> str:
         UserError: it is not there, or the judge would not see what it is to judge.
     """
     name = config.judge.prompt
-    text = read_input("prompt", name, config.folders)
+    text = read_input("judge.prompt", name, config.folders)
     for slot in ("{question}", "{steps}", *(["{answer}"] if config.judge.show_answer else [])):
         if slot not in text:
             raise UserError(f"judge.prompt: {name} has no {slot}, so the judge would not see it: add it")

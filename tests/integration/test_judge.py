@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 
 from pipeline.store import Store
 from tests.documented import json_keys
@@ -78,18 +77,12 @@ def test_a_judge_that_is_killed_goes_on_and_says_the_same(
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["judge.votes=3"], "made with other settings: judge.votes (2, now 3)"),
-        (["judge.prompt=nowhere.txt"], "judge.prompt: nowhere.txt: no such file"),
-    ],
-)
-def test_other_settings_are_refused_in_one_line(
-    finished: Path, tmp_path: Path, visualprm: Command, arguments: list[str], words: str
-) -> None:
+def test_what_cannot_be_judged_so_is_refused_in_one_line(finished: Path, tmp_path: Path, visualprm: Command) -> None:
     run = shutil.copytree(finished / "run", tmp_path / "run")
-    assert visualprm("judge", run, "--with", CONFIG, "judge.votes=2").returncode == 0
-    done = visualprm("judge", run, "--with", CONFIG, *arguments)
+    done = visualprm("judge", run, "--with", CONFIG, "judge.prompt=nowhere.txt")
     assert done.returncode == 2
-    assert words in done.stderr
+    assert "judge.prompt: nowhere.txt: no such file" in done.stderr
+    assert visualprm("judge", run, "--with", CONFIG, "judge.votes=2").returncode == 0
+    done = visualprm("judge", run, "--with", CONFIG, "judge.votes=3")
+    assert done.returncode == 2
+    assert "made with other settings: judge.votes (2, now 3)" in done.stderr
