@@ -67,11 +67,20 @@ def measure(settings: Settings) -> dict[str, float]:
 
 def spent(*words: str) -> Spent:
     """By a command."""
-    process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", *words], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    command = [sys.executable, "-c", _WEIGHING, sys.executable, "-m", "pipeline.cli", *words]
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.split()
+    if len(said) != 2:
         raise SystemExit(f"{' '.join(words)} failed")
-    return Spent(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6)
+    return Spent(float(said[0]), int(said[1]) / 1e6)
+
+
+# In a small process: the peak of a new one counts from that of the process that started it.
+_WEIGHING = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(*() if status else (usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
+"""
 
 
 def _plain(store: Store, data: Path) -> float:

@@ -8,13 +8,14 @@ The real command resumes a stand-in run on the scripted engine, and is stopped w
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 from benchmarks.shape import Benchmark, Figure
 from benchmarks.stand_in import write_run
@@ -42,9 +43,11 @@ def measure(settings: Settings) -> dict[str, float]:
             [sys.executable, "-m", "pipeline.cli", "dataset", store.path("config.yaml")], stdout=subprocess.DEVNULL
         )
         waited = _until_more(store, before, process, start)
+        used = psutil.Process(process.pid).cpu_times()
+        peak = _peak_gb(process.pid)
         process.send_signal(signal.SIGTERM)
-        _, _, usage = os.wait4(process.pid, 0)
-        return {"first_s": waited, "driver_s": usage.ru_utime + usage.ru_stime, "driver_gb": usage.ru_maxrss / 1e6}
+        process.wait()
+        return {"first_s": waited, "driver_s": used.user + used.system, "driver_gb": peak}
 
 
 def _until_more(store: Store, before: int, process: subprocess.Popen[bytes], start: float) -> float:
@@ -54,6 +57,12 @@ def _until_more(store: Store, before: int, process: subprocess.Popen[bytes], sta
             return time.monotonic() - start
         time.sleep(0.5)
     raise SystemExit(f"the run ended with status {process.returncode} before anything new was committed")
+
+
+def _peak_gb(pid: int) -> float:
+    """Not from `wait4`: a process's peak there counts from that of the process that started it."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM:"))) / 1e6
 
 
 BENCHMARK = Benchmark(
