@@ -102,5 +102,6 @@ def test_a_run_with_two_in_five_draws_cut_begins_no_problem_after_60(visualprm: 
     assert "ended early by rollout.max_truncated=0.25: " in line
     assert "raise sampling.max_tokens (and engine.max_model_len with it)" in line
     committed = list((tmp_path / "run" / "checkpoint").glob("*.parquet"))
-    assert 40 <= len(committed) <= 60
+    # A problem that is done may still wait to be committed when the run ends.
+    assert 20 <= len(committed) <= 60
     assert " draws (" in visualprm("status", tmp_path / "run").stdout

@@ -18,7 +18,9 @@ from pipeline.stopping.signals import stop_by_signals
 if sys.argv[1] == "ignored":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 else:
+    # The tests themselves may have been started to ignore them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 stop_by_signals()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 try:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.settings import parse_settings
+from pipeline.settings import load_settings, parse_settings
 from pipeline.store import Store
 from stages.judge.config import JudgeConfig
 from stages.judge.run import _lock_settings
+from tests.places import ROOT
 
 
 def test_arguments_for_the_chat_template_bind_a_folder_of_judgements(tmp_path: Path) -> None:
@@ -30,3 +31,8 @@ def test_arguments_for_the_chat_template_bind_a_folder_of_judgements(tmp_path: P
     lock("other", chat_template=thinks)
     with pytest.raises(UserError, match=r"engine\.chat_template \(.*, now null\)"):
         lock("other")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("judge_*.yaml")), ids=lambda path: path.name)
+def test_every_judge_in_the_repository_parses(path: Path) -> None:
+    assert load_settings(JudgeConfig, path, ()).judge.votes >= 1
