@@ -18,7 +18,7 @@ from stages.reward.model import ProcessRewardModel, read_config
 from tests.places import ROOT
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.trial]
+pytestmark = [pytest.mark.integration, pytest.mark.more]
 PAGE = (ROOT / "docs/scoring.md").read_text(encoding="utf-8").split("## On a vLLM server")[1]
 ON_CPU = ["--kv-cache-memory-bytes", "268435456", "--block-size", "32", "--max-model-len", "4096"]
 
