@@ -33,7 +33,7 @@ sync_api = pytest.importorskip(
     "playwright.sync_api", reason="the group `browser` is not installed: make test-more installs it"
 )
 pytestmark = [
-    pytest.mark.trial,
+    pytest.mark.more,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium, and these tests run"),
 ]
 
@@ -122,7 +122,7 @@ def test_a_dataset_is_browsed(page: Any, serve: Any, made: Path) -> None:
     page.wait_for_url(re.compile("worth=few-successes"))
     page.fill("#q", '"picture 7?"')
     page.get_by_role("button", name="Show").click()
-    page.wait_for_url(re.compile("q=picture"))
+    page.wait_for_url(re.compile("q=%22picture"))
     assert page.locator(".entry").count() == 1
     page.get_by_role("link", name="Clear all").first.click()
     page.wait_for_selector("text=30 problems")
@@ -250,9 +250,8 @@ def test_two_people_label_and_their_bench_is_evaluated(
     check(page, "disagreements")
     for button in page.locator(".dispute button", has_text="incorrect").all():
         button.click()
-    page.wait_for_function(
-        "[...document.querySelectorAll('.dispute .own')].every((own) => own.textContent.startsWith('settled'))"
-    )
+    disputes = page.locator(".dispute .own")
+    sync_api.expect(disputes.filter(has_text="settled")).to_have_count(disputes.count())
     page.goto(link)
     page.wait_for_selector("text=Krippendorff")
     check(page, "start")
