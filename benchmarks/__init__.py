@@ -7,6 +7,7 @@ NAMES = (
     "verifier",
     "images_once",
     "publishing",
+    "judgements",
     "importing",
     "checking",
     "resuming",

@@ -20,6 +20,7 @@ from tests.unit.stages.frontier.test_measure import ledger
 
 TINY = {
     "images_once": ["problems=8"],
+    "judgements": ["problems=40"],
     "planning": [],
     "strategies": ["run={folder}/run", "truth={folder}/long"],
 }
