@@ -39,6 +39,14 @@ def judge_steps(problem_id: str, steps: Sequence[str]) -> list[StepTruth]:
     return [reader.step(text) for text in steps]
 
 
+def held_after(plan: Plan, steps: Sequence[str]) -> dict[str, Value]:
+    """The values that a solution has written down after these steps."""
+    reader = _Reader(plan)
+    for text in steps:
+        reader.step(text)
+    return reader.beliefs
+
+
 @dataclass
 class _Reader:
     """Follows one solution; `beliefs` are the values that it has written down so far."""

@@ -14,18 +14,14 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-import pyarrow.parquet as pq
-
+from demo.checks.known import KnownProblems, text_of
 from demo.oracle import StepTruth, judge_steps
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
-from pipeline.engine.scripted import IMAGE_TOKEN, ScriptedEngine
+from pipeline.engine.scripted import ScriptedEngine
 from pipeline.errors import RowError, UserError
-from pipeline.records import IMAGE
-from pipeline.store import Store
 from stages.judge.answer import Category
 
 CATEGORIES: Mapping[str, Category] = {"reading": "reading", "arithmetic": "arithmetic", "final": "logic"}
@@ -52,7 +48,7 @@ class OracleJudge(ScriptedEngine):
         super().__init__(config.model_copy(update={"args": {}}))
         self.misses, self.false_alarms = settings["misses"], settings["false_alarms"]
         self.truth, self.correlated = settings["truth"], settings["correlated"]
-        self._names = _names(Store(settings["run"]))
+        self._known = KnownProblems(settings["run"])
 
     async def generate(
         self,
@@ -66,9 +62,8 @@ class OracleJudge(ScriptedEngine):
     ) -> list[Completion]:
         if (schema := prompt.schema) is None:
             raise RowError("prompt_refused", "the demo's judge answers by a schema alone")
-        text = bytes(token for token in prompt.token_ids if token != IMAGE_TOKEN).decode()
-        name = self._name(text, prompt.images[0].sha256)
-        _, _, solution = text.rpartition("\nSolution:\n")
+        name = self._known.name(prompt)
+        _, _, solution = text_of(prompt).rpartition("\nSolution:\n")
         steps = _STEP.split(solution.partition("\n\nAnswer in JSON")[0])[1:]
         truths = judge_steps(name, steps)
         has_reason = "reason" in schema["properties"]["steps"]["items"]["properties"]
@@ -78,13 +73,6 @@ class OracleJudge(ScriptedEngine):
             answer = [{**({"reason": ""} if has_reason else {}), **one} for one in said]
             drawn.append(self._completion(json.dumps({"steps": answer}), seed + j, max_tokens))
         return drawn
-
-    def _name(self, text: str, sha256: str) -> str:
-        """The benchmark's id of the problem that a prompt is about: its picture's, and the longest question that is in it."""
-        found = [(len(question), name) for question, name in self._names.get(sha256, ()) if question in text]
-        if not found:
-            raise RowError("prompt_refused", "no problem of engine.args.run has this picture and question")
-        return max(found)[1]
 
 
 def verdicts(
@@ -106,19 +94,4 @@ def verdicts(
             said = "correct" if missed else "incorrect"
         category = "none" if said == "correct" else "other" if right else CATEGORIES.get(truth.kind, "other")
         found.append({"verdict": said, "category": category})
-    return found
-
-
-def _names(store: Store) -> Mapping[str, Sequence[tuple[str, str]]]:
-    """By the hash of the picture: the questions about it, without their place for it, and the benchmark's ids."""
-    files = store.problem_files()
-    if not files:
-        raise UserError(f"engine.args.run: {store.uri}: no run with loaded problems is here")
-    columns = ["row_id", "question", "images.list.element.sha256"]
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for path in files:
-        with pq.ParquetFile(path, filesystem=store.filesystem) as file:
-            rows = file.read(columns=columns).to_pylist()
-        for row in rows:
-            found[row["images"][0]["sha256"]].append((row["question"].replace(IMAGE, "").strip(), row["row_id"]))
     return found
