@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pipeline.errors import RowError
 from pipeline.markdown import compact_table
 from pipeline.records import problem_of
 from pipeline.store import Store
+from stages.label_kinds.steps import Oracle
 from stages.metrics import Steps, auc, cells, macro_f1
 from stages.reward.model import Candidate, ProcessRewardModel
 from stages.train.selection import is_held_out
@@ -32,15 +33,15 @@ COLUMNS = ["id", "question", "images", "steps_with_score"]
 
 @dataclass(frozen=True)
 class Solutions:
-    """Held-out solutions and, for each of their steps, whether everything up to it is right."""
+    """Held-out solutions and, for each of their steps, whether everything up to it is right, or by another truth the step."""
 
     candidates: list[Candidate]
     truths: list[list[bool]]
 
 
-def held_out(data: str, run: str, share: float, seed: int) -> Solutions:
+def held_out(data: str, run: str, share: float, seed: int, truth: Callable[[Store], Oracle] = oracle) -> Solutions:
     """The solutions of a dataset's problems that a training with these settings doesn't see."""
-    judge = oracle(Store(run))
+    judge = truth(Store(run))
     candidates, truths = [], []
     for shard in sorted(Path(data).glob("*.parquet")):
         ids = pq.read_table(shard, columns=["id"])["id"].to_pylist()

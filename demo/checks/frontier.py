@@ -65,12 +65,12 @@ def frontier(run: str, truth: str | None, settings: Sequence[str], home: Path) -
     return write_report(result, Store(run).address("frontier"))
 
 
-def trained(data: Path, settings: Sequence[str], home: Path) -> Path:
-    """The reward model of a dataset's labels, trained unless it is there."""
+def trained(data: Path, settings: Sequence[str], home: Path, name: str = "frontier") -> Path:
+    """The reward model of a dataset's labels, trained unless it is there; `name` begins that of its training."""
     key = labels_key(data, [CONFIG.read_text(encoding="utf-8"), *settings])
     model = home / "models" / key
     if not (model / FILE).is_file():
-        places = (f"name=frontier-{key}", f"run_dir={home / 'training' / key}", f"output_dir={model}")
+        places = (f"name={name}-{key}", f"run_dir={home / 'training' / key}", f"output_dir={model}")
         command = (sys.executable, "-m", "pipeline.cli", "train", str(CONFIG), *places, f"data.path={data}", *settings)
         if status := subprocess.run(command).returncode:
             # It has said itself what must be changed; all else may go well the next time.
