@@ -14,7 +14,7 @@ from pipeline.errors import EngineDead, UserError
 from pipeline.store import Store
 from pipeline.terminal.speak import say, say_fault
 from stages.annotate.counters import Meter
-from stages.annotate.engines import heeded, note_engine
+from stages.annotate.engines import known_split, note_engine
 
 FULL_CACHE = 0.9
 """The share of the engine's KV cache in use above which no further problem is begun."""
@@ -52,7 +52,7 @@ class EngineActor:
         # Before the engine starts: if this process is stopped meanwhile, the driver's watch must know of it.
         self._meter = Meter(self._store, config.label, self._begun.copy, judged)
         self._engine = make_engine(config.engine)
-        note_engine(self._store, config, model, ours, heeded(config, self._engine).opened)
+        note_engine(self._store, config, model, ours, known_split(config, self._engine).opened)
         self._meter.ready(self._engine.gauges)
 
     async def losses(self) -> dict[str, int]:

@@ -20,7 +20,7 @@ from stages import split as splitting
 from stages.annotate.actor import EngineActor, given_up
 from stages.annotate.damage import unchanged
 from stages.annotate.earlier_run import Given, read_given
-from stages.annotate.engines import heeded
+from stages.annotate.engines import known_split
 from stages.annotate.plausible import too_many_cut
 from stages.annotate.sample import Template, chat_prompt, sample, user_turn
 from stages.annotate.tally import Tally, together
@@ -57,7 +57,7 @@ async def annotate(
         EngineDead: the engine is gone.
     """
     result = _unanswered(problem, template, model, config, responses)
-    how = heeded(config, engine)
+    how = known_split(config, engine)
     key = result.policy_key
 
     def verify(response: str, finish_reason: FinishReason) -> Awaitable[Verdict]:

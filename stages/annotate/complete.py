@@ -17,7 +17,7 @@ from stages.annotate.earlier_run import take_over
 from stages.annotate.engines import keep_notes, note_earlier_engines
 from stages.annotate.graph import annotate_problems
 from stages.annotate.ledger_tally import ledger_tally
-from stages.annotate.limits import check_limits, heeded, within_limits
+from stages.annotate.limits import check_limits, endable, within_limits
 from stages.annotate.mend import done_ids, mend
 from stages.annotate.progress import progress_bar
 from stages.annotate.settings_lock import lock_settings
@@ -118,7 +118,7 @@ def _annotate_pending(
         within_limits(store, config, before),
         hangs_ended(store, config.engine.timeout_s),
     ):
-        annotate_problems(store, heeded(absolute), templates, model, files, before)
+        annotate_problems(store, endable(absolute), templates, model, files, before)
 
 
 def _named(config: RunConfig) -> str:

@@ -21,7 +21,7 @@ from stages.split import opens
 FOLDER = "engines"
 
 
-def heeded(config: RunConfig, engine: Engine) -> SplitConfig:
+def known_split(config: RunConfig, engine: Engine) -> SplitConfig:
     """How solutions are cut, once it is known what the policy's chat template writes of them."""
     how = config.split
     if how.part == "all" or how.opened is not None:

@@ -28,7 +28,7 @@ def check_limits(store: Store, config: RunConfig, before: Tally) -> None:
         raise UserError(_line(store, found, config))
 
 
-def heeded(config: RunConfig) -> RunConfig:
+def endable(config: RunConfig) -> RunConfig:
     """The settings as engines heed them: only a run in the main thread can be ended, so elsewhere none may wait for its end."""
     if threading.current_thread() is threading.main_thread():
         return config
@@ -42,7 +42,7 @@ def within_limits(store: Store, config: RunConfig, before: Tally) -> Iterator[No
     Raises:
         UserError: a limit is passed, and the body was stopped; or this is not the main thread, where it can't be.
     """
-    if not config.limits.are_set and heeded(config).rollout.max_truncated is None:
+    if not config.limits.are_set and endable(config).rollout.max_truncated is None:
         yield
         return
     if threading.current_thread() is not threading.main_thread():

@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Sequence
 
+from stages.split.thinking import ENDS, STARTS
+
 RIGHT, WRONG = 1.0, 0.0
 
 # "incorrect sum" can only be a verdict, "correct sum" may begin a sentence: a right word must end what is said.
@@ -178,7 +180,9 @@ def _alone(line: str) -> float | None:
 
 def _spoken(text: str) -> str:
     """Without thoughts: one has an end, but where the prompt opens it no beginning, and one that never ended says nothing."""
-    return text.rpartition("</think>")[2].partition("<think>")[0].strip()
+    after = max((found.end() for found in ENDS.finditer(text)), default=0)
+    unfinished = STARTS.search(text, after)
+    return text[after : unfinished.start() if unfinished else None].strip()
 
 
 def _value(match: re.Match[str] | None) -> float | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.columns import codes_of, lengths_of
 from pipeline.errors import UserError
 from pipeline.store import Store
 from stages.judge.answer import CATEGORIES, VERDICTS
@@ -121,30 +121,20 @@ def _judged(solutions: pa.StructArray) -> tuple[np.ndarray, np.ndarray, JudgedSt
     votes = solutions.field("votes")
     said = votes.flatten().field("steps")
     opinions = said.flatten()
-    of_vote = np.repeat(np.arange(len(ids)), _lengths(votes))
-    sizes = _lengths(said)
+    of_vote = np.repeat(np.arange(len(ids)), lengths_of(votes))
+    sizes = lengths_of(said)
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     step = np.repeat((np.cumsum(lengths) - lengths)[of_vote], sizes) + within
     total = int(lengths.sum())
-    verdicts = _codes(opinions.field("verdict"), VERDICTS)
+    verdicts = codes_of(opinions.field("verdict"), VERDICTS)
     counts = _counts(step, verdicts, total, len(VERDICTS))
     most = counts.max(axis=1, initial=0)
     verdict = np.where(2 * most > counts.sum(axis=1), counts.argmax(axis=1), -1)
     agree = verdicts == verdict[step]
-    categories = _counts(step[agree], _codes(opinions.field("category"), CATEGORIES)[agree], total, len(CATEGORIES))
+    categories = _counts(step[agree], codes_of(opinions.field("category"), CATEGORIES)[agree], total, len(CATEGORIES))
     category = np.where(verdict >= 0, categories.argmax(axis=1), -1)
     return ids, lengths, JudgedSteps(verdict.astype(np.int8), category.astype(np.int8), np.where(verdict >= 0, most, 0))
 
 
 def _counts(of: np.ndarray, kind: np.ndarray, total: int, kinds: int) -> np.ndarray:
     return np.bincount(of * kinds + kind, minlength=total * kinds).reshape(total, kinds)
-
-
-def _codes(texts: pa.Array, known: Sequence[str]) -> np.ndarray:
-    found: np.ndarray = pc.index_in(texts, pa.array(known)).to_numpy(zero_copy_only=False).astype(np.int64)
-    return found
-
-
-def _lengths(lists: pa.ListArray) -> np.ndarray:
-    found: np.ndarray = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return found.astype(np.int64)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.columns import codes_of, lengths_of
 from pipeline.records import VERDICT_STATUSES
 from pipeline.store import Store
 from stages.judge.verdicts import JudgedSteps, Judgements
@@ -95,12 +95,12 @@ def _part(
     ids = rows["problem_id"].to_pylist()
     solutions = held.flatten()
     steps = solutions.field("steps")
-    lengths, flat = _lengths(steps), steps.flatten()
-    problem_of = np.repeat(np.arange(len(ids)), _lengths(held))
+    lengths, flat = lengths_of(steps), steps.flatten()
+    problem_of = np.repeat(np.arange(len(ids)), lengths_of(held))
     problem = np.repeat(problem_of, lengths)
     draws = flat.field("draws")
-    codes = _codes(draws.flatten().field("verdict").field("status"), VERDICT_STATUSES)
-    width, of_draw = len(VERDICT_STATUSES), np.repeat(np.arange(len(flat)), _lengths(draws))
+    codes = codes_of(draws.flatten().field("verdict").field("status"), VERDICT_STATUSES)
+    width, of_draw = len(VERDICT_STATUSES), np.repeat(np.arange(len(flat)), lengths_of(draws))
     names = solutions.field("solution_id").to_pylist()
     position = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     right = {"correct": LABELS.index("+"), "incorrect": LABELS.index("-")}
@@ -112,9 +112,9 @@ def _part(
         np.array([sources.index(source_of[key]) for key in ids])[problem],
         position + 1,
         problem + first,
-        _codes(solutions.field("verdict").field("status"), VERDICT_STATUSES),
+        codes_of(solutions.field("verdict").field("status"), VERDICT_STATUSES),
         lengths,
-        _codes(flat.field("origin"), ORIGINS),
+        codes_of(flat.field("origin"), ORIGINS),
         np.bincount(of_draw * width + codes, minlength=len(flat) * width).reshape(-1, width),
         None if judgements is None else judgements.of(solutions.field("solution_id"), lengths),
         {name: _truth(oracle, [ids[one] for one in problem_of], steps) for name, oracle in oracles.items()},
@@ -125,7 +125,7 @@ def _part(
 def _truth(oracle: Oracle, problems: Sequence[str], steps: pa.ListArray) -> np.ndarray:
     texts = steps.flatten().field("text").to_pylist()
     found: list[bool] = []
-    for problem, length in zip(problems, _lengths(steps).tolist(), strict=True):
+    for problem, length in zip(problems, lengths_of(steps).tolist(), strict=True):
         found += oracle(problem, texts[len(found) : len(found) + length])
     return np.array(found, bool)
 
@@ -151,13 +151,3 @@ def _joined(parts: Sequence[RunSteps], sources: Sequence[str], oracles: Mapping[
         truths={name: np.concatenate([np.zeros(0, bool), *(part.truths[name] for part in parts)]) for name in oracles},
         people=all_of("people"),
     )
-
-
-def _codes(texts: pa.Array, known: Sequence[str]) -> np.ndarray:
-    found: np.ndarray = pc.index_in(texts, pa.array(known)).to_numpy(zero_copy_only=False).astype(np.int64)
-    return found
-
-
-def _lengths(lists: pa.ListArray) -> np.ndarray:
-    found: np.ndarray = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return found

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from pipeline.columns import codes_of, lengths_of
 from pipeline.records import VERDICT_STATUSES, Rejected
 
 PART_BYTES = 48 << 20
@@ -45,7 +46,6 @@ COLUMNS = [
     *(_STEP + leaf for leaf in ("text", "origin", "draws.list.element.verdict.status")),
 ]
 _KEYS = ("problem_id", "policy_key", "place")
-_STATUSES = pa.array(VERDICT_STATUSES)
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -247,7 +247,7 @@ def _counted(table: pa.Table, num_draws: int) -> pa.Table:
     steps_held = solutions.field("steps")
     steps = steps_held.flatten()
     draws = steps.field("draws")
-    codes = pc.index_in(draws.flatten().field("verdict").field("status"), _STATUSES).to_numpy(zero_copy_only=False)
+    codes = codes_of(draws.flatten().field("verdict").field("status"), VERDICT_STATUSES)
     step = np.repeat(np.arange(len(steps)), lengths_of(draws))
     width = len(VERDICT_STATUSES)
     counts = np.bincount(step * width + codes, minlength=len(steps) * width).reshape(-1, width).astype(np.int32)
@@ -272,12 +272,6 @@ def _listed(like: pa.ListArray, values: pa.Array) -> pa.ListArray:
     """Lists as long as those of `like`, of other values."""
     lengths = lengths_of(like)
     return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)), values)
-
-
-def lengths_of(lists: pa.ListArray) -> np.ndarray:
-    """How many values each list has; a null one has none."""
-    found: np.ndarray = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return found
 
 
 def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from pipeline.columns import codes_of, lengths_of
 from pipeline.records import VERDICT_STATUSES, VerdictStatus, asked
 from pipeline.schemas import JUDGE_FIELDS, PUBLISHED_SCHEMA
 from stages.judge.answer import CATEGORIES, VERDICTS
 from stages.judge.verdicts import JudgedSteps, Judgements
 from stages.label import StepColumns
 from stages.label_rules import LABELS, ORIGINS
-from stages.publish.entries import COUNT, Entry, lengths_of
+from stages.publish.entries import COUNT, Entry
 from stages.publish.features import with_features
 from stages.publish.stats import Stats, count_solutions
 
@@ -76,10 +76,10 @@ def published_table(
     problem_of = np.array([index for index, _ in entries])[entry_of]
 
     steps = solutions.field("steps")
-    verdicts, lengths, draws = _codes(solutions.field("status"), VERDICT_STATUSES), lengths_of(steps), _counts(steps)
+    verdicts, lengths, draws = codes_of(solutions.field("status"), VERDICT_STATUSES), lengths_of(steps), _counts(steps)
     judged = None if judgements is None else judgements.of(solutions.field("solution_id"), lengths)
     heeded = {} if judged is None else {"judged": judged.said}
-    found = label(verdicts, lengths, _codes(steps.flatten().field("origin"), ORIGINS), draws, **heeded)
+    found = label(verdicts, lengths, codes_of(steps.flatten().field("origin"), ORIGINS), draws, **heeded)
     count_solutions(stats, [problems[index].source for index in problem_of], verdicts, lengths, draws, found)
     for index, number in enumerate(lengths_of(lists).tolist()):
         line = entries[index][1]
@@ -149,12 +149,6 @@ def _counts(steps: pa.ListArray) -> np.ndarray:
     """How many draws of each step have each verdict, [steps, verdicts]."""
     flat = steps.flatten()
     return np.stack([flat.field(COUNT.format(status)).to_numpy() for status in VERDICT_STATUSES], axis=1)
-
-
-def _codes(texts: pa.StringArray, known: Sequence[str]) -> np.ndarray:
-    """Each text as its place among those that are `known`."""
-    found: np.ndarray = pc.index_in(texts, pa.array(known)).to_numpy()
-    return found
 
 
 def _steps(steps: pa.ListArray, found: StepColumns, type: pa.ListType) -> pa.ListArray:

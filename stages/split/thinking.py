@@ -6,11 +6,19 @@ then a response begins inside the thinking, and holds the closing tag alone, or 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from stages.split.pieces import Place
 
-TAGS = (("<think>", "</think>"), ("◁think▷", "◁/think▷"), ("<seed:think>", "</seed:think>"))
+TAGS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("◁think▷", "◁/think▷"),
+    ("<seed:think>", "</seed:think>"),
+)
+"""Known to all that tell thinking from an answer: splitters, the verifier, the reader of a critic's words."""
+STARTS, ENDS = (re.compile("|".join(map(re.escape, tags)), re.IGNORECASE) for tags in zip(*TAGS, strict=True))
 
 
 def opens(opening: str) -> bool:

@@ -9,8 +9,8 @@ Explicit forms win over looser ones wherever they stand, and within one rank the
 
 A response that the token limit cut off can have an answer of the first two kinds only.
 Where the options are known, a form that names one of them wins over a form that names none.
-Unfinished thoughts (`<think>` without an end) hold no answer, and neither does what follows an invented next
-question. Text that the answer stands in is cut away, but nothing is added to it or worked out.
+Unfinished thoughts (a tag of `stages/split/thinking.py` without its end) hold no answer, and neither does what follows
+an invented next question. Text that the answer stands in is cut away, but nothing is added to it or worked out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from stages.split.thinking import ENDS, STARTS
 from stages.verify.conclude import concluded
 from stages.verify.hedges import admission
 from stages.verify.markers import (
@@ -45,8 +46,6 @@ MAX_GOLD = 20_000
 MIN_WORKED_GOLD = 60
 """Characters from which on a gold is looked through for a final answer."""
 
-_THINK_END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
-_THINK_START = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _NEXT_TURN = re.compile(
     r"^[ \t]{0,8}(?:#{1,6}\s?)?(?:\*\*)?(?:Question|Q|Problem|Human|User|Hint)(?:\s\d{1,3})?(?:\*\*)?:"
     r"|<\|(?:im_start|im_end|eot_id|endoftext)\|>|</s>",
@@ -172,9 +171,9 @@ def gold_answer(gold: str) -> str:
 def final_part(response: str) -> str | None:
     """What is said to the user: after the thoughts, before an invented next turn; None for thoughts alone."""
     text = _LITERAL_NEWLINE.sub("\n", response[-MAX_RESPONSE:])
-    if ends := list(_THINK_END.finditer(text)):
+    if ends := list(ENDS.finditer(text)):
         text = text[ends[-1].end() :]
-    elif _THINK_START.search(text) and not has_tag(text):
+    elif STARTS.search(text) and not has_tag(text):
         return None
     text = text.lstrip()
     next_turn = _NEXT_TURN.search(text, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import version
 
-REVISION = 5
+REVISION = 6
 """Raised with every change that can change a verdict. Ledgers without a word of it are of revision 1 or before."""
 LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy", "mpmath")
 """Packages that verdicts follow from, beside our own code."""

@@ -14,7 +14,7 @@ from pipeline.store import Store
 from stages.annotate.engines import (
     copy_engines,
     engines,
-    heeded,
+    known_split,
     keep_notes,
     note_again,
     note_earlier_engines,
@@ -61,12 +61,12 @@ def thinks(part: str = "answer", opened: bool | None = None, **more: Any) -> Run
 
 def test_what_the_chat_template_opens_is_noted_and_found_again(tmp_path: Path) -> None:
     engine = ScriptedEngine(EngineConfig(kind="scripted", args={"thinking": "opened"}))
-    assert heeded(thinks(), engine).opened is True
-    assert heeded(thinks(), ScriptedEngine(EngineConfig(kind="scripted"))).opened is False
-    assert heeded(thinks(opened=False), engine).opened is False
-    assert heeded(thinks("all"), engine).opened is None
+    assert known_split(thinks(), engine).opened is True
+    assert known_split(thinks(), ScriptedEngine(EngineConfig(kind="scripted"))).opened is False
+    assert known_split(thinks(opened=False), engine).opened is False
+    assert known_split(thinks("all"), engine).opened is None
     # Another policy, with a template of its own, wrote what is given.
-    assert heeded(thinks(input={"responses": "given.jsonl"}), engine).opened is False
+    assert known_split(thinks(input={"responses": "given.jsonl"}), engine).opened is False
     store = Store(str(tmp_path))
     assert noted_split(store, thinks()).opened is False
     note_engine(store, thinks(), "scripted", None, True)

@@ -21,6 +21,7 @@ from stages.verify.extract import MAX_ANSWER, extract, gold_answer
         ("So \\boxed{5", "5", None),
         ("So\n\n\\boxed{5", "5", "boxed"),
         ("<think>7</think><answer> 8 </answer>", "8", "answer_tag"),
+        ("◁think▷Final answer: 7◁/think▷So 8.\n\nFinal answer: 8", "8", "final_answer"),
         ("Answer: B. 12 cm", "B. 12 cm", "label"),
         ("†Answer: 69", "69", "label"),
         ("答案：65°", "65°", "label"),
@@ -47,7 +48,8 @@ def test_finds(response: str, answer: str, form: str | None) -> None:
 
 @pytest.mark.parametrize(
     "response",
-    ["", "  \n", "8 × 7 = 56.\n\n56 + 3 = 59.", "I can't see the picture.", "<think>Final answer: 5", "Final answer:", "\\boxed{}",
+    ["", "  \n", "8 × 7 = 56.\n\n56 + 3 = 59.", "I can't see the picture.", "<think>Final answer: 5", "◁think▷Final answer: 5",
+     "<seed:think>Final answer: 5", "Final answer:", "\\boxed{}",
      "Therefore, 3 of the 4 are red.", "A triangle has three sides. It also has three angles."],
 )  # fmt: skip
 def test_finds_nothing(response: str) -> None:
