@@ -29,9 +29,9 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test test-more bench kills faults train evaluate frontier reproduce demo-policy: export HF_HUB_OFFLINE := 1
+test test-more bench kills faults train evaluate frontier label-kinds reproduce demo-policy: export HF_HUB_OFFLINE := 1
 
-.PHONY: help install dataset evaluate reproduce status frontier train demo-policy test test-more lint format types bench kills lock clean
+.PHONY: help install dataset evaluate reproduce status frontier label-kinds train demo-policy test test-more lint format types bench kills lock clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -48,6 +48,11 @@ status: $(RUNTIME) ## how far RUN=runs/demo is
 
 frontier: $(RUNTIME) ## what each rollout strategy would have cost RUN=runs/demo, and how good its labels and a PRM trained on them are
 	@$(BIN)/python -m demo.checks.frontier $(RUN) $(ARGS)
+
+label-kinds: export OMP_NUM_THREADS := 1
+label-kinds: $(RUNTIME) ## what each kind of label keeps of RUN=runs/demo, judged by the demo's judge, and what a PRM learns from each
+	@$(BIN)/visualprm judge $(RUN) --with configs/judge_demo.yaml engine.args.run=$(RUN)
+	@$(BIN)/python -m demo.checks.label_kinds $(RUN) --judge oracle $(ARGS)
 
 # One thread: a second one gains little on models so small, and waits for whatever else has the core.
 train: export OMP_NUM_THREADS := 1

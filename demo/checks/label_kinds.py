@@ -73,14 +73,17 @@ def weighed(
         for name, label in kinds_of(config.label, stops_at_success=False, judged=True).items():
             if (label.needs_judge or judge == names[0]) and (not rows or name.startswith(tuple(only) or "")):
                 rows.append(_row(run, name, judge, label, figures[name], home))
-    first = _training(rows[0]["data"], settings, home)
+    # What was labelled changes no text: any of the datasets holds all solutions with all steps.
+    whole = rows[0]["data"]
+    first = _training(whole, settings, home)
     full, epochs = _tokens(first), first.optim.epochs
     for row in rows:
-        own = _tokens(_training(row["data"], settings, home))
+        data = row["data"]
+        own = _tokens(_training(data, settings, home))
         row["epochs"] = round(epochs * full / own, 4)
         row["tokens"] = round(own * row["epochs"])
-        model = trained(row["data"], [*settings, f"optim.epochs={row['epochs']}"], home, "label-kinds")
-        row |= {"model": str(model), "prm": judged(model, rows[0]["data"], run), "data": str(row["data"])}
+        model = trained(data, [*settings, f"optim.epochs={row['epochs']}"], home, "label-kinds")
+        row |= {"model": str(model), "prm": judged(model, whole, run), "data": str(data)}
     return rows
 
 

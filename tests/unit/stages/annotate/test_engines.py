@@ -14,8 +14,8 @@ from pipeline.store import Store
 from stages.annotate.engines import (
     copy_engines,
     engines,
-    known_split,
     keep_notes,
+    known_split,
     note_again,
     note_earlier_engines,
     note_engine,
