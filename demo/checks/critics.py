@@ -50,7 +50,7 @@ def held_out(data: str, run: str, share: float, seed: int, truth: Callable[[Stor
             steps = tuple(step["step"] for step in row["steps_with_score"])
             images = tuple(image["bytes"] for image in row["images"])
             candidates.append(Candidate(row["question"], images, steps))
-            truths.append(judge(problem_of(row["id"]), steps))
+            truths.append(list(judge(problem_of(row["id"]), steps)))
     return Solutions(candidates, truths)
 
 

@@ -67,7 +67,7 @@ def test_each_kind_is_published_and_read_for_as_many_tokens(tmp_path: Path, monk
         judged(Path(run), rows, name)
     oracle = f"{__name__}:all_right"
     monkeypatch.setattr(label_kinds, "ORACLES", {"prefix": oracle, "step": oracle})
-    read_once = {"mc-above-0": 1000, "judge-anna": 400}
+    read_once = {"mc-0": 1000, "judge-anna": 400}
     monkeypatch.setattr(label_kinds, "_tokens", lambda config: read_once.get(Path(config.data.path).name, 500))
     asked: dict[str, list[str]] = {}
 
@@ -84,7 +84,7 @@ def test_each_kind_is_published_and_read_for_as_many_tokens(tmp_path: Path, monk
     ]
     assert [one["tokens"] for one in found] == [6000] * 5
     assert asked["judge-anna"] == ["optim.epochs=6", "optim.epochs=15.0"]
-    assert {one["prm"]["first"] for one in found} == {"mc-above-0"}
+    assert {one["prm"]["first"] for one in found} == {"mc-0"}
     labels = {
         one["judge"]: [step["label"] for row in read(Path(one["data"])) for step in row["steps_with_score"]]
         for one in found

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import LabelConfig, PublishConfig
-from pipeline.records import AnnotatedProblem, Draw, Solution, Step, StepOrigin, Verdict
+from pipeline.records import AnnotatedProblem, Draw, Solution, Step, StepOrigin, Verdict, VerdictStatus
 from stages.exchange.exporting import export_dataset
 from stages.exchange.format import ExportOptions, ImportOptions
 from stages.exchange.importing import import_corpus
-from stages.judge.answer import VERDICTS, Opinion
+from stages.judge.answer import VERDICTS, Opinion, StepVerdict
 from stages.judge.records import JUDGED_SOLUTION, JudgedSolution, Vote
 from stages.judge.verdicts import Judgements
 from stages.label import label_columns
@@ -50,7 +50,7 @@ def item(number: int, solutions: list[Any]) -> AnnotatedProblem:
         parts = []
         for place, (successes, _, origin) in enumerate(steps):
             last = place == len(steps) - 1
-            statuses = ["correct"] * successes + ["incorrect"] * (DRAWS - successes)
+            statuses: list[VerdictStatus] = ["correct" if draw < successes else "incorrect" for draw in range(DRAWS)]
             drawn = origin == "measured" and not last
             draws = tuple(Draw((), "", "stop", 0, Verdict(status)) for status in statuses) if drawn else ()
             known: StepOrigin = "own_answer" if last else origin
@@ -65,7 +65,9 @@ def said(items: list[AnnotatedProblem], ledger: list[list[Any]]) -> Judgements:
     judged = []
     for one, solutions in zip(items, ledger, strict=True):
         for solution, (_, steps) in zip(one.solutions, solutions, strict=True):
-            pairs = [("correct", "incorrect") if step[1] is None else (step[1], step[1]) for step in steps]
+            pairs: list[tuple[StepVerdict, StepVerdict]] = [
+                ("correct", "incorrect") if step[1] is None else (step[1], step[1]) for step in steps
+            ]
             votes = [Vote(seed, 1, None, tuple(Opinion(pair[seed], "none") for pair in pairs)) for seed in range(2)]
             judged.append(JudgedSolution(solution.solution_id, len(steps), votes).row())
     return Judgements.of_parts([pa.array(judged, JUDGED_SOLUTION)])
