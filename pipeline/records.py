@@ -26,6 +26,8 @@ GoldReading = Literal["letter", "index0", "index1", "text"]
 StepOrigin = Literal["measured", "own_answer", "implied", "not_sampled", "context"]
 FinishReason = Literal["stop", "length"]
 OverlapKind = Literal["image", "question", "both"]
+_JSON = json.JSONEncoder(ensure_ascii=False)
+"""Made once: an id is made for every row of a corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Problem:
         parts: list[Any] = [source, question, answer, list(image_sha256s), list(options)]
         if references is not None:
             parts.append([list(references.answers), references.at_least])
-        return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:32]
+        return hashlib.sha256(_JSON.encode(parts).encode()).hexdigest()[:32]
 
 
 def asked(question: str, options: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from stages.exchange.values import get
 from stages.label_rules import label_of
 from stages.publish.kept import Kept, restore
 
-COUNTS = ("num_mc_correct", "num_mc_total")
+_MOST = 2**31 - 1
 
 
 def read(record: Mapping[str, Any], threshold: float) -> dict[str, Any]:
@@ -64,7 +64,10 @@ def write(row: Mapping[str, Any], image: Any, early_stop: bool = False, lenient:
         elif step["score"] is None:
             raise RowError("unmeasured_step", f"step {index + 1} has no score, which this format can't express")
         else:
-            steps.append({"step": step["step"], "score": step["score"], **{key: step[key] for key in COUNTS}})
+            correct, total = step["num_mc_correct"], step["num_mc_total"]
+            steps.append(
+                {"step": step["step"], "score": step["score"], "num_mc_correct": correct, "num_mc_total": total}
+            )
     return {
         "image": image,
         "question": row["prompt"],
@@ -85,6 +88,9 @@ def _read_step(step: Any, threshold: float) -> dict[str, Any]:
     if type(score) not in (int, float) or not 0 <= score <= 1:
         raise RowError("bad_score", f"{score!r} is not in [0, 1]")
     correct, total = step.get("num_mc_correct"), step.get("num_mc_total")
+    if type(correct) is int and type(total) is int and 0 < total <= _MOST and score == correct / total:
+        # As nearly all are.
+        return _step(text, float(score), correct, total, label_of(score, "measured", threshold), "measured")
     if correct is not None:
         _count(correct, "num_mc_correct")
     if total is not None:
@@ -116,7 +122,7 @@ def _step(
 
 def _count(value: Any, key: str) -> int:
     # Not isinstance: true is no count.
-    if type(value) is not int or not 0 <= value < 2**31:
+    if type(value) is not int or not 0 <= value <= _MOST:
         raise RowError("bad_counts", f"{key} is {value!r}, not a count")
     return value
 

@@ -12,6 +12,8 @@ from typing import Any
 from pipeline import atomic
 
 BUCKETS = 256
+_BUFFER_BYTES = 1 << 16
+"""Of each bucket: rows have some kB."""
 _LENGTH_BYTES = 8
 
 
@@ -24,7 +26,7 @@ class Buckets:
 
     def __init__(self, folder: Path) -> None:
         self._paths = [folder / f"{index:02x}" for index in range(BUCKETS)]
-        self._files = [path.open("wb") for path in self._paths]
+        self._files = [path.open("wb", _BUFFER_BYTES) for path in self._paths]
 
     def add(self, key: str, value: Any) -> None:
         """`key` is at least two hexadecimal digits."""

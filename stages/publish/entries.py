@@ -39,11 +39,14 @@ COUNT = "n_{}"
 
 _SOLUTION = "solutions.list.element."
 _STEP = _SOLUTION + "steps.list.element."
+_DRAWN = _STEP + "draws.list.element.verdict.status"
+"""Read as numbers into a dictionary: by far the most values."""
 _PLAIN = ("problem_id", "policy_model", "policy_key", "prompt", "prompt_sha", "strategy", "error", "num_tokens")
 COLUMNS = [
     *_PLAIN,
     *(_SOLUTION + leaf for leaf in ("solution_id", "text", "verdict.status", "verdict.answer")),
-    *(_STEP + leaf for leaf in ("text", "origin", "draws.list.element.verdict.status")),
+    *(_STEP + leaf for leaf in ("text", "origin")),
+    _DRAWN,
 ]
 _KEYS = ("problem_id", "policy_key", "place")
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -154,16 +157,21 @@ def _spanned(run: Run, path: str, place: int) -> _File | None:
     if path in run.spans:
         return _File(run, path, place, *run.spans[path])
     with pq.ParquetFile(path, filesystem=run.filesystem) as file:
-        if not file.metadata.num_rows:
-            return None
-        leaves = file.metadata.schema
-        at = [leaves.column(index).path for index in range(len(leaves))].index("problem_id")
-        found = [file.metadata.row_group(group).column(at).statistics for group in range(file.num_row_groups)]
-        if all(each is not None and each.has_min_max for each in found):
-            return _File(run, path, place, min(each.min for each in found), max(each.max for each in found))
-        ids = file.read(columns=["problem_id"], use_threads=False)["problem_id"]
-    bounds = pc.min_max(ids).as_py()
-    return _File(run, path, place, bounds["min"], bounds["max"])
+        found = first_and_last(file)
+    return found and _File(run, path, place, *found)
+
+
+def first_and_last(file: pq.ParquetFile) -> tuple[str, str] | None:
+    """The least and the greatest id of the problems in a ledger file; None if it has none."""
+    if not file.metadata.num_rows:
+        return None
+    leaves = file.metadata.schema
+    at = [leaves.column(index).path for index in range(len(leaves))].index("problem_id")
+    found = [file.metadata.row_group(group).column(at).statistics for group in range(file.num_row_groups)]
+    if all(each is not None and each.has_min_max for each in found):
+        return min(each.min for each in found), max(each.max for each in found)
+    bounds = pc.min_max(file.read(columns=["problem_id"], use_threads=False)["problem_id"]).as_py()
+    return bounds["min"], bounds["max"]
 
 
 def _chained(chain: Sequence[_File], chains: int) -> Iterator[pa.RecordBatch]:
@@ -217,8 +225,10 @@ def _sorted(tables: list[pa.Table]) -> pa.Table:
 
 
 def _read(run: Run, path: str) -> pa.Table:
-    with pq.ParquetFile(path, filesystem=run.filesystem) as file:
-        return file.read(columns=COLUMNS, use_threads=False)
+    with pq.ParquetFile(path, filesystem=run.filesystem, read_dictionary=[_DRAWN]) as file:
+        # Of several groups at once, Arrow reads no dictionary in a list.
+        groups = [file.read_row_group(group, COLUMNS, use_threads=False) for group in range(file.num_row_groups)]
+        return pa.concat_tables(groups) if groups else file.read(COLUMNS, use_threads=False)
 
 
 def _placed(table: pa.Table, place: int) -> pa.Table:
@@ -247,7 +257,8 @@ def _counted(table: pa.Table, num_draws: int) -> pa.Table:
     steps_held = solutions.field("steps")
     steps = steps_held.flatten()
     draws = steps.field("draws")
-    codes = codes_of(draws.flatten().field("verdict").field("status"), VERDICT_STATUSES)
+    drawn = draws.flatten().field("verdict").field("status")
+    codes = codes_of(drawn.dictionary, VERDICT_STATUSES)[drawn.indices.to_numpy()]
     step = np.repeat(np.arange(len(steps)), lengths_of(draws))
     width = len(VERDICT_STATUSES)
     counts = np.bincount(step * width + codes, minlength=len(steps) * width).reshape(-1, width).astype(np.int32)
@@ -260,11 +271,11 @@ def _counted(table: pa.Table, num_draws: int) -> pa.Table:
          new_steps],
         ["solution_id", "text", "status", "answer", "steps"],
     )  # fmt: skip
-    drawn = pa.array(np.full(len(table), num_draws, np.int32))
+    asked = pa.array(np.full(len(table), num_draws, np.int32))
     return (
         table.select([*_PLAIN, "place"])
         .append_column("solutions", _listed(held, new))
-        .append_column("num_draws", drawn)
+        .append_column("num_draws", asked)
     )
 
 

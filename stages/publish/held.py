@@ -1,27 +1,25 @@
-"""What the verdicts of a ledger's files are, as far as publishing must know before it begins: one look at each file."""
+"""What the verdicts of a ledger's files are, as far as publishing must know before it begins: one look at each file.
+
+Few values are in these columns, so their writer puts each distinct one into a dictionary before the rows, and no more than a row is
+read to have it. Where a file has no dictionary, all rows are read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.store import Store
 from stages.label import UNJUDGED
+from stages.publish.entries import first_and_last
 
+_VERIFIER = "verifier"
 _SOLUTION = "solutions.list.element."
-_COLUMNS = [
-    "problem_id",
-    "verifier",
-    f"{_SOLUTION}verdict.status",
-    f"{_SOLUTION}steps.list.element.draws.list.element.verdict.status",
-]
-_UNJUDGED = pa.array(sorted(UNJUDGED))
+_STATUSES = [f"{_SOLUTION}verdict.status", f"{_SOLUTION}steps.list.element.draws.list.element.verdict.status"]
 _AT_ONCE = 16
 
 
@@ -43,8 +41,8 @@ def held(store: Store, files: Iterable[str] | None = None) -> dict[str, Held]:
 
     def look(path: str) -> Held:
         # Not read_table, which takes ten times as long for a small file.
-        with pq.ParquetFile(path, filesystem=store.filesystem) as file:
-            return _held(file.read(columns=_COLUMNS, use_threads=False))
+        with pq.ParquetFile(path, filesystem=store.filesystem, read_dictionary=_STATUSES) as file:
+            return _held(file)
 
     # Threads hide the latency of a store; on a disk they would only cost memory.
     with ThreadPoolExecutor(1 if isinstance(store.filesystem, pafs.LocalFileSystem) else _AT_ONCE) as pool:
@@ -63,16 +61,38 @@ def spans(files: Mapping[str, Held]) -> dict[str, tuple[str, str]]:
     }
 
 
-def _held(rows: pa.Table) -> Held:
-    # A ledger from before verifiers were recorded lacks the column.
-    gave = pc.unique(rows["verifier"]).to_pylist() if "verifier" in rows.column_names else [None]
-    unsettled = any(pc.any(pc.is_in(one, _UNJUDGED)).as_py() for one in _statuses(rows))
-    bounds = pc.min_max(rows["problem_id"]).as_py()
-    return Held(frozenset(gave), unsettled, bounds["min"], bounds["max"])
+def _held(file: pq.ParquetFile) -> Held:
+    gave: set[str | None] = set()
+    unsettled = False
+    for group in range(file.num_row_groups):
+        described = file.metadata.row_group(group)
+        leaves = {(leaf := described.column(index)).path_in_schema: leaf for index in range(described.num_columns)}
+        gave |= _gave(file, group, leaves)
+        unsettled = unsettled or bool(_statuses(file, group, leaves) & UNJUDGED)
+    return Held(frozenset(gave), unsettled, *(first_and_last(file) or (None, None)))
 
 
-def _statuses(rows: pa.Table) -> Iterator[pa.Array]:
-    for chunk in rows["solutions"].chunks:
-        solutions = chunk.flatten()
-        yield solutions.field("verdict").field("status")
-        yield solutions.field("steps").flatten().field("draws").flatten().field("verdict").field("status")
+def _gave(file: pq.ParquetFile, group: int, leaves: Mapping[str, pq.ColumnChunkMetaData]) -> set[str | None]:
+    """Who gave the verdicts of a row group."""
+    if _VERIFIER not in leaves:
+        # A ledger from before verifiers were recorded.
+        return {None} if file.metadata.row_group(group).num_rows else set()
+    found = leaves[_VERIFIER].statistics
+    if found is not None and found.has_min_max and found.min == found.max and found.null_count == 0:
+        return {found.min}
+    return set(file.read_row_group(group, [_VERIFIER], use_threads=False)[_VERIFIER].to_pylist())
+
+
+def _statuses(file: pq.ParquetFile, group: int, leaves: Mapping[str, pq.ColumnChunkMetaData]) -> set[str]:
+    """The statuses of a row group."""
+    ahead = all(leaves[name].has_dictionary_page for name in _STATUSES)
+    rows = 1 if ahead else max(1, file.metadata.row_group(group).num_rows)
+    for batch in file.iter_batches(rows, [group], _STATUSES, use_threads=False):
+        solutions = batch["solutions"].flatten()
+        draws = solutions.field("steps").flatten().field("draws").flatten()
+        return {
+            status
+            for verdicts in (solutions.field("verdict"), draws.field("verdict"))
+            for status in verdicts.field("status").dictionary.to_pylist()
+        }
+    return set()

@@ -7,9 +7,14 @@ it again gives the same keys in the same order with the same values.
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+_JSON = json.JSONEncoder(ensure_ascii=False)
+_PLAIN = 2
+"""The last version of `marshal` whose bytes follow from the value alone, not from what refers to its parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Kept:
 
     def text(self) -> str:
         # Not `asdict`, which copies every value in depth.
-        return json.dumps({name: getattr(self, name) for name in self.__slots__}, ensure_ascii=False)
+        return _JSON.encode({name: getattr(self, name) for name in self.__slots__})
 
 
 def keep(
@@ -61,16 +66,21 @@ def _same(one: Any, other: Any) -> bool:
 
     To Python 1, 1.0 and true are equal, and so are objects whose keys are in another order.
     """
-    # Most of what is rendered is what was read.
-    if one is other:
+    # Most of what is rendered is what was read. Python's own notation, without references, tells all kinds apart.
+    if one is other or marshal.dumps(one, _PLAIN) == marshal.dumps(other, _PLAIN):
         return True
+    return _alike(one, other)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """`_same`, part by part, where a tuple may stand for a list."""
     kind = type(one)
     if kind is not type(other):
         # A tuple and a list are one array.
-        return isinstance(one, list | tuple) and isinstance(other, list | tuple) and _same(list(one), list(other))
+        return isinstance(one, list | tuple) and isinstance(other, list | tuple) and _alike(list(one), list(other))
     if kind is dict:
-        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
+        return list(one) == list(other) and all(map(_alike, one.values(), other.values()))
     if kind in (list, tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(_alike, one, other))
     # NaN, and a zero with its sign.
     return repr(one) == repr(other) if kind is float else bool(one == other)

@@ -36,6 +36,7 @@ from stages.publish.stats import Stats
 
 PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images", "options", "contamination"]
 _LIGHT = [name for name in PROBLEM_COLUMNS if name not in ("answer", "images")]
+"""In the order of `PublishedProblem`'s first fields."""
 
 
 def publish(
@@ -122,17 +123,18 @@ def _sorted_problems(path: str, filesystem: pafs.FileSystem) -> Iterator[Publish
     last = ""
     with pq.ParquetFile(path, filesystem=filesystem) as file:
         there = [name for name in PROBLEM_COLUMNS if name in file.schema_arrow.names]
-        light = [name for name in _LIGHT if name in there]
         # Not iter_batches: that one holds on to every row group it has read.
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=there, use_threads=False)
             for batch in table.combine_chunks().to_batches():
-                plain = batch.select(light).to_pylist()
-                for row, (columns, images) in enumerate(zip(plain, _images(batch), strict=True)):
-                    if columns["problem_id"] < last:
+                plain = (batch[name].to_pylist() if name in there else [None] * len(batch) for name in _LIGHT)
+                found = zip(*plain, _images(batch), strict=True)
+                for row, (key, source, row_id, question, options, overlaps, images) in enumerate(found):
+                    problem = PublishedProblem(key, source, row_id, question, options, overlaps, images, batch, row)
+                    if problem.problem_id < last:
                         raise UserError(f"{path}: rows aren't sorted by problem_id; load the problems again")
-                    last = columns["problem_id"]
-                    yield PublishedProblem(**{"contamination": None, **columns}, images=images, batch=batch, row=row)
+                    last = problem.problem_id
+                    yield problem
 
 
 def _images(batch: pa.RecordBatch) -> Iterator[list[tuple[str, int]]]:

@@ -182,7 +182,7 @@ PURE = (
 )
 """What turns values into values: no file, no process, no clock, no chance that is not given. A package stands for its files."""
 NO_EFFECTS = (
-    "__future__ abc bisect collections dataclasses decimal difflib enum fractions functools hashlib heapq itertools json"
+    "__future__ abc bisect collections dataclasses decimal difflib enum fractions functools hashlib heapq itertools json marshal"
     " logging math numbers operator random re statistics string typing unicodedata"
     " html jinja2 latex2mathml latex2sympy2_extended markupsafe math_verify mpmath numpy pyarrow scipy sympy xml"
 ).split()
@@ -363,6 +363,7 @@ COVERED = {
     "tests/unit/stages/evaluate/test_prompted": "stages/evaluate: verdicts",
     "tests/unit/stages/evaluate/test_report": "stages/evaluate: table",
     "tests/unit/stages/evaluate/test_run": "stages/evaluate: open_critic",
+    "tests/unit/stages/exchange/test_formats": "stages/publish: kept",
     "tests/unit/stages/exchange/test_importing": "stages/exchange: conversations corpus format raw",
     "tests/unit/stages/exchange/test_stepwise": "stages/exchange: math_shepherd prm800k",
     "tests/unit/stages/frontier/test_measure": "stages: frontier/report frontier/run frontier/runs rollout/audit rollout/ledger",
