@@ -17,10 +17,10 @@ from pipeline.errors import UserError
 from pipeline.settings import Strict
 from stages.annotate_steps.agreement import agreement
 from stages.annotate_steps.agreement import disagreements as disagreements_of
-from stages.annotate_steps.labels import CATEGORIES, LABELS, Entry, Label, Log, current, read_entries, settled
+from stages.annotate_steps.labels import CATEGORIES, Entry, Label, Log, current, read_entries, settled
 from stages.annotate_steps.report import agreement_text, build
 from stages.annotate_steps.shares import share_of
-from stages.annotate_steps.tasks import RULES, Task, TaskFolder
+from stages.annotate_steps.tasks import Task, TaskFolder
 from stages.browse import pages, pictures
 from stages.browse.app import add_static, picture
 
@@ -42,6 +42,13 @@ class Said(Strict):
     category: str | None = None
     note: str = Field(default="", max_length=2000)
     settles: bool = False
+
+
+class Look(Strict):
+    """Somebody asks for the hidden labels of the first `steps` steps, which are those that they see."""
+
+    task: str
+    steps: int = Field(ge=1)
 
 
 @dataclass
@@ -148,8 +155,9 @@ def _add_start(app: FastAPI, labelling: Labelling) -> None:
     def home() -> HTMLResponse:
         report = build(folder)
         return _html(
-            "start.html", folder=folder, report=report, agreement=agreement_text(report.agreement), session=None
-        )
+            "start.html", folder=folder, report=report, agreement=agreement_text(report.agreement), session=None,
+            rule=folder.instruction,
+        )  # fmt: skip
 
     @app.post("/start")
     def start(wanted: Start) -> dict[str, str]:
@@ -178,7 +186,8 @@ def _add_labels(app: FastAPI, labelling: Labelling) -> None:
             said={step: entry for (one, step), entry in said.items() if one == task},
             done=done,
             of=len(session.tasks),
-            rule=RULES[labelling.folder.rule],
+            rule=labelling.folder.instruction,
+            what="label",
             twice=len(labelling.others(name)) > 1,
         )
 
@@ -196,7 +205,9 @@ def _add_labels(app: FastAPI, labelling: Labelling) -> None:
         if said.step >= len(task.steps) or (said.category is not None and said.category not in CATEGORIES):
             raise HTTPException(422, "no such step or category")
         labelling.add(session, _entry(session, said))
-        session.given.append((said.task, said.step, said.settles))
+        given = (said.task, said.step, said.settles)
+        # A step that is labelled anew, or gets a note, is taken back once.
+        session.given = [*(one for one in session.given if one != given), given]
         return {"kept": True}
 
     @app.post("/label/{key}/undo")
@@ -214,16 +225,20 @@ def _add_labels(app: FastAPI, labelling: Labelling) -> None:
         return {"task": task, "step": step}
 
     @app.post("/label/{key}/look")
-    def look(key: str, wanted: dict[str, str]) -> HTMLResponse:
-        """The dataset's and other people's labels; that somebody looked is written down first."""
-        session, task = labelling.session(key), labelling.task(wanted.get("task", ""))
+    def look(key: str, wanted: Look) -> HTMLResponse:
+        """The dataset's and other people's labels of the steps shown; that somebody looked is written down first."""
+        session, task = labelling.session(key), labelling.task(wanted.task)
+        name = session.log.annotator
         session.looked.add(task.id)
         # No step: it only says that everything that follows is not blind.
         labelling.add(session, Entry(task.id, -1, None, "", "", 0, saw=True))
         # From the disk: other servers may have added to it.
         held = current(read_entries(labelling.folder.path))
-        others = {step: held.get((task.id, step), {}) for step in range(len(task.steps))}
-        return _html("hidden.html", task=task, others=others, name=session.log.annotator)
+        others = [
+            {who: entry for who, entry in held.get((task.id, step), {}).items() if who != name}
+            for step in range(min(wanted.steps, len(task.steps)))
+        ]
+        return _html("hidden.html", task=task, others=others)
 
 
 def _entry(session: Session, said: Said) -> Entry:
@@ -235,7 +250,7 @@ def _entry(session: Session, said: Said) -> Entry:
 def _add_disagreements(app: FastAPI, labelling: Labelling) -> None:
     @app.get("/label/{key}/disagreements")
     def disagreements(key: str) -> HTMLResponse:
-        session = labelling.session(key)
+        labelling.session(key)
         entries = read_entries(labelling.folder.path)
         held, decided = current(entries), settled(entries)
         rows = [
@@ -244,6 +259,6 @@ def _add_disagreements(app: FastAPI, labelling: Labelling) -> None:
             if task in labelling.order
         ]
         return _html(
-            "disagreements.html", session=key, name=session.log.annotator, rows=rows, decided=len(decided), labels=LABELS,
-            agreement=agreement_text(agreement(held)),
+            "disagreements.html", session=key, what="disagreements", rows=rows, decided=len(decided),
+            agreement=agreement_text(agreement(held)), rule=labelling.folder.instruction,
         )  # fmt: skip

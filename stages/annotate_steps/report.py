@@ -16,6 +16,7 @@ from stages.publish.hand_labels import Precision, brackets, precision, precision
 
 Key = tuple[str, int]
 _SHOWN = 20
+_ALPHA = "1: they always agree, 0: no better than chance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def agreement_text(found: Agreement) -> str:
     """In one sentence or two."""
     if not found.steps:
         return "No step has labels of two people yet, so agreement is not measured."
-    alpha = "not defined, as all labels are the same" if found.alpha is None else f"{found.alpha:.3f}"
+    alpha = "not defined, as all labels are the same" if found.alpha is None else f"{found.alpha:.3f} ({_ALPHA})"
     equal = "–" if found.equal_pairs is None else f"{found.equal_pairs:.1%}"
     differ = ", ".join(
         f"{count:,} {one}/{other}" for (one, other), count in sorted(found.confusion.items()) if one != other

@@ -26,6 +26,7 @@ RULES = {
     "prefix": "A step is correct if it is right and all steps before it are, too: what follows an error is incorrect.",
 }
 """What a label is about, and how the page says it. VisualProcessBench's labels are about steps, mc labels about prefixes."""
+_NEUTRAL = "A step that says nothing that could be right or wrong is neutral."
 _SIGNS = {1: "+", -1: "-", 0: None}
 
 
@@ -70,6 +71,11 @@ class TaskFolder:
     def rule(self) -> str:
         """What a label is about: a key of `RULES`. Tasks that were drawn before it was asked are about steps."""
         return str(self.about.get("labels_are_about", "step"))
+
+    @property
+    def instruction(self) -> str:
+        """What those who label are told to do."""
+        return f"{RULES[self.rule]} {_NEUTRAL}"
 
     @property
     def overlap(self) -> float:

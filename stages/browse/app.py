@@ -14,7 +14,6 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from stages.browse import formulas, overview, pages, pictures, under_way
 from stages.browse.places import Given, Opened
 from stages.browse.query import PAGE, SORTS, Query, Selection, search, select
-from stages.browse.runs import RunLedger
 
 _STATIC = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _KEPT = "private, max-age=600"
@@ -196,11 +195,11 @@ def _add_problems(app: FastAPI, browser: Browser) -> None:
 
 
 def _add_progress(app: FastAPI, browser: Browser) -> None:
-    def run(number: int) -> RunLedger:
-        found = browser.one(number).collection
-        if not isinstance(found, RunLedger):
+    def run_html(number: int) -> str:
+        found = browser.one(number)
+        if found.collection.kind != "run":
             raise HTTPException(404, "not a run")
-        return found
+        return under_way.run_html(found, f"/c/{number}/")
 
     def training(number: int) -> Any:
         if not 0 <= number < len(browser.given.trainings):
@@ -209,17 +208,16 @@ def _add_progress(app: FastAPI, browser: Browser) -> None:
 
     @app.get("/c/{number}/progress")
     def progress(number: int) -> HTMLResponse:
-        inside = under_way.run_html(run(number).store)
+        inside = run_html(number)
         head = pages.navigation(browser.opened, number, "progress")
+        title = browser.one(number).collection.name
         return HTMLResponse(
-            pages.render(
-                "progress.html", **head, title=run(number).name, part=f"/c/{number}/progress/part", inside=inside
-            )
+            pages.render("progress.html", **head, title=title, part=f"/c/{number}/progress/part", inside=inside)
         )
 
     @app.get("/c/{number}/progress/part")
     def progress_part(number: int) -> HTMLResponse:
-        return HTMLResponse(under_way.run_html(run(number).store))
+        return HTMLResponse(run_html(number))
 
     @app.get("/t/{number}")
     def learning(number: int) -> HTMLResponse:

@@ -145,7 +145,7 @@ class Collection(Protocol):
         """The encoded pictures of the problem that the solution there is about, as they are stored."""
 
     def figures(self) -> Mapping[str, Any]:
-        """What its `stats.json` says; empty without one."""
+        """What its `stats.json` says, of a run the rule of its labels; empty without one."""
 
 
 def rows_table(columns: Mapping[str, Any], steps: pa.Array) -> pa.Table:

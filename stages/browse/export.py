@@ -65,6 +65,7 @@ def export(opened: Opened | None, path: str, ids: Sequence[str], filter: str, mo
     text = pages.render(
         "export.html",
         title=f"{opened.collection.name}: {len(shown)} problem{'s' if len(shown) > 1 else ''}",
+        rule=opened.label_rule,
         facts=[(name, value) for name, value in facts if value],
         problems=problems,
         pictures=[[_inside(data) for data in opened.pictures(number)] for number in shown],

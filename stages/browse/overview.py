@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,15 +46,25 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars with a title that says what is seen; `across` draws them from left to right."""
+    """Bars with a title that says what is seen; `across` draws them from left to right. `axis` says what the names are.
+
+    `full` is the value that fills the chart: the largest without one.
+    """
 
     title: str
     bars: Sequence[Bar]
+    axis: str = ""
     across: bool = False
+    full: float | None = None
 
     @property
     def largest(self) -> float:
-        return max((bar.value for bar in self.bars), default=0) or 1
+        return self.full or max((bar.value for bar in self.bars), default=0) or 1
+
+    def every(self, width: float) -> int:
+        """Of so many bars one has room for its name, where letters are up to 9 wide and the chart is `width`."""
+        longest = max(len(bar.name) for bar in self.bars)
+        return math.ceil((9 * longest + 4) * len(self.bars) / width)
 
 
 def by_source(index: Index) -> list[SourceFigures]:
@@ -100,11 +111,10 @@ def charts(index: Index, table: Sequence[SourceFigures]) -> list[Chart]:
         # Scores are fractions in single precision: just above an edge is the edge.
         bins = np.ceil(np.clip(score * 10 - 1e-5, 0, 10)).astype(int)
         counts = np.bincount(bins, minlength=11)
-        names = ["0", *(f"to {tenth / 10:g}" for tenth in range(1, 11))]
+        names = [f"{tenth / 10:g}" for tenth in range(11)]
         share = counts[0] / len(score)
-        found.append(
-            Chart(f"{share:.0%} of measured steps have score 0", _bars(names, counts, [f"s{n}" for n in range(11)]))
-        )
+        bars = _bars(names, counts, [f"s{n}" for n in range(11)])
+        found.append(Chart(f"{share:.0%} of measured steps have score 0", bars, "steps by score, up to"))
     first = index.numbers["first_wrong"]
     if np.any(first > 0):
         counts = np.bincount(first[first > 0])[1:]
@@ -113,13 +123,14 @@ def charts(index: Index, table: Sequence[SourceFigures]) -> list[Chart]:
             Chart(
                 f"The first wrong step is most often step {most}",
                 _bars([str(n + 1) for n in range(len(counts))], counts, ["wrong"] * len(counts)),
+                "solutions by their first wrong step",
             )
         )
     rows = [row for row in table[:-1] if row.right is not None]
     if len(rows) > 1:
         rows = sorted(rows, key=lambda row: -(row.right or 0))[:MOST_BARS]
         bars = [Bar(row.name, row.right or 0, f"{row.right or 0:.0%}", "right") for row in rows]
-        found.append(Chart("Share of solutions with the right answer, by source", bars, across=True))
+        found.append(Chart("Share of solutions with the right answer, by source", bars, across=True, full=1))
     status = np.bincount(index.numbers["status"].astype(np.int64), minlength=len(STATUSES))
     if status[:-1].sum():
         kinds = {"correct": "right", "incorrect": "wrong"}
@@ -128,25 +139,28 @@ def charts(index: Index, table: Sequence[SourceFigures]) -> list[Chart]:
             for name, count in zip(STATUSES, status, strict=True)
             if count
         ]
-        found.append(Chart(f"{status[0] / status.sum():.0%} of solutions are right", bars, across=True))
+        title = f"{status[0] / status.sum():.0%} of solutions are right"
+        found.append(Chart(title, bars, across=True, full=float(status.sum())))
     steps = np.bincount(index.numbers["steps"].astype(np.int64)) if len(index) else np.zeros(0, int)
     if len(steps):
         shown = steps[:31]
-        found.append(Chart("Steps of a solution", _bars([str(n) for n in range(len(shown))], shown, [""] * len(shown))))
+        bars = _bars([str(n) for n in range(len(shown))], shown, [""] * len(shown))
+        found.append(Chart("Steps of a solution", bars, "solutions by their number of steps"))
     tokens = index.numbers["tokens"]
     if np.any(tokens > 0):
-        found.append(_lengths(tokens[tokens > 0], "Tokens of a solution"))
+        found.append(_lengths(tokens[tokens > 0], "tokens"))
     elif np.any(index.numbers["characters"] > 0):
-        found.append(_lengths(index.numbers["characters"], "Characters of a solution"))
+        found.append(_lengths(index.numbers["characters"], "characters"))
     return found
 
 
-def _lengths(values: npt.NDArray[Any], title: str) -> Chart:
+def _lengths(values: npt.NDArray[Any], what: str) -> Chart:
     top = max(float(np.quantile(values, 0.99)), 1)
     edges = np.unique(np.round(np.linspace(0, top, 13)).astype(np.int64))
     counts = np.histogram(np.minimum(values, edges[-1]), edges)[0]
-    names = [f"to {int(edge):,}" for edge in edges[1:]]
-    return Chart(f"{title}: {int(np.median(values)):,} in the middle", _bars(names, counts, [""] * len(counts)))
+    bars = _bars([f"{int(edge):,}" for edge in edges[1:]], counts, [""] * len(counts))
+    title = f"{what.capitalize()} of a solution: median {int(np.median(values)):,}"
+    return Chart(title, bars, f"solutions by their {what}, up to")
 
 
 def _bars(names: Sequence[str], counts: npt.NDArray[Any], kinds: Sequence[str]) -> list[Bar]:

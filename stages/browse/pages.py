@@ -27,9 +27,10 @@ _SIGNS = {"+": "right", "-": "wrong", "0": "neutral", None: "not labelled"}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A step in a strip: the class of its colour."""
+    """A step in a strip: the class of its colour, and what that says."""
 
     kind: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def make_environment(*folders: Path) -> Environment:
     made.filters.update(
         formulas=text_html,
         number=lambda value: "–" if value is None else f"{value:,.0f}",
+        short=short,
         percent=lambda value: "–" if value is None else f"{100 * value:.1f} %",
         decimal=lambda value, digits=2: "–" if value is None else f"{value:.{digits}f}",
         cell=cell_of,
@@ -104,6 +106,14 @@ def text_html(text: str, longest: int = formulas.LONGEST) -> Markup:
     return (
         found + Markup(' <span class="cut">… {} more characters</span>').format(f"{left_out:,}") if left_out else found
     )
+
+
+def short(value: float) -> str:
+    """A count in at most four characters, where there is no room for more: `950`, `1.2k`, `34k`, `5.6M`."""
+    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * size:
+            return f"{value / size:.1f}{sign}" if value < 9.95 * size else f"{value / size:.0f}{sign}"
+    return f"{value:.0f}"
 
 
 def cell_of(step: StepView) -> str:
@@ -163,7 +173,8 @@ def navigation(opened: Sequence[Opened], number: int | None, what: str) -> Mappi
 def _strip(index: Index, solution: int, matches: bool) -> Strip:
     labels = index.table["labels"][solution].as_py()
     scores = index.table["scores"][solution].as_py()
-    cells = [Cell(_cell(label, score)) for label, score in zip(labels[:24], scores[:24], strict=True)]
+    steps = zip(range(1, 25), labels, scores, strict=False)
+    cells = [Cell(_cell(label, score), _told(number, label, score)) for number, label, score in steps]
     wrong = next((number for number, label in enumerate(labels, 1) if label == 0), None)
     status = _status(index, solution)
     told = f"{len(labels)} steps, " + (f"first wrong step {wrong}" if wrong else "no wrong step")
@@ -174,6 +185,11 @@ def _status(index: Index, solution: int) -> str:
     from stages.browse.collection import STATUSES
 
     return STATUSES[int(index.numbers["status"][solution])]
+
+
+def _told(number: int, label: int, score: float | None) -> str:
+    share = "" if score is None or math.isnan(score) else f"{score:.2f}, "
+    return f"step {number}: {share}{_SIGNS[{1: '+', 0: '-', -1: '0'}.get(label)]}"
 
 
 def _cell(label: int, score: float | None) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from pipeline.config import LabelConfig
 from pipeline.errors import UserError
+from pipeline.settings import parse_settings
 from pipeline.store import Store
 from stages.browse.benches import LabelledBench
 from stages.browse.collection import Collection, ProblemView
@@ -17,6 +20,7 @@ from stages.browse.pools import CandidatePool
 from stages.browse.published import Published
 from stages.browse.query import Facet, facets
 from stages.browse.runs import RunLedger
+from stages.publish import label_card
 
 
 @dataclass
@@ -32,6 +36,19 @@ class Opened:
     @property
     def has_draws(self) -> bool:
         return self.collection.has_draws or bool(self.runs)
+
+    @cached_property
+    def label_rule(self) -> str:
+        """When a step is labelled `+`, and when `-`; empty where nothing says so."""
+        settings = self.collection.figures().get("label")
+        if not settings:
+            return ""
+        try:
+            config = parse_settings(LabelConfig, settings, origin=self.collection.uri)
+        except UserError:
+            # Another version, or somebody else, wrote it.
+            return ""
+        return label_card.rule(config).replace("`", "")
 
     def problem(self, number: int) -> ProblemView:
         """A problem with all its solutions, what critics said of them, and the draws of the runs that are open, too."""

@@ -27,7 +27,7 @@ _LENGTHS = ((1, 3), (4, 6), (7, 9), (10, 12), (13, None))
 _LATEST = 12
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 SORTS = {
-    "": "as they lie",
+    "": "dataset order",
     "suspicious": "most suspicious first",
     "lowest": "lowest score first",
     "early": "earliest wrong step first",

@@ -67,7 +67,7 @@ class RunLedger:
         return parts_of(self.store.filesystem, self.store.ledger_files())
 
     def figures(self) -> Mapping[str, Any]:
-        return {}
+        return {"label": self._label.model_dump(mode="json")}
 
     def read(self, part: Part) -> Iterator[pa.Table]:
         with pq.ParquetFile(part.path, filesystem=self.store.filesystem) as file:

@@ -29,6 +29,13 @@ _CURVES = (
     ("loss", "Loss of training", ("loss",)),
     ("held out", "Held-out macro-F1 and AUC", ("eval_macro_f1", "eval_auc")),
 )
+_MEANT = {
+    "pending": "problems without solutions yet",
+    "quarantined": "rows of the sources that are not used",
+    "failed": "problems that ended in an error",
+    "cut": "reached the limit of tokens before an answer",
+}
+"""What lines of `visualprm status` mean, for those who have not read its page."""
 Point = tuple[float, float]
 
 
@@ -51,13 +58,25 @@ def told(opened: Opened) -> tuple[list[str], list[tuple[str, str]]]:
     return warnings, facts
 
 
-def run_html(store: Store) -> Markup:
-    """What `visualprm status` says of a run, shares of its draws, and the problems that were finished last."""
+def run_html(opened: Opened, at: str) -> Markup:
+    """What `visualprm status` says of a run, shares of its draws, and the problems that were finished last.
+
+    Args:
+        opened: a run.
+        at: the address of its list.
+    """
+    assert isinstance(opened.collection, RunLedger)
+    store = opened.collection.store
     told = (line.strip().partition("  ") for line in status_of(store.uri).text.splitlines())
     lines = [(name.strip(), text.strip()) for name, _, text in told]
     lines += _draw_shares(store, tuple(store.ledger_files()))
     share = _share(dict(lines).get("problems done", ""))
-    return Markup(pages.render("progress_part.html", share=share, lines=lines, curves=[], latest=_latest(store)))
+    # The list holds what was done when the server began; only that has a page.
+    latest = [
+        (problem, text, at if opened.index.problem_number(problem) is not None else None)
+        for problem, text in _latest(store)
+    ]
+    return Markup(pages.render("progress_part.html", share=share, lines=lines, meant=_MEANT, curves=[], latest=latest))
 
 
 @lru_cache(maxsize=4)
@@ -91,7 +110,7 @@ def training_html(folder: Path) -> Markup:
     lines = lines or [("", "no step has been written yet")]
     share = state["global_step"] / state["max_steps"] if state.get("max_steps") else None
     curves = [made for _, title, keys in _CURVES if (made := curve_svg(title, series(history, keys)))]
-    return Markup(pages.render("progress_part.html", share=share, lines=lines, curves=curves, latest=[]))
+    return Markup(pages.render("progress_part.html", share=share, lines=lines, meant={}, curves=curves, latest=[]))
 
 
 def newest_state(folder: Path) -> Mapping[str, Any]:
@@ -138,10 +157,10 @@ def curve_svg(title: str, lines: Mapping[str, Sequence[Point]]) -> Markup | None
     ).format(title, title, Markup("").join(drawn), right)
 
 
-def _latest(store: Store) -> list[str]:
-    """The problems of the ledger's newest files: a question and how its solutions ended."""
+def _latest(store: Store) -> list[tuple[str, str]]:
+    """The problems of the ledger's newest files: their ids and how their solutions ended."""
     infos = store.filesystem.get_file_info(store.ledger_files())
-    found: list[str] = []
+    found: list[tuple[str, str]] = []
     for info in sorted(infos, key=lambda one: one.mtime_ns or 0, reverse=True):
         columns = ["problem_id", "error", "solutions.list.element.verdict.status"]
         with pq.ParquetFile(info.path, filesystem=store.filesystem) as file:
@@ -149,7 +168,7 @@ def _latest(store: Store) -> list[str]:
         for row in rows:
             ends = [solution["verdict"]["status"] for solution in row["solutions"] or ()]
             told = row["error"] or f"{ends.count('correct')} of {len(ends)} solutions right"
-            found.append(f"{row['problem_id']}: {told}")
+            found.append((row["problem_id"], told))
         if len(found) >= _LATEST:
             break
     return found[:_LATEST]

@@ -238,7 +238,19 @@ def test_two_people_label_and_their_bench_is_evaluated(
     page.keyboard.press("u")
     page.wait_for_selector("text=taken back")
     page.keyboard.press("h")
-    page.wait_for_selector("text=Other labels")
+    page.wait_for_selector("#hidden table")
+    assert page.locator("#hidden tbody tr").count() == 1, "of the step that is shown"
+    page.keyboard.press("z")
+    page.keyboard.press("Escape")
+    assert page.locator(".picture.zoomed").count() == 0
+    page.keyboard.press("c")
+    page.wait_for_selector("text=kept")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("m")
+    page.keyboard.type("after its label")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".own:has-text('after its label')")
+    page.keyboard.press("ArrowDown")
     check(page, "annotate")
     took = sorted(label_all(page, "c"))
     print(f"next step after the key: {took[len(took) // 2]:.0f} ms in the middle, {took[-1]:.0f} ms at most")
@@ -247,6 +259,9 @@ def test_two_people_label_and_their_bench_is_evaluated(
     label_all(page, "ccccccccccr")
     page.get_by_role("link", name="Disagreements").first.click()
     page.wait_for_selector(".dispute")
+    page.locator(".dispute .picture").first.click()
+    page.keyboard.press("Escape")
+    assert page.locator(".picture.zoomed").count() == 0
     check(page, "disagreements")
     for button in page.locator(".dispute button", has_text="incorrect").all():
         button.click()

@@ -4,7 +4,10 @@
   const one = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const filters = one("#filters");
-  if (filters && matchMedia("(max-width: 860px)").matches) filters.open = false;
+  const narrow = matchMedia("(max-width: 860px)");
+  const fold = () => { if (filters) filters.open = !narrow.matches; };
+  fold();
+  narrow.addEventListener("change", fold);
 
   const fill = async (place, address) => {
     const answer = await fetch(address, { credentials: "same-origin" });

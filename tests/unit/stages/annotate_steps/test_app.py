@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from starlette.testclient import TestClient
 from pipeline.cli import main
 from stages.annotate_steps.app import create_app
 from stages.annotate_steps.labels import current, read_entries
-from stages.annotate_steps.tasks import TaskFolder, read_tasks
+from stages.annotate_steps.tasks import RULES, TaskFolder, read_tasks
 from stages.evaluate.bench import read_bench
 from tests.unit.stages.browse import places
 from tests.unit.stages.browse.test_app import NASTY, check_markup, hostile
@@ -47,8 +48,12 @@ def test_mc_and_other_labels_are_hidden_until_asked_for(client: TestClient, benc
     page = client.get(ann).text
     assert not re.search(r"incorrect</b>|\d/16|0\.\d\d|Bo", page.partition("<main")[2].replace("data-do", ""))
     client.post(ann, json={"task": task, "step": 0, "label": "correct"})
-    hidden = client.post(f"{ann}/look", json={"task": task}).text
-    assert "Bo: incorrect (no)" in hidden
+    hidden = client.post(f"{ann}/look", json={"task": task, "steps": 1}).text
+    assert "<td>Bo: incorrect (no)</td>" in hidden
+    assert hidden.count("<tr>") == 2, "the head, and the one step that is shown"
+    both = client.post(f"{bo}/look", json={"task": task, "steps": 2}).text
+    assert both.count("<td>–</td></tr>") == 1, "nobody else labelled step 2"
+    assert "Ann: correct" in both
     client.post(ann, json={"task": task, "step": 1, "label": "correct"})
     saws = {entry.step: entry.saw for entry in read_entries(bench.path) if entry.annotator == "Ann" and entry.label}
     assert saws == {0: False, 1: True}
@@ -62,6 +67,35 @@ def test_a_label_is_on_the_disk_when_the_page_hears_of_it(client: TestClient, be
     ).json() == {"kept": True}
     held = current(read_entries(bench.path))[task, 1]["Ann"]
     assert (held.label, held.category, held.note) == ("incorrect", "reading", "é")
+
+
+def test_a_note_stands_in_its_field_when_the_step_is_shown_again(client: TestClient, bench: TaskFolder) -> None:
+    ann = start(client, "Ann")
+    task = shown(client, ann)
+    said = {"task": task, "step": 0, "label": "incorrect", "category": "logic"}
+    client.post(ann, json=said)
+    client.post(ann, json={**said, "note": 'a "note"'})
+    page = client.get(f"{ann}/task", params={"task": task}).text
+    assert 'data-label="incorrect" data-category="logic"' in page
+    assert 'value="a &#34;note&#34;"' in page
+    assert client.post(f"{ann}/undo", json={}).json() == {"task": task, "step": 0}
+    assert current(read_entries(bench.path)) == {}
+    assert client.post(f"{ann}/undo", json={}).status_code == 409, "the label and its note are one thing to take back"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_rule_of_the_set_stands_on_every_page(bench: TaskFolder, rule: str) -> None:
+    client = TestClient(create_app(replace(bench, about={**bench.about, "labels_are_about": rule})))
+    ann = start(client, "Ann")
+    for path in ("/", ann, f"{ann}/disagreements"):
+        page = client.get(path).text
+        assert [other for other in RULES if RULES[other] in page] == [rule]
+        assert "is neutral." in page
+
+
+def test_nobody_is_chosen_before_a_name_is(client: TestClient) -> None:
+    assert re.search(r"<select[^>]* required><option value=\"\">", client.get("/").text)
+    assert client.post("/start", json={"name": ""}).status_code == 422
 
 
 def test_undo_takes_back_one_label_after_the_other_also_of_an_earlier_session(
@@ -147,6 +181,9 @@ def test_from_labels_of_two_people_to_a_bench_that_evaluate_reads(
     page = client.get(f"{ann}/disagreements").text
     assert page.count('class="dispute"') == 1
     assert "Bo: <b>incorrect</b>, arithmetic" in page
+    assert f"reference answer <b>{bench.tasks[task].answer}</b>" in page
+    assert page.count('aria-label="Picture') == len(bench.tasks[task].images)
+    assert 'aria-current="page">Disagreements' in page
     main(["annotate", "export", str(bench.path), "--out", str(tmp_path / "first")])
     assert "5 solutions, 1 left out: disagreement not settled" in capsys.readouterr().err
     client.post(ann, json={"task": task, "step": 1, "label": "incorrect", "settles": True})
@@ -197,7 +234,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
         client.post(ann, json={"task": task, "step": 0, "label": "incorrect", "note": NASTY[1]})
         client.post(start(client, "Bo"), json={"task": task, "step": 0, "label": "correct", "note": NASTY[4]})
         check_markup(client.get(ann, params={"task": task}).text, ("/static/annotate.js",))
-        check_markup(client.post(f"{ann}/look", json={"task": task}).text, ())
+        check_markup(client.post(f"{ann}/look", json={"task": task, "steps": 2}).text, ())
     for path in ("/", f"{ann}/disagreements"):
         check_markup(client.get(path).text, ("/static/annotate.js",))
     for number in range(5):

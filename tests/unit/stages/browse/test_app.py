@@ -32,6 +32,9 @@ def test_the_list_shows_problems_with_their_solutions_and_counts_beside_filters(
     assert "<strong>30</strong> problems, <strong>120</strong> solutions" in page
     assert page.count('class="entry"') == 24
     assert "answer incorrect, 3 steps, first wrong step 2" in page
+    assert 'title="step 1: 0.06, right"></i><i class="s0" title="step 2: 0.00, wrong"' in page
+    assert 'title="step 3: not labelled"' in page
+    assert "Label: + if the score is above 0." in client.get("/c/1/").text
     assert re.search(r"a label rests on few successes</span> <span class=\"count\">30<", page)
     assert "page 1 of 2" in page
 
@@ -47,6 +50,13 @@ def test_nothing_found_is_said(client: TestClient) -> None:
     assert "Nothing is like that" in client.get("/c/0/?q=nowhere").text
 
 
+def test_a_run_in_which_nothing_is_done_yet_says_so(tmp_path: Path) -> None:
+    places.write_run(tmp_path / "run", [])
+    page = client_of(tmp_path / "run").get("/c/0/").text
+    assert "Nothing is like that" not in page
+    assert '<a href="/c/0/progress">Progress</a>' in page
+
+
 def test_a_problem_shows_steps_scores_and_its_place_in_the_list(client: TestClient, opened: list[Opened]) -> None:
     third = opened[0].index.problem_ids[2].as_py()
     page = client.get(f"/c/0/problem?id={third}&worth=few-successes").text
@@ -54,6 +64,8 @@ def test_a_problem_shows_steps_scores_and_its_place_in_the_list(client: TestClie
     assert 'rel="prev"' in page
     assert "worth=few-successes" in page.partition('rel="next"')[2].partition(">")[0]
     assert '1<span class="of">/16</span>' in page
+    assert "reference answer <b>56</b>" in page
+    assert "incorrect</span>, answered <b>54</b>" in page
     assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mn>8</mn></mrow></mfrac>" in page
     assert page.count("data-wrong") == 4, "two wrong steps, and the last steps of two wrong answers"
 
@@ -70,9 +82,25 @@ def test_draws_are_grouped_by_answer_and_shown_where_they_part(client: TestClien
 def test_the_run_page_says_how_far_it_is(client: TestClient) -> None:
     page = client.get("/c/1/progress").text
     assert "30 of 30" in page
-    assert "2 of 4 solutions right" in page
+    assert "<strong>100.0 %</strong> done" in page
+    (link, *others) = re.findall(r'<a href="(/c/1/problem[^"]+)">[0-9a-f]{32}</a>: 2 of 4 solutions right', page)
+    assert len(others) == 7
+    assert client.get(link).status_code == 200
     assert 'data-refresh="/c/1/progress/part"' in page
     assert client.get("/c/0/progress").status_code == 404
+
+
+def test_what_was_done_after_the_index_was_made_has_no_link(tmp_path: Path) -> None:
+    items = [places.annotated(number) for number in range(3)]
+    places.write_run(tmp_path / "run", items, each=1)
+    commit = tmp_path / "run/checkpoint/2.parquet"
+    commit.rename(tmp_path / "held")
+    client = client_of(tmp_path / "run")
+    (tmp_path / "held").rename(commit)
+    page = client.get("/c/0/progress").text
+    assert page.count("2 of 4 solutions right") == 3
+    assert page.count("/c/0/problem?id=") == 2
+    assert f"<li>{items[2].problem.problem_id}: " in page
 
 
 def test_the_bench_has_peoples_labels(client: TestClient) -> None:

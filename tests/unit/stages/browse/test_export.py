@@ -26,6 +26,8 @@ def test_a_page_holds_pictures_draws_and_how_it_was_made(opened: list[Opened], t
     assert "3 of 15 chosen" in text
     assert "licences of their sources. For our paper." in text
     assert "12 ×</b> 56" in text
+    assert text.count('<span class="place">') == 3
+    assert "<dt>w, W</dt><dd>next and previous wrong step</dd>" in text
     assert not re.search(r"(?:src|href)=\"(?:http|/)", text), "nothing is fetched"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import PublishConfig
-from stages.browse.overview import by_source, charts
+from stages.browse.overview import Bar, Chart, by_source, charts
 from stages.browse.places import Opened, find, open_all
 from stages.label import label_columns
 from stages.publish.entries import Run
@@ -50,7 +50,21 @@ def test_charts_say_what_is_seen(opened: list[Opened]) -> None:
     assert "50% of solutions are right" in made
     scores = next(chart for title, chart in made.items() if "have score 0" in title)
     assert sum(bar.value for bar in scores.bars) == 12 * 30, "four solutions of 3, 3, 3 and 3 measured steps or answers"
-    assert "Tokens of a solution: 9 in the middle" in made
+    assert "Tokens of a solution: median 9" in made
+
+
+def test_a_share_of_half_fills_half_of_its_chart(opened: list[Opened]) -> None:
+    shares = next(chart for chart in charts(opened[1].index, by_source(opened[1].index)) if "by source" in chart.title)
+    assert [bar.value / shares.largest for bar in shares.bars] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("names", "every"), [(["0", "0.1"], 1), (["1,234"] * 12, 2), (["12,345"] * 12, 2), (["1"] * 100, 4)]
+)
+def test_names_of_bars_do_not_collide(names: list[str], every: int) -> None:
+    chart = Chart("", [Bar(name, 1, "1") for name in names])
+    assert chart.every(420) == every
+    assert every * 420 / len(names) >= 9 * max(map(len, names))
 
 
 def test_a_bench_has_no_scores(made: Path) -> None:

@@ -13,6 +13,7 @@ from stages.browse import pictures
 from stages.browse.collection import DrawView
 from stages.browse.draws import groups, shared
 from stages.browse.formulas import mathml, shortened, to_html
+from stages.browse.pages import short
 from tests.shards import picture
 
 
@@ -27,6 +28,15 @@ from tests.shards import picture
 )
 def test_what_is_no_formula_stays_text(text: str, html: str) -> None:
     assert to_html(text) == html
+
+
+@given(st.integers(0, 10**11))
+def test_a_count_has_at_most_four_characters_and_is_right_to_five_in_a_hundred(count: int) -> None:
+    text = short(count)
+    assert len(text) <= 4
+    sizes = {"k": 1e3, "M": 1e6, "G": 1e9}
+    value = float(text[:-1]) * sizes[text[-1]] if text[-1] in sizes else float(text)
+    assert value == pytest.approx(count, rel=0.05)
 
 
 @pytest.mark.parametrize("text", ["$x^2$", "\\(x^2\\)", "\\[x^2\\]", "$$x^2$$", "so \\boxed{7} it is"])
