@@ -45,7 +45,7 @@ class Meter:
         self._process = process_row()
         self._started = time.time()
         self._lock = threading.Lock()
-        self._problems = self._draws = self._tokens = 0
+        self._problems = self._draws = self._tokens = self._read = 0
         self._verdicts: Counter[str] = Counter()
         self._tally = Tally()
         threading.Thread(target=self._write, daemon=True, name="meter").start()
@@ -75,12 +75,16 @@ class Meter:
             self._verdicts.update(draw.verdict.status for draw in draws)
             self._tally.count(item.problem.source, item.solutions, self._label)
 
-    def add_answers(self, answers: int, tokens: int) -> None:
-        """Counts a problem about which the engine gave so many answers, of so many tokens, that are no solutions."""
+    def add_answers(self, answers: int, tokens: int, read: int) -> None:
+        """Counts a problem about which the engine gave so many answers that are no solutions, of so many `tokens`.
+
+        For these it was given prompts of `read` tokens.
+        """
         with self._lock:
             self._problems += 1
             self._draws += answers
             self._tokens += tokens
+            self._read += read
 
     def tally(self) -> Tally:
         """The answers of the problems that this engine has finished."""
@@ -89,11 +93,11 @@ class Meter:
 
     def tally_of_all(self) -> Tally:
         """Those of all engines of this call of the driver; of the others as they last wrote."""
-        try:
-            others = [row for row in self._store.progress() if row.get("process") != self._process]
-        except (OSError, UserError):
-            others = []
-        return together([self.tally(), *(Tally.from_row(row["tally"]) for row in others if "tally" in row)])
+        return together([self.tally(), *(Tally.from_row(row["tally"]) for row in self._others() if "tally" in row)])
+
+    def snapshots_of_all(self) -> list[dict[str, Any]]:
+        """What all engines of this call of the driver have counted; the others as they last wrote."""
+        return [self.snapshot(), *self._others()]
 
     def snapshot(self) -> dict[str, Any]:
         """Problems, draws, generated tokens and the engine's gauges so far; `started`, `updated` in Unix seconds.
@@ -110,12 +114,19 @@ class Meter:
                 "problems": self._problems,
                 "draws": self._draws,
                 "tokens": self._tokens,
+                "read": self._read,
                 "verdicts": dict(self._verdicts),
                 "tally": self._tally.row(),
                 "started": self._started,
                 "updated": time.time(),
                 "engine": (gauges or Gauges()).snapshot(),
             }
+
+    def _others(self) -> list[dict[str, Any]]:
+        try:
+            return [row for row in self._store.progress() if row.get("process") != self._process]
+        except (OSError, UserError):
+            return []
 
     def _write(self) -> None:
         told = False

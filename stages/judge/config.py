@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 from pydantic import Field
 
 from pipeline.config import EngineConfig, RayConfig
@@ -21,6 +23,15 @@ class JudgingConfig(Strict):
     """Whether the judge is shown the right answer; recorded with each judgement."""
     reason_characters: int = Field(default=200, ge=0, le=200)
     """The longest reason for a verdict, in characters; 0 for none."""
+    price: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] | None = None
+    """What a million tokens cost in your currency, those that the judge reads and those that it writes; null: nobody bills."""
+    budget: float | None = Field(default=None, gt=0)
+    """What judging may cost over all calls, by `price`, or without one in tokens, read and written; null: no limit."""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The settings that answers depend on, as JSON values."""
+        return self.model_dump(mode="json", exclude={"price", "budget"})
 
 
 class JudgeConfig(Strict):

@@ -24,6 +24,7 @@ from stages.annotate.damage import unchanged
 from stages.annotate.earlier_run import COLUMN, whole
 from stages.annotate.sample import Template
 from stages.judge.answer import answer_schema, longest, read_answer
+from stages.judge.budget import Spent
 from stages.judge.config import JudgingConfig
 from stages.judge.records import JUDGEMENT_SCHEMA, JudgedSolution, Vote
 
@@ -41,11 +42,15 @@ class Chain(NamedTuple):
 
 def judge_key(model: str, template: Template, config: JudgingConfig, chat: Mapping[str, Any]) -> str:
     """12 hex digits over model, prompt, what is asked and `chat`, the arguments for the chat template: names the judge in seeds."""
-    parts: list[Any] = [model, template.sha, config.model_dump(mode="json", exclude={"prompt", "votes"})]
+    parts: list[Any] = [model, template.sha, _named(config)]
     if chat:
         # Without arguments it is as it was before there were any: seeds of older judgements stay.
         parts.append(dict(chat))
     return origin.digest(parts)[:12]
+
+
+def _named(config: JudgingConfig) -> dict[str, Any]:
+    return {name: value for name, value in config.asked.items() if name not in ("prompt", "votes")}
 
 
 def question_text(problem: Problem, steps: Sequence[str], template: Template, show_answer: bool) -> str:
@@ -112,13 +117,23 @@ def _vote(drawn: Completion, steps: int, reason_characters: int) -> Vote:
 class Judge(EngineActor):
     """The actor's callable for Ray Data: a block of problems in, a block of rows of the ledger of judgements out."""
 
-    def __init__(self, config: RunConfig, judging: JudgingConfig, template: str, model: str, ours: str | None) -> None:
-        """`config` is the run's, with the judge's engine, seed and run directory."""
+    def __init__(
+        self,
+        config: RunConfig,
+        judging: JudgingConfig,
+        template: str,
+        model: str,
+        ours: str | None,
+        before: Spent,
+    ) -> None:
+        """`config` is the run's, with the judge's engine, seed and run directory; `before` what earlier calls have spent."""
         super().__init__(config, model, ours)
         self._judging, self._template = judging, Template(template)
+        self._before = before
         self._key = judge_key(model, self._template, judging, config.engine.chat_template)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
+        await self._budget()
         block = batch.to_pylist()
         chains = await asyncio.to_thread(read_chains, block)
         lost = await self.losses()
@@ -128,6 +143,15 @@ class Judge(EngineActor):
             for problem in problems
         ]
         yield schemas.table(await asyncio.gather(*rows), JUDGEMENT_SCHEMA)
+
+    async def _budget(self) -> None:
+        """Begins no block once the budget is spent: the driver sees the same counters, and ends the run."""
+        while (self._before + await asyncio.to_thread(self._spent)).is_all(self._judging):
+            await asyncio.sleep(1.0)
+
+    def _spent(self) -> Spent:
+        """By all engines of this call of the driver; by the others as they last wrote."""
+        return Spent.of_engines(self._meter.snapshots_of_all()) if self._judging.budget is not None else Spent()
 
     async def _row(self, problem: Problem, policy_key: str, chains: Sequence[Chain], losses: int) -> dict[str, Any]:
         judged: Sequence[JudgedSolution] = ()
@@ -142,8 +166,8 @@ class Judge(EngineActor):
                     # One row must not end the run for all others; it is counted and shown like any other that failed.
                     error = f"internal_error: {type(failure).__name__}: {failure}"[:500]
         votes = [vote for one in judged for vote in one.votes]
-        tokens = sum(vote.num_tokens for vote in votes)
-        self._meter.add_answers(len(votes), tokens)
+        spent = Spent(sum(one.num_prompt_tokens for one in judged), sum(vote.num_tokens for vote in votes))
+        self._meter.add_answers(len(votes), spent.written, spent.read)
         return {
             "problem_id": problem.problem_id,
             "policy_key": policy_key,
@@ -151,8 +175,9 @@ class Judge(EngineActor):
             "prompt_sha": self._template.sha,
             "show_answer": self._judging.show_answer,
             "error": error,
-            "num_prompt_tokens": sum(one.num_prompt_tokens for one in judged),
-            "num_tokens": tokens,
+            "num_prompt_tokens": spent.read,
+            "num_tokens": spent.written,
+            "cost": spent.cost(self._judging),
             "solutions": [one.row() for one in judged],
         }
 

@@ -33,10 +33,11 @@ JUDGEMENT_SCHEMA = pa.schema(
         ("error", pa.string()),
         ("num_prompt_tokens", pa.int64()),
         ("num_tokens", pa.int64()),
+        ("cost", pa.float64()),
         ("solutions", pa.list_(JUDGED_SOLUTION)),
     ]
 )
-"""`error` says why a problem or a solution was not judged, as `reason: detail`."""
+"""`error` says why a problem or a solution was not judged, as `reason: detail`. `cost` is null without `judge.price`."""
 
 
 @dataclass(frozen=True, slots=True)

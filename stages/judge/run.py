@@ -23,6 +23,7 @@ from stages.annotate.engines import keep_notes
 from stages.annotate.graph import run_graph
 from stages.annotate.progress import progress_bar
 from stages.annotate.watch import hangs_ended
+from stages.judge.budget import Spent, check_budget, within_budget
 from stages.judge.config import JudgeConfig
 from stages.judge.judge import Judge
 from stages.judge.ledgers import FOLDER, ledger_key
@@ -35,7 +36,8 @@ def judge_run(run: str, settings: str, overrides: Sequence[str]) -> Summary:
     """Judges every solution of a finished run that is not judged yet.
 
     Raises:
-        UserError: there is no run, it is not finished or damaged, or the judgements there are of other settings.
+        UserError: there is no run, it is not finished or damaged, the judgements there are of other settings, or the
+            budget is spent.
         StartError: problems are left over.
     """
     earlier = Store(run)
@@ -116,7 +118,7 @@ def _lock_settings(store: Store, earlier: Store, config: JudgeConfig, template: 
         },
         "engine.args": engine.drawing_args,
         "seed": config.seed,
-        **{f"judge.{name}": value for name, value in config.judge.model_dump(mode="json").items()},
+        **{f"judge.{name}": value for name, value in config.judge.asked.items()},
         "prompt text": template,
         "ledger": ledger_key(earlier),
     }
@@ -133,6 +135,9 @@ def _judge_pending(store: Store, own: RunConfig, config: JudgeConfig, template: 
     pending = len(problems - done)
     if not pending:
         return
+    summary = summed_up(store)
+    before = Spent(summary.prompt_tokens, summary.tokens)
+    check_budget(store, config.judge, before)
     say(f"{pending:,} of {len(problems):,} problems to judge: starting Ray and {policy_name(config.engine)}")
     for folder in ("progress", "attempts"):
         store.clear(folder)
@@ -142,7 +147,8 @@ def _judge_pending(store: Store, own: RunConfig, config: JudgeConfig, template: 
         ray_session(own),
         progress_bar(store, len(problems), len(problems) - pending, engines=own.engine.replicas, what="answers"),
         hangs_ended(store, own.engine.timeout_s),
+        within_budget(store, config.judge, before),
     ):
-        run_graph(store, own, files, Judge, (own, config.judge, template, model, version()))
+        run_graph(store, own, files, Judge, (own, config.judge, template, model, version(), before))
     if left := len(problems - store.done_ids()):
         raise StartError(f"{store.uri}: {left} problems are still not judged")

@@ -25,6 +25,7 @@ class Summary:
     verdicts: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     tokens: int = 0
+    cost: float | None = None
     place: str = ""
 
     def row(self) -> dict[str, Any]:
@@ -37,7 +38,7 @@ class Summary:
         rows = [(name, f"{self.verdicts[name]:,}", _share(self.verdicts[name], steps)) for name in VERDICTS]
         lines = [
             f"{self.problems:,} problems · {self.solutions:,} solutions · {self.votes:,} answers · {self.tokens:,} tokens "
-            f"written, {self.prompt_tokens:,} read",
+            f"written, {self.prompt_tokens:,} read" + ("" if self.cost is None else f" · cost {self.cost:.2f}"),
             "",
             markdown_table(("verdict on a step", "votes", "share"), rows),
         ]
@@ -49,10 +50,13 @@ class Summary:
 def summed_up(store: Store) -> Summary:
     """Of a committed ledger of judgements, file by file."""
     found = Summary(place=store.uri)
-    names = ("problem_id", "error", "num_prompt_tokens", "num_tokens", "solutions")
+    names = ["problem_id", "error", "num_prompt_tokens", "num_tokens", "cost", "solutions"]
     seen: set[str] = set()
     for path in store.ledger_files():
-        for row in pq.read_table(path, columns=list(names), filesystem=store.filesystem).to_pylist():
+        with pq.ParquetFile(path, filesystem=store.filesystem) as file:
+            # Judgements of before had no cost.
+            rows = file.read(columns=[name for name in names if name in file.schema_arrow.names]).to_pylist()
+        for row in rows:
             # A block that was committed twice around a crash holds the same rows again.
             if row["problem_id"] not in seen:
                 seen.add(row["problem_id"])
@@ -64,6 +68,8 @@ def _add(found: Summary, row: dict[str, Any]) -> None:
     found.problems += 1
     found.prompt_tokens += row["num_prompt_tokens"]
     found.tokens += row["num_tokens"]
+    if (cost := row.get("cost")) is not None:
+        found.cost = (found.cost or 0.0) + cost
     if row["error"]:
         found.failed[_reason(row["error"])] += 1
     for solution in row["solutions"]:

@@ -1,4 +1,4 @@
-"""`visualprm judge` on real Ray: a judge that is killed goes on and says the same; publishing and comparing use it."""
+"""`visualprm judge` on real Ray: killed, or ended by its budget, it goes on and says the same; publishing and comparing use it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def rows(run: Path) -> list[dict]:
     store = Store(str(run / "judgements" / "scripted"))
     found = [row for path in store.ledger_files() for row in pq.read_table(path).to_pylist()]
     return sorted(found, key=lambda row: row["problem_id"])
+
+
+def committed(run: Path) -> int:
+    return len(Store(str(run / "judgements" / "scripted")).done_ids())
+
+
+def spent(run: Path) -> int:
+    return sum(row["num_prompt_tokens"] + row["num_tokens"] for row in rows(run))
 
 
 def test_a_judge_that_is_killed_goes_on_and_says_the_same(
@@ -59,6 +67,14 @@ def test_a_judge_that_is_killed_goes_on_and_says_the_same(
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    before = committed(killed)
+    done = visualprm(*slow, "judge.budget=1")
+    assert done.returncode == 2
+    assert "judge.budget=1 is spent" in done.stderr
+    done = visualprm(*slow, f"judge.budget={spent(killed) + 1}", "engine.max_in_flight=2")
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert "problems are judged; the same command with a larger judge.budget goes on" in done.stderr
+    assert before < committed(killed) < 24
     done = visualprm(*slow)
     assert done.returncode == 0, done.stderr[-3000:]
     assert rows(killed) == rows(whole)

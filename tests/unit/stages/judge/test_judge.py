@@ -24,6 +24,7 @@ from pipeline.settings import parse_settings
 from pipeline.store import Store
 from stages.annotate.sample import Template
 from stages.judge.answer import answer_schema, longest
+from stages.judge.budget import Spent
 from stages.judge.config import JudgeConfig, JudgingConfig
 from stages.judge.judge import Chain, Judge, judge_key, judge_solution, question_text, read_chains
 from stages.judge.records import JudgedSolution
@@ -152,7 +153,7 @@ def test_a_block_becomes_a_row_a_problem_whatever_becomes_of_each(tmp_path: Path
     config = settings.model_copy(update={"engine": engine})
 
     async def judged() -> list[dict[str, Any]]:
-        judge = Judge(config, JudgingConfig(reason_characters=10), TEMPLATE.text, "scripted", None)
+        judge = Judge(config, JudgingConfig(reason_characters=10), TEMPLATE.text, "scripted", None, Spent())
         return [row async for rows in judge(block) for row in rows.to_pylist()]
 
     found = asyncio.run(judged())
