@@ -76,6 +76,17 @@ class DrawView:
     cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedView:
+    """What a judge says of a step: the verdict and category of most votes, and how many these are; null without a majority."""
+
+    judge: str
+    verdict: str | None
+    category: str | None
+    votes: int
+    reasons: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class StepView:
     """A step; `label` is `+`, `-`, `0` (neutral) or null. `critics` has (name, score or null)."""
@@ -88,6 +99,7 @@ class StepView:
     origin: str | None = None
     draws: tuple[DrawView, ...] = ()
     critics: list[tuple[str, float | None]] = field(default_factory=list)
+    judges: list[JudgedView] = field(default_factory=list)
 
 
 @dataclass(slots=True)

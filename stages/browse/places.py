@@ -147,6 +147,8 @@ def _add_draws(view: ProblemView, run: Opened) -> None:
         solution.mode, solution.reason, solution.status = drawn.mode, drawn.reason, drawn.status
         for step, other in zip(solution.steps, drawn.steps, strict=True):
             step.draws = other.draws
+            # A dataset has a judge's verdicts without their reasons.
+            step.judges = other.judges or step.judges
 
 
 def is_training(path: str) -> bool:

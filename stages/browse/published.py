@@ -16,6 +16,7 @@ from pipeline.records import problem_of
 from stages.browse.arrays import published_steps
 from stages.browse.collection import (
     STATUSES,
+    JudgedView,
     Kind,
     Part,
     Place,
@@ -70,6 +71,7 @@ class Published:
     def problem(self, places: Sequence[Place]) -> ProblemView:
         rows = [self._rows(place.path, place.group).slice(place.row, 1).to_pylist()[0] for place in places]
         first = rows[0]
+        judge = ", ".join(one["name"] for one in self.figures().get("judges", ())) or "judge"
         found = first.get("contamination")
         return ProblemView(
             id=problem_of(first["id"]),
@@ -77,7 +79,7 @@ class Published:
             question=first["question"],
             answer=first["answer"] or "",
             images=len(first.get("images") or ()),
-            solutions=[_solution(row) for row in rows],
+            solutions=[_solution(row, judge) for row in rows],
             prompt=first["prompt"] or "",
             contamination=None if found is None else tuple(found),
         )
@@ -127,9 +129,9 @@ def _flagged(lists: pa.ChunkedArray) -> pa.Array:
     return pc.greater(pc.list_value_length(lists), 0).cast(pa.int8())
 
 
-def _solution(row: Mapping[str, Any]) -> SolutionView:
+def _solution(row: Mapping[str, Any], judge: str) -> SolutionView:
     right = row.get("response_correct")
-    return SolutionView(
+    view = SolutionView(
         id=row["id"],
         policy=row.get("policy_model") or "",
         answer=row.get("response_answer"),
@@ -146,3 +148,8 @@ def _solution(row: Mapping[str, Any]) -> SolutionView:
             for step in row["steps_with_score"] or ()
         ],
     )
+    if row.get("judge_verdict") is not None:
+        said = zip(row["judge_verdict"], row["judge_category"], row["judge_votes"], strict=True)
+        for step, (verdict, category, votes) in zip(view.steps, said, strict=True):
+            step.judges = [JudgedView(judge, verdict, category, votes)]
+    return view

@@ -28,6 +28,7 @@ from stages.browse.collection import (
     StepView,
     rows_table,
 )
+from stages.browse.judges import RunJudges
 from stages.browse.parts import no_such, parts_of
 from stages.label import labelled_steps, of_draws
 
@@ -59,6 +60,7 @@ class RunLedger:
         settings = origin.noted(self.store, "config.yaml", "restore this file") or {}
         self._label = of_draws(parse_settings(LabelConfig, settings.get("label") or {}, origin=uri))
         self.stamp = repr(self._label)
+        self._judges = RunJudges(self.store)
         self._rows = lru_cache(maxsize=16)(self._read_row)
         self._problems: dict[str, tuple[str, int, int]] = {}
         self._known: list[str] = []
@@ -81,7 +83,7 @@ class RunLedger:
         problem = self._problem_row(next(iter(entries.values()))["problem_id"])
         first = next(iter(entries.values()))
         found = problem.get("contamination")
-        return ProblemView(
+        view = ProblemView(
             id=problem["problem_id"],
             source=problem["source"],
             question=problem["question"],
@@ -93,6 +95,8 @@ class RunLedger:
             solutions=[self._solution(entries[place.path, place.group, place.row], place.item) for place in places],
             facts=[("strategy", first["strategy"]), ("verify", ", ".join(problem["verify"] or ()))],
         )
+        self._judges.add(view)
+        return view
 
     def pictures(self, place: Place) -> list[bytes]:
         path, group, row = self._find(self._rows(place.path, place.group, place.row)["problem_id"])
