@@ -64,7 +64,7 @@ def judged(tmp_path: Path) -> tuple[Path, Path, AnnotatedProblem]:
 
 
 def test_a_run_shows_verdicts_votes_and_reasons(judged: tuple[Path, Path, AnnotatedProblem]) -> None:
-    run, data, one = judged
+    run, _data, one = judged
     (opened,) = open_all(find([str(run)]))
     found = opened.problem(0).solutions
     said = {solution.id: [step.judges for step in solution.steps] for solution in found}
