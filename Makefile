@@ -29,9 +29,9 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test test-more bench kills faults train evaluate frontier label-kinds reproduce demo-policy: export HF_HUB_OFFLINE := 1
+test test-more bench kills faults families train evaluate frontier label-kinds reproduce demo-policy: export HF_HUB_OFFLINE := 1
 
-.PHONY: help install dataset evaluate reproduce status frontier label-kinds train demo-policy test test-more lint format types bench kills lock clean
+.PHONY: help install dataset evaluate reproduce status frontier label-kinds train demo-policy test test-more lint format types bench kills families lock clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -112,6 +112,9 @@ kills: $(RUNTIME) ## kill a demo run ten times at random and compare its bytes w
 
 faults: $(RUNTIME) $(DEV) ## damage every file and fail every write, and see what the commands make of it; writes docs/faults.md (40 minutes)
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+families: $(RUNTIME) $(DEV) ## try a policy of each family on the real vLLM; writes docs/families.md (4 minutes)
+	@$(BIN)/python -m tests.families $(ARGS)
 
 lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'
 	@$(BIN)/python setup/lock.py $(ARGS)

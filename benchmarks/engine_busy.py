@@ -77,14 +77,15 @@ def offline_side(config: RunConfig, requests: list[Any]) -> tuple[float, int]:
     from vllm import LLM, SamplingParams
 
     from pipeline.engine.chat import ChatText
-    from pipeline.engine.vllm import CPU_ARGS, tile_argument, vllm_prompt
+    from pipeline.engine.pictures import picture_limit
+    from pipeline.engine.vllm import CPU_ARGS, vllm_prompt
 
     llm = LLM(
         model=config.engine.model, dtype=config.engine.dtype, max_model_len=config.engine.max_model_len,
         limit_mm_per_prompt={"image": 16}, enable_prefix_caching=True, **CPU_ARGS,
     )  # fmt: skip
-    tiles = tile_argument(ChatText(config.engine.model).processor)
-    prompts = [vllm_prompt(prompt, tiles) for prompt, *_ in requests]
+    limit_of = picture_limit(ChatText(config.engine.model).processor)
+    prompts = [vllm_prompt(prompt, limit_of) for prompt, *_ in requests]
     parameters = [
         SamplingParams(n=n, seed=seed, temperature=s.temperature, top_p=s.top_p, top_k=s.top_k, max_tokens=limit)
         for _, s, n, seed, limit in requests

@@ -76,6 +76,7 @@ class Problem:
     extra: str = "{}"
     contamination: tuple[str, ...] | None = None
     references: References | None = None
+    max_pixels: int | None = None
 
     @staticmethod
     def make_id(
@@ -232,16 +233,21 @@ class AnnotatedProblem:
         )
 
 
+_LATER = frozenset({"references", "max_pixels"})
+"""What only the files of runs have whose sources set it."""
+
+
 def problem_row(problem: Problem) -> dict[str, Any]:
     row = dataclasses.asdict(problem)
-    return row if problem.references else {key: value for key, value in row.items() if key != "references"}
+    return {key: value for key, value in row.items() if key not in _LATER or value is not None}
 
 
 def problem_from_row(row: Mapping[str, Any]) -> Problem:
     # These columns are absent, not null, in runs that were loaded before there were any.
     found, references = row.get("contamination"), row.get("references")
-    later = ("contamination", "references")
+    later = ("contamination", *_LATER)
     fields = {field.name: row[field.name] for field in dataclasses.fields(Problem) if field.name not in later}
+    fields["max_pixels"] = row.get("max_pixels")
     fields["contamination"] = None if found is None else tuple(found)
     fields["references"] = (
         None if references is None else References(tuple(references["answers"]), references["at_least"])

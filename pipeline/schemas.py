@@ -59,6 +59,8 @@ PROBLEM_SCHEMA = pa.schema(
 )
 REFERENCES = pa.field("references", pa.struct([("answers", pa.list_(pa.string())), ("at_least", pa.int32())]))
 """A column of problem files whose sources give several answers; other runs have none."""
+MAX_PIXELS = pa.field("max_pixels", pa.int64())
+"""A column of problem files whose sources limit pixels; other runs have none."""
 LEDGER_SCHEMA = pa.schema(
     [
         ("problem_id", pa.string()),

@@ -134,7 +134,10 @@ class SourceConfig(Strict):
     """What a list of answers means: a response is right if it equals `any` of them, `all` of them, or at least n of
     them (`{at_least: n}`); without this setting, rows with lists are refused."""
     max_tiles: int = Field(default=6, ge=1)
-    """The most tiles that an image is cut into, for models that tile."""
+    """The most tiles that an image is cut into, for models that tile (InternVL)."""
+    max_pixels: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
+    """The most pixels that an image has after it was scaled down, for models that count them (Qwen-VL); without it, the
+    model's own limit."""
     prompt: str | None = None
     """A prompt file for this source alone."""
     limit: int | None = Field(default=None, ge=1)

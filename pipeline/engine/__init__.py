@@ -16,6 +16,7 @@ from pipeline.records import FinishReason, Image
 class Prompt:
     """Token ids with one unexpanded placeholder for each image, and the images in that order.
 
+    `max_tiles` is for models that cut an image into tiles, `max_pixels` for those that count its pixels.
     What goes `ahead` is served before all that waits and doesn't. A completion is a JSON text that fits `schema`, a JSON
     schema, where there is one, unless it is cut.
     """
@@ -23,6 +24,7 @@ class Prompt:
     token_ids: tuple[int, ...]
     images: tuple[Image, ...]
     max_tiles: int
+    max_pixels: int | None = None
     ahead: bool = False
     schema: Mapping[str, Any] | None = None
 

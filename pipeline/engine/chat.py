@@ -62,6 +62,11 @@ class ChatText:
         return self.encode(self._rendered(content, True))
 
     @cached_property
+    def control_ids(self) -> frozenset[int]:
+        """The control tokens by which turns and pictures begin and end: in a response, one of them ends it."""
+        return frozenset(self.chat("?", 1)) & frozenset(self.tokenizer.all_special_ids)
+
+    @cached_property
     def opening(self) -> str:
         """See `Engine.opening`."""
         content = [{"type": "text", "text": "?"}]

@@ -13,7 +13,8 @@ class Gauges:
 
     `batch_tokens / steps` is the mean batch. Prompt tokens count once for every draw of a request, as the
     engine does. `answered` counts requests. `prefix_exact` is whether greedy output is the same with and
-    without a cached prefix: None if the engine has not been asked, or does not cache.
+    without a cached prefix, `prefix_reused` whether a prefix was found again at all: None if the engine has not been
+    asked, or does not cache.
     """
 
     steps: int = 0
@@ -25,6 +26,7 @@ class Gauges:
     kv_cache_use: float = 0.0
     idle_s: float = 0.0
     prefix_exact: bool | None = None
+    prefix_reused: bool | None = None
     _under_way: int = field(default=0, repr=False)
     _idle_since: float | None = field(default_factory=lambda: time.monotonic(), repr=False)
 

@@ -21,6 +21,7 @@ from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import ChatText
 from pipeline.engine.gauges import Gauges
 from pipeline.engine.parent import offer_plugin
+from pipeline.engine.pictures import PictureLimit, picture_limit
 from pipeline.errors import EngineDead, RowError
 from pipeline.inputs import located
 from pipeline.terminal.speak import say
@@ -102,10 +103,13 @@ class VllmEngine:
             stat_loggers=[_stat_logger(self.gauges)],
         )
         self.gauges.ready()
-        self._tile_argument = tile_argument(self._text.processor)
+        self._limit = picture_limit(self._text.processor)
         self._check: asyncio.Task[None] | None = None
         end = self._llm.model_config.try_get_generation_config().get("eos_token_id", [])
-        self._end_ids = {self._text.tokenizer.eos_token_id, *(end if isinstance(end, list) else [end])}
+        ends = {self._text.tokenizer.eos_token_id, *(end if isinstance(end, list) else [end])}
+        # A policy that opens a turn or a picture of its own has come to the end of its answer.
+        self._stop_ids = sorted(self._text.control_ids - ends)
+        self._end_ids = ends.union(self._stop_ids)
 
     @property
     def opening(self) -> str:
@@ -133,6 +137,7 @@ class VllmEngine:
             top_k=sampling.top_k,
             max_tokens=max_tokens,
             stop=stop,
+            stop_token_ids=self._stop_ids,
             include_stop_str_in_output=stop is not None,
             structured_outputs=None if prompt.schema is None else StructuredOutputsParams(json=dict(prompt.schema)),
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -141,7 +146,7 @@ class VllmEngine:
         self.gauges.begin()
         try:
             await self._checked()
-            request = vllm_prompt(prompt, self._tile_argument)
+            request = vllm_prompt(prompt, self._limit)
             place = 0 if prompt.ahead else 1
             async for output in self._llm.generate(request, params, request_id=uuid.uuid4().hex, priority=place):
                 final = output
@@ -173,6 +178,7 @@ class VllmEngine:
     async def _check_prefix_cache(self) -> None:
         """Asks the same greedy question twice, the second time from the cache, and notes whether the answers agree.
 
+        It also notes whether the cache had anything of it: with hybrid attention it may be on and find nothing.
         A model that refuses the question is not checked.
         """
         from vllm.exceptions import VLLMValidationError
@@ -186,14 +192,21 @@ class VllmEngine:
         prompt = {
             "prompt_token_ids": list(self.encode("What is one and one? " * cache.block_size))[: 3 * cache.block_size]
         }
-        answers = []
+        answers, found = [], 0
         try:
             for _ in range(2):
                 async for output in self._llm.generate(prompt, greedy, request_id=uuid.uuid4().hex):
                     answers.append(tuple(output.outputs[0].token_ids))
+                    found = output.num_cached_tokens or 0
         except (VLLMValidationError, ValueError) as error:
             say(f"the prefix cache was not checked: {' '.join(str(error).split())[:200]}")
             return
+        self.gauges.prefix_reused = found > 0
+        if not self.gauges.prefix_reused:
+            say(
+                "the prefix cache is on but finds nothing again: every draw computes its whole prompt; `visualprm plan` with "
+                "engine.args.enable_prefix_caching=false prices that and names the strategy that suits"
+            )
         self.gauges.prefix_exact = answers[0] == answers[1]
         if not self.gauges.prefix_exact:
             say("greedy output differs with a cached prefix: draws may depend on what was drawn before")
@@ -212,8 +225,8 @@ class VllmEngine:
         gc.collect()
 
 
-def vllm_prompt(prompt: Prompt, tile_argument: str | None) -> dict[str, Any]:
-    """The prompt as vLLM takes it; `tile_argument` is its name for the most tiles of an image, if it cuts any.
+def vllm_prompt(prompt: Prompt, limit: PictureLimit) -> dict[str, Any]:
+    """The prompt as vLLM takes it; `limit` is what the model limits of pictures.
 
     Each image goes by its hash, so that vLLM processes it once and finds its cache blocks again.
     """
@@ -221,8 +234,8 @@ def vllm_prompt(prompt: Prompt, tile_argument: str | None) -> dict[str, Any]:
     if prompt.images:
         request["multi_modal_data"] = {"image": [_open(image.data) for image in prompt.images]}
         request["multi_modal_uuids"] = {"image": [image.sha256 for image in prompt.images]}
-        if tile_argument:
-            request["mm_processor_kwargs"] = {tile_argument: prompt.max_tiles}
+        if arguments := limit.arguments(prompt):
+            request["mm_processor_kwargs"] = arguments
     return request
 
 
@@ -250,15 +263,6 @@ def _stat_logger(gauges: Gauges) -> Any:
             pass
 
     return Logger
-
-
-def tile_argument(processor: Any) -> str | None:
-    """The name by which a model's image processor takes the most tiles, or None where it doesn't tile."""
-    images = getattr(processor, "image_processor", None)
-    # `crop_to_patches` itself says nothing: released InternVL files have it false, and their processor crops all the
-    # same. But without such a setting (Pix2Struct, Kimi) patches are no tiles, and some thousands of them an image.
-    tiles = hasattr(images, "crop_to_patches") and (getattr(images, "max_patches", None) or 1) > 1
-    return "max_patches" if tiles else None
 
 
 def _open(data: bytes) -> PillowImage.Image:

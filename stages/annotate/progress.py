@@ -91,9 +91,12 @@ def describe_engines(rate: Rate) -> str | None:
         return None
     hits = _hits(total("cached_tokens"), total("prompt_tokens"))
     inexact = sum(engine["prefix_exact"] is False for engine in rate.engines)
+    # Runs of earlier versions did not note whether a prefix was found again.
+    useless = sum(engine.get("prefix_reused") is False for engine in rate.engines)
     warning = (
         f", {inexact} of {len(rate.engines)} engines: greedy output differs with a cached prefix" if inexact else ""
     )
+    warning += f", {useless} of {len(rate.engines)} engines: no prefix is found again" if useless else ""
     return (
         f"batch of {total('batch_tokens') / total('steps'):.0f}, {hits}"
         f"{total('idle_s') / max(total('seconds'), 1e-9):.1%} idle, {total('preemptions'):.0f} preemptions{warning}"

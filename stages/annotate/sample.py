@@ -50,7 +50,7 @@ def chat_prompt(problem: Problem, template: Template, engine: Engine) -> Prompt:
     behind those of all problems before it, the engine would run dry whenever these came to their end.
     """
     ids = engine.chat(user_turn(problem, template), len(problem.images))
-    return Prompt(ids, problem.images, problem.max_tiles, ahead=True)
+    return Prompt(ids, problem.images, problem.max_tiles, problem.max_pixels, ahead=True)
 
 
 async def sample(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.config import SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
@@ -93,7 +93,7 @@ async def search(
 async def _continue(
     beam: Beam, prompt: Prompt, engine: Engine, sampling: SamplingConfig, n: int, seed: int, stop: str | None
 ) -> list[Completion] | RowError:
-    at = Prompt(prompt.token_ids + beam.token_ids, prompt.images, prompt.max_tiles)
+    at = replace(prompt, token_ids=prompt.token_ids + beam.token_ids, ahead=False)
     room = max(1, sampling.max_tokens - len(beam.token_ids))
     try:
         return await engine.generate(at, sampling, n, seed, room, stop=stop)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.records import FinishReason, VerdictStatus
-from pipeline.schemas import REFERENCES
+from pipeline.schemas import MAX_PIXELS, REFERENCES
 from stages.best_of_n.answers import group_answers
 from stages.best_of_n.pool import PoolCandidate
 from stages.verify import VerifierPool
@@ -18,8 +18,8 @@ MAX_CANDIDATES = 128
 
 
 def frozen(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """A problem's row in a pool: a frozen verdict needs no references any more."""
-    return {name: value for name, value in problem.items() if name != REFERENCES.name}
+    """A problem's row in a pool: a frozen verdict needs no references any more, and nothing is drawn."""
+    return {name: value for name, value in problem.items() if name not in (REFERENCES.name, MAX_PIXELS.name)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from stages.load.given_responses import AMBIGUOUS, Key, key_of, keys_of
 from stages.load.golds import gold_rules
 from stages.load.parse import MAX_DETAIL, image_root
 from stages.load.paths import locate
-from stages.load.problems import ProblemWriter, gold_status, read_sources
+from stages.load.problems import ProblemWriter, gold_status, read_sources, set_columns
 from stages.load.screen import Screen
 from stages.load.sources.fields import parse_row, row_id
 from stages.load.sources.readers import open_rows
@@ -48,7 +48,7 @@ def rows_as_problems(file: str, config: RunConfig, columns: Columns, screen: Scr
     found = Matched(file)
     refused: dict[str, RowError] = {}
     (source,) = locate(config.sources, config.data_root)
-    writer = ProblemWriter(store, None, source.references is not None)
+    writer = ProblemWriter(store, None, set_columns([source]))
     with ExitStack() as stack:
         pool = stack.enter_context(VerifierPool(config.verify.workers, config.verify.time_limit_s))
         runner = stack.enter_context(asyncio.Runner())
@@ -119,7 +119,7 @@ def match_rows(file: str, config: RunConfig, columns: Columns, screen: Screen | 
         except RowError as error:
             found.reject(NAME, name, error)
     owners: dict[Key, set[str]] = defaultdict(set)
-    writer = ProblemWriter(store, None, any(source.references is not None for source in config.sources))
+    writer = ProblemWriter(store, None, set_columns(config.sources))
     for item in read_sources(config, screen):
         if isinstance(item, Rejected):
             found.rejected.append(item)

@@ -39,6 +39,8 @@ class CriticConfig(Strict):
     """The most tokens of an answer."""
     max_tiles: int = Field(default=6, ge=1)
     """The most tiles that an image is cut into, for models that tile."""
+    max_pixels: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
+    """The most pixels of an image, for models that count them."""
     engine: EngineConfig = EngineConfig()
     """What the model runs on; the command's model replaces `engine.model`."""
     seed: int = 0
@@ -108,6 +110,7 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
         settings.max_tiles,
         settings.engine.max_in_flight,
         settings.seed,
+        settings.max_pixels,
     )
 
 

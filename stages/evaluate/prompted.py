@@ -42,11 +42,12 @@ class PromptedCritic:
         max_tiles: int,
         in_flight: int,
         seed: int,
+        max_pixels: int | None = None,
     ) -> None:
         self._engine, self._template, self._judging = engine, template, judging
         # The most likely token each time; engines take no temperature of 0.
         self._sampling = SamplingConfig(num_solutions=1, temperature=1.0, top_k=1, max_tokens=max_tokens)
-        self._max_tiles, self._seed = max_tiles, seed
+        self._max_tiles, self._max_pixels, self._seed = max_tiles, max_pixels, seed
         self._shown = False
         # An engine belongs to one event loop.
         self._runner = asyncio.Runner()
@@ -89,7 +90,7 @@ class PromptedCritic:
             RowError: it can't take the prompt, or comes to no end.
         """
         images = tuple(Image.of(data) for data in item.images)
-        prompt = Prompt(self._engine.chat(text, len(images)), images, self._max_tiles)
+        prompt = Prompt(self._engine.chat(text, len(images)), images, self._max_tiles, self._max_pixels)
         seed = base_seed(self._seed, text, *(image.sha256 for image in images))
         async with self._room:
             done = await self._engine.generate(prompt, self._sampling, 1, seed, self._sampling.max_tokens)

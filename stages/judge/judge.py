@@ -91,7 +91,8 @@ async def judge_solution(
     steps, longest_reason = len(chain.steps), config.reason_characters
     text = question_text(problem, chain.steps, template, config.show_answer)
     schema = answer_schema(steps, longest_reason)
-    prompt = Prompt(engine.chat(text, len(problem.images)), problem.images, problem.max_tiles, schema=schema)
+    ids = engine.chat(text, len(problem.images))
+    prompt = Prompt(ids, problem.images, problem.max_tiles, problem.max_pixels, schema=schema)
     limit = longest(steps, longest_reason)
     # Settings keep 0 out, where it would make all votes the same one.
     sampling = SamplingConfig(num_solutions=config.votes, temperature=config.temperature, max_tokens=limit)

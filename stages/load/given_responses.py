@@ -18,6 +18,7 @@ from pipeline.errors import RowError, UserError
 from pipeline.inputs import located, searched
 from pipeline.records import Problem, Rejected, asked
 from pipeline.store import Store
+from stages.load.control_tokens import refuse_control_tokens
 from stages.load.sources.files import parse_line
 
 COLUMN = "responses"
@@ -93,6 +94,7 @@ class Responses:
             raise RowError("not_an_object", f"{type(row).__name__}, not a JSON object")
         if not isinstance(row.get("response"), str) or not row["response"].strip():
             raise RowError("no_response", "`response` is not a text")
+        refuse_control_tokens(row["response"])
         return key_of(row, self._several)
 
     def _response(self, file: IO[bytes], place: int) -> str:

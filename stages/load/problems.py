@@ -17,6 +17,7 @@ from pipeline import records, schemas
 from pipeline.config import RunConfig
 from pipeline.errors import RowError
 from pipeline.records import GoldReading, Problem, Rejected, Verdict, VerdictStatus
+from pipeline.source_config import SourceConfig
 from pipeline.store import Store, one_line_io_errors
 from pipeline.terminal.speak import say
 from stages.label import UNJUDGED
@@ -53,7 +54,7 @@ def load_problems(store: Store, config: RunConfig) -> None:
     store.clear("problems")
     responses = open_responses(config)
     rejected: list[Rejected] = [*responses.rejected] if responses else []
-    writer = ProblemWriter(store, responses, any(source.references is not None for source in config.sources))
+    writer = ProblemWriter(store, responses, set_columns(config.sources))
     screen = open_screen(config)
     readings = recorded_readings(store)
     recorded = len(readings)
@@ -189,14 +190,21 @@ def _image_bytes(problem: Problem) -> int:
     return sum(len(image.data) for image in problem.images)
 
 
+def set_columns(sources: Sequence[SourceConfig]) -> list[pa.Field]:
+    """The columns that only problems have whose sources set them."""
+    several = any(source.references is not None for source in sources)
+    limited = any(source.max_pixels is not None for source in sources)
+    return [schemas.REFERENCES] * several + [schemas.MAX_PIXELS] * limited
+
+
 class ProblemWriter:
     """Writes problem files of bounded size, each sorted by id, so that publishing can merge them."""
 
-    def __init__(self, store: Store, responses: Responses | None, several_references: bool) -> None:
+    def __init__(self, store: Store, responses: Responses | None, columns: Sequence[pa.Field] = ()) -> None:
         self._store, self._responses = store, responses
         self._schema = schemas.PROBLEM_SCHEMA
-        if several_references:
-            self._schema = self._schema.append(schemas.REFERENCES)
+        for column in columns:
+            self._schema = self._schema.append(column)
         if responses:
             self._schema = self._schema.append(pa.field(COLUMN, pa.list_(pa.string())))
         self._held: list[dict[str, Any]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from pipeline.engine.policy import check_engine, check_heads
 from pipeline.errors import UserError
 from stages.annotate.settings_lock import read_templates
 from stages.plan.amount import Amount
+from stages.plan.cost import Need
 from stages.plan.model import Model
 from stages.plan.pilot import Pilot
 from stages.plan.units import size
@@ -39,6 +40,16 @@ def checks(config: RunConfig, model: Model, longest_prompt: int, disk: Amount) -
     yield _context(config, longest_prompt)
     yield from _tensor_parallel(config, model)
     yield from (_place(key, uri, disk) for key, uri in (("run_dir", config.run_dir), ("output_dir", config.output_dir)))
+
+
+def of_cache(chosen: str, strategies: Mapping[str, Need]) -> Iterator[Check]:
+    """What a policy without reuse means, and which strategy suits it: the one that computes the fewest tokens."""
+    computed = {name: need.prefill.middle + need.generated.middle for name, need in strategies.items()}
+    best = min(computed, key=lambda name: computed[name])
+    told = "no prefix is reused: every draw computes its whole prompt"
+    if best != chosen and computed[chosen]:
+        told += f"; rollout.strategy={best} computes {computed[best] / computed[chosen]:.0%} of the tokens of {chosen}"
+    yield Check("unknown", told)
 
 
 _DRAWN_BY = ("engine.kind", "engine.model", "prompt", "sampling.max_tokens", "sampling.temperature", "split.max_steps")

@@ -21,7 +21,8 @@ class Need:
     prompt: Amount
     """Tokens of all prompts and prefixes, as often as they are asked for."""
     prefill: Amount
-    """Of these, the tokens that the engine computes, each problem's images and text and each solution once."""
+    """Of these, the tokens that the engine computes: with a prefix cache each problem's images and text and each solution
+    once, without one all of them."""
     generated: Amount
     """Tokens of solutions and draws."""
     disk: Amount
@@ -87,20 +88,26 @@ def per_solution(spent: Sequence[Spent], steps: Sequence[int], own: Sequence[flo
 
 
 def need(
-    problems: int, num_solutions: int, problem: PerProblem, solution: PerSolution, bytes_per_token: Amount
+    problems: int,
+    num_solutions: int,
+    problem: PerProblem,
+    solution: PerSolution,
+    bytes_per_token: Amount,
+    reuses: bool = True,
 ) -> Need:
-    """All that a source needs."""
+    """All that a source needs; `reuses` is whether prefixes are found again in the engine's cache."""
     solutions = problems * num_solutions
     draws = solution.draws * solutions
     generated = solution.generated * solutions
+    prompt = problem.prompt_tokens * (draws + Amount.exact(solutions)) + solution.prefixes * solutions
     return Need(
         problems,
         solutions,
         problem.images * problems,
         solution.steps * solutions,
         draws,
-        problem.prompt_tokens * (draws + Amount.exact(solutions)) + solution.prefixes * solutions,
-        problem.prompt_tokens * problems + solution.own * solutions,
+        prompt,
+        problem.prompt_tokens * problems + solution.own * solutions if reuses else prompt,
         generated,
         problem.image_bytes * (2 * problems) + generated * bytes_per_token,
     )

@@ -12,7 +12,7 @@ from pipeline.config import EngineConfig
 from pipeline.inputs import located
 from pipeline.model_files import model_config, model_file, text_config
 from stages.plan.cost import decoder_parameters
-from stages.plan.tiles import Tiling, tiling
+from stages.plan.tiles import Pixels, Tiling, pixels, tiling
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Model:
     parameters: float | None
     parameters_from: str
     count_tokens: Callable[[str], int] | None
+    pixels: Pixels | None = None
+    """How its processor counts pixels, if it does."""
     tiles: bool = True
     """Whether its processor cuts images into tiles, as `pipeline/engine/vllm.py` asks it; true where that is not known."""
 
@@ -38,22 +40,35 @@ def read_model(engine: EngineConfig) -> Model:
     place = located(engine.model, engine.folders)
     config = model_config(place)
     text = text_config(config)
-    parameters, told = None, "unknown"
+    parameters, told, images = None, "unknown", _image_settings(place)
     if "num_hidden_layers" in text and "intermediate_size" in text:
         parameters, told = decoder_parameters(dict(text)), "the model's config"
     elif size := re.search(r"(\d+(?:\.\d+)?)B(?![a-zA-Z])", engine.model):
         parameters, told = float(size[1]) * 1e9, "the model's name"
-    return Model(config, tiling(config), parameters, told, _counter(place), _cuts_tiles(place))
+    return Model(config, tiling(config), parameters, told, _counter(place), pixels(images), _cuts_tiles(images))
 
 
-def _cuts_tiles(model: str) -> bool:
+def reuses_prefixes(engine: EngineConfig, model: Model) -> bool:
+    """Whether vLLM's prefix cache serves this policy: not where it is off, and not with hybrid attention (vLLM 0.32).
+
+    There the engine's own check says at the start what is so on the cards at hand.
+    """
+    hybrid = "linear_attention" in (model.text.get("layer_types") or ())
+    return bool(engine.args.get("enable_prefix_caching", not hybrid))
+
+
+def _image_settings(model: str) -> Mapping[str, Any]:
+    """Of the image processor; empty where they are not at hand."""
     for name, part in (("processor_config.json", "image_processor"), ("preprocessor_config.json", None)):
         path = model_file(model, name)
         settings = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
-        images = settings.get(part, {}) if part else settings
-        if "max_patches" in images:
-            return int(images["max_patches"] or 1) > 1
-    return True
+        if images := (settings.get(part, {}) if part else settings):
+            return dict(images)
+    return {}
+
+
+def _cuts_tiles(images: Mapping[str, Any]) -> bool:
+    return int(images["max_patches"] or 1) > 1 if "max_patches" in images else True
 
 
 def _counter(model: str) -> Callable[[str], int] | None:

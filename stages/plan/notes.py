@@ -38,7 +38,11 @@ def notes_of(
         notes.append(f"tokens: the model's tokenizer, {tokens_per_word:.2f} a word of the questions")
     if by_peak:
         notes.append(f"speed: {assumed.gpus.source}; {assumed.utilisation.source}")
-    if model.tiling is None:
+    if model.pixels is not None:
+        notes.append(
+            f"images: a token is {model.pixels.side} × {model.pixels.side} pixels, as the model's processor says"
+        )
+    elif model.tiling is None:
         notes.append(f"images: {assumed.image.source}")
     else:
         notes.append(

@@ -15,9 +15,9 @@ from stages.load.paths import locate
 from stages.plan.amount import Amount
 from stages.plan.assumptions import Assumptions, load_assumptions
 from stages.plan.chains import Ask, Chooser, spend
-from stages.plan.checks import Check, checks, of_pilot
+from stages.plan.checks import Check, checks, of_cache, of_pilot
 from stages.plan.cost import NOTHING, Need, hours_at_rate, hours_by_compute, need, per_solution
-from stages.plan.model import Model, read_model
+from stages.plan.model import Model, read_model, reuses_prefixes
 from stages.plan.notes import notes_of
 from stages.plan.pilot import Pilot, read_pilot
 from stages.plan.rows import Rows, read_rows
@@ -34,6 +34,8 @@ class Plan:
     strategy: str
     hours: dict[str, Amount | None]
     """Engine-hours by strategy."""
+    reuses: bool
+    """Whether the engine finds prefixes again in its cache."""
     gpus_per_engine: int
     replicas: int
     gpu_hour_price: float | None
@@ -80,8 +82,9 @@ def make_plan(
     bytes_per_token = assumed.bytes_per_token.amount
     if pilot:
         bytes_per_token = Amount.exact(pilot.bytes / pilot.tokens)
+    reuses = reuses_prefixes(config.engine, model)
     needs = {
-        strategy: {each.config.name: _need(each, strategy, config, bytes_per_token) for each in read}
+        strategy: {each.config.name: _need(each, strategy, config, bytes_per_token, reuses) for each in read}
         for strategy in STRATEGIES
     }
     chosen = config.rollout.strategy
@@ -93,6 +96,7 @@ def make_plan(
         strategies,
         chosen,
         hours,
+        reuses,
         config.engine.tensor_parallel_size,
         config.engine.replicas,
         gpu_hour_price,
@@ -101,6 +105,7 @@ def make_plan(
         [
             *problems_found,
             *checks(config, model, longest, strategies[chosen].disk),
+            *([] if reuses else of_cache(chosen, strategies)),
             *(of_pilot(config, pilot) if pilot else ()),
         ],
         notes_of(
@@ -151,7 +156,7 @@ def _tokens_per_word(model: Model, rows: Iterable[Rows], assumed: Assumptions) -
     return sum(map(model.count_tokens, questions)) / words
 
 
-def _need(source: PlannedSource, strategy: str, config: RunConfig, bytes_per_token: Amount) -> Need:
+def _need(source: PlannedSource, strategy: str, config: RunConfig, bytes_per_token: Amount, reuses: bool) -> Need:
     rollout = config.rollout.model_copy(update={"strategy": strategy})
     own_answer = rollout.complete_prefix == "own_answer"
     rng = random.Random(source.config.name)
@@ -163,7 +168,7 @@ def _need(source: PlannedSource, strategy: str, config: RunConfig, bytes_per_tok
     lengths = [len(chain.tokens) for chain in made.chains]
     own = [sum(chain.tokens) for chain in made.chains]
     solution = per_solution(spent, lengths, own, made.of_steps, made.of_tokens)
-    return need(source.rows.usable, config.sampling.num_solutions, source.problem, solution, bytes_per_token)
+    return need(source.rows.usable, config.sampling.num_solutions, source.problem, solution, bytes_per_token, reuses)
 
 
 def _chooser(strategy: str, rollout: RolloutConfig, index: int) -> Chooser:

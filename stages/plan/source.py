@@ -46,14 +46,20 @@ def planned(
 
     texts = [text_tokens(template.replace("{question}", question)) for question in rows.questions]
     at_most = source.max_tiles if model.tiles else 1
-    tiles = [
-        sum(count_tiles(width, height, at_most, tiling.tile) for width, height, _ in images) for images in rows.images
-    ]
-    most_tiles = max(map(len, rows.images)) * (at_most + (at_most > 1))
+
+    def image_tokens(width: int, height: int) -> int:
+        if model.pixels is not None:
+            return model.pixels.tokens(width, height, source.max_pixels)
+        return tiling.tokens * count_tiles(width, height, at_most, tiling.tile)
+
+    seen = [sum(image_tokens(width, height) for width, height, _ in images) for images in rows.images]
+    largest = tiling.tokens * (at_most + (at_most > 1))
+    if model.pixels is not None:
+        largest = model.pixels.at_most(source.max_pixels)
     problem = PerProblem(
         mean([float(len(images)) for images in rows.images]),
         mean([float(sum(size for _, _, size in images)) for images in rows.images]),
-        mean([text + tiling.tokens * count for text, count in zip(texts, tiles, strict=True)]),
+        mean([text + tokens for text, tokens in zip(texts, seen, strict=True)]),
     )
-    longest = round(max(texts)) + tiling.tokens * most_tiles
+    longest = round(max(texts)) + largest * max(map(len, rows.images))
     return PlannedSource(source, rows, problem, longest, solutions_of(source, config, assumed, pilot, tokens_per_word))

@@ -43,7 +43,8 @@ def _needs(plan: Plan) -> Iterator[str]:
     total, hours = plan.total, plan.hours[plan.strategy]
     yield ""
     yield f"{_range(total.steps)} steps, {_range(total.draws)} draws, {_range(total.generated)} generated tokens"
-    yield f"{_range(total.prompt)} prompt tokens, of which {_range(total.prefill)} are computed with the prefix cache"
+    cached = f"of which {_range(total.prefill)} are computed with the prefix cache"
+    yield f"{_range(total.prompt)} prompt tokens, {cached if plan.reuses else 'all of them computed: no prefix is reused'}"
     yield f"disk: {_range(total.disk, size)}"
     yield f"speed: {plan.rate}"
     if hours is not None:

@@ -1,10 +1,11 @@
-"""How many tiles InternVL cuts an image into, and how many tokens they are."""
+"""How many tokens an image is: InternVL cuts it into tiles, Qwen-VL counts its pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil, sqrt
 from typing import Any
 
 
@@ -50,3 +51,40 @@ def count_tiles(width: int, height: int, max_tiles: int, tile: int) -> int:
             best, best_distance = (x, y), distance
     tiles = best[0] * best[1]
     return tiles + (tiles > 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """A token is a square of `side` pixels; images are scaled to have at least `fewest` and at most `most` pixels."""
+
+    side: int
+    fewest: int
+    most: int
+
+    def tokens(self, width: int, height: int, max_pixels: int | None = None) -> int:
+        """Of one image: its sides rounded to squares, then both scaled by one factor where the area is too large or too
+        small (as Qwen2-VL's processor does it, arXiv 2409.12191)."""
+        most = max_pixels or self.most
+        rows, columns = (round(side / self.side) for side in (height, width))
+        area = rows * columns * self.side**2
+        if area > most:
+            scale = sqrt(height * width / most)
+            rows, columns = (max(1, int(side / scale / self.side)) for side in (height, width))
+        elif area < min(self.fewest, most):
+            scale = sqrt(min(self.fewest, most) / (height * width))
+            rows, columns = (ceil(side * scale / self.side) for side in (height, width))
+        return max(1, rows * columns)
+
+    def at_most(self, max_pixels: int | None = None) -> int:
+        """Tokens of the largest image."""
+        return (max_pixels or self.most) // self.side**2
+
+
+def pixels(images: Mapping[str, Any]) -> Pixels | None:
+    """From the settings of an image processor; None if it doesn't count pixels."""
+    size = images.get("size") or {}
+    most = images.get("max_pixels") or size.get("longest_edge")
+    if not most or not images.get("merge_size") or not images.get("patch_size"):
+        return None
+    fewest = images.get("min_pixels") or size.get("shortest_edge") or 0
+    return Pixels(int(images["patch_size"]) * int(images["merge_size"]), int(fewest), int(most))

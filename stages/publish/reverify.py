@@ -97,8 +97,9 @@ def _problems(store: Store) -> dict[str, Problem]:
     problems = {}
     for path in store.problem_files():
         with pq.ParquetFile(path, filesystem=store.filesystem) as file:
-            # Only the runs whose sources give several answers have the column.
-            there = [*columns, *({schemas.REFERENCES.name} & set(file.schema_arrow.names))]
+            # Only the runs whose sources set it have such a column.
+            later = {schemas.REFERENCES.name, schemas.MAX_PIXELS.name}
+            there = [*columns, *sorted(later & set(file.schema_arrow.names))]
             rows = file.read(columns=there).to_pylist()
         for row in rows:
             problem = records.problem_from_row({**row, "images": (), "extra": "{}"})

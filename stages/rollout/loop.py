@@ -63,7 +63,7 @@ async def roll_out(
             return ask.step, there
         text, ids = prefixes[ask.step]
         room = max(1, sampling.max_tokens - len(ids))
-        at = Prompt(prompt.token_ids + ids, prompt.images, prompt.max_tiles)
+        at = dataclasses.replace(prompt, token_ids=prompt.token_ids + ids, ahead=False)
         seed = seeds[ask.step] + first + len(there)
         completions = await draw_closed(engine, at, (text, ids), sampling, lacking, seed, room, closing)
         verdicts = [verify(text + each.text, each.finish_reason) for each in completions]

@@ -11,7 +11,7 @@ from stages.reward.model import Candidate, ProcessRewardModel
 from tests.families import FOR_VLLM, family
 from tests.unit.stages.reward.test_collate import IMAGES, noise
 
-pytestmark = [pytest.mark.integration, pytest.mark.trial]
+pytestmark = [pytest.mark.integration, pytest.mark.more]
 
 CANDIDATES = [
     Candidate("What is 1 + 2 + 3?", tuple(IMAGES[:1]), ("1 + 2 = 3.", "3 + 3 = 6.", "So 6, + + +")),

@@ -379,7 +379,7 @@ COVERED = {
     "tests/unit/stages/annotate_steps/test_sample": "stages: annotate_steps/export annotate_steps/report"
     " annotate_steps/tasks publish/hand_labels",
     "tests/unit/stages/annotate/test_plausible": "stages/annotate: tally",
-    "tests/unit/stages/plan/test_plan": "stages/plan: assumptions checks cost pilot solutions text",
+    "tests/unit/stages/plan/test_plan": "stages/plan: assumptions checks cost notes pilot solutions text",
     "tests/unit/stages/publish/test_dataset": "stages/publish: several_runs",
     "tests/unit/stages/publish/test_reverify": "stages/publish: flips",
     "tests/unit/stages/publish/test_rows": "stages/publish: shards solutions",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pipeline.errors import RowError
 from pipeline.records import IMAGE, Image, Problem
 from pipeline.source_config import Place, SourceConfig
+from stages.load.control_tokens import refuse_control_tokens
 from stages.load.sources.answers import NO_RULES, Given, GoldRules, proper, read_answer, settle
 from stages.load.sources.images import read_images
 from stages.load.sources.literals import structured
@@ -25,14 +25,6 @@ from stages.verify.options import lettered
 
 VERIFY = "verify"
 _MAX_NAMES = 12
-
-# A tokenizer turns these texts into control tokens: an image that isn't there, or the end of the user's turn.
-# Longer names than one letter, because `<|x|>` is mathematics.
-_RESERVED = re.compile(
-    r"<[|｜][\w▁./-]{2,}[|｜]>"
-    r"|</?(?:IMG_CONTEXT|image|img|quad|ref|box|s|bos|eos|pad|unk|video|audio)>"
-    r"|<(?:start|end)_of_(?:turn|image)>|<image_soft_token>|\[/?INST\]|<<SYS>>"
-)
 
 
 def row_id(row: Any, number: int | str, source: SourceConfig) -> str:
@@ -80,8 +72,7 @@ def parse_row(
     answer, references = settle(row_answer(row, source), options.texts, question, source, rules)
     question, texts, images = place_images(question, options, *_images(row, options, source, root))
     for text in (question, *texts):
-        if found := _RESERVED.search(text.replace(IMAGE, "")):
-            raise RowError("reserved_token", f"{found[0]!r} is a control token of some models")
+        refuse_control_tokens(text.replace(IMAGE, ""))
     held = tuple(map(Image.of, images))
     name_of_source = _source(row, source)
     hashes = [image.sha256 for image in held]
@@ -98,6 +89,7 @@ def parse_row(
         prompt=prompt,
         extra=as_json(rest),
         references=references,
+        max_pixels=source.max_pixels,
     )
 
 

@@ -8,31 +8,29 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from PIL import Image
-from transformers import AutoProcessor, GotOcr2ImageProcessor, Pix2StructImageProcessor
 
 from pipeline.config import SamplingConfig
 from pipeline.engine import Prompt
 from pipeline.engine.gauges import Gauges
-from tests.families import POLICY, family
 
 pytest.importorskip("vllm")
 
-from pipeline.engine.vllm import VllmEngine, tile_argument
+from pipeline.engine.pictures import PictureLimit
+from pipeline.engine.vllm import VllmEngine
 
 
 class Llm:
     """Gives these answers one after another, and remembers what it was asked."""
 
-    def __init__(self, answers: Sequence[Sequence[int]], caches: bool = True) -> None:
+    def __init__(self, answers: Sequence[Sequence[int]], caches: bool = True, found: int = 8) -> None:
         self.vllm_config = SimpleNamespace(cache_config=SimpleNamespace(enable_prefix_caching=caches, block_size=4))
         self.asked: list[Any] = []
-        self._answers = iter(answers)
+        self._answers, self._found = iter(answers), found
 
     async def generate(self, prompt: dict[str, Any], params: Any, request_id: str) -> AsyncIterator[Any]:
         self.asked.append(prompt["prompt_token_ids"])
         assert params.temperature == 0
-        yield SimpleNamespace(outputs=[SimpleNamespace(token_ids=next(self._answers))])
+        yield SimpleNamespace(outputs=[SimpleNamespace(token_ids=next(self._answers))], num_cached_tokens=self._found)
 
 
 def check(llm: Llm) -> Gauges:
@@ -60,6 +58,12 @@ def test_different_answers_are_told_of(capsys: pytest.CaptureFixture[str]) -> No
     assert "greedy output differs with a cached prefix" in capsys.readouterr().err
 
 
+def test_a_cache_that_finds_nothing_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    gauges = check(Llm([[1, 2], [1, 2]], found=0))
+    assert (gauges.prefix_exact, gauges.prefix_reused) == (True, False)
+    assert "the prefix cache is on but finds nothing again" in capsys.readouterr().err
+
+
 def test_without_a_cache_nothing_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     llm = Llm([], caches=False)
     assert check(llm).prefix_exact is None
@@ -79,7 +83,7 @@ def test_what_goes_ahead_has_a_place_before_the_rest() -> None:
 
     engine: Any = object.__new__(VllmEngine)
     engine.gauges, engine._llm, engine._check = Gauges(), Queue([], caches=False), None
-    engine._tile_argument, engine._end_ids = None, set()
+    engine._limit, engine._end_ids, engine._stop_ids = PictureLimit(None), set(), []
     solution, continuation = Prompt((1,), (), 1, ahead=True), Prompt((1, 2), (), 1)
 
     async def both() -> None:
@@ -88,27 +92,3 @@ def test_what_goes_ahead_has_a_place_before_the_rest() -> None:
 
     asyncio.run(both())
     assert places == [1, 0]
-
-
-def test_released_internvl_processors_keep_to_the_most_tiles() -> None:
-    """Their files say `crop_to_patches: false`, and they crop nevertheless."""
-    _, processor = family("internvl")
-    size = {"height": 32, "width": 32}
-    processor.image_processor = GotOcr2ImageProcessor(size=size, crop_to_patches=False, min_patches=1, max_patches=12)
-    wide = Image.new("RGB", (320, 32))
-
-    def tiles(**limit: int) -> int:
-        return len(processor(images=[wide], text=processor.image_token, **limit)["pixel_values"])
-
-    assert tiles() == 10 + 1
-    argument = tile_argument(processor)
-    assert argument is not None
-    assert tiles(**{argument: 6}) == 6 + 1
-
-
-def test_who_cuts_no_tiles_is_not_told_how_many() -> None:
-    assert tile_argument(AutoProcessor.from_pretrained(POLICY)) is None
-    assert tile_argument(family("qwen2_5_vl")[1]) is None
-    # Its patches are no tiles.
-    assert tile_argument(SimpleNamespace(image_processor=Pix2StructImageProcessor())) is None
-    assert tile_argument(SimpleNamespace()) is None

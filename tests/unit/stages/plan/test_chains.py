@@ -10,36 +10,6 @@ from hypothesis import strategies as st
 from stages.plan.amount import Amount, mean
 from stages.plan.chains import Chain, concentration, fitted, made_up, sharing, spend
 from stages.plan.cost import PerProblem, decoder_parameters, hours_at_rate, need, per_solution
-from stages.plan.tiles import Tiling, count_tiles, tiling
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "max_tiles", "tiles"),
-    [
-        (448, 448, 6, 1),
-        (1000, 1000, 12, 10),  # 3 × 3, large enough for it, and a thumbnail
-        (800, 400, 6, 3),
-        (300, 900, 6, 4),
-        (640, 480, 1, 1),
-        (640, 480, 12, 13),  # 4 × 3
-    ],
-)
-def test_tiles(width: int, height: int, max_tiles: int, tiles: int) -> None:
-    assert count_tiles(width, height, max_tiles, 448) == tiles
-
-
-@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 24))
-def test_no_image_has_more_tiles_than_allowed_and_a_thumbnail(width: int, height: int, max_tiles: int) -> None:
-    found = count_tiles(width, height, max_tiles, 448)
-    assert 1 <= found <= max_tiles + 1
-    assert found != 2
-
-
-def test_tiling_of_both_kinds_of_config() -> None:
-    ours = {"image_seq_length": 256, "vision_config": {"image_size": [448, 448], "patch_size": [14, 14]}}
-    theirs = {"downsample_ratio": 0.5, "vision_config": {"image_size": 448, "patch_size": 14}}
-    assert tiling(ours) == tiling(theirs) == Tiling(448, 256)
-    assert tiling({}) is None
 
 
 def test_parameters_of_a_known_decoder() -> None:

@@ -210,6 +210,18 @@ def test_a_low_token_limit_makes_solutions_short(tmp_path: Path) -> None:
     assert low.generated.middle < free.generated.middle / 4
 
 
+def test_a_policy_that_reuses_no_prefix_computes_every_prompt(tmp_path: Path) -> None:
+    cached, plain = (
+        make_plan(config(tmp_path, f"engine.args={{enable_prefix_caching: {on}}}")) for on in ("true", "false")
+    )
+    assert cached.total.prefill.middle < 0.1 * cached.total.prompt.middle
+    assert plain.total.prefill == plain.total.prompt == cached.total.prompt
+    assert "all of them computed: no prefix is reused" in plan_text(plain)
+    (told,) = [check.text for check in plain.checks if check.text.startswith("no prefix is reused")]
+    cheapest = min(plain.strategies, key=lambda name: plain.strategies[name].prefill.middle)
+    assert f"rollout.strategy={cheapest} computes" in told
+
+
 def test_heads_that_do_not_divide(tmp_path: Path) -> None:
     plan = make_plan(config(tmp_path, "engine.model=demo/policy", "engine.tensor_parallel_size=2"))
     assert verdicts(plan)["tensor parallelism"] == "wrong"
