@@ -65,7 +65,8 @@ def run_graph(
         .map_batches(
             actor,
             fn_constructor_args=arguments,
-            batch_size=None,
+            # A block, which None would say, too; but Ray wants a number where an engine has a GPU, and refuses to start.
+            batch_size=config.ray.rows_per_block if gpus else None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(
                 size=config.engine.replicas,
