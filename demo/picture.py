@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import threading
+from functools import partial
 
 import numpy as np
 
@@ -49,8 +50,11 @@ def draw(dataset: str, run: str, path: str) -> None:
         ready.set()
 
     app = create_app(given, opened)
-    threading.Thread(target=serve, args=(app, "127.0.0.1", 0, f"/c/0/problem?id={problem}", told), daemon=True).start()
-    ready.wait()
+    # Not `args=`, whose types nobody checks.
+    begin = partial(serve, app, "127.0.0.1", 0, told, f"/c/0/problem?id={problem}")
+    threading.Thread(target=begin, daemon=True).start()
+    if not ready.wait(60):
+        raise UserError("demo.picture: the page is not served after a minute: the lines above say why")
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport=SIZE, device_scale_factor=1.5)
