@@ -126,9 +126,11 @@ def _with_readable_gold(
     limit_s = config.verify.time_limit_s
     late: dict[str, Problem] = {}
     with VerifierPool(config.verify.workers, limit_s) as pool, asyncio.Runner() as runner:
+        # Not `runner.run`, which changes what Ctrl-C does and back again for every row.
+        loop = runner.get_loop()
 
         def verify_gold(problem: Problem) -> str | None:
-            status = runner.run(gold_status(problem, pool))
+            status = loop.run_until_complete(gold_status(problem, pool))
             if status in UNJUDGED:
                 # Accepted for now, so that the same problem further on is a duplicate, as on an idle machine.
                 late[problem.problem_id] = problem

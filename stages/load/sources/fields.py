@@ -11,7 +11,7 @@ from pipeline.records import IMAGE, Image, Problem
 from pipeline.source_config import Place, SourceConfig
 from stages.load.control_tokens import refuse_control_tokens
 from stages.load.sources.answers import NO_RULES, Given, GoldRules, proper, read_answer, settle
-from stages.load.sources.images import read_images
+from stages.load.sources.images import read_hashed, read_images
 from stages.load.sources.literals import structured
 from stages.load.sources.nesting import KEY
 from stages.load.sources.options import Options, check_shown, place_images, read_options
@@ -73,16 +73,15 @@ def parse_row(
     question, texts, images = place_images(question, options, *_images(row, options, source, root))
     for text in (question, *texts):
         refuse_control_tokens(text.replace(IMAGE, ""))
-    held = tuple(map(Image.of, images))
     name_of_source = _source(row, source)
-    hashes = [image.sha256 for image in held]
+    hashes = [image.sha256 for image in images]
     return Problem(
         problem_id=Problem.make_id(name_of_source, question, answer, hashes, texts, references),
         source=name_of_source,
         row_id=name,
         question=question,
         answer=answer,
-        images=held,
+        images=images,
         options=lettered(texts, question) if texts else (),
         verify=verify,
         max_tiles=source.max_tiles,
@@ -151,12 +150,12 @@ def _empty(value: Any) -> bool:
 
 def _images(
     row: Mapping[str, Any], options: Options, source: SourceConfig, root: ImageRoot | None
-) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
     """The row's own images, and those of its options, which may be all there are."""
-    pictures = tuple(data for _, picture in options.pictures for data in read_images(picture, root))
+    pictures = tuple(image for _, picture in options.pictures for image in read_hashed(picture, root))
     if pictures and row_images(row, source) in (None, "", []):
         return (), pictures
-    return read_row_images(row, source, root), pictures
+    return read_hashed(row_images(row, source), root), pictures
 
 
 def _unused(row: Mapping[str, Any], source: SourceConfig) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import io
 import re
 import threading
@@ -24,6 +23,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from pipeline.errors import RowError
+from pipeline.records import Image
 from stages.load.sources.roots import ImageRoot
 
 # Pillow's own bound against decompression bombs, which it only warns of.
@@ -61,6 +61,11 @@ def read_images(value: Any, root: ImageRoot | None) -> tuple[bytes, ...]:
     Raises:
         RowError: with the reason why one of the images can't be used.
     """
+    return tuple(image.data for image in read_hashed(value, root))
+
+
+def read_hashed(value: Any, root: ImageRoot | None) -> tuple[Image, ...]:
+    """As `read_images`, with the hashes, which are known by then."""
     images = value if isinstance(value, (list, tuple)) else (value,)
     if not images:
         raise RowError("missing_image", "the list of images is empty")
@@ -92,19 +97,23 @@ def image_sizes(value: Any, root: ImageRoot | None) -> list[tuple[int, int, int]
 
 
 def normalise(data: bytes) -> bytes:
-    """The same bytes if every reader and model takes them, else an RGB PNG of what a person sees.
+    """The same bytes if every reader and model takes them, else an RGB PNG of what a person sees."""
+    return _hashed(data).data
 
-    Many rows share a picture: one that stays as it is is decoded once.
-    """
-    digest = hashlib.sha256(data).digest()
+
+def _hashed(data: bytes) -> Image:
+    """What `normalise` gives. Many rows share a picture: one that stays as it is is decoded once."""
+    given = Image.of(data)
+    digest = bytes.fromhex(given.sha256)
     # Rows that share a picture lie side by side, and are read at the same time: one of them decodes it.
     with _deciding[digest[0] % len(_deciding)]:
         if _is_known(digest):
-            return data
+            return given
         found = _normalised(data)
-        if found is data:
-            _remember(digest)
-        return found
+        if found is not data:
+            return Image.of(found)
+        _remember(digest)
+        return given
 
 
 def _is_known(digest: bytes) -> bool:
@@ -133,13 +142,13 @@ def _normalised(data: bytes) -> bytes:
             return data if _is_plain(image, data) else _png(image)
 
 
-def _read_image(value: Any, root: ImageRoot | None) -> bytes:
+def _read_image(value: Any, root: ImageRoot | None) -> Image:
     found = _find(value, root)
     if isinstance(found, PIL.Image.Image):
         with _pillow_errors():
             _check_size(found)
-            return _png(found)
-    return normalise(found)
+            return Image.of(_png(found))
+    return _hashed(found)
 
 
 def _find(value: Any, root: ImageRoot | None) -> bytes | PIL.Image.Image:

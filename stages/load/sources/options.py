@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.errors import RowError
 from pipeline.records import IMAGE, asked
@@ -14,6 +14,7 @@ from stages.load.sources.images import is_image
 from stages.load.sources.literals import structured
 from stages.load.sources.values import absent, scalar
 
+Picture = TypeVar("Picture")
 _IMAGE_FILE = re.compile(r"[^\s|]{1,300}\.(?:png|jpe?g|webp|gif|bmp|tiff?)", re.IGNORECASE)
 _UNUSUAL_NAMES = frozenset({"options", "choices", "option", "candidates", "answer_choices", "multiple_choices"})
 """Columns that hold options in files where they are not called `options`."""
@@ -105,8 +106,8 @@ _NUMBERED = re.compile(r"<image[\s_]?(\d{1,2})>", re.IGNORECASE)
 
 
 def place_images(
-    question: str, options: Options, own: Sequence[bytes], pictures: Sequence[bytes]
-) -> tuple[str, tuple[str, ...], tuple[bytes, ...]]:
+    question: str, options: Options, own: Sequence[Picture], pictures: Sequence[Picture]
+) -> tuple[str, tuple[str, ...], tuple[Picture, ...]]:
     """The question, the options' texts and the images, one for each `<image>` in them, in the order they are shown.
 
     `<image 2>`, `<image_2>` and `<image2>` are the second of the row's `own` images. Images that the question does not
@@ -140,7 +141,7 @@ def place_images(
     return f"{IMAGE}\n" * first + question, texts, tuple(shown)
 
 
-def _in_order(texts: Sequence[str], own: Sequence[bytes]) -> list[bytes]:
+def _in_order(texts: Sequence[str], own: Sequence[Picture]) -> list[Picture]:
     """The row's images as often and in the order that the texts name them by number."""
     if any(IMAGE in text for text in texts):
         raise RowError("image_placeholder_mismatch", f"some placeholders are numbered and some are {IMAGE}")
