@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from pipeline.errors import EngineDead, StartError, UserError
 from pipeline.markdown import visible
-from pipeline.stopping.signals import STOPPED
+from pipeline.stopping.signals import STOPPED, stopping
 
 MUST_CHANGE = 2
 """The user must change something: command, settings, data, a full disk."""
@@ -33,6 +33,9 @@ def one_line_errors(program: str, goes_on: bool = False) -> Iterator[None]:
         if end is None:
             raise
         status, line = end
+        if stopping() and status != STOPPED:
+            # It follows from the stop: Ray removes its folders while they are still written to.
+            status, line = STOPPED, f"stopped; {_again(goes_on)} (on the way: {line})"
         print(f"{program}: {visible(line)}", file=sys.stderr)
         sys.exit(status)
 
@@ -43,7 +46,7 @@ def ending(error: BaseException, goes_on: bool) -> tuple[int, str] | None:
     Args:
         goes_on: whether the same command takes up what this one did.
     """
-    again = f"the same command {'resumes from here' if goes_on else 'starts over'}"
+    again = _again(goes_on)
     # What a process of Ray raised arrives as a class of both, whose text is that process's traceback.
     cause = getattr(error, "cause", None)
     error = cause if isinstance(cause, Exception) else error
@@ -61,6 +64,10 @@ def ending(error: BaseException, goes_on: bool) -> tuple[int, str] | None:
         refused = store_refusal(error)
         return _of_disk(error) if refused is None else ending(refused, goes_on)
     return None
+
+
+def _again(goes_on: bool) -> str:
+    return f"the same command {'resumes from here' if goes_on else 'starts over'}"
 
 
 def _of_disk(error: OSError) -> tuple[int, str] | None:

@@ -29,6 +29,11 @@ def stop_by_signals() -> None:
             signal.signal(number, _stop)
 
 
+def stopping() -> bool:
+    """Whether a stop was asked for."""
+    return _heard > 0
+
+
 def _stop(*_: int | FrameType | None) -> None:
     global _heard
     _heard += 1

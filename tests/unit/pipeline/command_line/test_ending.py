@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from pipeline.command_line.ending import ending
+from pipeline.command_line.ending import ending, one_line_errors
 from pipeline.errors import EngineDead, RowError, StartError, UserError
 from tests.documented import statuses
 from tests.places import ROOT
@@ -42,6 +42,19 @@ def test_every_failure_has_its_status_and_line(error: BaseException, status: int
     assert ending(error, goes_on=True) == (status, line)
     told = "OSError" if isinstance(error, OSError) else type(error).__name__
     assert statuses()[told] == status or "object store" in line
+
+
+def test_what_goes_wrong_after_a_stop_follows_from_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.command_line.ending.stopping", lambda: True)
+    with pytest.raises(SystemExit) as end, one_line_errors("visualprm", goes_on=True):
+        raise UserError("/tmp/ray/x: not writable (No such file or directory): see to it that it can be written")
+    assert end.value.code == 130
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "visualprm: stopped; the same command resumes from here (on the way: /tmp/ray/x: not writable"
+    )
 
 
 def test_every_class_has_its_place_in_the_table_or_is_caught() -> None:
