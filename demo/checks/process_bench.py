@@ -4,7 +4,8 @@
     python -m demo.checks.process_bench data/demo-test --run runs/demo-test --out data/demo-bench
     visualprm evaluate data/demo-bench/mc_scores.jsonl data/demo-bench --threshold 0
 
-A step is right if nothing is wrong so far that the answer depends on (`prefix_ok`), which is what a value label means.
+A step is right if nothing is wrong so far that the answer depends on (`prefix_ok`), which is what a value label means; with
+`--about step` if it follows from what stands before it (`step_ok`), which is what people are asked. annotation.json says which.
 The solutions come from a published dataset with the run that made it, or from a pool of `visualprm bon sample`. Of a
 dataset, the Monte Carlo scores of the same steps are written too, as mc_scores.jsonl, which the evaluator takes like
 any critic's; how their labels agree with the oracle, by what went wrong first, is printed and kept in mc_labels.md.
@@ -18,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -28,7 +30,7 @@ from pipeline.command_line.ending import one_line_errors
 from pipeline.markdown import compact_table
 from pipeline.records import problem_of
 from pipeline.store import Store
-from stages.evaluate.about import NOTE
+from stages.evaluate.about import NOTE, About
 
 COLUMNS = ["id", "source", "images", "question", "answer", "steps_with_score", "policy_model"]
 NO_ERROR = "none"
@@ -95,18 +97,21 @@ def pooled(folder: str | Path, limit: int) -> Iterator[DemoSolution]:
         )
 
 
-def write_bench(candidates: Iterable[DemoSolution], out: Path) -> list[tuple[str, list[Judged]]]:
+def write_bench(
+    candidates: Iterable[DemoSolution], out: Path, about: About = "prefix"
+) -> list[tuple[str, list[Judged]]]:
     """Writes the bench and returns, for each solution, what went wrong first and its steps that have a score."""
     (out / "images").mkdir(parents=True, exist_ok=True)
     # Of other solutions, should a bench have been here.
     for name in (SCORES, LABELS):
         (out / name).unlink(missing_ok=True)
-    (out / NOTE).write_text(json.dumps({"labels_are_about": "prefix"}) + "\n", encoding="utf-8")
+    (out / NOTE).write_text(json.dumps({"labels_are_about": about}) + "\n", encoding="utf-8")
     judged: list[tuple[str, list[Judged]]] = []
     lines: list[str] = []
     with (out / "test.jsonl").open("w", encoding="utf-8") as rows:
         for one in candidates:
             truths = judge_steps(one.name, one.steps)
+            right = [truth.prefix_ok if about == "prefix" else truth.step_ok for truth in truths]
             image = f"images/{one.name}.png"
             (out / image).write_bytes(one.image)
             row = {
@@ -116,17 +121,17 @@ def write_bench(candidates: Iterable[DemoSolution], out: Path) -> list[tuple[str
                 "answer": one.answer,
                 "response": {
                     "steps": list(one.steps),
-                    "process_correctness": [1 if truth.prefix_ok else -1 for truth in truths],
+                    "process_correctness": [1 if each else -1 for each in right],
                 },
                 "policy_model": one.policy,
                 "data_source": one.source,
             }
             rows.write(json.dumps(row, ensure_ascii=False) + "\n")
             lines.append(json.dumps({"id": one.id, "scores": one.scores}) + "\n")
-            first = next((truth.kind for truth in truths if not truth.prefix_ok), NO_ERROR)
+            first = next((truth.kind for truth, ok in zip(truths, right, strict=True) if not ok), NO_ERROR)
             steps = [
-                Judged(one.name.split("-")[0], score, truth.prefix_ok, truth.kind)
-                for score, truth in zip(one.scores, truths, strict=True)
+                Judged(one.name.split("-")[0], score, ok, truth.kind)
+                for score, ok, truth in zip(one.scores, right, truths, strict=True)
                 if score is not None
             ]
             judged.append((first, steps))
@@ -154,14 +159,15 @@ def main() -> None:
     parser.add_argument("solutions", type=Path, help="a published dataset or a pool of candidates")
     parser.add_argument("--run", help="the run directory of a dataset")
     parser.add_argument("--out", type=Path, required=True, help="the bench's folder")
+    parser.add_argument("--about", choices=get_args(About), default="prefix", help="what labels say (%(default)s)")
     parser.add_argument("--candidates", type=int, default=4, help="of a pool: the first ones of each problem (4)")
     parser.add_argument("--threshold", type=float, default=0.0, help="of the Monte Carlo labels (0)")
     options = parser.parse_args()
     if (options.solutions / "pool.json").is_file():
-        judged = write_bench(pooled(options.solutions, options.candidates), options.out)
+        judged = write_bench(pooled(options.solutions, options.candidates), options.out, options.about)
     elif options.run:
         names = problem_names(Store(options.run))
-        judged = write_bench(published(options.solutions, names), options.out)
+        judged = write_bench(published(options.solutions, names), options.out, options.about)
     else:
         parser.error(f"{options.solutions} is no pool: for a dataset, give the run that made it by --run")
     print(f"{len(judged)} solutions in {options.out}")

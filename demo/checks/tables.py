@@ -37,6 +37,15 @@ def steps_table(reports: Mapping[str, Json]) -> str:
     return markdown_table(("critic", "macro-F1", "AUC", "first error found", "difference"), rows)
 
 
+def both_truths_table(prefix: Mapping[str, Json], step: Mapping[str, Json]) -> str:
+    """Markdown: critic → its reports on a bench of prefixes and on the same solutions with labels of steps."""
+    rows = [
+        (name, *(percent(report["pooled"][key]) for key in ("macro_f1", "auc") for report in (prefix[name], own)))
+        for name, own in step.items()
+    ]
+    return markdown_table(("critic", "macro-F1, prefix", "macro-F1, step", "AUC, prefix", "AUC, step"), rows)
+
+
 def best_of_n_table(report: Json, aggregates: Sequence[str] = ("mean",), sizes: Sequence[int] = ()) -> str:
     """Markdown: accuracy at every size (or at these) of all ways to choose; critics of steps with these aggregates."""
     shown = [method for method in report["methods"] if method["aggregate"] in (None, *aggregates)]

@@ -33,7 +33,7 @@ def main() -> None:
     plan = Plan(places, options.problems, options.test_problems, variants, options.settings)
     seconds = run(plan.phases(), places.notes)
     pools = [places.pool(temperature) for temperature in TEMPERATURES]
-    results = Results.read(places.home / "bench", ["base", *variants], pools)
+    results = Results.read(places.home, ["base", *variants], pools)
     pictures = write(results.pools[0].report, options.out)
     folders = {"dataset": places.dataset, **({WIDE: places.wide} if plan.has_wide else {})}
     text = document(

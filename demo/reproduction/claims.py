@@ -77,17 +77,24 @@ class Accuracies:
 
 @dataclass(frozen=True)
 class Results:
-    """What the evaluators wrote: critic → bench report, and the pools of candidates, the paper's temperature first."""
+    """What the evaluators wrote: critic → bench report, and the pools of candidates, the paper's temperature first.
+
+    `steps` are reports on the bench with labels of steps by themselves.
+    """
 
     bench: Mapping[str, Json]
     pools: Sequence[Accuracies]
+    steps: Mapping[str, Json]
 
     @classmethod
-    def read(cls, bench: Path, critics: Sequence[str], pools: Sequence[Path]) -> Results:
-        """The reports of these critics; an outcome model has none on the bench of steps."""
+    def read(cls, home: Path, critics: Sequence[str], pools: Sequence[Path]) -> Results:
+        """The reports of these critics; an outcome model has none on the benches."""
         kept = [name for name in NAMES if name in critics and name != "orm"]
-        reports = {name: json.loads((bench / name / "report.json").read_text()) for name in kept}
-        return cls(reports, [Accuracies.read(pool) for pool in pools])
+        bench, steps = (
+            {name: json.loads((home / folder / name / "report.json").read_text()) for name in kept}
+            for folder in ("bench", "bench-steps")
+        )
+        return cls(bench, [Accuracies.read(pool) for pool in pools], steps)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.checks.tables import best_of_n_table, steps_table
+from demo.checks.tables import best_of_n_table, both_truths_table, steps_table
 from demo.reproduction.claims import (
     AGGREGATES,
     NAMES,
     WIDE,
     Claim,
+    Json,
     Results,
     claims_of_n,
     claims_of_steps,
@@ -152,7 +153,15 @@ def _tables(results: Results, pictures: Mapping[str, str]) -> list[str]:
         f"Over all steps of the test's first solutions at temperature {hot}, the threshold tuned on a fifth of the problems",
         "and reported on the rest; the difference is to the first row.",
         "",
-        steps_table({NAMES[name]: report for name, report in results.bench.items()}),
+        steps_table(_named(results.bench)),
+        "",
+        "## Step or prefix",
+        "",
+        "The same scores by both truths of the oracle: whether anything is wrong so far that the answer depends on (prefix),",
+        "which is what labels of Monte Carlo mean and all of the above is about; and whether a step follows from what stands",
+        "before it (step), which is what VisualProcessBench's people were asked. The threshold is tuned for each truth.",
+        "",
+        both_truths_table(_named(results.bench), _named(results.steps)),
         "",
         f"## Best of 8, every critic, at temperature {cool}",
         "",
@@ -168,6 +177,10 @@ def _tables(results: Results, pictures: Mapping[str, str]) -> list[str]:
         best_of_n_table(warm.report),
         "",
     ]
+
+
+def _named(reports: Mapping[str, Json]) -> dict[str, Json]:
+    return {NAMES[name]: report for name, report in reports.items()}
 
 
 def _claims(head: str, found: Sequence[Claim]) -> list[str]:

@@ -69,6 +69,11 @@ class Places:
         return Path("data", f"{self.name}-bench")
 
     @property
+    def steps(self) -> Path:
+        """The bench once more, with labels of steps by themselves."""
+        return Path("data", f"{self.name}-bench-steps")
+
+    @property
     def labels(self) -> Path:
         """The dataset's solutions as a bench, with the Monte Carlo labels against the oracle."""
         return self.home / "labels"
@@ -82,6 +87,9 @@ class Places:
 
     def report(self, critic: str) -> Path:
         return self.home / "bench" / critic
+
+    def step_report(self, critic: str) -> Path:
+        return self.home / "bench-steps" / critic
 
 
 @dataclass(frozen=True)
@@ -107,11 +115,14 @@ class Plan:
             [self.dataset],
             *([[self.wide]] if self.has_wide else []),
             *([self.pool(at)] for at in TEMPERATURES),
-            [self.labels, self.bench],
+            [self.labels, self.bench, self.steps],
             [self.trained(variant) for variant in by_length],
             [self.judged("value")],
             [*(self.judged(critic) for critic in critics if critic not in ("value", "orm")), *chain(*scores.values())],
-            [self.reported(at, scores[at]) for at in TEMPERATURES],
+            [
+                *(self.reported(at, scores[at]) for at in TEMPERATURES),
+                *(self.judged_by_step(critic) for critic in critics if critic != "orm"),
+            ],
         ]
 
     @property
@@ -155,6 +166,13 @@ class Plan:
         command = (*BENCH_OF, str(pool.makes), "--candidates", str(OF_BENCH), "--out", str(self.places.bench))
         return Task("bench", command, self.places.bench, (pool,))
 
+    @property
+    def steps(self) -> Task:
+        """The same solutions, with labels of steps by themselves in place of labels of prefixes."""
+        pool, out = self.pool(TEMPERATURES[-1]), ("--about", "step", "--out", str(self.places.steps))
+        command = (*BENCH_OF, str(pool.makes), "--candidates", str(OF_BENCH), *out)
+        return Task("bench-steps", command, self.places.steps, (pool,))
+
     def trained(self, variant: str) -> Task:
         """A reward model."""
         source, model = self.wide if variant in (WIDE, WIDE_SHORT) else self.dataset, self.places.model(variant)
@@ -174,6 +192,13 @@ class Plan:
         against = ("--against", str(self.places.report("value") / "scores.jsonl"))
         own = () if critic == "base" else (self.trained(critic),)
         return Task(f"bench-{critic}", (*out, *against), report, (self.judged("value"), *own))
+
+    def judged_by_step(self, critic: str) -> Task:
+        """What a critic said on the bench, held against labels of steps by themselves."""
+        judged, report = self.judged(critic), self.places.step_report(critic)
+        command = (*VISUALPRM, "evaluate", str(judged.makes / "scores.jsonl"), str(self.places.steps))
+        how = ("--threshold", "tuned", "--out", str(report))
+        return Task(f"steps-{critic}", (*command, *how), report, (judged, self.steps))
 
     def scored(self, critic: str, temperature: float) -> Task:
         """A critic on a pool."""

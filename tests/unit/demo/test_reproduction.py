@@ -233,6 +233,7 @@ def test_every_claim_has_a_row_whatever_was_measured() -> None:
     results = Results(
         {"value": bench(0.9, None), "base": bench(0.5, -0.4), "advantage": bench(0.91, 0.01)},
         [pool(**{"value (mean)": 0.5, "pass@1": 0.6}), pool(1.0, **{"value (mean)": 0.7, "pass@1": 0.6})],
+        {"value": bench(0.6, None), "base": bench(0.4, None)},
     )
     corpora = {"dataset": Corpus(1000, 4000, "fixed num_draws=16", 304_000, 5_000_000)}
     text = document(results, {"dataset": 3600.0}, corpora, "make reproduce", "| labels |", {"x.png": "Choices"})
@@ -245,6 +246,10 @@ def test_every_claim_has_a_row_whatever_was_measured() -> None:
     assert verdicts == ["not reproduced", "holds"], "at temperature 0.7, then at 1, where the paper has no number"
     assert rows["value labels beat advantage labels"].rstrip(" |").endswith("not measured")
     assert "90.0 [89.0, 91.0]" in rows["value, all steps, threshold 0"]
+    section = text.partition("## Step or prefix")[2].partition("\n## ")[0]
+    (by_step,) = (line for line in section.splitlines() if line.startswith("| value, all steps, threshold 0"))
+    assert [cell.strip() for cell in by_step.split("|")[2:4]] == ["90.0 [89.0, 91.0]", "60.0 [59.0, 61.0]"]
+    assert "advantage" not in section, "it was not held against labels of steps"
     assert "| labels |" in text
     assert "- dataset: 1,000 problems, 4,000 solutions, `fixed num_draws=16`, 304,000 draws, 5,000,000 tokens" in text
     assert "More problems" not in text
@@ -269,6 +274,8 @@ def test_tasks_come_after_what_they_need() -> None:
     assert by_name["bench"].after == (by_name["pool-1.0"],), "steps are judged where there are more errors"
     assert "sampling.temperature=0.7" in by_name["pool-0.7"].command
     assert "--like" in by_name["scores-1.0-base"].command
+    assert by_name["bench-steps"].command[-4:-2] == ("--about", "step")
+    assert str(Places("r").report("wide") / "scores.jsonl") in by_name["steps-wide"].command
     base = next(task for task in order if task.name == "bench-base")
     assert base.command[base.command.index("--like") + 1] == str(Places("r").model("value"))
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from demo.benchmark import problem
 from demo.checks.process_bench import DemoSolution, error_table, pooled, write_bench
 from demo.reasoning import STEP_SEPARATOR, write
+from stages.evaluate.about import stated
 from stages.evaluate.bench import read_bench
 from stages.evaluate.recorded import read_scores
 
@@ -92,3 +93,19 @@ def test_the_table_counts_every_scored_step_once_and_names_what_went_wrong_first
     # The first step always scores 0: lost where it is right; every other label is right.
     assert rows["all"][3] == 0
     assert rows["none"] == [len(NAMES), rows["none"][1], len(NAMES), 0, 0]
+
+
+def test_labels_of_steps_call_right_what_follows_from_an_error(tmp_path: Path) -> None:
+    given = candidates()
+    benches = {about: tmp_path / about for about in ("prefix", "step")}
+    for about, folder in benches.items():
+        write_bench(given, folder, about)  # type: ignore[arg-type]
+        assert stated(folder) == about
+    prefix, step = (read_bench(folder).samples for folder in benches.values())
+    pairs = [
+        pair for one, other in zip(prefix, step, strict=True) for pair in zip(one.labels, other.labels, strict=True)
+    ]
+    assert (1, -1) not in pairs, "an error makes what comes up to it wrong, too"
+    assert pairs.count((-1, 1)) > 10
+    errors = sum(one.labels.count(-1) for one in step)
+    assert sum(first != "none" for first, _ in write_bench(given, tmp_path / "again", "step")) <= errors
