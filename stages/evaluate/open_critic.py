@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.config import EngineConfig
 from pipeline.engine.policy import check_start
@@ -17,6 +17,14 @@ from pipeline.inputs import read_input
 from pipeline.prompts import prompt_file
 from pipeline.settings import Strict
 from stages.evaluate.critic import Critic, Item, Judged
+from stages.judge.judge import with_schemas
+
+Judging = Literal["all", "each", "schema"]
+DEFAULT_PROMPTS: Mapping[Judging, str] = {
+    "all": "critic_all_v2.txt",
+    "each": "critic_each_v2.txt",
+    "schema": "judge_v1.txt",
+}
 
 if TYPE_CHECKING:
     from stages.reward.open_scorer import Backend
@@ -31,12 +39,12 @@ class CriticConfig(Strict):
     """What runs a reward model: transformers (`hf`) or vLLM."""
     like: str | None = None
     """A reward model's folder: a model that is not a reward model is shown the same conversations and read at the same places."""
-    judging: Literal["all", "each"] = "all"
-    """All steps are judged in one answer, or each step in an answer of its own."""
+    judging: Judging = "all"
+    """All steps are judged in one answer, or each step in one of its own, in words; `schema` asks as `visualprm judge` does."""
     prompt: str | None = None
-    """A prompt file; prompts/critic_<judging>_v2.txt by default."""
+    """A prompt file; prompts/critic_<judging>_v2.txt by default, for `schema` prompts/judge_v1.txt."""
     max_tokens: int = Field(default=2048, ge=1)
-    """The most tokens of an answer."""
+    """The most tokens of an answer in words; one by a schema has its own bound."""
     max_tiles: int = Field(default=6, ge=1)
     """The most tiles that an image is cut into, for models that tile."""
     max_pixels: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
@@ -45,6 +53,12 @@ class CriticConfig(Strict):
     """What the model runs on; the command's model replaces `engine.model`."""
     seed: int = 0
     """Of draws and of the bootstrap."""
+
+    @model_validator(mode="after")
+    def _heeds_all(self) -> CriticConfig:
+        if self.judging == "schema" and "max_tokens" in self.model_fields_set:
+            raise ValueError("max_tokens with judging=schema: the longest answer follows from the schema: leave it out")
+        return self
 
 
 class PrmCritic:
@@ -99,6 +113,8 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
 
     template = read_prompt(settings)
     engine_config = settings.engine.model_copy(update={"model": model})
+    if settings.judging == "schema":
+        engine_config = with_schemas(engine_config)
     check_start(engine_config)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     engine = make_engine(engine_config)
@@ -120,9 +136,9 @@ def read_prompt(settings: CriticConfig) -> str:
     Raises:
         UserError: the file can't be read, or lacks a placeholder.
     """
-    name = settings.prompt or str(prompt_file(f"critic_{settings.judging}_v2.txt"))
+    name = settings.prompt or str(prompt_file(DEFAULT_PROMPTS[settings.judging]))
     text = read_input("prompt", name, settings.folders).rstrip("\n")
-    needed = ("{question}", "{steps}") if settings.judging == "all" else ("{question}", "{steps}", "{step}")
+    needed = ("{question}", "{steps}", *(["{step}"] if settings.judging == "each" else []))
     if missing := [key for key in needed if key not in text]:
         raise UserError(f"prompt: {name}: judging={settings.judging} needs {missing[0]} in it")
     return text

@@ -1,7 +1,8 @@
 """Any vision-language model as a critic, by asking it in words (arXiv 2503.10291, table 3's MLLM rows).
 
-`all` shows the numbered steps and reads one answer; `each` asks once a step, with the steps before it. Scores are 1 and
-0. A verdict that can't be read, or of an answer that was cut, is not a score: it is counted. The paper's own prompt is not
+`all` shows the numbered steps and reads one answer; `each` asks once a step, with the steps before it; `schema` asks for JSON,
+as `visualprm judge` does, of a model that can't be made to write it in words. Scores are 1 and 0. A neutral verdict is no
+score. A verdict that can't be read, or of an answer that was cut, is not a score: it is counted. The paper's own prompt is not
 printed; ours are in prompts/.
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pipeline.config import SamplingConfig
 from pipeline.engine import Engine, Prompt
@@ -21,8 +22,12 @@ from pipeline.seeds import base_seed
 from pipeline.terminal.speak import say
 from stages.evaluate.critic import Item, Judged, Scores
 from stages.evaluate.verdicts import read_all, read_one
+from stages.judge.answer import StepVerdict, answer_schema, longest, read_answer
+from stages.judge.config import JudgingConfig
 
-PLACEHOLDER = re.compile(r"\{(question|steps|step|number)\}")
+PLACEHOLDER = re.compile(r"\{(question|steps|step|number|answer)\}")
+REASON_CHARACTERS = JudgingConfig().reason_characters
+_SCORES: Mapping[StepVerdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "neutral": None}
 
 
 class PromptedCritic:
@@ -37,7 +42,7 @@ class PromptedCritic:
         self,
         engine: Engine,
         template: str,
-        judging: Literal["all", "each"],
+        judging: Literal["all", "each", "schema"],
         max_tokens: int,
         max_tiles: int,
         in_flight: int,
@@ -61,7 +66,7 @@ class PromptedCritic:
         self._runner.close()
 
     async def _all(self, items: Sequence[Item]) -> list[Judged]:
-        judge = self._at_once if self._judging == "all" else self._one_by_one
+        judge = {"all": self._at_once, "each": self._one_by_one, "schema": self._by_schema}[self._judging]
         return list(await asyncio.gather(*map(judge, items)))
 
     async def _at_once(self, item: Item) -> Judged:
@@ -71,6 +76,19 @@ class PromptedCritic:
         except RowError as error:
             return Judged([None] * steps, Counter({error.reason: steps}))
         return self._read(text, read_all(text, steps))
+
+    async def _by_schema(self, item: Item) -> Judged:
+        steps = len(item.steps)
+        schema, limit = answer_schema(steps, REASON_CHARACTERS), longest(steps, REASON_CHARACTERS)
+        try:
+            text = await self._ask(item, self._fill(item, steps, ""), limit, schema)
+        except RowError as error:
+            return Judged([None] * steps, Counter({error.reason: steps}))
+        found = read_answer(text, steps, REASON_CHARACTERS)
+        if isinstance(found, str):
+            return self._read(text, [None] * steps)
+        scores = [_SCORES[one.verdict] for one in found]
+        return Judged(scores, Counter({"neutral": scores.count(None)}) if None in scores else Counter())
 
     async def _one_by_one(self, item: Item) -> Judged:
         judged = await asyncio.gather(*(self._one(item, index) for index in range(len(item.steps))))
@@ -83,20 +101,23 @@ class PromptedCritic:
             return Judged([None], Counter({error.reason: 1}))
         return self._read(text, [read_one(text)])
 
-    async def _ask(self, item: Item, text: str) -> str:
-        """The model's answer.
+    async def _ask(
+        self, item: Item, text: str, limit: int | None = None, schema: Mapping[str, Any] | None = None
+    ) -> str:
+        """The model's answer, of at most `limit` tokens where that follows from the schema.
 
         Raises:
             RowError: it can't take the prompt, or comes to no end.
         """
         images = tuple(Image.of(data) for data in item.images)
-        prompt = Prompt(self._engine.chat(text, len(images)), images, self._max_tiles, self._max_pixels)
+        ids, most = self._engine.chat(text, len(images)), limit or self._sampling.max_tokens
+        prompt = Prompt(ids, images, self._max_tiles, self._max_pixels, schema=schema)
         seed = base_seed(self._seed, text, *(image.sha256 for image in images))
         async with self._room:
-            done = await self._engine.generate(prompt, self._sampling, 1, seed, self._sampling.max_tokens)
+            done = await self._engine.generate(prompt, self._sampling, 1, seed, most)
         if done[0].finish_reason == "length":
             # Its last word on a step may have been still to come.
-            raise RowError("truncated", f"no end after max_tokens={self._sampling.max_tokens}")
+            raise RowError("truncated", f"no end after {most} tokens")
         return done[0].text
 
     def _fill(self, item: Item, count: int, step: str) -> str:
@@ -107,6 +128,8 @@ class PromptedCritic:
             "steps": SEPARATOR.join(shown).replace(IMAGE, "image") or "(none)",
             "step": step.replace(IMAGE, "image"),
             "number": str(count + 1),
+            # A critic on a bench is not told.
+            "answer": "",
         }
         return PLACEHOLDER.sub(lambda match: values[match[1]], self._template)
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import origin, records, schemas
-from pipeline.config import RunConfig, SamplingConfig
+from pipeline.config import EngineConfig, RunConfig, SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
 from pipeline.engine.policy import policy_name
 from pipeline.errors import EngineDead, RowError
@@ -38,6 +38,15 @@ class Chain(NamedTuple):
 
     solution_id: str
     steps: tuple[str, ...]
+
+
+def with_schemas(engine: EngineConfig) -> EngineConfig:
+    """The settings with what vLLM needs to answer by a schema without blanks, unless they say something else."""
+    from pipeline.engine.vllm import SCHEMA_ARGS
+
+    if engine.kind != "vllm":
+        return engine
+    return engine.model_copy(update={"args": {**SCHEMA_ARGS, **engine.args}})
 
 
 def judge_key(model: str, template: Template, config: JudgingConfig, chat: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from stages.annotate.progress import progress_bar
 from stages.annotate.watch import hangs_ended
 from stages.judge.budget import Spent, check_budget, within_budget
 from stages.judge.config import JudgeConfig
-from stages.judge.judge import Judge
+from stages.judge.judge import Judge, with_schemas
 from stages.judge.ledgers import FOLDER, ledger_key
 from stages.judge.summary import Summary, summed_up
 
@@ -43,7 +43,8 @@ def judge_run(run: str, settings: str, overrides: Sequence[str]) -> Summary:
     earlier = Store(run)
     if not earlier.exists("problems.json"):
         raise UserError(f"{earlier.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
-    config = with_schemas(load_settings(JudgeConfig, settings, overrides))
+    config = load_settings(JudgeConfig, settings, overrides)
+    config = config.model_copy(update={"engine": with_schemas(config.engine)})
     template = read_template(config)
     if pending := len(earlier.problem_ids() - earlier.done_ids()):
         raise UserError(f"{earlier.uri}: {pending:,} problems have no solutions yet: finish the run first")
@@ -74,16 +75,6 @@ def judge_run(run: str, settings: str, overrides: Sequence[str]) -> Summary:
         _judge_pending(store, own, config, template, model)
         keep_notes(store)
         return summed_up(store)
-
-
-def with_schemas(config: JudgeConfig) -> JudgeConfig:
-    """The settings with what vLLM needs to answer by a schema without blanks, unless they say something else."""
-    from pipeline.engine.vllm import SCHEMA_ARGS
-
-    if config.engine.kind != "vllm":
-        return config
-    args = {**SCHEMA_ARGS, **config.engine.args}
-    return config.model_copy(update={"engine": config.engine.model_copy(update={"args": args})})
 
 
 def read_template(config: JudgeConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
-from pipeline.errors import RowError
+from pipeline.errors import RowError, UserError
 from pipeline.prompts import prompt_file
+from pipeline.settings import parse_settings
 from stages.evaluate.critic import Item, Judged
-from stages.evaluate.prompted import PromptedCritic
+from stages.evaluate.open_critic import DEFAULT_PROMPTS, CriticConfig
+from stages.evaluate.prompted import REASON_CHARACTERS, PromptedCritic
 from stages.evaluate.verdicts import read_all, read_one
+from stages.judge.answer import longest
 
 ITEM = Item("What is <image>?", (b"picture",), ("First\n\nstep {question}", "An <image> here", "Last"))
 
@@ -147,7 +151,8 @@ class Answers(ScriptedEngine):
     async def generate(
         self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, max_tokens: int, *, stop: str | None = None
     ) -> list[Completion]:
-        assert (n, sampling.top_k, max_tokens) == (1, 1, 64)
+        assert (n, sampling.top_k) == (1, 1)
+        assert max_tokens == 64 if prompt.schema is None else longest(len(ITEM.steps), REASON_CHARACTERS)
         answer = self.answers.pop(0)
         if isinstance(answer, RowError):
             raise answer
@@ -161,7 +166,7 @@ class Answers(ScriptedEngine):
 
 
 def critic(engine: Answers, judging: str) -> PromptedCritic:
-    template = prompt_file(f"critic_{judging}_v2.txt").read_text()
+    template = prompt_file(DEFAULT_PROMPTS[judging]).read_text()  # type: ignore[index]
     return PromptedCritic(engine, template, judging, 64, 1, in_flight=2, seed=0)  # type: ignore[arg-type]
 
 
@@ -192,7 +197,30 @@ def test_each_step_in_its_own_answer_sees_the_steps_before_it() -> None:
     assert "(none)" in texts[0]
 
 
-@pytest.mark.parametrize("judging", ["all", "each"])
+def test_by_a_schema_it_is_asked_as_a_judge_and_neutral_is_no_score() -> None:
+    said = [{"reason": "", "verdict": verdict, "category": "none"} for verdict in ("correct", "neutral", "incorrect")]
+    whole, short = (json.dumps({"steps": steps}) for steps in (said, said[:2]))
+    engine = Answers(whole, short, "Step 1: correct")
+    asking = critic(engine, "schema")
+    assert asking.score_many([ITEM] * 3) == [
+        Judged([1.0, None, 0.0], Counter(neutral=1)),
+        Judged([None] * 3, Counter(unparsable=3)),
+        Judged([None] * 3, Counter(unparsable=3)),
+    ]
+    asking.close()
+    text, _ = engine.asked[0]
+    assert "Right answer" not in text
+    assert "{answer}" not in text
+    assert "Step 3: Last" in text
+
+
+def test_a_token_limit_that_a_schema_does_not_heed_is_refused() -> None:
+    assert parse_settings(CriticConfig, {"judging": "all", "max_tokens": 100}).max_tokens == 100
+    with pytest.raises(UserError, match="max_tokens with judging=schema: the longest answer follows from the schema"):
+        parse_settings(CriticConfig, {"judging": "schema", "max_tokens": 100})
+
+
+@pytest.mark.parametrize("judging", ["all", "each", "schema"])
 def test_an_answer_that_was_cut_has_no_verdict(judging: str) -> None:
     cut = Completion((), "Step 1: wrong, no: 3 + 4 = 7.\nThat is correct. Then", "length", 0)
     asking = critic(Answers(cut, cut, cut), judging)

@@ -26,9 +26,9 @@ from stages.annotate.sample import Template
 from stages.judge.answer import answer_schema, longest
 from stages.judge.budget import Spent
 from stages.judge.config import JudgeConfig, JudgingConfig
-from stages.judge.judge import Chain, Judge, judge_key, judge_solution, question_text, read_chains
+from stages.judge.judge import Chain, Judge, judge_key, judge_solution, question_text, read_chains, with_schemas
 from stages.judge.records import JudgedSolution
-from stages.judge.run import read_template, with_schemas
+from stages.judge.run import read_template
 from tests.unit.stages.publish.test_dataset import write_run
 
 PROBLEM = Problem("pid", "s", "r", "How many <image>?", "4", (Image.of(b"x"),), (), ("number",), 1, "p")
@@ -183,8 +183,8 @@ def test_a_prompt_without_what_is_to_be_judged_is_refused(tmp_path: Path, settin
 
 
 def test_vllm_is_told_to_write_no_blanks_unless_the_settings_say_how() -> None:
-    said = with_schemas(JudgeConfig(name="j")).engine.args
+    said = with_schemas(EngineConfig()).args
     assert said["structured_outputs_config"] == {"backend": "xgrammar", "disable_any_whitespace": True}
     own = {"structured_outputs_config": {"backend": "guidance"}}
-    assert with_schemas(JudgeConfig(name="j", engine=EngineConfig(args=own))).engine.args == own
-    assert with_schemas(JudgeConfig(name="j", engine=EngineConfig(kind="scripted"))).engine.args == {}
+    assert with_schemas(EngineConfig(args=own)).args == own
+    assert with_schemas(EngineConfig(kind="scripted")).args == {}
