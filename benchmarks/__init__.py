@@ -2,6 +2,7 @@
 
 NAMES = (
     "engine_busy",
+    "served",
     "lockstep",
     "strategies",
     "verifier",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -25,11 +26,15 @@ LEDGER_FREE = (
     "publish",
     "ray",
     "limits",
+    "budget",
     "rollout.max_truncated",
     "engine.replicas",
     "engine.tensor_parallel_size",
     "engine.max_in_flight",
     "engine.timeout_s",
+    "engine.urls",
+    "engine.key_env",
+    "engine.wait_s",
     "verify.workers",
 )
 """Dotted keys that may change between two calls on one run directory."""
@@ -81,10 +86,24 @@ class ContaminationConfig(Strict):
 class EngineConfig(Strict):
     """The policy and what it runs on."""
 
-    kind: Literal["vllm", "scripted", "function"] = "vllm"
-    """`scripted` answers from a hash of its seed, without a model: for tests and capacity trials; `function` is your own."""
+    kind: Literal["vllm", "server", "scripted", "function"] = "vllm"
+    """`server` asks servers that run (docs/serving_the_policy.md); `scripted` answers from a hash of its seed, without a model:
+    for tests and capacity trials; `function` is your own."""
     model: str = "demo/policy"
-    """A local folder or a hub id that vLLM loads; of `function` the `module:function` that makes an engine from these settings."""
+    """A local folder or a hub id that vLLM loads, here or at the `urls`; with `api: openai` the model's name there; of
+    `function` the `module:function` that makes an engine from these settings."""
+    urls: tuple[str, ...] = Field(default=(), exclude_if=lambda urls: not urls)
+    """Of `server`: where servers of the model answer, as `http://host:8000`; requests are spread over them."""
+    api: Literal["vllm", "openai"] = Field(default="vllm", exclude_if=lambda api: api == "vllm")
+    """Of `server`: vLLM's own requests, by token ids and seeds, or chat completions as OpenAI has them."""
+    key_env: str | None = only_if_set()
+    """Of `server`: the environment variable that holds its key, where the engine runs; the key itself is recorded nowhere."""
+    max_tiles: int | None = Field(default=None, ge=1, exclude_if=lambda tiles: tiles is None)
+    """Of `server`: the most tiles of an image, which its `--mm-processor-kwargs` set; null for a model that cuts none."""
+    max_pixels: int | None = Field(default=None, ge=1, exclude_if=lambda pixels: pixels is None)
+    """Of `server`: the most pixels of an image, which its `--mm-processor-kwargs` set; null where they set none."""
+    wait_s: float = Field(default=120.0, gt=0, exclude_if=lambda seconds: seconds == 120.0)
+    """Of `server`: seconds for which none of the `urls` may answer before the run ends, to be resumed."""
     replicas: int = Field(default=1, ge=1)
     """Engines that run at once, each in its own Ray actor."""
     tensor_parallel_size: int = Field(default=1, ge=1)
@@ -103,6 +122,25 @@ class EngineConfig(Strict):
     """Arguments for the model's chat template, such as `enable_thinking: false`; one that it does not read is refused."""
     args: dict[str, Any] = Field(default_factory=dict)
     """More keyword arguments of vLLM's `AsyncEngineArgs`."""
+
+    @model_validator(mode="after")
+    def _of_server(self) -> EngineConfig:
+        if self.kind != "server":
+            for name in ("urls", "api", "key_env", "max_tiles", "max_pixels", "wait_s"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} is heeded by kind=server alone, and kind is {self.kind}: leave it out")
+            return self
+        if not self.urls:
+            raise ValueError("kind=server: urls is empty: name at least one, as http://host:8000")
+        for url in self.urls:
+            _check_url(url)
+        if len(set(self.urls)) < len(self.urls):
+            raise ValueError("urls: one of them is there twice: each server counts once")
+        if self.api == "vllm" and self.dtype == "auto":
+            raise ValueError("kind=server: dtype is the server's: state its --dtype, which ids and seeds follow from")
+        if self.tensor_parallel_size > 1:
+            raise ValueError("kind=server: tensor_parallel_size is the server's own: leave it out")
+        return self
 
     @property
     def drawing_args(self) -> dict[str, Any]:
@@ -313,6 +351,15 @@ class LimitsConfig(Strict):
         return any(value is not None for value in self.model_dump(exclude={"min_draws"}).values())
 
 
+class BudgetConfig(Strict):
+    """What a run may use of servers, in all calls of its command together; then it begins no new block; null: no bound."""
+
+    prompt_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of prompts, images included, as the servers' replies count them."""
+    completion_tokens: int | None = Field(default=None, ge=1)
+    """Tokens that the servers wrote."""
+
+
 class RunConfig(Strict):
     """Everything that a dataset run needs."""
 
@@ -342,6 +389,7 @@ class RunConfig(Strict):
     publish: PublishConfig = PublishConfig()
     ray: RayConfig = RayConfig()
     limits: LimitsConfig = Field(default=LimitsConfig(), exclude_if=lambda limits: limits == LimitsConfig())
+    budget: BudgetConfig = Field(default=BudgetConfig(), exclude_if=lambda budget: budget == BudgetConfig())
 
     @model_validator(mode="before")
     @classmethod
@@ -370,7 +418,33 @@ class RunConfig(Strict):
         if not self.sources:
             raise ValueError("sources: the list is empty: name at least one")
         _check_names("sources", self.sources)
+        if self.engine.kind == "server":
+            for source in self.sources:
+                _check_limits(source, self.engine)
+        if self.budget != BudgetConfig() and self.engine.kind != "server":
+            raise ValueError("budget is heeded by engine.kind=server alone: leave it out")
         return self
+
+
+def _check_limits(source: SourceConfig, engine: EngineConfig) -> None:
+    for name in ("max_tiles", "max_pixels"):
+        theirs, wanted = getattr(engine, name), getattr(source, name)
+        # Every source has a number of tiles, also for models that cut none.
+        if theirs != wanted and not (name == "max_tiles" and theirs is None):
+            raise ValueError(
+                f"source {source.name}: {name}={wanted}, and the servers have engine.{name}={theirs}: set both to what "
+                "their --mm-processor-kwargs say"
+            )
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"urls: {url!r} is no address: write http://host:8000")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(
+            f"urls: {parts.hostname}: an address holds no user, key or query: name the key's variable by key_env"
+        )
 
 
 def _check_names(key: str, sources: Sequence[SourceConfig]) -> None:

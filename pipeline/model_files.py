@@ -101,6 +101,21 @@ def chat_template(model: str) -> str | None:
     return None
 
 
+def end_ids(model: str) -> frozenset[int]:
+    """The ids that end a response by `generation_config.json`, or without one by `config.json`, beside the tokenizer's own.
+
+    Raises:
+        UserError: the file can't be read.
+    """
+    path = model_file(model, "generation_config.json")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8")) if path else model_config(model)
+        found = config.get("eos_token_id", None if path else text_config(config).get("eos_token_id"))
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: can't be read ({error}): copy or download the model again") from error
+    return frozenset(found if isinstance(found, list) else [] if found is None else [found])
+
+
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The language model's part of `config.json`."""
     found: Mapping[str, Any] = config.get("text_config") or config.get("llm_config") or config

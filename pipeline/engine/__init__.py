@@ -83,6 +83,8 @@ class Engine(Protocol):
         Raises:
             RowError: the model can't take this prompt.
             EngineDead: the engine is gone.
+            StartError: no server answers any more.
+            StartError: so are all servers.
         """
 
     async def close(self) -> None:
@@ -90,7 +92,11 @@ class Engine(Protocol):
 
 
 def make_engine(config: EngineConfig) -> Engine:
-    """Starts the engine that the configuration names (for vLLM: tens of seconds)."""
+    """Starts the engine that the configuration names (for vLLM: tens of seconds), or has its servers pass their trial.
+
+    Raises:
+        UserError, StartError: of servers, which don't fit the settings or don't answer.
+    """
     if config.kind == "function":
         engine: Engine = named_function(config.model, "engine.model")(config)
         return engine
@@ -98,6 +104,14 @@ def make_engine(config: EngineConfig) -> Engine:
         from pipeline.engine.scripted import ScriptedEngine
 
         return ScriptedEngine(config)
+    if config.kind == "server":
+        if config.api == "openai":
+            from pipeline.engine.server.chat_engine import ChatEngine
+
+            return ChatEngine(config)
+        from pipeline.engine.server.engine import ServerEngine
+
+        return ServerEngine(config)
     from pipeline.engine.vllm import VllmEngine
 
     return VllmEngine(config)

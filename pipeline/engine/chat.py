@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -54,17 +54,30 @@ class ChatText:
 
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
         """See `Engine.chat`."""
+        return self.encode(self.render(text, num_images))
+
+    def render(self, text: str, num_images: int) -> str:
+        """What `chat` gives the ids of."""
         pieces = text.split(IMAGE)
         content: list[dict[str, str]] = [{"type": "image"}] * (num_images if len(pieces) == 1 else 0)
         for index, piece in enumerate(pieces):
             content += [{"type": "image"}] if index else []
             content += [{"type": "text", "text": piece}] if piece else []
-        return self.encode(self._rendered(content, True))
+        return self._rendered(content, True)
 
     @cached_property
     def control_ids(self) -> frozenset[int]:
         """The control tokens by which turns and pictures begin and end: in a response, one of them ends it."""
         return frozenset(self.chat("?", 1)) & frozenset(self.tokenizer.all_special_ids)
+
+    def stops(self, ends: Collection[int]) -> tuple[tuple[int, ...], frozenset[int]]:
+        """The ids that must be made to end a response, and all that do; `ends` are the model's own, beside the tokenizer's.
+
+        A policy that opens a turn or a picture of its own has come to the end of its answer.
+        """
+        own = {self.tokenizer.eos_token_id, *ends}
+        stops = tuple(sorted(self.control_ids - own))
+        return stops, frozenset(own.union(stops))
 
     @cached_property
     def opening(self) -> str:

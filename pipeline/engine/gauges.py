@@ -12,9 +12,10 @@ class Gauges:
     """Sums since the engine started; `kv_cache_use` is the latest reading, a share of the cache's blocks.
 
     `batch_tokens / steps` is the mean batch. Prompt tokens count once for every draw of a request, as the
-    engine does. `answered` counts requests. `prefix_exact` is whether greedy output is the same with and
-    without a cached prefix, `prefix_reused` whether a prefix was found again at all: None if the engine has not been
-    asked, or does not cache.
+    engine does. `answered` counts requests. Of servers: `asked_tokens` and `written_tokens` are what their replies
+    count as used, a prompt once for each request; `faults` are tries that gave no usable reply. `prefix_exact` is
+    whether greedy output is the same with and without a cached prefix, `prefix_reused` whether a prefix was found
+    again at all: None if the engine has not been asked, or does not cache.
     """
 
     steps: int = 0
@@ -23,6 +24,9 @@ class Gauges:
     cached_tokens: int = 0
     preemptions: int = 0
     answered: int = 0
+    asked_tokens: int = 0
+    written_tokens: int = 0
+    faults: int = 0
     kv_cache_use: float = 0.0
     idle_s: float = 0.0
     prefix_exact: bool | None = None

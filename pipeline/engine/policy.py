@@ -14,6 +14,11 @@ from pipeline.inputs import located, searched
 from pipeline.model_files import chat_template, context_length, is_hub_id, model_config, text_config
 
 
+def has_weights(engine: EngineConfig) -> bool:
+    """Whether `engine.model` is a folder or a hub id whose files tell ids and limits, wherever vLLM loads it."""
+    return engine.kind == "vllm" or (engine.kind == "server" and engine.api == "vllm")
+
+
 def check_model(engine: EngineConfig) -> None:
     """A model that looks like a folder must be one with a config.
 
@@ -21,7 +26,7 @@ def check_model(engine: EngineConfig) -> None:
         UserError: it isn't.
     """
     model = located(engine.model, engine.folders)
-    if engine.kind == "vllm" and not is_hub_id(model) and not (Path(model) / "config.json").is_file():
+    if has_weights(engine) and not is_hub_id(model) and not (Path(model) / "config.json").is_file():
         places = "" if Path(model).exists() else searched(engine.model, engine.folders)
         raise UserError(
             f"engine.model: {Path(model)} holds no config.json{places}: give a model folder, or a hub id as owner/name"
@@ -36,7 +41,7 @@ def check_engine(engine: EngineConfig) -> None:
             longer than the model's.
     """
     check_model(engine)
-    if engine.kind != "vllm":
+    if not has_weights(engine):
         return
     if engine.chat_template and (template := chat_template(located(engine.model, engine.folders))) is not None:
         check_arguments(template, engine.chat_template)
@@ -70,18 +75,26 @@ def check_heads(size: int, heads: int | None) -> None:
         )
 
 
-def check_start(engine: EngineConfig, address: str | None = None) -> None:
+def check_start(engine: EngineConfig, address: str | None = None, continues: bool = True) -> None:
     """Before an engine is started: `check_engine`, and whether the hub has the model and this machine the GPUs.
+
+    Servers pass their trial: whoever makes the engine has them pass it again, but here it ends no process of Ray.
 
     Args:
         engine: The settings.
         address: The Ray cluster whose nodes will run the engine; this machine can't say what they have.
+        continues: Whether the engine will be asked for continuations of responses, and not for whole ones alone.
 
     Raises:
-        UserError: as `check_engine`; the hub lacks the model; GPUs are too few, or can't share the model.
-        StartError: the hub does not answer.
+        UserError: as `check_engine`; the hub lacks the model; GPUs are too few, or can't share the model; servers don't
+            fit the settings.
+        StartError: the hub does not answer; no server does.
     """
     check_engine(engine)
+    if engine.kind == "server" and address is None:
+        from pipeline.engine.server.start import check_servers
+
+        check_servers(engine, continues)
     if engine.kind != "vllm":
         return
     model, size = located(engine.model, engine.folders), engine.tensor_parallel_size

@@ -8,9 +8,8 @@ import gc
 import importlib.util
 import io
 import logging
-import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from PIL import Image as PillowImage
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import ChatText
+from pipeline.engine.drawn import check_room, completion, refusal
 from pipeline.engine.gauges import Gauges
 from pipeline.engine.parent import offer_plugin
 from pipeline.engine.pictures import PictureLimit, picture_limit
@@ -106,10 +106,7 @@ class VllmEngine:
         self._limit = picture_limit(self._text.processor)
         self._check: asyncio.Task[None] | None = None
         end = self._llm.model_config.try_get_generation_config().get("eos_token_id", [])
-        ends = {self._text.tokenizer.eos_token_id, *(end if isinstance(end, list) else [end])}
-        # A policy that opens a turn or a picture of its own has come to the end of its answer.
-        self._stop_ids = sorted(self._text.control_ids - ends)
-        self._end_ids = ends.union(self._stop_ids)
+        self._stop_ids, self._end_ids = self._text.stops(end if isinstance(end, list) else [end])
 
     @property
     def opening(self) -> str:
@@ -137,7 +134,7 @@ class VllmEngine:
             top_k=sampling.top_k,
             max_tokens=max_tokens,
             stop=stop,
-            stop_token_ids=self._stop_ids,
+            stop_token_ids=list(self._stop_ids),
             include_stop_str_in_output=stop is not None,
             structured_outputs=None if prompt.schema is None else StructuredOutputsParams(json=dict(prompt.schema)),
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -153,20 +150,16 @@ class VllmEngine:
         except EngineDeadError as error:
             raise EngineDead(str(error)) from error
         except (VLLMValidationError, ValueError) as error:
-            text = " ".join(str(error).split())
-            reason = "prompt_too_long" if re.search("model length|context length", text) else "prompt_refused"
-            raise RowError(reason, text[:300]) from error
+            raise refusal(str(error)) from error
         finally:
             self.gauges.end()
         if final is None or len(final.outputs) != n:
             raise RowError("engine_output", f"asked for {n} completions, got {len(final.outputs) if final else 0}")
         outputs = sorted(final.outputs, key=lambda output: output.index)
-        if any(output.finish_reason == "length" and len(output.token_ids) < max_tokens for output in outputs):
-            # A response that the context cut says nothing about the step that it continues.
-            raise RowError("prompt_too_long", f"{max_tokens} tokens of response don't fit into the context")
+        check_room(outputs, max_tokens)
         if unknown := {output.finish_reason for output in outputs} - {"stop", "length"}:
             raise EngineDead(f"vLLM ended a request with {unknown}")
-        return [self._completion(output, seed + output.index) for output in outputs]
+        return [completion(output, seed + output.index, self._end_ids) for output in outputs]
 
     async def _checked(self) -> None:
         """Waits for the one check that the first request starts: before it there is no event loop to run in."""
@@ -210,13 +203,6 @@ class VllmEngine:
         self.gauges.prefix_exact = answers[0] == answers[1]
         if not self.gauges.prefix_exact:
             say("greedy output differs with a cached prefix: draws may depend on what was drawn before")
-
-    def _completion(self, output: Any, seed: int) -> Completion:
-        ids: Sequence[int] = output.token_ids
-        stopped = output.finish_reason == "stop"
-        if stopped and ids and ids[-1] in self._end_ids:
-            ids = ids[:-1]
-        return Completion(tuple(ids), output.text, "stop" if stopped else "length", seed)
 
     async def close(self) -> None:
         self._llm.shutdown(timeout=10)

@@ -8,11 +8,12 @@ import os
 from collections.abc import AsyncIterator, Callable
 from typing import NoReturn
 
-from pipeline.config import RunConfig
+from pipeline.config import BudgetConfig, RunConfig
 from pipeline.engine import make_engine
 from pipeline.errors import EngineDead, UserError
 from pipeline.store import Store
 from pipeline.terminal.speak import say, say_fault
+from stages.annotate.budget import spent, used
 from stages.annotate.counters import Meter
 from stages.annotate.engines import known_split, note_engine
 
@@ -52,8 +53,20 @@ class EngineActor:
         # Before the engine starts: if this process is stopped meanwhile, the driver's watch must know of it.
         self._meter = Meter(self._store, config.label, self._begun.copy, judged)
         self._engine = make_engine(config.engine)
-        note_engine(self._store, config, model, ours, known_split(config, self._engine).opened)
+        elsewhere = getattr(self._engine, "elsewhere", None)
+        note_engine(self._store, config, model, ours, known_split(config, self._engine).opened, elsewhere)
         self._meter.ready(self._engine.gauges)
+
+    async def affordable(self) -> None:
+        """Begins no block once the budget is spent: the driver sees the same counters, and ends the run."""
+        budget = self._config.budget
+        while budget != BudgetConfig() and spent(await asyncio.to_thread(used, self._store), budget):
+            await asyncio.sleep(1.0)
+
+    async def noted(self) -> None:
+        """Before a block is handed on: what servers count for it must not be lost with this process."""
+        if self._config.engine.kind == "server":
+            await asyncio.to_thread(self._meter.note)
 
     async def losses(self) -> dict[str, int]:
         """How many engines died over each problem so far."""

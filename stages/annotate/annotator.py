@@ -13,7 +13,7 @@ from pipeline import records, schemas
 from pipeline.config import RunConfig, SplitConfig
 from pipeline.engine import Completion, Engine, Prompt
 from pipeline.engine.policy import policy_key, policy_name
-from pipeline.errors import EngineDead, RowError
+from pipeline.errors import EngineDead, RowError, StartError
 from pipeline.records import AnnotatedProblem, FinishReason, Problem, Solution, SolutionId, Step, Verdict
 from pipeline.seeds import base_seed
 from stages import split as splitting
@@ -55,6 +55,7 @@ async def annotate(
 
     Raises:
         EngineDead: the engine is gone.
+        StartError: so are all servers.
     """
     result = _unanswered(problem, template, model, config, responses)
     how = known_split(config, engine)
@@ -84,7 +85,7 @@ async def annotate(
             seed = base_seed(config.seed, problem.problem_id, key, "solutions")
             completions = await sample(prompt, engine, config.sampling, seed, closing)
             solutions = await _all(one(index, drawn) for index, drawn in enumerate(completions))
-    except EngineDead:
+    except (EngineDead, StartError):
         raise
     except RowError as error:
         return dataclasses.replace(result, error=str(error))
@@ -101,7 +102,7 @@ async def _all(solutions: Iterable[Coroutine[Any, Any, Solution]]) -> list[Solut
             tasks = [group.create_task(solution) for solution in solutions]
     except ExceptionGroup as failed:
         # Whatever else went wrong: an engine that is dead must not pass for a row that failed.
-        dead = (error for error in failed.exceptions if isinstance(error, EngineDead))
+        dead = (error for error in failed.exceptions if isinstance(error, (EngineDead, StartError)))
         raise next(dead, failed.exceptions[0]) from None
     return [task.result() for task in tasks]
 
@@ -226,6 +227,7 @@ class Annotator(EngineActor):
         super().__init__(config, model, ours, lambda: self._pool.asked)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
+        await self.affordable()
         block = batch.to_pylist()
         given = await asyncio.to_thread(read_given, block)
         problems = [unchanged(records.problem_from_row(row)) for row in block]
@@ -236,6 +238,7 @@ class Annotator(EngineActor):
                 for problem, row in zip(problems, block, strict=True)
             )
         )
+        await self.noted()
         yield schemas.table(rows, schemas.LEDGER_SCHEMA)
 
     async def _row(

@@ -12,6 +12,7 @@ from pipeline.engine.policy import policy_name
 from pipeline.errors import StartError, UserError
 from pipeline.store import Store, one_line_io_errors
 from pipeline.terminal.speak import say
+from stages.annotate.budget import within_budget
 from stages.annotate.damage import PROBLEMS, adopt, find_damage
 from stages.annotate.earlier_run import take_over
 from stages.annotate.engines import keep_notes, note_earlier_engines
@@ -116,6 +117,7 @@ def _annotate_pending(
         ray_session(config),
         progress_bar(store, total, total - pending, before, config.engine.replicas),
         within_limits(store, config, before),
+        within_budget(store, config.budget),
         hangs_ended(store, config.engine.timeout_s),
     ):
         annotate_problems(store, endable(absolute), templates, model, files, before)

@@ -128,11 +128,19 @@ class Meter:
         except (OSError, UserError):
             return []
 
+    def note(self) -> None:
+        """Writes what was counted up to now.
+
+        Raises:
+            OSError, UserError: the store refuses.
+        """
+        self._store.write_json(self._name, self.snapshot())
+
     def _write(self) -> None:
         told = False
         while True:
             try:
-                self._store.write_json(self._name, self.snapshot())
+                self.note()
             except (OSError, UserError) as error:
                 # The ledger matters, the display does not: the next write may succeed.
                 if not told:

@@ -31,15 +31,24 @@ def known_split(config: RunConfig, engine: Engine) -> SplitConfig:
     return how.model_copy(update={"opened": opened})
 
 
-def note_engine(store: Store, config: RunConfig, model: str, ours: str | None, opened: bool | None = None) -> None:
+def note_engine(
+    store: Store,
+    config: RunConfig,
+    model: str,
+    ours: str | None,
+    opened: bool | None = None,
+    elsewhere: Mapping[str, str | None] | None = None,
+) -> None:
     """Called where the engine runs.
 
     Args:
         ours: the version of this package at the driver, since nodes may not have it.
         opened: whether solutions begin inside the thinking; null where nobody asks.
+        elsewhere: of an engine that asks servers: what these run on, as far as they say.
     """
     drawing = config.engine.kind == "vllm"
     found = {name: text if drawing or name == "ray" else None for name, text in versions().items()}
+    found |= elsewhere or {}
     try:
         _note(store, config, model, {"visualprm": ours or version(), **found}, opened)
     except (OSError, UserError) as error:

@@ -18,11 +18,16 @@ FILE = "times.json"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the command: its engines' first and last sign of life (Unix seconds), and the tokens they generated."""
+    """One call of the command: its engines' first and last sign of life (Unix seconds), and the tokens they generated.
+
+    `asked_tokens` and `written_tokens` are what servers count as used, of prompts and of answers.
+    """
 
     started: float
     ended: float
     tokens: int
+    asked_tokens: int = 0
+    written_tokens: int = 0
 
     @property
     def seconds(self) -> float:
@@ -34,7 +39,9 @@ def call_of(counters: Sequence[Mapping[str, Any]]) -> Call | None:
     if not counters:
         return None
     started = min(one["started"] for one in counters)
-    return Call(started, max(one["updated"] for one in counters), sum(one["tokens"] for one in counters))
+    ended, tokens = max(one["updated"] for one in counters), sum(one["tokens"] for one in counters)
+    asked, written = (sum(one["engine"].get(key, 0) for one in counters) for key in ("asked_tokens", "written_tokens"))
+    return Call(started, ended, tokens, asked, written)
 
 
 def calls(store: Store) -> list[Call]:

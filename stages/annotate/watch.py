@@ -84,7 +84,8 @@ def _mark(row: Row) -> object:
     if not row["begun"]:
         return row["updated"]
     engine = row["engine"]
-    steps = (engine[key] for key in ("steps", "batch_tokens", "prompt_tokens", "answered"))
+    # A server that answers nobody is no hang: whoever asks it knows when to stop.
+    steps = (engine.get(key) for key in ("steps", "batch_tokens", "prompt_tokens", "answered", "faults"))
     return (*steps, row["problems"], row["judged"])
 
 

@@ -82,7 +82,7 @@ def sample_pool(config: RunConfig, out: str | None = None) -> None:
     folder = out or config.output_dir
     templates = read_templates(config)
     check_kind(config.split.kind)
-    check_start(config.engine, config.ray.address)
+    check_start(config.engine, config.ray.address, continues=False)
     store = Store(config.run_dir)
     config = with_number_type(config, store)
     model = model_fingerprint(config.engine)

@@ -34,7 +34,7 @@ def run_dataset(config: RunConfig) -> None:
     """
     started = time.time()
     templates = read_templates(config)
-    check_start(config.engine, config.ray.address)
+    check_start(config.engine, config.ray.address, continues=config.rollout.num_draws > 0)
     store = Store(config.run_dir)
     earlier = Store(located(config.input.ledger, config.input.folders)) if config.input.ledger else None
     config = with_number_type(config, store, earlier)

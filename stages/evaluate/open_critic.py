@@ -115,7 +115,7 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
     engine_config = settings.engine.model_copy(update={"model": model})
     if settings.judging == "schema":
         engine_config = with_schemas(engine_config)
-    check_start(engine_config)
+    check_start(engine_config, continues=False)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     engine = make_engine(engine_config)
     return PromptedCritic(

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from pipeline import origin, records, schemas
 from pipeline.config import EngineConfig, RunConfig, SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
-from pipeline.engine.policy import policy_name
-from pipeline.errors import EngineDead, RowError
+from pipeline.engine.policy import has_weights, policy_name
+from pipeline.errors import EngineDead, RowError, StartError
 from pipeline.records import IMAGE, SEPARATOR, Problem, SolutionId, asked
 from pipeline.seeds import base_seed
 from pipeline.store import open_uri
@@ -41,10 +41,10 @@ class Chain(NamedTuple):
 
 
 def with_schemas(engine: EngineConfig) -> EngineConfig:
-    """The settings with what vLLM needs to answer by a schema without blanks, unless they say something else."""
+    """The settings with what vLLM, wherever it runs, needs to answer by a schema without blanks, unless they say else."""
     from pipeline.engine.vllm import SCHEMA_ARGS
 
-    if engine.kind != "vllm":
+    if not has_weights(engine):
         return engine
     return engine.model_copy(update={"args": {**SCHEMA_ARGS, **engine.args}})
 
@@ -170,7 +170,7 @@ class Judge(EngineActor):
             async with self.working(problem.problem_id, losses):
                 try:
                     judged = await asyncio.gather(*(self._judged(problem, chain) for chain in chains))
-                except EngineDead:
+                except (EngineDead, StartError):
                     raise
                 except Exception as failure:
                     # One row must not end the run for all others; it is counted and shown like any other that failed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from stages.judge.config import JudgeConfig
 from stages.judge.judge import Judge, with_schemas
 from stages.judge.ledgers import FOLDER, ledger_key
 from stages.judge.summary import Summary, summed_up
+from stages.judge.trial import check_schema
 
 _MEND = "restore them, or give the judge another name"
 
@@ -36,8 +38,8 @@ def judge_run(run: str, settings: str, overrides: Sequence[str]) -> Summary:
     """Judges every solution of a finished run that is not judged yet.
 
     Raises:
-        UserError: there is no run, it is not finished or damaged, the judgements there are of other settings, or the
-            budget is spent.
+        UserError: there is no run, it is not finished or damaged, the judgements there are of other settings, the judge's
+            servers don't answer by a schema, or the budget is spent.
         StartError: problems are left over.
     """
     earlier = Store(run)
@@ -51,7 +53,9 @@ def judge_run(run: str, settings: str, overrides: Sequence[str]) -> Summary:
     held = parse_config(origin.noted(earlier, "config.yaml", "restore this file") or {}, origin=earlier.uri)
     store = Store(earlier.address(FOLDER, config.name))
     config = config.model_copy(update={"engine": decided(config.engine, _recorded_dtype(store), config.ray.address)})
-    check_start(config.engine, config.ray.address)
+    check_start(config.engine, config.ray.address, continues=False)
+    if config.engine.kind == "server" and config.ray.address is None:
+        asyncio.run(check_schema(config.engine))
     model = model_fingerprint(config.engine)
     if model == model_fingerprint(held.engine):
         say(f"warning: {policy_name(config.engine)} wrote these solutions itself: it tends to find its own steps right")

@@ -103,7 +103,7 @@ class Assumptions(Strict):
 
     def policy_of(self, engine: EngineConfig, source: SourceConfig) -> Policy | None:
         """What is known of the policy on this source."""
-        policy = self.policies.get(engine.kind if engine.kind != "vllm" else engine.model)
+        policy = self.policies.get(engine.model if engine.kind in ("vllm", "server") else engine.kind)
         return policy if policy is not None and policy.function in (None, source.function) else None
 
     def steps_of(self, source: str) -> tuple[Amount, float]:

@@ -17,6 +17,7 @@ from pipeline.records import Rejected
 from pipeline.store import Store, open_uri
 from pipeline.terminal.speak import tell
 from stages import label
+from stages.annotate.budget import used
 from stages.annotate.damage import adopt, check_run
 from stages.annotate.engines import engines
 from stages.judge.ledgers import judge_of, judged_by
@@ -117,7 +118,13 @@ def _provenance(
             if any(path not in committed for path in ledger):
                 judged.add(verifier_version())
     closed = [found for store, config in runs if (found := closed_thinking(store, config))]
-    more = {"closed_thinking": closed} if closed else {}
+    more: dict[str, Any] = {"closed_thinking": closed} if closed else {}
+    of_servers = [used(store) for store, config in runs if config.engine.kind == "server"]
+    if of_servers:
+        prompts, written = (
+            sum(getattr(one, name) for one in of_servers) for name in ("prompt_tokens", "completion_tokens")
+        )
+        more["server_tokens"] = {"prompt": prompts, "completion": written}
     return {"engines": drew, "verifiers": sorted(judged, key=lambda name: name or ""), **more}
 
 

@@ -45,6 +45,8 @@ def _made_with(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         noted = engine["versions"]
         used = ", ".join(f"{name} {text}" for name, text in noted.items() if text) if noted else "versions not recorded"
         yield "engine", f"{engine['kind']}, {model}; {used}"
+    if tokens := figures.get("server_tokens"):
+        yield "used of servers", f"{tokens['prompt']:,} tokens of prompts, {tokens['completion']:,} tokens written"
     for judge in figures.get("judges", ()):
         seen = "saw the right answer" if judge["show_answer"] else "did not see the right answer"
         text = f"{code(judge['name'])}: {judge['kind']}, {code(judge['model'])}, prompt {code(judge['prompt'])}"

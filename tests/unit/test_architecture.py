@@ -349,6 +349,10 @@ COVERED = {
         "demo: checks/tables reproduction/claims reproduction/document reproduction/plan reproduction/tasks"
     ),
     "tests/unit/pipeline/engine/test_engine": "pipeline/engine: scripted",
+    "tests/unit/pipeline/engine/server/test_engine": "pipeline/engine/server: http pool",
+    "tests/unit/pipeline/engine/server/test_chat_engine": "pipeline/engine/server: chat_requests chat_trial",
+    "tests/unit/pipeline/engine/server/test_tokens": "pipeline/engine/server: replies",
+    "tests/unit/pipeline/engine/server/test_trial": "pipeline/engine/server: start",
     "tests/unit/pipeline/command_line/test_parser": "stages: best_of_n/command exchange/command publish/command reward/command",
     "tests/unit/pipeline/lock/test_lock": "pipeline/lock: lapsing",
     "tests/unit/pipeline/lock/test_s3": "pipeline/lock: s3_object",

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from pipeline.config import ledger_view, load_config, parse_config
+from pipeline.engine.policy import policy_key
 from pipeline.errors import UserError
 from pipeline.settings import dump_settings
 from pipeline.source_config import AtLeast
@@ -58,7 +59,7 @@ def test_overrides_reach_nested_keys_and_list_items() -> None:
         ("sources.0.verify=[number,choise]", "(got \"choise\"; did you mean 'choice'?)"),
         (
             "engine.kind=vlm",
-            "engine.kind: Input should be 'vllm', 'scripted' or 'function' (got \"vlm\"; did you mean 'vllm'?)",
+            "engine.kind: Input should be 'vllm', 'server', 'scripted' or 'function' (got \"vlm\"; did you mean 'vllm'?)",
         ),
         ("sampling.max_tokens=9999", "sampling.max_tokens=9999 leaves no room"),
         ("sources.0.function=a:b", "give exactly one"),
@@ -135,3 +136,43 @@ def test_what_the_settings_are_read_from_stays_as_it_is() -> None:
     data = {"name": "x", "sources": [{"name": "a", "path": "a.jsonl", "verify": ["choice"]}]}
     parse_config(data, ["sources.0.verify=[exact]", "seed=7"])
     assert data == {"name": "x", "sources": [{"name": "a", "path": "a.jsonl", "verify": ["choice"]}]}
+
+
+SERVER = ["engine.kind=server", "engine.urls=[http://a:8000, http://b:8000]", "engine.dtype=float32"]
+
+
+def test_a_run_on_servers_has_the_ids_of_a_run_inside_and_may_move() -> None:
+    inside, outside = parse_config(small(), ["engine.dtype=float32"]), parse_config(small(), SERVER)
+    moved = parse_config(
+        small(), [*SERVER, "engine.urls=[http://c:8000]", "engine.key_env=K", "budget.prompt_tokens=9"]
+    )
+    assert policy_key("m", "p", inside) == policy_key("m", "p", outside)
+    assert ledger_view(moved) == ledger_view(outside)
+    assert yaml.safe_load(dump_settings(outside))["engine"]["urls"] == ["http://a:8000", "http://b:8000"]
+    held = yaml.safe_load(dump_settings(inside))
+    assert "budget" not in held
+    assert not {"urls", "api", "key_env", "max_tiles", "max_pixels", "wait_s"} & set(held["engine"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["engine.kind=server"], "kind=server: urls is empty: name at least one, as http://host:8000"),
+        (["engine.urls=[http://a:8000]"], "urls is heeded by kind=server alone, and kind is vllm"),
+        (["engine.api=openai"], "api is heeded by kind=server alone"),
+        ([*SERVER, "engine.dtype=auto"], "dtype is the server's: state its --dtype"),
+        ([*SERVER, "engine.urls=[localhost:8000]"], "'localhost:8000' is no address: write http://host:8000"),
+        ([*SERVER, "engine.urls=[http://me:sekret@a:8000]"], "urls: a: an address holds no user, key or query"),
+        ([*SERVER, "engine.urls=[http://a, http://a]"], "urls: one of them is there twice"),
+        ([*SERVER, "engine.tensor_parallel_size=2"], "tensor_parallel_size is the server's own"),
+        ([*SERVER, "engine.max_tiles=12"], "source a: max_tiles=6, and the servers have engine.max_tiles=12: set both"),
+        ([*SERVER, "sources.0.max_pixels=9"], "source a: max_pixels=9, and the servers have engine.max_pixels=None"),
+        (["budget.prompt_tokens=1"], "budget is heeded by engine.kind=server alone"),
+    ],
+)
+def test_a_mistake_about_servers_is_named_with_its_mend(overrides: list[str], words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_config(small(), overrides)
+    assert words in str(caught.value)
+    assert "sekret" not in str(caught.value)
+    assert parse_config(small(), [*SERVER, "engine.max_tiles=6"]).engine.max_tiles == 6
