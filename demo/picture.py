@@ -49,9 +49,8 @@ def draw(dataset: str, run: str, path: str) -> None:
         links.append(link)
         ready.set()
 
-    app = create_app(given, opened)
     # Not `args=`, whose types nobody checks.
-    begin = partial(serve, app, "127.0.0.1", 0, told, f"/c/0/problem?id={problem}")
+    begin = partial(serve, create_app(given, opened), "127.0.0.1", 0, told, f"/c/0/problem?id={problem}")
     threading.Thread(target=begin, daemon=True).start()
     if not ready.wait(60):
         raise UserError("demo.picture: the page is not served after a minute: the lines above say why")
@@ -60,8 +59,7 @@ def draw(dataset: str, run: str, path: str) -> None:
         page = browser.new_page(viewport=SIZE, device_scale_factor=1.5)
         page.goto(links[0])
         page.wait_for_selector(".step")
-        page.keyboard.press("w")
-        page.keyboard.press("o")
+        page.keyboard.type("wo")
         page.wait_for_selector(".group")
         page.evaluate("window.scrollTo(0, 0)")
         page.wait_for_load_state("networkidle")

@@ -283,7 +283,10 @@ def named_prompts() -> Iterator[str]:
     """The prompt files that the code names; `*` where one is put together."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("prompt_file"):
+            if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("prompt_file"):
+                continue
+            # The names of a table are among the files, which are all looked for.
+            if isinstance(node.args[0], (ast.Constant, ast.JoinedStr)):
                 yield re.sub(r"\{.*?\}", "*", ast.unparse(node.args[0]).lstrip("f").strip("'\""))
 
 
