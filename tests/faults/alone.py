@@ -8,7 +8,9 @@ Loading, the ledger's blocks and their commits, mending and publishing are the p
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from unittest.mock import patch
@@ -22,6 +24,24 @@ from pipeline.store import PENDING_SUFFIX, Store
 from stages.annotate.annotator import Annotator
 from stages.annotate.ledger_sink import write_block
 from stages.annotate.tally import Tally
+from stages.verify.pool import VerifierPool
+
+POOLS = ("stages.verify.pool", "stages.load.problems", "stages.publish.reverify", "stages.best_of_n.sample")
+"""What starts verifiers."""
+
+
+class _KeptPool(VerifierPool):
+    """Verifiers that outlive who asks them: to start one takes a second of CPU time, ten times what a run here takes."""
+
+    def close(self) -> None:
+        pass
+
+
+@functools.cache
+def _kept_pool(workers: int, time_limit_s: float) -> VerifierPool:
+    pool = _KeptPool(workers, time_limit_s)
+    atexit.register(VerifierPool.close, pool)
+    return pool
 
 
 def annotate_here(
@@ -54,12 +74,13 @@ async def _annotate(store: Store, blocks: list[list[dict]], schema: pa.Schema, a
 
 @contextlib.contextmanager
 def without_ray() -> Iterator[None]:
-    with (
-        patch("stages.annotate.complete.annotate_problems", annotate_here),
-        patch("stages.annotate.complete.ray_session", lambda config: contextlib.nullcontext()),
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(patch("stages.annotate.complete.annotate_problems", annotate_here))
+        stack.enter_context(patch("stages.annotate.complete.ray_session", lambda config: contextlib.nullcontext()))
         # Its thread would outlive the run in this process.
-        patch("stages.annotate.counters.Meter._write", lambda meter: None),
-    ):
+        stack.enter_context(patch("stages.annotate.counters.Meter._write", lambda meter: None))
+        for module in POOLS:
+            stack.enter_context(patch(f"{module}.VerifierPool", _kept_pool))
         yield
 
 

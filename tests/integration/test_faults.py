@@ -10,7 +10,7 @@ import pytest
 from tests.faults import disk, writers
 from tests.faults.results import BAD
 
-pytestmark = pytest.mark.trial
+pytestmark = pytest.mark.more
 
 
 def test_damaged_files_give_no_wrong_result_and_no_traceback(tmp_path: Path) -> None:
