@@ -4,7 +4,7 @@
 |---|---|---|---|
 | `mc` | mc above `threshold` (arXiv 2503.10291, section 3.1) | else | nothing was measured |
 | `band` | mc at least `high` | mc at most `low` | between the two, too |
-| `interval` | all of the interval above `threshold` | all of it below | the interval spans it, too |
+| `interval` | mc and all of the interval above `threshold` | mc and all of it below | else |
 | `judge` | the judge says so | the judge says so | the judge has no verdict, or a neutral one |
 | `consensus` | `mc` and `judge` both say so | both say so | they differ, or one has none, too |
 
@@ -65,7 +65,9 @@ def counted_label(correct: int, total: int, origin: str, config: LabelConfig) ->
     if config.kind == "band":
         return "+" if score >= config.high else "-" if score <= config.low else None
     below, tail = _below(correct, total, config.threshold), (1 - config.confidence) / 2
-    return "+" if below <= tail else "-" if below >= 1 - tail else None
+    # With few draws the whole interval can lie on the side that mc is not on: that is no label, either.
+    above = score > config.threshold
+    return "+" if above and below <= tail else "-" if not above and below >= 1 - tail else None
 
 
 def counted_labels(correct: np.ndarray, total: np.ndarray, origin: np.ndarray, config: LabelConfig) -> np.ndarray:
@@ -87,7 +89,8 @@ def counted_labels(correct: np.ndarray, total: np.ndarray, origin: np.ndarray, c
         right, wrong = score >= config.high, score <= config.low
     else:
         below, tail = _below(correct, total, config.threshold), (1 - config.confidence) / 2
-        right, wrong = below <= tail, below >= 1 - tail
+        above = score > config.threshold
+        right, wrong = above & (below <= tail), ~above & (below >= 1 - tail)
     doubtful = np.where(right, _RIGHT, np.where(wrong, _WRONG, _NONE))
     return np.where((total == 0) | (origin == _OWN), plain, doubtful)
 

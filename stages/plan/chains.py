@@ -19,11 +19,22 @@ SAMPLES = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A solution: for every step the chance that a draw after it succeeds, and the step's tokens."""
+    """A solution: for every step the chance that a draw after it succeeds, and the step's tokens.
+
+    `before` and `after` are tokens of the part that `split.part` leaves out: thinking before the answer's steps, or the
+    answer after those of the thinking. Nothing is drawn from its end, but prefixes and draws hold it.
+    """
 
     chances: tuple[float, ...]
     tokens: tuple[float, ...]
     correct: bool
+    before: float = 0.0
+    after: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Tokens of the whole response."""
+        return self.before + sum(self.tokens) + self.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,7 @@ def _poisson(mean: float, rng: random.Random) -> int:
 def fitted(chain: Chain, max_tokens: int, max_steps: int) -> Chain:
     """The solution under a run's limits: steps merged as `stages/split.py` does, then cut where the tokens end."""
     size = -(-len(chain.tokens) // max_steps)
-    tokens, chances, left = [], [], float(max_tokens)
+    tokens, chances, left = [], [], max_tokens - chain.before
     for start in range(0, len(chain.tokens), size):
         if left <= 0:
             break
@@ -122,7 +133,8 @@ def fitted(chain: Chain, max_tokens: int, max_steps: int) -> Chain:
         tokens.append(min(step, left))
         chances.append(chain.chances[min(start + size, len(chain.chances)) - 1])
         left -= step
-    return Chain(tuple(chances), tuple(tokens), chain.correct and sum(chain.tokens) <= max_tokens)
+    after, fits = min(chain.after, max(0.0, left)), chain.total <= max_tokens
+    return Chain(tuple(chances), tuple(tokens), chain.correct and fits, min(chain.before, float(max_tokens)), after)
 
 
 def spend(chain: Chain, choose: Chooser, own_answer: bool, rng: random.Random, draw_length: float = 1.0) -> Spent:
@@ -132,14 +144,14 @@ def spend(chain: Chain, choose: Chooser, own_answer: bool, rng: random.Random, d
         own_answer: the complete solution is not drawn from.
         draw_length: tokens of a draw, as a multiple of the rest of the solution; the rest is at least one token.
     """
-    total = sum(chain.tokens)
+    total = chain.total
     chances = chain.chances[:-1] if own_answer else chain.chances
     drawn, correct = [0] * len(chances), [0] * len(chances)
     while asks := choose(list(zip(drawn, correct, strict=True)), chain.correct):
         for step, number in asks:
             drawn[step] += number
             correct[step] += sum(rng.random() < chances[step] for _ in range(number))
-    done, generated, prefixes = 0.0, total, 0.0
+    done, generated, prefixes = chain.before, total, 0.0
     for number, tokens in zip(drawn, chain.tokens, strict=False):
         done += tokens
         generated += number * max(1.0, total - done) * draw_length

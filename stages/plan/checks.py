@@ -42,6 +42,31 @@ def checks(config: RunConfig, model: Model, longest_prompt: int, disk: Amount) -
     yield from (_place(key, uri, disk) for key, uri in (("run_dir", config.run_dir), ("output_dir", config.output_dir)))
 
 
+def of_thinking(config: RunConfig, thinking: float, pilot: Pilot | None, longest: float) -> Iterator[Check]:
+    """Whether long thinking fits into `sampling.max_tokens`; says nothing of a policy that doesn't think.
+
+    Args:
+        thinking: tokens on average, where no pilot says it.
+        longest: by how much the longest of many responses exceeds their mean.
+    """
+    if pilot is not None:
+        chains = [chain for each in pilot.chains.values() for chain in each]
+        thinking = sum(chain.before or (sum(chain.tokens) if chain.after else 0.0) for chain in chains) / len(chains)
+    if not thinking:
+        return
+    most, closed = config.sampling.max_tokens, config.sampling.max_thinking_tokens
+    told = f"thinking: {thinking:,.0f} tokens on average, sampling.max_tokens={most:,}"
+    if closed is not None:
+        yield Check("ok", f"{told}; it is closed after {closed:,}, which leaves {most - closed:,} for the answer")
+    elif thinking * longest > most:
+        yield Check(
+            "wrong",
+            f"{told}: long ones are cut; raise it to {thinking * longest:.0f}, or set sampling.max_thinking_tokens",
+        )
+    else:
+        yield Check("ok", told)
+
+
 def of_cache(chosen: str, strategies: Mapping[str, Need]) -> Iterator[Check]:
     """What a policy without reuse means, and which strategy suits it: the one that computes the fewest tokens."""
     computed = {name: need.prefill.middle + need.generated.middle for name, need in strategies.items()}

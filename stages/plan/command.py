@@ -27,6 +27,12 @@ def add(commands: Any) -> None:
         "--tokens-per-second", type=float, metavar="X", help="generated tokens/s of one engine, as measured"
     )
     plan.add_argument(
+        "--thinking-tokens",
+        type=float,
+        metavar="N",
+        help="tokens of a response's thinking on average, for a policy that thinks, where there is no pilot",
+    )
+    plan.add_argument(
         "--gpu-hour-price",
         metavar="X",
         help="the price of one GPU for an hour, with its currency: 2.50, $2.50, '2.50 EUR'",
@@ -44,6 +50,8 @@ def _plan(options: argparse.Namespace) -> Answer:
 
     if (rate := options.tokens_per_second) is not None and rate <= 0:
         raise UserError(f"--tokens-per-second {rate:g}: give a number above 0")
+    if (thinking := options.thinking_tokens) is not None and thinking < 0:
+        raise UserError(f"--thinking-tokens {thinking:g}: give 0 or more")
     price, currency = read_price(options.gpu_hour_price) if options.gpu_hour_price is not None else (None, "")
     plan = make_plan(
         load_config(options.config, options.overrides),
@@ -52,6 +60,7 @@ def _plan(options: argparse.Namespace) -> Answer:
         price,
         options.pilot,
         currency,
+        thinking,
     )
     wrong = sum(check.verdict == "wrong" for check in plan.checks)
     told = f"{wrong} of the checks found something wrong: see `in the way` above" if wrong else ""

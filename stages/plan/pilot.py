@@ -75,17 +75,25 @@ def read_pilot(uri: str) -> Pilot:
 
 
 def _add(pilot: Pilot, source: str, solution: Solution) -> None:
-    """Counts one solution. A step that wasn't drawn from has the chance of the nearest one before it that was."""
+    """Counts one solution. A step that wasn't drawn from has the chance of the nearest one before it that was.
+
+    A response that is all context, which nothing is drawn from, counts as a step.
+    """
     correct = solution.verdict.status == "correct"
     chances, last = [], 1.0
     left = len(solution.token_ids)
-    for step in solution.steps:
+    own = [step for step in solution.steps if step.origin != "context"] or list(solution.steps)
+    before = own[0].start if own[0] is not solution.steps[0] else 0
+    after = left - own[-1].end if own[-1] is not solution.steps[-1] else 0
+    left -= before
+    for step in own:
         left -= step.end - step.start
         if step.draws:
             last = sum(draw.verdict.status == "correct" for draw in step.draws) / len(step.draws)
             pilot.drawn_tokens += sum(len(draw.token_ids) for draw in step.draws)
             pilot.expected_tokens += len(step.draws) * max(1, left)
         chances.append(last)
-    chances[-1] = float(correct) if not solution.steps[-1].draws else chances[-1]
-    tokens = tuple(float(step.end - step.start) for step in solution.steps)
-    pilot.chains[source].append(Chain(tuple(chances), tokens, correct))
+    # Where the answer is left out, the last step is no complete solution.
+    chances[-1] = float(correct) if not own[-1].draws and not after else chances[-1]
+    tokens = tuple(float(step.end - step.start) for step in own)
+    pilot.chains[source].append(Chain(tuple(chances), tokens, correct, float(before), float(after)))

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from math import inf
 from operator import add
 
 from pipeline.config import RolloutConfig, RunConfig
@@ -15,7 +16,7 @@ from stages.load.paths import locate
 from stages.plan.amount import Amount
 from stages.plan.assumptions import Assumptions, load_assumptions
 from stages.plan.chains import Ask, Chooser, spend
-from stages.plan.checks import Check, checks, of_cache, of_pilot
+from stages.plan.checks import Check, checks, of_cache, of_pilot, of_thinking
 from stages.plan.cost import NOTHING, Need, hours_at_rate, hours_by_compute, need, per_solution
 from stages.plan.model import Model, read_model, reuses_prefixes
 from stages.plan.notes import notes_of
@@ -59,12 +60,18 @@ def make_plan(
     gpu_hour_price: float | None = None,
     pilot_run: str | None = None,
     currency: str = "",
+    thinking_tokens: float | None = None,
 ) -> Plan:
     """Reads the sources, simulates the strategies and makes all checks.
 
+    `thinking_tokens` are those of a response's thinking on average, where no pilot says it.
+
     Raises:
-        UserError: an unknown GPU, a pilot without solutions.
+        UserError: an unknown GPU, a pilot without solutions, or a pilot beside `thinking_tokens`.
     """
+    if pilot_run and thinking_tokens is not None:
+        raise UserError("--thinking-tokens: the pilot run says how long the policy thinks: leave one of them out")
+    thinking = min(thinking_tokens or 0.0, float(config.sampling.max_thinking_tokens or inf))
     assumed, model = load_assumptions(), read_model(config.engine)
     if gpu is not None and gpu not in assumed.gpus.tflops:
         raise UserError(
@@ -75,7 +82,7 @@ def make_plan(
     templates = _templates(config)
     tokens_per_word = _tokens_per_word(model, found.values(), assumed)
     read = [
-        planned(source, found[source.name], config, model, assumed, pilot, templates, tokens_per_word)
+        planned(source, found[source.name], config, model, assumed, pilot, templates, tokens_per_word, thinking)
         for source in config.sources
         if source.name in found and found[source.name].usable
     ]
@@ -105,6 +112,7 @@ def make_plan(
         [
             *problems_found,
             *checks(config, model, longest, strategies[chosen].disk),
+            *of_thinking(config, thinking, pilot, assumed.longest.low),
             *([] if reuses else of_cache(chosen, strategies)),
             *(of_pilot(config, pilot) if pilot else ()),
         ],
@@ -166,7 +174,7 @@ def _need(source: PlannedSource, strategy: str, config: RunConfig, bytes_per_tok
         for index, chain in enumerate(made.chains)
     ]
     lengths = [len(chain.tokens) for chain in made.chains]
-    own = [sum(chain.tokens) for chain in made.chains]
+    own = [chain.total for chain in made.chains]
     solution = per_solution(spent, lengths, own, made.of_steps, made.of_tokens)
     return need(source.rows.usable, config.sampling.num_solutions, source.problem, solution, bytes_per_token, reuses)
 

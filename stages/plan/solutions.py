@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Literal
 
 from pipeline.config import RunConfig, SourceConfig
 from stages.plan.amount import Amount, mean
@@ -31,9 +32,17 @@ class Solutions:
 
 
 def solutions_of(
-    source: SourceConfig, config: RunConfig, assumed: Assumptions, pilot: Pilot | None, tokens_per_word: float
+    source: SourceConfig,
+    config: RunConfig,
+    assumed: Assumptions,
+    pilot: Pilot | None,
+    tokens_per_word: float,
+    thinking: float = 0.0,
 ) -> Solutions:
-    """What the policy will write to a source, within `sampling.max_tokens` and `split.max_steps`."""
+    """What the policy will write to a source, within `sampling.max_tokens` and `split.max_steps`.
+
+    `thinking` are the tokens of a response's thinking on average; a pilot's solutions have their own.
+    """
     name = source.name
     count = max(MIN_CHAINS, CHAINS // len(config.sources))
     rng = random.Random(name)
@@ -46,9 +55,10 @@ def solutions_of(
     else:
         steps, mean_mc = assumed.steps_of(name)
         spread, shared = _shape(assumed.steps.chances, assumed.steps_of("")[0].middle)
-        tokens = _within(config.sampling.max_tokens, steps, assumed, tokens_per_word)
+        tokens = _within(max(1.0, config.sampling.max_tokens - thinking), steps, assumed, tokens_per_word)
         draw_length = 1.0
     made = made_up(count, steps.middle, config.split.max_steps, mean_mc, spread, shared, tokens.middle, rng)
+    made = [with_thinking(chain, thinking, config.split.part) for chain in made]
     scale = steps.middle / (sum(len(chain.tokens) for chain in made) / count)
     return Solutions(_fitted(made, config), _relative(steps) * scale, _relative(tokens), draw_length)
 
@@ -57,13 +67,24 @@ def _of_pilot(name: str, config: RunConfig, pilot: Pilot, count: int, rng: rando
     # A source with parts names its problems after these.
     own = [each for key, chains in pilot.chains.items() if key == name or key.startswith(f"{name}/") for each in chains]
     measured = _fitted(own or [each for chains in pilot.chains.values() for each in chains], config)
-    lengths = mean([sum(chain.tokens) for chain in measured])
+    lengths = mean([chain.total for chain in measured])
     steps = mean([float(len(chain.tokens)) for chain in measured])
     chosen = rng.sample(measured, count) if len(measured) > count else measured
     return Solutions(chosen, _relative(steps), _relative(lengths), pilot.draw_length)
 
 
-def _within(max_tokens: int, steps: Amount, assumed: Assumptions, tokens_per_word: float) -> Amount:
+def with_thinking(chain: Chain, thinking: float, part: Literal["all", "thinking", "answer"]) -> Chain:
+    """The solution of a policy that thinks first; which of its steps are labelled goes by `split.part`."""
+    if not thinking:
+        return chain
+    if part == "answer":
+        return replace(chain, before=thinking)
+    answer = sum(chain.tokens)
+    in_steps, after = (thinking, answer) if part == "thinking" else (thinking + answer, 0.0)
+    return replace(chain, tokens=tuple(each * in_steps / answer for each in chain.tokens), after=after)
+
+
+def _within(max_tokens: float, steps: Amount, assumed: Assumptions, tokens_per_word: float) -> Amount:
     """Tokens of a step by the statistics, where the token limit is not too low for such solutions.
 
     Nobody sets a limit that cuts many: so a mean solution is shorter than it by as much as the longest are longer.

@@ -36,6 +36,7 @@ def planned(
     pilot: Pilot | None,
     templates: Mapping[str, str],
     tokens_per_word: float,
+    thinking: float = 0.0,
 ) -> PlannedSource:
     """Of a source of which some rows could be used."""
     tiling = model.tiling or Tiling(assumed.image.tile, assumed.image.tokens_per_tile)
@@ -62,4 +63,6 @@ def planned(
         mean([text + tokens for text, tokens in zip(texts, seen, strict=True)]),
     )
     longest = round(max(texts)) + largest * max(map(len, rows.images))
-    return PlannedSource(source, rows, problem, longest, solutions_of(source, config, assumed, pilot, tokens_per_word))
+    return PlannedSource(
+        source, rows, problem, longest, solutions_of(source, config, assumed, pilot, tokens_per_word, thinking)
+    )

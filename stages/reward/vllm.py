@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from PIL import Image as PillowImage
@@ -15,7 +17,7 @@ from pipeline.inputs import located
 from pipeline.records import Image
 from stages.reward.model import Candidate, Reader, image_errors, read_config
 from stages.reward.render import Rendering
-from stages.reward.vllm_ways import way_of
+from stages.reward.vllm_ways import OnePass, way_of
 from stages.reward.weights import check_weights, has_own_head, loading_errors
 
 MOST_IMAGES = 16
@@ -53,7 +55,7 @@ class VllmScorer:
             self._reader = Reader(AutoProcessor.from_pretrained(place), self.config)
             model = AutoConfig.from_pretrained(place)
         self._way = way_of(model, path, self._reader, has_own_head(path), one_pass)
-        with loading_errors(path):
+        with loading_errors(path), _all_cores() if cpu and isinstance(self._way, OnePass) else nullcontext():
             self._llm: Any = LLM(
                 model=place,
                 dtype=dtype or ("float32" if cpu else "bfloat16"),
@@ -108,3 +110,17 @@ class VllmScorer:
         tokens = len(rendering.token_ids) + sum(counted) - len(counted)
         if tokens > self._longest:
             raise RowError("too_long", f"{tokens} tokens, the model reads {self._longest}")
+
+
+@contextmanager
+def _all_cores() -> Iterator[None]:
+    """vLLM keeps a core for what sends requests, which has little to do where a solution is one of them."""
+    name = "VLLM_CPU_NUM_OF_RESERVED_CPU"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[name]

@@ -8,11 +8,12 @@ is a request for each step, for one token's worth of logprobs at the labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipeline.terminal.speak import say
+from stages.reward.known_slots import KnownSlots, slot_keys
 from stages.reward.model import Reader
 from stages.reward.render import Rendering
 
@@ -45,6 +46,7 @@ class OnePass:
 
     tokens: list[str]
     own_head: bool | None
+    known: KnownSlots = field(default_factory=KnownSlots)
 
     @property
     def args(self) -> dict[str, Any]:
@@ -62,19 +64,29 @@ class OnePass:
         }
 
     def logits(self, llm: Any, asked: Sequence[Asked]) -> list[Logits]:
+        import torch
+
         found = self._encode(llm, asked, skip_cache=False)
-        # What came from the prefix cache has no logits: where that reaches into the steps, everything is read again.
-        short = [
-            index
-            for index, (each, (rendering, _)) in enumerate(zip(found, asked, strict=True))
-            if not whole(each, rendering)
+        keys = [slot_keys(rendering, names_of(images)) for rendering, images in asked]
+        rows = []
+        for (data, *_), (rendering, _), own in zip(found, asked, keys, strict=True):
+            there = given(data, rendering)
+            rows.append(list(at_slots(data, rendering, there)))
+            self.known.add(own[there:], rows[-1])
+        # What came from the prefix cache has no logits now. It had them when it was read first; where these are not kept any
+        # more, everything is read again.
+        before = [
+            list(map(self.known.get, own[: len(own) - len(there)])) for own, there in zip(keys, rows, strict=True)
         ]
-        again = self._encode(llm, [asked[index] for index in short], skip_cache=True) if short else []
-        for index, other in zip(short, again, strict=True):
-            found[index] = (other[0], 2, found[index][2] + other[2])
+        lost = [index for index, own in enumerate(before) if any(row is None for row in own)]
+        again = self._encode(llm, [asked[index] for index in lost], skip_cache=True) if lost else []
+        for index, (data, _, read) in zip(lost, again, strict=True):
+            before[index], rows[index] = [], list(at_slots(data, asked[index][0]))
+            self.known.add(keys[index], rows[index])
+            found[index] = (data, 2, found[index][2] + read)
         return [
-            (at_slots(data, rendering), requests, read)
-            for (data, requests, read), (rendering, _) in zip(found, asked, strict=True)
+            (torch.stack(first + rest), requests, read)
+            for first, rest, (_, requests, read) in zip(before, rows, found, strict=True)
         ]
 
     def _encode(self, llm: Any, asked: Sequence[Asked], skip_cache: bool) -> list[Logits]:
@@ -86,17 +98,23 @@ class OnePass:
         return [(output.outputs.data, 1, len(output.outputs.data)) for output in outputs]
 
 
-def whole(found: Logits, rendering: Rendering) -> bool:
-    """Whether the logits of all slots are there."""
-    return bool(len(found[0]) > len(rendering.token_ids) - rendering.slots[0])
+def names_of(images: Mapping[str, Any]) -> list[str]:
+    """The hashes of a conversation's images."""
+    return list(images.get("multi_modal_uuids", {}).get("image", ()))
 
 
-def at_slots(data: Any, rendering: Rendering) -> Any:
-    """The rows of logits that predict the labels, of the logits of a conversation's last tokens.
+def given(data: Any, rendering: Rendering) -> int:
+    """How many slots, the first ones, have no row in the logits of a conversation's last tokens."""
+    missing = len(rendering.token_ids) - len(data)
+    return sum(slot - 1 < missing for slot in rendering.slots)
+
+
+def at_slots(data: Any, rendering: Rendering, first: int = 0) -> Any:
+    """The rows of logits that predict the labels, of the logits of a conversation's last tokens, from slot `first` on.
 
     A row is counted from the end: before it there are more tokens than in the rendering (images), or fewer (cached).
     """
-    return data[[slot - 1 - len(rendering.token_ids) + len(data) for slot in rendering.slots]]
+    return data[[slot - 1 - len(rendering.token_ids) + len(data) for slot in rendering.slots[first:]]]
 
 
 @dataclass(frozen=True)

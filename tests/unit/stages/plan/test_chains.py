@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -98,4 +99,7 @@ def test_a_solution_under_a_runs_limits() -> None:
     assert fitted(chain, 25, 12) == Chain((0.9, 0.8), (10.0, 15.0), False)
     assert fitted(chain, 30, 12) == Chain((0.9, 0.8), (10.0, 20.0), False)
     assert fitted(chain, 100, 2) == Chain((0.8, 0.5), (30.0, 5.0), True)
+    thought = replace(chain, before=20.0, after=10.0)
+    assert fitted(thought, 65, 12) == thought
+    assert fitted(thought, 40, 12) == Chain((0.9, 0.8), (10.0, 10.0), False, 20.0, 0.0)
     assert fitted(chain, 100, 1) == Chain((0.5,), (35.0,), True)

@@ -222,6 +222,33 @@ def test_a_policy_that_reuses_no_prefix_computes_every_prompt(tmp_path: Path) ->
     assert f"rollout.strategy={cheapest} computes" in told
 
 
+def test_thinking_costs_what_it_is_long(tmp_path: Path) -> None:
+    long = ["sampling.max_tokens=8000", "engine.max_model_len=16384"]
+
+    def plan(*overrides: str, thinking: float | None = 2000.0) -> Plan:
+        return make_plan(config(tmp_path, *long, *overrides), thinking_tokens=thinking)
+
+    plain, answer = plan(thinking=None).total, plan("split.part=answer").total
+    solutions = plain.solutions
+    assert answer.draws == plain.draws
+    # Each solution thinks; the draws after a step of the answer don't think again, but their prefixes hold the thinking.
+    assert answer.generated.middle - plain.generated.middle == pytest.approx(2000 * solutions, rel=0.05)
+    assert answer.prompt.middle - plain.prompt.middle == pytest.approx(2000 * plain.draws.middle, rel=0.05)
+    thinking = plan("split.part=thinking").total
+    assert thinking.generated.middle > answer.generated.middle
+    closed = plan("split.part=answer", "sampling.max_thinking_tokens=500").total
+    assert closed.generated.middle - plain.generated.middle == pytest.approx(500 * solutions, rel=0.05)
+
+
+def test_thinking_that_will_be_cut_is_told(tmp_path: Path) -> None:
+    short = config(tmp_path, "sampling.max_tokens=3000")
+    (told,) = [check for check in make_plan(short, thinking_tokens=2000).checks if check.text.startswith("thinking")]
+    assert told.verdict == "wrong"
+    assert "raise it to 4000, or set sampling.max_thinking_tokens" in told.text
+    with pytest.raises(UserError, match="the pilot run says how long"):
+        make_plan(short, thinking_tokens=2000, pilot_run=str(tmp_path / "run"))
+
+
 def test_heads_that_do_not_divide(tmp_path: Path) -> None:
     plan = make_plan(config(tmp_path, "engine.model=demo/policy", "engine.tensor_parallel_size=2"))
     assert verdicts(plan)["tensor parallelism"] == "wrong"

@@ -12,6 +12,7 @@ pytest.importorskip("vllm")
 
 import torch
 
+from stages.reward.known_slots import KnownSlots
 from stages.reward.model import Reader, read_config
 from stages.reward.render import Rendering
 from stages.reward.vllm_ways import OnePass, StepRequests, way_of
@@ -50,13 +51,28 @@ def test_slots_are_counted_from_the_end(cached: int) -> None:
     assert llm.asked == [(1, False)]
 
 
-def test_where_the_cache_reaches_into_the_steps_all_is_read_again() -> None:
+def test_what_the_cache_holds_was_answered_before() -> None:
     llm = Llm(0, 4 + GROWN, 2)
     found = OnePass(["+", "-"], None).logits(llm, [(RENDERING, {})] * 3)
     assert [rows[:, 0].tolist() for rows, *_ in found] == [[3 + GROWN, 7 + GROWN]] * 3
-    assert [requests for _, requests, _ in found] == [1, 2, 1]
-    assert [read for *_, read in found] == [15, 6 + 15, 13]
-    assert llm.asked == [(3, False), (1, True)]
+    assert [requests for _, requests, _ in found] == [1, 1, 1]
+    assert [read for *_, read in found] == [15, 6, 13]
+    assert llm.asked == [(3, False)]
+
+
+def test_an_answer_that_is_kept_no_more_is_asked_for_again() -> None:
+    llm, way = Llm(0, 4 + GROWN), OnePass(["+", "-"], None, KnownSlots(most=1))
+    found = way.logits(llm, [(RENDERING, {})]) + way.logits(llm, [(RENDERING, {})])
+    assert [rows[:, 0].tolist() for rows, *_ in found] == [[3 + GROWN, 7 + GROWN]] * 2
+    assert [(requests, read) for _, requests, read in found] == [(1, 15), (2, 6 + 15)]
+    assert llm.asked == [(1, False), (1, False), (1, True)]
+
+
+def test_another_picture_has_slots_of_its_own() -> None:
+    one, other = ({"multi_modal_uuids": {"image": [name]}} for name in ("a", "b"))
+    llm = Llm(0, 4 + GROWN)
+    found = OnePass(["+", "-"], None).logits(llm, [(RENDERING, one), (RENDERING, other)])
+    assert [requests for _, requests, _ in found] == [1, 2]
 
 
 def test_a_request_a_step_ends_before_its_slot() -> None:
