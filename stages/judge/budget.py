@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,11 +69,16 @@ def within_budget(
     """Watches the engines' counters while the body runs; `before` is what earlier calls have spent.
 
     Raises:
-        UserError: the budget is spent, what was under way is committed, and problems are left: the body was stopped.
+        UserError: the budget is spent, what was under way is committed, and problems are left: the body was stopped. Or this is
+            not the main thread, where it can't be, and engines would wait for ever.
     """
     if config.budget is None:
         yield
         return
+    if threading.current_thread() is not threading.main_thread():
+        raise UserError(
+            "judge.budget: only in the main thread can judging be ended: call it there, or remove the budget"
+        )
     done = len(store.done_ids())
     look = Look(store, config, before, done, clock)
     with watched(look, INTERVAL_S, "budget"):

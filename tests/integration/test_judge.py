@@ -40,6 +40,7 @@ def test_a_judge_that_is_killed_goes_on_and_says_the_same(
     votes = "judge.votes=2"
     done = visualprm("judge", whole, "--with", CONFIG, votes, "--json")
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "wrote these solutions itself" in done.stderr, "the judge is the policy, and a warning says so"
     said = json.loads(done.stdout)
     assert said.keys() == json_keys("judge")
     assert (said["problems"], said["unread"], said["failed"]) == (24, {}, {})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from pipeline.errors import UserError
-from stages.judge.budget import COMMITTED_S, Look, Spent, check_budget
+from stages.judge.budget import COMMITTED_S, Look, Spent, check_budget, within_budget
 from stages.judge.config import JudgingConfig
 
 PRICED: dict[str, Any] = {"price": (2.0, 10.0)}
@@ -86,6 +87,19 @@ def test_what_is_spent_already_ends_before_anything_starts() -> None:
     check_budget(fake, JudgingConfig(budget=10), Spent(5, 4))
     with pytest.raises(UserError, match=r"judge\.budget=10 is spent \(10 tokens\): 3 of 10"):
         check_budget(fake, JudgingConfig(budget=10), Spent(5, 5))
+
+
+def test_outside_the_main_thread_a_budget_is_refused() -> None:
+    fake: Any = FakeStore()
+
+    def judged(budget: float | None) -> None:
+        with within_budget(fake, JudgingConfig(budget=budget), Spent()):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(judged, None).result()
+        with pytest.raises(UserError, match=r"judge\.budget: only in the main thread"):
+            pool.submit(judged, 10.0).result()
 
 
 def test_price_and_budget_are_no_part_of_what_is_asked() -> None:
