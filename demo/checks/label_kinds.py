@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--judge", action="append", default=[], metavar="NAME", help="a judge (all)")
     parser.add_argument("--only", action="append", default=[], metavar="KIND", help="kinds beside mc (all)")
     parser.add_argument("--home", type=Path, help="for datasets and models (outputs/label_kinds/RUN)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     home = options.home or Path("outputs/label_kinds") / Path(options.run).name
     with one_line_errors("label_kinds", goes_on=True):
         rows = weighed(options.run, options.judge, options.only, options.settings, home)

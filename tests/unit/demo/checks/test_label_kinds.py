@@ -91,3 +91,28 @@ def test_each_kind_is_published_and_read_for_as_many_tokens(tmp_path: Path, monk
         if one["kind"] in ("mc > 0", "judge")
     }
     assert labels["anna"] == labels["ben"] != labels[None]
+
+
+def test_settings_may_come_after_options_as_make_puts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def stand_in(*arguments: Any) -> list[dict[str, Any]]:
+        asked.append(arguments)
+        return [row("mc > 0", None, 0.9, 1000)]
+
+    monkeypatch.setattr(label_kinds, "weighed", stand_in)
+    words = [
+        "runs/x",
+        "--judge",
+        "oracle",
+        "--home",
+        str(tmp_path),
+        "optim.epochs=2",
+        "--only",
+        "judge",
+        "data.keep=0.5",
+    ]
+    monkeypatch.setattr("sys.argv", ["label_kinds", *words])
+    label_kinds.main()
+    assert asked == [("runs/x", ["oracle"], ["judge"], ["optim.epochs=2", "data.keep=0.5"], tmp_path)]
+    assert "| mc > 0" in (tmp_path / "label_kinds.md").read_text()
