@@ -44,6 +44,10 @@ def judge_run(run: str, settings: str, overrides: Sequence[str]) -> Summary:
     """
     earlier = Store(run)
     if not earlier.exists("problems.json"):
+        if any(path.rpartition("/")[2].startswith("train-") for path in earlier.files("", ".parquet")):
+            raise UserError(
+                f"{earlier.uri}: is a published dataset: name the run that it was made from, whose ledger judgements belong to"
+            )
         raise UserError(f"{earlier.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
     config = load_settings(JudgeConfig, settings, overrides)
     config = config.model_copy(update={"engine": with_schemas(config.engine)})

@@ -11,8 +11,9 @@ from pipeline.errors import UserError
 from pipeline.settings import load_settings, parse_settings
 from pipeline.store import Store
 from stages.judge.config import JudgeConfig
-from stages.judge.run import _lock_settings
+from stages.judge.run import _lock_settings, judge_run
 from tests.places import ROOT
+from tests.shards import row, step, write
 
 
 def test_arguments_for_the_chat_template_bind_a_folder_of_judgements(tmp_path: Path) -> None:
@@ -31,6 +32,15 @@ def test_arguments_for_the_chat_template_bind_a_folder_of_judgements(tmp_path: P
     lock("other", chat_template=thinks)
     with pytest.raises(UserError, match=r"engine\.chat_template \(.*, now null\)"):
         lock("other")
+
+
+def test_a_dataset_is_told_from_a_run(tmp_path: Path) -> None:
+    judge = str(ROOT / "configs" / "judge_scripted.yaml")
+    with pytest.raises(UserError, match="no run with loaded problems is here"):
+        judge_run(str(tmp_path), judge, [])
+    write(tmp_path / "data", [row(0, 0, [step("a", 3)])])
+    with pytest.raises(UserError, match="is a published dataset: name the run that it was made from"):
+        judge_run(str(tmp_path / "data"), judge, [])
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("judge_*.yaml")), ids=lambda path: path.name)
