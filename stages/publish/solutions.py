@@ -6,6 +6,7 @@ are computed by `stages/label.py`, of many solutions at once.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -132,17 +133,31 @@ def _judge_columns(judged: JudgedSteps, steps: pa.ListArray) -> dict[str, pa.Lis
 
 
 def _gathered(places: Iterable[tuple[pa.RecordBatch, int]]) -> pa.Table:
-    """Rows of several batches in one piece; neighbours are taken together."""
-    spans: list[tuple[pa.RecordBatch, int, int]] = []
+    """Rows of several batches in one piece. Those of a batch are taken together, and then put in their order."""
+    rows: dict[int, list[int]] = {}
+    batches: dict[int, pa.RecordBatch] = {}
+    order: list[tuple[int, int]] = []
     for batch, row in places:
-        if spans and spans[-1][0] is batch and spans[-1][2] == row:
-            spans[-1] = (batch, spans[-1][1], row + 1)
-        else:
-            spans.append((batch, row, row + 1))
-    slices = [batch.slice(start, end - start) for batch, start, end in spans]
+        own = rows.setdefault(id(batch), [])
+        batches[id(batch)] = batch
+        order.append((id(batch), len(own)))
+        own.append(row)
+    pieces = [_rows(batches[key], own) for key, own in rows.items()]
     # Files of one run may lack a column that those of another have: the problems have what it says.
-    names = [name for name in slices[0].schema.names if all(name in each.schema.names for each in slices)]
-    return pa.Table.from_batches([each.select(names) for each in slices]).combine_chunks()
+    names = [name for name in pieces[0].schema.names if all(name in each.schema.names for each in pieces)]
+    table = pa.Table.from_batches([each.select(names) for each in pieces]).combine_chunks()
+    if len(pieces) == 1:
+        return table
+    starts = dict(zip(rows, itertools.accumulate(map(len, rows.values()), initial=0), strict=False))
+    return table.take(pa.array([starts[key] + row for key, row in order])).combine_chunks()
+
+
+def _rows(batch: pa.RecordBatch, rows: Sequence[int]) -> pa.RecordBatch:
+    """Some rows, which mostly are neighbours and then are not copied."""
+    first, last = rows[0], rows[-1]
+    if rows == list(range(first, last + 1)):
+        return batch.slice(first, len(rows))
+    return batch.take(pa.array(rows))
 
 
 def _counts(steps: pa.ListArray) -> np.ndarray:
