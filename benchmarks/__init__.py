@@ -14,6 +14,7 @@ NAMES = (
     "resuming",
     "planning",
     "capacity",
+    "cluster",
     "scorer",
     "serving",
     "padding",

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from pipeline.records import OverlapKind
 from pipeline.registry import Registry
@@ -35,6 +43,8 @@ LEDGER_FREE = (
     "engine.urls",
     "engine.key_env",
     "engine.wait_s",
+    "engine.gpus",
+    "engine.ship_model",
     "verify.workers",
 )
 """Dotted keys that may change between two calls on one run directory."""
@@ -83,6 +93,34 @@ class ContaminationConfig(Strict):
         return self
 
 
+class ReplicasConfig(Strict):
+    """Bounds of the number of engines, which then follows what the cluster has."""
+
+    min: int = Field(default=1, ge=1)
+    max: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ReplicasConfig:
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max={self.max} is below min={self.min}: raise the first or lower the second")
+        return self
+
+
+def _number_or_bounds(value: Any) -> str:
+    # In brackets, which keeps these words out of messages (`settings.py`).
+    return (
+        "<bounds>" if isinstance(value, (dict, ReplicasConfig)) else "<auto>" if isinstance(value, str) else "<number>"
+    )
+
+
+Replicas = Annotated[
+    Annotated[int, Field(ge=1), Tag("<number>")]
+    | Annotated[Literal["auto"], Tag("<auto>")]
+    | Annotated[ReplicasConfig, Tag("<bounds>")],
+    Discriminator(_number_or_bounds),
+]
+
+
 class EngineConfig(Strict):
     """The policy and what it runs on."""
 
@@ -104,10 +142,14 @@ class EngineConfig(Strict):
     """Of `server`: the most pixels of an image, which its `--mm-processor-kwargs` set; null where they set none."""
     wait_s: float = Field(default=120.0, gt=0, exclude_if=lambda seconds: seconds == 120.0)
     """Of `server`: seconds for which none of the `urls` may answer before the run ends, to be resumed."""
-    replicas: int = Field(default=1, ge=1)
-    """Engines that run at once, each in its own Ray actor."""
+    replicas: Replicas = 1
+    """Engines at once, each in its own Ray actor; `auto`: as many as there are GPUs for, now and as nodes come and go."""
     tensor_parallel_size: int = Field(default=1, ge=1)
-    """GPUs per engine."""
+    """GPUs that vLLM spreads one engine over."""
+    gpus: float | None = Field(default=None, ge=0, exclude_if=lambda gpus: gpus is None)
+    """GPUs that Ray sets aside for one engine; by default those of vLLM, where the cluster has or can get any."""
+    ship_model: bool = Field(default=False, exclude_if=lambda ship: not ship)
+    """Send a local model of more than 64 MiB to nodes of a cluster that lack it; smaller ones are always sent."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     """Number type of the weights; `auto` takes what the machine multiplies fast and records it in the run."""
     max_model_len: int = Field(default=4096, ge=16)
@@ -141,6 +183,13 @@ class EngineConfig(Strict):
         if self.tensor_parallel_size > 1:
             raise ValueError("kind=server: tensor_parallel_size is the server's own: leave it out")
         return self
+
+    @property
+    def bounds(self) -> tuple[int, int | None]:
+        """The fewest and the most engines at once; None where only the cluster sets a bound."""
+        if isinstance(self.replicas, int):
+            return self.replicas, self.replicas
+        return (1, None) if self.replicas == "auto" else (self.replicas.min, self.replicas.max)
 
     @property
     def drawing_args(self) -> dict[str, Any]:

@@ -183,7 +183,8 @@ def _index(node: list[Any], part: str, where: str) -> int:
 def _first_line(error: ValidationError, model: type[Strict]) -> str:
     # A key that is missing may be one that was misspelt.
     first = min(error.errors(), key=lambda each: each["type"] == "missing")
-    key = ".".join(str(part) for part in first["loc"])
+    # What stands in brackets names one of several types that a value may have, not a key.
+    key = ".".join(part for part in map(str, first["loc"]) if not part.startswith("<"))
     given = "" if first["type"] in ("missing", "value_error") else f" (got {_short(first['input'])}{_meant(first)})"
     more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":

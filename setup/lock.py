@@ -1,4 +1,4 @@
-"""Writes requirements/{cpu,gpu,dev,browser,rl}.txt from pyproject.toml: `make lock ARGS='an option of uv pip compile'`.
+"""Writes requirements/{cpu,gpu,dev,browser,jobs,rl}.txt from pyproject.toml: `make lock ARGS='an option of uv pip compile'`.
 
 Every version carries the hashes of its files. Versions that are already in a list stay as they are; `--upgrade` takes the
 newest ones, `--upgrade-package NAME` moves one package. Needs uv beside the Python that runs this, and the package index.
@@ -29,6 +29,10 @@ LISTS = {
     "browser": (
         "What tries the pages in an installed Chromium, on top of cpu.txt or gpu.txt, for `make test-more`.",
         ["--group", "browser", "--constraint", "requirements/cpu.txt"],
+    ),
+    "jobs": (
+        "What the head of a cluster needs for `ray job submit`, on top of cpu.txt or gpu.txt.",
+        ["--group", "jobs", "--constraint", "requirements/cpu.txt"],
     ),
     "rl": (
         "TRL alone, which `make test-more` trains with; what it needs is in cpu.txt or gpu.txt.",

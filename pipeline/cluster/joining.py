@@ -90,6 +90,15 @@ def _head(address: str) -> str:
         raise UserError(f"ray.address={address}: must be auto, or HOST:PORT of the cluster's head") from error
 
 
+def head_answers(head: str) -> bool:
+    """Whether a head that we have joined still answers, whatever it says."""
+    try:
+        _answers(head, _token()[0])
+    except ConnectionError:
+        return False
+    return True
+
+
 def _answers(head: str, token: str | None) -> bool:
     """Whether the head answers who shows this token; False if it wants another.
 

@@ -38,7 +38,8 @@ def wait_for_places(what: str, bundles: Sequence[Bundle], address: str | None, w
         here = {"CPU": 0.0, "GPU": 0.0, **ray.cluster_resources()}
         if any(here[name] < amount for name, amount in total.items()):
             raise UserError(
-                f"{what} take {_text(total)}, and this machine has {_text(here)}: ask for less, or name a cluster in ray.address"
+                f"{what} take {amounts(total)}, and this machine has {amounts(here)}: ask for less, or name a cluster in "
+                "ray.address"
             )
         return
     began, due = time.monotonic(), QUIET_S
@@ -46,15 +47,15 @@ def wait_for_places(what: str, bundles: Sequence[Bundle], address: str | None, w
     try:
         while not group.wait(timeout_seconds=_until(began, due if wait_s is None else min(due, wait_s))):
             age = time.monotonic() - began
-            free = _text(ray.available_resources())
-            has = f"ray.address={address} has {_text(ray.cluster_resources())} (free: {free})"
+            free = amounts(ray.available_resources())
+            has = f"ray.address={address} has {amounts(ray.cluster_resources())} (free: {free})"
             if wait_s is not None and age >= wait_s:
                 raise StartError(
-                    f"in {wait_s:g} s there was no place for {what} ({_text(total)}): {has}: add nodes, ask for less, or raise "
+                    f"in {wait_s:g} s there was no place for {what} ({amounts(total)}): {has}: add nodes, ask for less, or raise "
                     "ray.wait_s"
                 )
             if age >= due:
-                say(f"waiting for a place for {what} ({_text(total)}) since {age:.0f} s: {has}")
+                say(f"waiting for a place for {what} ({amounts(total)}) since {age:.0f} s: {has}")
                 due = age + TOLD_EVERY_S
     finally:
         remove_placement_group(group)
@@ -72,7 +73,7 @@ def _sum(bundles: Sequence[Bundle]) -> dict[str, float]:
     return dict(total)
 
 
-def _text(resources: Mapping[str, float]) -> str:
+def amounts(resources: Mapping[str, float]) -> str:
     """`4 CPUs, 2 GPUs`, of the two that people ask for."""
     amounts = [(name, resources.get(name)) for name in ("CPU", "GPU")]
     return (

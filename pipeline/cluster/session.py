@@ -9,17 +9,18 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipeline.cluster.head import head_watched
 from pipeline.cluster.joining import join
 from pipeline.config import RunConfig
 from pipeline.errors import EngineDead, StartError, UserError
 from pipeline.inputs import PACKAGED
 from pipeline.machine.ready import ready_for_ray
-from pipeline.stopping.node import Node, children, end, leave_ray, node_watched
+from pipeline.stopping.node import SHUTDOWN_S, Node, children, end, leave_ray, node_watched
 from pipeline.terminal.foreign import shortened, telling
 from pipeline.terminal.speak import say
 
@@ -76,14 +77,23 @@ def ray_started(address: str | None, **options: Any) -> Iterator[None]:
         UserError: no cluster is there, or it does not let us in.
         StartError: Ray did not start on this machine, or its node here ended or was stopped meanwhile.
     """
+    import ray
+
     others = children()
     start_ray(address, **options)
     node = None if address else Node(others)
+    gone = threading.Event()
     try:
-        with node_watched(node) if node else nullcontext(), faults_in_one_line():
-            yield
+        if node:
+            with node_watched(node), faults_in_one_line():
+                yield
+        else:
+            head = ray.get_runtime_context().gcs_address
+            with head_watched(address or "", head, gone), faults_in_one_line():
+                yield
     finally:
-        leave_ray(node)
+        # Of a head that is gone, Ray would take leave until it gives up, and ends the process.
+        leave_ray(node, 5.0 if gone.is_set() else SHUTDOWN_S)
 
 
 @contextmanager

@@ -121,15 +121,18 @@ def model_fingerprint(engine: EngineConfig) -> str:
     folder = Path(located(engine.model, engine.folders))
     if engine.kind == "scripted":
         return "scripted"
-    if not folder.is_dir():
-        return engine.model
+    return f"{folder.name}@{folder_fingerprint(folder)}" if folder.is_dir() else engine.model
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """12 hex digits over all that the model in a folder is made of."""
     digest = hashlib.sha256()
     for path in sorted(
         path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".jinja", ".model")
     ):
         with path.open("rb") as file:
             digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
-    return f"{folder.name}@{digest.hexdigest()[:12]}"
+    return digest.hexdigest()[:12]
 
 
 def policy_name(engine: EngineConfig) -> str:

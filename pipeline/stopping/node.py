@@ -69,7 +69,7 @@ def node_watched(node: Node) -> Iterator[None]:
         yield
 
 
-def leave_ray(node: Node | None) -> None:
+def leave_ray(node: Node | None, within_s: float = SHUTDOWN_S) -> None:
     """`ray.shutdown`, but bounded in time; and of a node of our own no process stays."""
     import ray
     from ray._private import worker
@@ -79,10 +79,10 @@ def leave_ray(node: Node | None) -> None:
     # Where it waits for a process that is gone, it does so in another thread.
     thread = threading.Thread(target=ray.shutdown, daemon=True, name="leave-ray")
     thread.start()
-    thread.join(SHUTDOWN_S)
+    thread.join(within_s)
     if node:
         end(node.known)
-        thread.join(SHUTDOWN_S)
+        thread.join(within_s)
     if thread.is_alive():
         # Nor when the interpreter ends.
         atexit.unregister(worker.shutdown)

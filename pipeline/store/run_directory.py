@@ -31,6 +31,7 @@ UNNOTED = (
     "times.json",
     "attempts/",
     "engines/",
+    "nodes/",
     "checkpoint/",
     "writable-",
     "driver.lock",

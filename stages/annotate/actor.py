@@ -16,6 +16,7 @@ from pipeline.terminal.speak import say, say_fault
 from stages.annotate.budget import spent, used
 from stages.annotate.counters import Meter
 from stages.annotate.engines import known_split, note_engine
+from stages.annotate.nodes import Wanted, engine_may_start_here
 
 FULL_CACHE = 0.9
 """The share of the engine's KV cache in use above which no further problem is begun."""
@@ -33,15 +34,29 @@ def given_up(losses: int) -> str | None:
 class EngineActor:
     """One engine, and what is under way on it; the store is that of `config.run_dir`."""
 
-    def __init__(self, config: RunConfig, model: str, ours: str | None, judged: Callable[[], int] = int) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        model: str,
+        ours: str | None,
+        judged: Callable[[], int] = int,
+        wanted: Wanted | None = None,
+    ) -> None:
         """Starts the engine.
 
         Args:
             model: what `model_fingerprint` says of it.
             ours: the version of this package at the driver.
             judged: how many answers the verifiers have been asked about.
+            wanted: what a node of a cluster must have; None on this machine alone.
         """
-        if config.engine.replicas > 1:
+        engine = config.engine
+        if wanted is not None:
+            engine_may_start_here(wanted)
+            if wanted.parcel is not None:
+                # Where it lies on this node; the settings keep the name that was written.
+                engine = engine.model_copy(update={"model": wanted.parcel.opened()})
+        if engine.bounds != (1, 1):
             # Engines that each bind their threads to the first cores would share those and leave the rest idle.
             os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         self._config = config
@@ -52,7 +67,7 @@ class EngineActor:
         self._store = Store(config.run_dir)
         # Before the engine starts: if this process is stopped meanwhile, the driver's watch must know of it.
         self._meter = Meter(self._store, config.label, self._begun.copy, judged)
-        self._engine = make_engine(config.engine)
+        self._engine = make_engine(engine)
         elsewhere = getattr(self._engine, "elsewhere", None)
         note_engine(self._store, config, model, ours, known_split(config, self._engine).opened, elsewhere)
         self._meter.ready(self._engine.gauges)

@@ -21,6 +21,7 @@ from stages.annotate.actor import EngineActor, given_up
 from stages.annotate.damage import unchanged
 from stages.annotate.earlier_run import Given, read_given
 from stages.annotate.engines import known_split
+from stages.annotate.nodes import Wanted
 from stages.annotate.plausible import too_many_cut
 from stages.annotate.sample import Template, chat_prompt, sample, user_turn
 from stages.annotate.tally import Tally, together
@@ -216,6 +217,7 @@ class Annotator(EngineActor):
         model: str,
         ours: str | None = None,
         before: Mapping[str, Any] | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
         """`before` is the tally of what the ledger held already, as a row."""
         from stages.verify.pool import VerifierPool
@@ -224,7 +226,7 @@ class Annotator(EngineActor):
         self._templates = {name: Template(text) for name, text in templates.items()}
         self._before = Tally.from_row(before) if before else Tally()
         self._pool = VerifierPool(config.verify.workers, config.verify.time_limit_s)
-        super().__init__(config, model, ours, lambda: self._pool.asked)
+        super().__init__(config, model, ours, lambda: self._pool.asked, wanted)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         await self.affordable()

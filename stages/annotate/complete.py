@@ -115,7 +115,7 @@ def _annotate_pending(
     with (
         one_line_io_errors(store.uri),
         ray_session(config),
-        progress_bar(store, total, total - pending, before, config.engine.replicas),
+        progress_bar(store, total, total - pending, before, config.engine.bounds[1]),
         within_limits(store, config, before),
         within_budget(store, config.budget),
         hangs_ended(store, config.engine.timeout_s),
@@ -129,5 +129,6 @@ def _named(config: RunConfig) -> str:
 
 
 def _engines(config: RunConfig) -> str:
-    count = config.engine.replicas
-    return f"{f'{count} engines' if count > 1 else 'the engine'} ({policy_name(config.engine)})"
+    one = config.engine.bounds == (1, 1)
+    count = config.engine.replicas if isinstance(config.engine.replicas, int) else "the"
+    return f"{'the engine' if one else f'{count} engines'} ({policy_name(config.engine)})"

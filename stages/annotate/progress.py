@@ -18,6 +18,8 @@ from stages.annotate.tally import Tally, together
 
 LIVE_S = 30.0
 """An engine whose counters are older than this is not running."""
+MOST_NAMED = 8
+"""Nodes in a line."""
 INTERVAL_S = 3.0
 """Between two looks where there is no terminal."""
 
@@ -32,7 +34,7 @@ class Rate:
     seconds: float
     verdicts: Counter[str]
     engines: tuple[dict[str, Any], ...] = ()
-    """The gauges of each engine, with the tokens that it wrote as `tokens` and the time that it has run as `seconds`."""
+    """The gauges of each engine, with the tokens that it wrote as `tokens`, the time that it has run as `seconds`, its `place`."""
     tally: Tally = field(default_factory=Tally)
     """The answers of the problems that they have finished, those that came with the problems included."""
     silent_s: float = 0.0
@@ -72,7 +74,15 @@ def _sum(living: Sequence[dict[str, Any]]) -> Rate:
     for counters in live:
         verdicts.update(counters["verdicts"])
     problems, draws, tokens = (sum(p[key] for p in live) for key in ("problems", "draws", "tokens"))
-    engines = tuple({**p["engine"], "tokens": p["tokens"], "seconds": p["updated"] - p["started"]} for p in live)
+    engines = tuple(
+        {
+            **p["engine"],
+            "tokens": p["tokens"],
+            "seconds": p["updated"] - p["started"],
+            "place": _place(p["process"]) if "process" in p else "",
+        }
+        for p in live
+    )
     tally = together(Tally.from_row(p["tally"]) for p in live if "tally" in p)
     silent_s = max(0.0, time.time() - max((p["updated"] for p in live), default=time.time()))
     return Rate(problems, draws, tokens, seconds, verdicts, engines, tally, silent_s)
@@ -103,11 +113,32 @@ def describe_engines(rate: Rate) -> str | None:
     )
 
 
+def where_engines_ran(store: Store, since: float) -> str | None:
+    """`3 engines ran on 2 nodes (a 10.0.0.1: 2, b 10.0.0.2: 1)`, those included that died; None if it was one engine."""
+    rows = [
+        row["process"] for row in store.progress() if row["started"] >= since and row.get("ready") and "process" in row
+    ]
+    if len(rows) < 2:
+        return None
+    nodes = Counter((process["node"], _place(process)) for process in rows)
+    named = [f"{place}: {count}" for (_, place), count in sorted(nodes.items(), key=lambda item: item[0][1])]
+    more = f", and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    where = f"{len(nodes)} nodes" if len(nodes) > 1 else "one node"
+    return f"{len(rows)} engines ran on {where} ({', '.join(named[:MOST_NAMED])}{more})"
+
+
+def _place(process: dict[str, Any]) -> str:
+    return f"{process['host']} {process.get('ip') or ''}".strip()
+
+
 def engine_lines(rate: Rate) -> list[tuple[str, str]]:
     """Where there are several engines, a name and a line for each: sums hide one that lags behind or idles."""
     if len(rate.engines) < 2:
         return []
-    return [(f"engine {number}", _engine_line(engine)) for number, engine in enumerate(rate.engines, 1)]
+    return [
+        (f"engine {number}", f"{engine['place']}{', ' * bool(engine['place'])}{_engine_line(engine)}")
+        for number, engine in enumerate(rate.engines, 1)
+    ]
 
 
 def _engine_line(engine: dict[str, Any]) -> str:
@@ -125,7 +156,12 @@ def _hits(cached: float, asked: float) -> str:
 
 @contextmanager
 def progress_bar(
-    store: Store, total: int, done: int, before: Tally | None = None, engines: int = 1, what: str = "continuations"
+    store: Store,
+    total: int,
+    done: int,
+    before: Tally | None = None,
+    engines: int | None = 1,
+    what: str = "continuations",
 ) -> Iterator[None]:
     """While the body annotates: when its `engines` are ready, and then a bar, or a line now and then.
 
@@ -143,7 +179,9 @@ def progress_bar(
         thread.join()
 
 
-def _watch(store: Store, total: int, done: int, before: Tally, engines: int, stop: threading.Event, what: str) -> None:
+def _watch(
+    store: Store, total: int, done: int, before: Tally, engines: int | None, stop: threading.Event, what: str
+) -> None:
     started, ready = time.time(), 0
     told: set[str] = set()
     with closing(Bar(total, "problem", "", done)) as bar:
@@ -166,7 +204,9 @@ def _watch(store: Store, total: int, done: int, before: Tally, engines: int, sto
             bar.at(done + rate.problems, note, left)
 
 
-def _ready(ready: int, engines: int, seconds: float) -> str:
+def _ready(ready: int, engines: int | None, seconds: float) -> str:
+    if engines is None:
+        return f"{ready} engine{'s' * (ready > 1)} ready after {clock(seconds)}"
     if ready > engines:
         return "a new engine is ready in place of one that died"
     which = "engine" if engines == 1 else f"{ready} of {engines} engines"

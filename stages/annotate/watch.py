@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from pipeline.cluster.nodes import on_node
 from pipeline.errors import StartError
 from pipeline.stopping.interrupt import Stop, watched
 from pipeline.store import Store
@@ -23,8 +24,6 @@ from pipeline.terminal.speak import say
 
 INTERVAL_S = 10.0
 """Between two looks at the counters, at most."""
-ANSWER_S = 60.0
-"""For a node to end a process."""
 
 _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
 
@@ -33,11 +32,13 @@ Row = Mapping[str, Any]
 
 
 def process_row() -> dict[str, Any]:
-    """What names this process in a cluster: its Ray `node`, its host, its id and when it was `created`."""
+    """What names this process in a cluster: its Ray `node` and that one's `ip`, its host, its id and when it was `created`."""
     ray = sys.modules.get("ray")
-    node = ray.get_runtime_context().get_node_id() if ray is not None and ray.is_initialized() else None
+    inside = ray is not None and ray.is_initialized()
+    node = ray.get_runtime_context().get_node_id() if ray is not None and inside else None
+    ip = ray.util.get_node_ip_address() if ray is not None and inside else None
     me = psutil.Process()
-    return {"node": node, "host": socket.gethostname(), "pid": me.pid, "created": me.create_time()}
+    return {"node": node, "ip": ip, "host": socket.gethostname(), "pid": me.pid, "created": me.create_time()}
 
 
 @dataclass
@@ -119,7 +120,7 @@ def hangs_ended(store: Store, timeout_s: float) -> Iterator[None]:
 def _end_engine(store: Store, row: Row, timeout_s: float) -> None:
     process = row["process"]
     who = f"process {process['pid']} on {process['host']}"
-    ended = _on_node(process["node"], end_process, process["pid"], process["created"])
+    ended = on_node(process["node"], end_process, process["pid"], process["created"])
     if ended is None:
         say(f"an engine hangs ({who}), and its node does not answer")
     elif ended:
@@ -132,27 +133,12 @@ def _end_run(store: Store, watch: Watch, end: Stop) -> None:
     import ray
 
     nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-    if ended := sum(_on_node(node, end_stopped_workers) or 0 for node in nodes):
+    if ended := sum(on_node(node, end_stopped_workers) or 0 for node in nodes):
         watch.repeat()
         say(f"{ended} stopped workers of Ray are ended, and their tasks repeated")
     else:
         end(StartError(f"{store.uri}: all engines idle, problems are left, and nothing was committed for "
                        f"{watch.timeout_s:.0f} s (engine.timeout_s): Ray hangs"))  # fmt: skip
-
-
-def _on_node(node: str, work: Callable[..., int], *arguments: object) -> int | None:
-    """What a function returns on that node of the cluster; None if the node does not answer."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    there = ray.remote(work).options(
-        num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
-    )
-    try:
-        found: int = ray.get(there.remote(*arguments), timeout=ANSWER_S)
-    except ray.exceptions.RayError:
-        return None
-    return found
 
 
 def end_process(pid: int, created: float) -> int:

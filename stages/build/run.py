@@ -15,7 +15,7 @@ from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say, tell
 from stages.annotate.complete import complete_ledger, mend_run
 from stages.annotate.damage import all_of, damage_named
-from stages.annotate.progress import current_rate
+from stages.annotate.progress import current_rate, where_engines_ran
 from stages.annotate.settings_lock import check_earlier, read_templates, with_number_type
 from stages.load.given_responses import fingerprint
 from stages.publish.dataset import publish_run
@@ -74,4 +74,5 @@ def run_dataset(config: RunConfig) -> None:
 def _closing(store: Store, config: RunConfig, started: float) -> str:
     rate = current_rate(store, since=started)
     speed = f", {rate.tokens_per_s:,.0f} tokens/s while the engine ran" if rate.tokens_per_s else ""
-    return f"{clock(time.time() - started)} in all{speed}; dataset in {config.output_dir}"
+    ran = where_engines_ran(store, started)
+    return f"{clock(time.time() - started)} in all{speed}{f'; {ran}' if ran else ''}; dataset in {config.output_dir}"

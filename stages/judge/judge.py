@@ -22,6 +22,7 @@ from pipeline.store import open_uri
 from stages.annotate.actor import EngineActor, given_up
 from stages.annotate.damage import unchanged
 from stages.annotate.earlier_run import COLUMN, whole
+from stages.annotate.nodes import Wanted
 from stages.annotate.sample import Template
 from stages.judge.answer import answer_schema, longest, read_answer
 from stages.judge.budget import Spent
@@ -135,9 +136,10 @@ class Judge(EngineActor):
         model: str,
         ours: str | None,
         before: Spent,
+        wanted: Wanted | None = None,
     ) -> None:
         """`config` is the run's, with the judge's engine, seed and run directory; `before` what earlier calls have spent."""
-        super().__init__(config, model, ours)
+        super().__init__(config, model, ours, wanted=wanted)
         self._judging, self._template = judging, Template(template)
         self._before = before
         self._key = judge_key(model, self._template, judging, config.engine.chat_template)

@@ -144,7 +144,7 @@ def _judge_pending(store: Store, own: RunConfig, config: JudgeConfig, template: 
     with (
         one_line_io_errors(store.uri),
         ray_session(own),
-        progress_bar(store, len(problems), len(problems) - pending, engines=own.engine.replicas, what="answers"),
+        progress_bar(store, len(problems), len(problems) - pending, engines=own.engine.bounds[1], what="answers"),
         hangs_ended(store, own.engine.timeout_s),
         within_budget(store, config.judge, before),
     ):

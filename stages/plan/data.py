@@ -24,6 +24,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         "rate": plan.rate,
         "notes": plan.notes,
         "checks": [asdict(check) for check in plan.checks],
+        "nodes": [asdict(node) for node in plan.nodes],
     }
 
 

@@ -19,6 +19,7 @@ from stages.plan.chains import Ask, Chooser, spend
 from stages.plan.checks import Check, checks, of_cache, of_pilot, of_thinking
 from stages.plan.cost import NOTHING, Need, hours_at_rate, hours_by_compute, need, per_solution
 from stages.plan.model import Model, read_model, reuses_prefixes
+from stages.plan.nodes import PlannedNode, planned_nodes
 from stages.plan.notes import notes_of
 from stages.plan.pilot import Pilot, read_pilot
 from stages.plan.rows import Rows, read_rows
@@ -45,6 +46,8 @@ class Plan:
     rate: str
     """Where the hours come from."""
     checks: list[Check]
+    nodes: list[PlannedNode]
+    """Of the cluster that `ray.address` names."""
     notes: list[str] = field(default_factory=list)
     """Assumptions and sample sizes."""
 
@@ -97,6 +100,7 @@ def make_plan(
     chosen = config.rollout.strategy
     strategies = {name: reduce(add, each.values(), NOTHING) for name, each in needs.items()}
     rate, hours = _hours(strategies, config, model, assumed, pilot, gpu, tokens_per_second)
+    nodes, of_nodes = planned_nodes(config)
     longest = max((each.longest_prompt for each in read), default=0)
     return Plan(
         needs[chosen],
@@ -105,7 +109,7 @@ def make_plan(
         hours,
         reuses,
         config.engine.tensor_parallel_size,
-        config.engine.replicas,
+        config.engine.bounds[0],
         gpu_hour_price,
         currency,
         rate,
@@ -115,7 +119,9 @@ def make_plan(
             *of_thinking(config, thinking, pilot, assumed.longest.low),
             *([] if reuses else of_cache(chosen, strategies)),
             *(of_pilot(config, pilot) if pilot else ()),
+            *of_nodes,
         ],
+        nodes,
         notes_of(
             config, assumed, model, pilot, read, tokens_per_word, by_peak=gpu is not None and tokens_per_second is None
         ),

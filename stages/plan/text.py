@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pipeline.markdown import counted
+from pipeline.markdown import counted, markdown_table
 from stages.plan.amount import Amount
 from stages.plan.cost import Need
+from stages.plan.nodes import PlannedNode
 from stages.plan.plan import Plan
 from stages.plan.units import money, short, size, span
 
@@ -28,11 +29,23 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _needs(plan)
     else:
         yield "no source can be planned: see above"
+    if plan.nodes:
+        yield ""
+        yield markdown_table(_NODES, [_node_row(node) for node in plan.nodes])
     yield ""
     yield "from:"
     yield from (f"  {note}" for note in plan.notes)
     yield "checks:"
     yield from (f"  {_SIGNS[check.verdict]} {check.text}" for check in plan.checks if check.verdict != "wrong")
+
+
+_NODES = ("node", "CPUs", "GPUs", "device", "Python", "packages", "run directory", "model")
+
+
+def _node_row(node: PlannedNode) -> tuple[str, ...]:
+    packages = " ".join(f"{name}={version or 'none'}" for name, version in node.packages.items())
+    numbers = (f"{node.cpus:g}", f"{node.gpus:g}")
+    return node.node, *numbers, node.device, node.python, packages, node.run_directory, node.model
 
 
 def _needs(plan: Plan) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import atomic
+from pipeline.engine.parcel import Parcel, packed, parcel_of_folder
 from pipeline.errors import RowError, UserError
 from pipeline.store import one_line_io_errors
 from pipeline.terminal.bar import counted
@@ -148,7 +150,10 @@ def _rows(
 class _RayScorer:
     """A model in an actor of Ray Data."""
 
-    def __init__(self, options: ScoreOptions) -> None:
+    def __init__(self, options: ScoreOptions, parcel: Parcel | None) -> None:
+        """`parcel` is the model's folder, where it may lie elsewhere on this machine."""
+        if parcel is not None:
+            options = replace(options, model=parcel.opened())
         self._options = options
         # Entered for good: the actor's end is the engine's.
         self._opened = opened(options)
@@ -176,10 +181,13 @@ def _score_with_ray(
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
-        items = [{"chunk": json.dumps(asdict(part))} for part in parts]
+        # Actors elsewhere have another working directory.
+        items = [{"chunk": json.dumps(asdict(replace(part, path=os.path.abspath(part.path))))} for part in parts]
+        there = replace(options, images=options.images and os.path.abspath(options.images))
+        parcel = parcel_of_folder(options.model) if address else None
         scored = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             _RayScorer,
-            fn_constructor_args=(options,),
+            fn_constructor_args=(there, packed(parcel, ship=False) if parcel else None),
             batch_size=1,
             compute=ActorPoolStrategy(size=replicas),
             num_cpus=0,

@@ -11,7 +11,12 @@ LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy", "mpmath")
 """Packages that verdicts follow from, beside our own code."""
 
 
+def libraries() -> dict[str, str]:
+    """Their versions."""
+    return {name: version(name) for name in LIBRARIES}
+
+
 @cache
 def verifier_version() -> str:
     """Our revision and the versions of the libraries: `2 math-verify=0.9.0 …`."""
-    return " ".join([str(REVISION), *(f"{name}={version(name)}" for name in LIBRARIES)])
+    return " ".join([str(REVISION), *(f"{name}={held}" for name, held in libraries().items())])

@@ -176,3 +176,27 @@ def test_a_mistake_about_servers_is_named_with_its_mend(overrides: list[str], wo
     assert words in str(caught.value)
     assert "sekret" not in str(caught.value)
     assert parse_config(small(), [*SERVER, "engine.max_tiles=6"]).engine.max_tiles == 6
+
+
+@pytest.mark.parametrize(
+    ("replicas", "bounds"), [("3", (3, 3)), ("auto", (1, None)), ("{max: 4}", (1, 4)), ("{min: 2}", (2, None))]
+)
+def test_engines_are_a_number_or_bounds(replicas: str, bounds: tuple[int, int | None]) -> None:
+    engine = parse_config(small(), [f"engine.replicas={replicas}"]).engine
+    assert engine.bounds == bounds
+    assert parse_config({**small(), "engine": engine.model_dump(mode="json")}).engine == engine
+
+
+@pytest.mark.parametrize(
+    ("replicas", "words"),
+    [
+        ("0", "engine.replicas: Input should be greater than or equal to 1 (got 0)"),
+        ("many", "engine.replicas: Input should be 'auto' (got \"many\""),
+        ("{mx: 4}", "engine.replicas.mx: unknown key (did you mean 'max'?)"),
+        ("{min: 4, max: 2}", "engine.replicas: max=2 is below min=4"),
+    ],
+)
+def test_a_wrong_number_of_engines_is_named(replicas: str, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_config(small(), [f"engine.replicas={replicas}"])
+    assert words in str(caught.value)

@@ -151,3 +151,11 @@ def test_another_version_is_one_line(head: Callable[[str | None], str], monkeypa
     ) as caught:
         join(head(None), {})
     assert "\n" not in str(caught.value)
+
+
+def test_a_head_that_was_joined_answers_as_long_as_it_lives(head: Callable[[str | None], str]) -> None:
+    assert joining.head_answers(head(None))
+    assert joining.head_answers(head(TOKEN)), "a refusal is an answer"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert not joining.head_answers(f"127.0.0.1:{closed.getsockname()[1]}")

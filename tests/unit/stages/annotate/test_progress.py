@@ -11,7 +11,15 @@ import pytest
 from pipeline.engine.gauges import Gauges
 from pipeline.store import Store
 from pipeline.terminal.speak import Streams, apart
-from stages.annotate.progress import Rate, current_rate, describe_engines, engine_lines, judged, progress_bar
+from stages.annotate.progress import (
+    Rate,
+    current_rate,
+    describe_engines,
+    engine_lines,
+    judged,
+    progress_bar,
+    where_engines_ran,
+)
 from stages.annotate.tally import Answers, Tally
 from tests.waiting import wait_until
 
@@ -160,3 +168,20 @@ def test_engines_are_told_of_as_they_come_up(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_was_verified_is_said_as_what_it_was_found_to_be(verdicts: Counter[str], words: str) -> None:
     assert judged(verdicts) == words
+
+
+def test_where_engines_ran_is_told_of_several(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    place = {"node": "n1", "ip": "10.0.0.1", "host": "a"}
+    others = [place, {**place, "node": "n2", "ip": "10.0.0.2", "host": "b"}, {**place}]
+    for number, process in enumerate(others):
+        row = {"started": 100.0, "ready": True, "process": {**process, "pid": number}}
+        store.write_json(f"progress/{number}.json", row)
+        if number == 0:
+            assert where_engines_ran(store, 50.0) is None
+    assert where_engines_ran(store, 50.0) == "3 engines ran on 2 nodes (a 10.0.0.1: 2, b 10.0.0.2: 1)"
+    assert where_engines_ran(store, 150.0) is None
+    for number in range(3, 13):
+        row = {"started": 100.0, "ready": True, "process": {**place, "node": f"n{number}", "host": f"c{number:02d}"}}
+        store.write_json(f"progress/{number}.json", row)
+    assert (where_engines_ran(store, 50.0) or "").endswith("c08 10.0.0.1: 1, and 4 more)")

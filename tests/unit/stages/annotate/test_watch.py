@@ -156,7 +156,7 @@ def test_the_hanging_engines_problems_are_noted_and_its_process_ended(
         ended.append(arguments)
         return 2
 
-    monkeypatch.setattr(watching, "_on_node", on_node)
+    monkeypatch.setattr(watching, "on_node", on_node)
     counters(monkeypatch, store, "a", "b")
     with hangs_ended(store, 0.2):
         while not ended:
@@ -176,7 +176,7 @@ def test_a_process_that_is_gone_costs_its_problems_nothing(store: Store, monkeyp
         asked.append(arguments)
         return 0
 
-    monkeypatch.setattr(watching, "_on_node", on_node)
+    monkeypatch.setattr(watching, "on_node", on_node)
     counters(monkeypatch, store, "a", "b")
     with hangs_ended(store, 0.2):
         while not asked:
@@ -195,7 +195,7 @@ def test_a_hang_that_no_engine_is_to_blame_for_ends_the_run(store: Store, monkey
         asked.append(arguments)
         return answers[len(asked) - 1]
 
-    monkeypatch.setattr(watching, "_on_node", on_node)
+    monkeypatch.setattr(watching, "on_node", on_node)
 
     counters(monkeypatch, store, living=True)
 
