@@ -85,9 +85,7 @@ class Parcel:
 
 def parcel_of(engine: EngineConfig) -> Parcel | None:
     """The model of these settings, still without what is sent; None where it is no local folder."""
-    # Beside a server, an engine reads the tokenizer and the chat template from the folder.
-    reads = engine.kind in ("vllm", "server")
-    return parcel_of_folder(located(engine.model, engine.folders)) if reads else None
+    return parcel_of_folder(located(engine.model, engine.folders)) if engine.kind == "vllm" else None
 
 
 def parcel_of_folder(name: str) -> Parcel | None:
