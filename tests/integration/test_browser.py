@@ -47,19 +47,6 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page that may not write to the console or fail anywhere."""
-    context = browser.new_context(viewport={"width": 1600, "height": 1000})
-    made, told = context.new_page(), []
-    made.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
-    made.on("pageerror", lambda error: told.append(f"error: {error}"))
-    made.on("response", lambda answer: told.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
-    yield made
-    context.close()
-    assert told == []
-
-
-@pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Any]:
     """`serve("browse", …)` → the link that the command prints."""
     running: list[subprocess.Popen] = []
@@ -82,6 +69,19 @@ def serve(tmp_path: Path) -> Iterator[Any]:
     for process in running:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) in (0, 130)
+
+
+@pytest.fixture
+def page(browser: Any, serve: Any) -> Iterator[Any]:
+    """A page that may not write to the console or fail anywhere. It closes before its server does: it may ask until then."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1000})
+    made, told = context.new_page(), []
+    made.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
+    made.on("pageerror", lambda error: told.append(f"error: {error}"))
+    made.on("response", lambda answer: told.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+    yield made
+    context.close()
+    assert told == []
 
 
 @pytest.fixture(scope="module")
