@@ -24,10 +24,17 @@ LONGEST = 12
 """Tokens of a draw."""
 
 
-def drawn(seed: int, token_ids: Sequence[int], pictures: Sequence[str], temperature: float, most: int) -> list[int]:
+def drawn(
+    seed: int,
+    token_ids: Sequence[int],
+    pictures: Sequence[str],
+    temperature: float,
+    most: int,
+    alphabet: Sequence[int] = range(10, 200),
+) -> list[int]:
     """The ids of the draw of a seed; without a temperature the seed says nothing."""
     rng = random.Random(f"{seed if temperature else ''} {list(token_ids)} {list(pictures)}")
-    return [rng.randrange(10, 200) for _ in range(min(most, rng.randint(1, LONGEST)))]
+    return [rng.choice(alphabet) for _ in range(min(most, rng.randint(1, LONGEST)))]
 
 
 def chat_answer(seed: int, words: Sequence[str], pictures: Sequence[str], temperature: float) -> str:
@@ -65,6 +72,10 @@ class Stub:
     encode: Callable[[str], Sequence[int]] | None = None
     """What gives the ids of an answer of chat completions, where these have any."""
     end_id: int = 2
+    alphabet: Sequence[int] = range(10, 200)
+    """The ids that draws have."""
+    decode: Callable[[Sequence[int]], str] = lambda ids: " ".join(map(str, ids))
+    """What gives the text of these."""
     writes: Literal["text", "json", "babble"] = "text"
     """What it answers where a schema is asked for."""
     tricks: dict[int, Trick] = field(default_factory=dict)
@@ -120,9 +131,9 @@ class Stub:
         choices = []
         for child in range(n - (trick == "fewer")):
             seed = sampling["seed"] + child if self.seeds else random.getrandbits(48)
-            found = drawn(seed, ids, pictures, sampling["temperature"], sampling["max_tokens"])
+            found = drawn(seed, ids, pictures, sampling["temperature"], sampling["max_tokens"], self.alphabet)
             reason = "abort" if trick == "aborted" else "length" if len(found) == sampling["max_tokens"] else "stop"
-            text = " ".join(map(str, found))
+            text = self.decode(found)
             choices.append(
                 {"index": child, "token_ids": found, "text": text, "finish_reason": reason, "stop_reason": None}
             )

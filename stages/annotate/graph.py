@@ -55,6 +55,8 @@ def run_graph(
     context.autoscaling_config.actor_pool_util_upscaling_threshold = 1.0
     # And it would end an engine that has loaded for minutes, because nothing has come to it yet.
     context.autoscaling_config.actor_pool_util_downscaling_threshold = -1.0
+    # What an engine says of its end reaches the terminal as it was said, and not as a fault in "user code".
+    context.raise_original_map_exception = True
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context.checkpoint_config = CheckpointConfig(
         id_column="problem_id",
