@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.engine_busy import Recording, pipeline_side
 from benchmarks.policy_server import servers
 from benchmarks.shape import Benchmark, Figure
-from pipeline.config import EngineConfig, RunConfig, load_config
-from pipeline.engine import make_engine
+from pipeline.config import EngineConfig, RunConfig, SamplingConfig, load_config
+from pipeline.engine import Completion, Engine, Prompt, make_engine
 from pipeline.settings import Strict
 
 
@@ -28,18 +29,33 @@ class Settings(Strict):
 
 def measure(settings: Settings) -> dict[str, float]:
     config = load_config("configs/demo.yaml", [f"sources.0.kwargs.count={settings.problems + 1}"])
-    inside_s, inside_tokens = _side(config)
+    inside_s, inside_tokens, inside = _side(config)
     with tempfile.TemporaryDirectory() as folder, servers(1, Path(folder)) as (server,):
         engine = EngineConfig.model_validate({**config.engine.model_dump(), "kind": "server", "urls": [server.url]})
-        seconds, tokens = _side(config.model_copy(update={"engine": engine}))
-    if tokens != inside_tokens:
+        seconds, tokens, drawn = _side(config.model_copy(update={"engine": engine}))
+    if drawn != inside:
         raise RuntimeError(f"{tokens} tokens through the server, {inside_tokens} inside: not the same draws")
     return {"tokens_per_s": tokens / seconds, "inside_tokens_per_s": inside_tokens / inside_s, "tokens": tokens}
 
 
-def _side(config: RunConfig) -> tuple[float, int]:
-    """Seconds and generated tokens of all problems."""
-    engine = Recording(make_engine(config.engine))
+class Keeping(Recording):
+    """It remembers what it answered, too."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.drawn: dict[object, list[Completion]] = {}
+
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingConfig, n: int, seed: int, *more: Any, **stop: Any
+    ) -> list[Completion]:
+        found = await super().generate(prompt, sampling, n, seed, *more, **stop)
+        self.drawn[prompt.token_ids, tuple(image.sha256 for image in prompt.images), n, seed] = found
+        return found
+
+
+def _side(config: RunConfig) -> tuple[float, int, dict[object, list[Completion]]]:
+    """Seconds, generated tokens, and all draws of all problems."""
+    engine = Keeping(make_engine(config.engine))
 
     async def work() -> float:
         try:
@@ -47,7 +63,7 @@ def _side(config: RunConfig) -> tuple[float, int]:
         finally:
             await engine.close()
 
-    return asyncio.run(work()), engine.tokens
+    return asyncio.run(work()), engine.tokens, engine.drawn
 
 
 BENCHMARK = Benchmark(
