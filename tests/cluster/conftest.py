@@ -62,7 +62,7 @@ class Driver:
         """On its terminal."""
         return self._said.read_text()
 
-    def end(self, timeout: float = 300) -> int:
+    def end(self, timeout: float = 600) -> int:
         return self.process.wait(timeout)
 
     def kill(self) -> None:
