@@ -47,8 +47,7 @@ def wait_for_places(what: str, bundles: Sequence[Bundle], address: str | None, w
     try:
         while not group.wait(timeout_seconds=_until(began, due if wait_s is None else min(due, wait_s))):
             age = time.monotonic() - began
-            free = amounts(ray.available_resources())
-            has = f"ray.address={address} has {amounts(ray.cluster_resources())} (free: {free})"
+            has = what_there_is(address)
             if wait_s is not None and age >= wait_s:
                 raise StartError(
                     f"in {wait_s:g} s there was no place for {what} ({amounts(total)}): {has}: add nodes, ask for less, or raise "
@@ -59,6 +58,13 @@ def wait_for_places(what: str, bundles: Sequence[Bundle], address: str | None, w
                 due = age + TOLD_EVERY_S
     finally:
         remove_placement_group(group)
+
+
+def what_there_is(address: str) -> str:
+    """`ray.address=auto has 8 CPUs, 2 GPUs (free: 8 CPUs, 1 GPU)`, of the cluster that this process has joined."""
+    import ray
+
+    return f"ray.address={address} has {amounts(ray.cluster_resources())} (free: {amounts(ray.available_resources())})"
 
 
 def _until(began: float, age_s: float) -> float:

@@ -11,10 +11,11 @@ from threading import Thread
 from typing import Any
 
 from pipeline import atomic
-from pipeline.cluster.places import wait_for_places
+from pipeline.cluster.places import wait_for_places, what_there_is
 from pipeline.cluster.session import own_modules, ray_started
 from pipeline.errors import UserError
 from pipeline.inputs import located
+from pipeline.terminal.speak import say
 from stages.train.config import TrainConfig
 from stages.train.fit import fit
 from stages.train.prepare import Prepared, load_prepared
@@ -48,6 +49,8 @@ def fit_on_ray(config: TrainConfig, prepared: Prepared, stated: TrainConfig, sto
         with session:
             # Ray Train would wait for ever, with a warning every ten seconds.
             places = [{"CPU": 1.0, "GPU": float(config.ray.gpu)}] * config.ray.workers
+            if address:
+                say(f"{config.ray.workers} workers{' of 1 GPU each' * config.ray.gpu}: {what_there_is(address)}")
             wait_for_places(f"{config.ray.workers} workers", places, address, config.ray.wait_s)
             trainer = TorchTrainer(
                 ray_worker,
