@@ -180,8 +180,9 @@ class EngineConfig(Strict):
             raise ValueError("urls: one of them is there twice: each server counts once")
         if self.api == "vllm" and self.dtype == "auto":
             raise ValueError("kind=server: dtype is the server's: state its --dtype, which ids and seeds follow from")
-        if self.tensor_parallel_size > 1:
-            raise ValueError("kind=server: tensor_parallel_size is the server's own: leave it out")
+        for name in ("tensor_parallel_size", "gpus"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"kind=server: {name} is the server's own: leave it out")
         return self
 
     @property

@@ -165,6 +165,7 @@ def test_a_run_on_servers_has_the_ids_of_a_run_inside_and_may_move() -> None:
         ([*SERVER, "engine.urls=[http://me:sekret@a:8000]"], "urls: a: an address holds no user, key or query"),
         ([*SERVER, "engine.urls=[http://a, http://a]"], "urls: one of them is there twice"),
         ([*SERVER, "engine.tensor_parallel_size=2"], "tensor_parallel_size is the server's own"),
+        ([*SERVER, "engine.gpus=0.5"], "gpus is the server's own"),
         ([*SERVER, "engine.max_tiles=12"], "source a: max_tiles=6, and the servers have engine.max_tiles=12: set both"),
         ([*SERVER, "sources.0.max_pixels=9"], "source a: max_pixels=9, and the servers have engine.max_pixels=None"),
         (["budget.prompt_tokens=1"], "budget is heeded by engine.kind=server alone"),
