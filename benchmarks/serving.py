@@ -181,6 +181,8 @@ async def crowd(address: str, items: list[Candidate], settings: Settings, second
         await asyncio.gather(*(impatient(number, http) for number in range(9 * settings.clients)))
         served = await patient
     known = ("200", "429", "503")
+    for told, count in served.others.items():
+        print(f"serving: a patient client was told {count} times: {told}", file=sys.stderr)
     return {
         "turned_away": statuses["429"] + statuses["503"],
         "answered_of_much": settings.group * (statuses["200"] + len(served.seconds)) / seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,13 +13,13 @@ import yaml
 from stages.reward.config import PrmConfig
 from tests.families import family
 from tests.integration.conftest import Command, scripted
+from tests.places import ROOT
 
 THINKS = {"kind": "scripted", "args": {"thinking": "opened", "unclosed": 0.1}}
 
 
-def trained(folder: Path, part: str, visualprm: Command) -> list[dict]:
+def made(config: Path, folder: Path, visualprm: Command) -> list[dict]:
     """The dataset's rows; a reward model in `folder / "prm"` that learnt from them."""
-    config = scripted(folder, engine=THINKS, split={"part": part}, sampling={"num_solutions": 2, "max_tokens": 400})
     done = visualprm("dataset", config)
     assert done.returncode == 0, done.stderr[-3000:]
     model, processor = family("internvl")
@@ -39,7 +40,41 @@ def trained(folder: Path, part: str, visualprm: Command) -> list[dict]:
 
 @pytest.mark.parametrize("part", ["answer", "thinking"])
 def test_the_steps_of_the_chosen_part_alone_have_scores(tmp_path: Path, visualprm: Command, part: str) -> None:
-    rows = trained(tmp_path, part, visualprm)
+    sampling = {"num_solutions": 2, "max_tokens": 400}
+    config = scripted(tmp_path, engine=THINKS, split={"part": part}, sampling=sampling)
+    check(made(config, tmp_path, visualprm), tmp_path, part, visualprm)
+
+
+@pytest.mark.more
+def test_a_policy_on_vllm_whose_thinking_is_closed(tmp_path: Path, visualprm: Command) -> None:
+    """The demo's policy with a template that opens the thinking: it never closes it, so that is done after 24 tokens."""
+    policy = tmp_path / "policy"
+    shutil.copytree(ROOT / "demo/policy", policy)
+    template = policy / "chat_template.jinja"
+    opened = template.read_text().replace(
+        "<|im_start|>assistant\n' }}{% endif %}", "<|im_start|>assistant\n<think>\n' }}{% endif %}"
+    )
+    assert opened != template.read_text()
+    template.write_text(opened)
+    prompt = tmp_path / "thinking.txt"
+    prompt.write_text((ROOT / "prompts/demo_v1.txt").read_text() + "\n{close_thinking}\n</think>")
+    config = scripted(
+        tmp_path,
+        sources=[{"name": "charts", "function": "demo.benchmark:problems", "kwargs": {"count": 6}}],
+        prompt=str(prompt),
+        engine={"model": str(policy), "dtype": "float32", "max_model_len": 1024},
+        sampling={"num_solutions": 2, "max_tokens": 160, "max_thinking_tokens": 24},
+        rollout={"num_draws": 2, "max_truncated": None},
+        split={"part": "answer"},
+    )
+    rows = made(config, tmp_path, visualprm)
+    check(rows, tmp_path, "answer", visualprm, least=4)
+    assert all("</think>" in row["response"] for row in rows)
+    assert "closed" in (tmp_path / "data/README.md").read_text()
+
+
+def check(rows: list[dict], tmp_path: Path, part: str, visualprm: Command, least: int = 20) -> None:
+    """Dataset, card, model and scores agree on which steps are judged; `least` steps were measured."""
     measured = 0
     for row in rows:
         thought, closed, _ = row["response"].partition("</think>")
@@ -52,7 +87,7 @@ def test_the_steps_of_the_chosen_part_alone_have_scores(tmp_path: Path, visualpr
             assert step["origin"] in ("context", "measured", "own_answer")
             assert (step["score"] is None) == (step["origin"] == "context")
             measured += step["origin"] == "measured"
-    assert measured > 20
+    assert measured > least
     stated = json.loads((tmp_path / "data/stats.json").read_text())
     assert stated["split"] == {"part": part, "opened": True, "max_steps": 12}
     assert f"the {part} alone, split at blank lines" in (tmp_path / "data/README.md").read_text()
