@@ -90,7 +90,9 @@ BENCHMARK = Benchmark(
         Figure("… and of one request a solution and one a step", "between_ways", at_most=2e-3),
         Figure("scored on vLLM against transformers", "at_once_per_s", "transformers_per_s", "solutions/s"),
         Figure("… against one request a step", "at_once_per_s", "step_by_step_per_s", "solutions/s", at_least=1.3),
-        Figure("… solutions of many steps", "at_once_long_per_s", "step_by_step_long_per_s", "solutions/s", at_least=1.8),
+        Figure(
+            "… solutions of many steps", "at_once_long_per_s", "step_by_step_long_per_s", "solutions/s", at_least=1.8
+        ),
         Figure("… requests", "at_once_requests", "step_by_step_requests", "requests"),
         Figure("… tokens that are read", "at_once_tokens", "step_by_step_tokens", "tokens"),
     ),
