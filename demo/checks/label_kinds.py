@@ -127,14 +127,9 @@ def judged(model: Path, data: Path, run: str) -> dict[str, Any]:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: of each kind the macro-F1 of its labels and of the model that learnt them, by each truth."""
-    heads = (
-        "kind",
-        "judge",
-        "kept of mc",
-        *(f"labels, {about}" for about in TRUTHS),
-        *(f"PRM, {about}" for about in TRUTHS),
-    )
+    """Markdown: of each kind the macro-F1 of its labels, and macro-F1 and AUC of the model that learnt them, by each truth."""
+    columns = (f"{what}, {about}" for what in ("labels", "PRM", "PRM's AUC") for about in TRUTHS)
+    heads = ("kind", "judge", "kept of mc", *columns)
     shown: list[Row] = []
     for row in rows:
         labels = [row["labels"][about] for about in TRUTHS]
@@ -146,6 +141,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
                 percent(row["kept"]),
                 *(f"{decimal(one['macro_f1'])} {brackets(one['interval'])}" for one in labels),
                 *(f"{decimal(one['macro_f1'])} {brackets(one['macro_f1_interval'])}" for one in models),
+                *(decimal(one["roc_auc"]) for one in models),
             )
         )
     one = rows[0]["prm"]["prefix"]

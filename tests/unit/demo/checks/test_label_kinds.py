@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("shared_verifiers")
 
 def row(kind: str, judge: str | None, f1: float, tokens: int) -> dict[str, Any]:
     labels = {"macro_f1": f1, "interval": (f1 - 0.01, f1 + 0.01)}
-    prm = {"macro_f1": f1 - 0.1, "macro_f1_interval": [f1 - 0.2, f1], "steps": 40, "problems": 8}
+    prm = {"roc_auc": 0.75, "macro_f1": f1 - 0.1, "macro_f1_interval": [f1 - 0.2, f1], "steps": 40, "problems": 8}
     truths = {"prefix": labels, "step": {"macro_f1": None, "interval": None}}
     return {
         "kind": kind,
@@ -39,6 +39,7 @@ def test_a_row_has_the_labels_and_the_model_by_each_truth() -> None:
     cells = [cell.strip() for cell in found.splitlines()[3].strip("|").split("|")]
     assert cells[:5] == ["judge", "anna", "50.0 %", "0.800 [0.790, 0.810]", "– –"]
     assert "0.700 [0.600, 0.800]" in found
+    assert cells[-2:] == ["0.750", "0.750"]
     assert "on 40 steps of 8 problems that no training saw. Each model read from 990 to 1,000 tokens." in found
 
 
