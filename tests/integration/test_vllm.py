@@ -19,10 +19,15 @@ from benchmarks.kills import digests, run_with_kills
 from demo.benchmark import problems
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Engine, Prompt, make_engine
+from pipeline.engine.vllm import SCHEMA_ARGS
 from pipeline.errors import RowError
-from pipeline.records import SEPARATOR, Image
+from pipeline.records import SEPARATOR, Image, Problem
+from stages.annotate.sample import Template
 from stages.evaluate.critic import Item
 from stages.evaluate.prompted import PromptedCritic
+from stages.judge.config import JudgingConfig
+from stages.judge.judge import Chain, judge_solution
+from stages.judge.records import JudgedSolution
 from stages.split import boundaries, spans, split
 from tests.integration.conftest import run
 from tests.places import ROOT
@@ -47,7 +52,8 @@ class Running:
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
     loop = asyncio.new_event_loop()
-    engine = make_engine(EngineConfig(model=str(ROOT / "demo" / "policy")))
+    # As a judge has it; answers without a schema are the same.
+    engine = make_engine(EngineConfig(model=str(ROOT / "demo" / "policy"), args=dict(SCHEMA_ARGS)))
     yield Running(engine, loop.run_until_complete)
     inner = weakref.ref(engine._llm)  # type: ignore[attr-defined]
     loop.run_until_complete(engine.close())
@@ -129,6 +135,31 @@ def test_a_critic_asked_in_words_is_not_believed_when_it_babbles(running: Runnin
     assert judged.scores == [None, None]
     assert set(judged.failures) <= {"unparsable", "truncated"}
     assert judged.failures.total() == 2
+
+
+def test_every_answer_by_a_schema_that_is_not_cut_can_be_read(running: Running) -> None:
+    """The demo's policy judges nonsense, in the form that is asked for."""
+    config = JudgingConfig(votes=4, reason_characters=40)
+    template = Template((ROOT / "prompts" / "judge_v1.txt").read_text())
+
+    async def judged() -> list[JudgedSolution]:
+        asked = []
+        for index, row in enumerate(problems(count=4)):
+            image = Image.of(row["image"])
+            one = Problem(f"p{index}", "demo", row["id"], row["question"], "7", (image,), (), ("number",), 1, "p")
+            (drawn,) = await running.engine.generate(running.prompt(index), SAMPLING, 1, 3, 128)
+            chain = Chain(f"p{index}/k/s0", tuple(split(drawn.text, 12))[:4])
+            asked.append(judge_solution(one, chain, template, "k", running.engine, 0, config))
+        return await asyncio.gather(*asked)
+
+    found = running.do(judged())
+    assert [one.error for one in found] == [None] * 4
+    votes = [(vote, one.num_steps) for one in found for vote in one.votes]
+    assert {vote.unread for vote, _ in votes} <= {None, "cut"}
+    read = [(vote.steps, steps) for vote, steps in votes if vote.steps is not None]
+    assert len(read) >= len(votes) / 2
+    assert all(len(said) == steps for said, steps in read)
+    assert found == running.do(judged()), "seeds decide"
 
 
 def demo(folder: Path) -> list[str]:
