@@ -20,6 +20,13 @@ def text() -> ChatText:
     return ChatText(str(POLICY))
 
 
+@pytest.fixture(autouse=True)
+def _read_once(text: ChatText, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's tokenizer, which every engine and trial here would read anew."""
+    for module in ("pipeline.engine.chat", "pipeline.engine.server.engine", "pipeline.engine.server.chat_engine"):
+        monkeypatch.setattr(f"{module}.ChatText", lambda *_: text)
+
+
 @pytest.fixture(scope="session")
 def like_demo(text: ChatText) -> dict[str, Any]:
     """What a stub must be told of the demo's policy to pass for it."""
