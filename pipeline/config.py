@@ -121,6 +121,10 @@ Replicas = Annotated[
 ]
 
 
+DRAWN_WITH = frozenset({"dtype", "max_model_len", "chat_template", "batch_invariant"})
+"""Settings of an engine that change what it draws, beside its model and `drawing_args`."""
+
+
 class EngineConfig(Strict):
     """The policy and what it runs on."""
 
@@ -162,6 +166,8 @@ class EngineConfig(Strict):
     """Run Python code that comes with the model."""
     chat_template: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda arguments: not arguments)
     """Arguments for the model's chat template, such as `enable_thinking: false`; one that it does not read is refused."""
+    batch_invariant: bool = Field(default=False, exclude_if=lambda on: not on)
+    """vLLM's mode in which a draw does not depend on what else is in the batch, so that a GPU gives the same bytes each time."""
     args: dict[str, Any] = Field(default_factory=dict)
     """More keyword arguments of vLLM's `AsyncEngineArgs`."""
 
@@ -180,7 +186,7 @@ class EngineConfig(Strict):
             raise ValueError("urls: one of them is there twice: each server counts once")
         if self.api == "vllm" and self.dtype == "auto":
             raise ValueError("kind=server: dtype is the server's: state its --dtype, which ids and seeds follow from")
-        for name in ("tensor_parallel_size", "gpus"):
+        for name in ("tensor_parallel_size", "gpus", "batch_invariant"):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"kind=server: {name} is the server's own: leave it out")
         return self

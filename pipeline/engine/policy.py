@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from pipeline import origin
-from pipeline.config import EngineConfig, RunConfig
+from pipeline.config import DRAWN_WITH, EngineConfig, RunConfig
 from pipeline.engine.chat import check_arguments
 from pipeline.errors import UserError, did_you_mean
 from pipeline.hub import ask_hub
@@ -63,6 +63,15 @@ def check_engine(engine: EngineConfig) -> None:
         )
 
 
+NO_INVARIANT_MODE = (
+    "engine.batch_invariant: vLLM has this mode on GPUs alone; a CPU gives the same draws in any batch in float32: "
+    "remove it"
+)
+
+
+NO_INVARIANT_MODE = "engine.batch_invariant: vLLM has this mode on GPUs alone; a CPU gives the same draws in any batch in float32: remove it"
+
+
 def check_heads(size: int, heads: int | None) -> None:
     """Every GPU of an engine gets as many attention heads as the others; `heads` is null where it is not known.
 
@@ -100,6 +109,8 @@ def check_start(engine: EngineConfig, address: str | None = None, continues: boo
     model, size = located(engine.model, engine.folders), engine.tensor_parallel_size
     check_heads(size, text_config(model_config(model)).get("num_attention_heads"))
     if address is None:
+        if engine.batch_invariant and not _gpus():
+            raise UserError(NO_INVARIANT_MODE)
         if is_hub_id(model):
             ask_hub(model)
         if size > 1 and size > (gpus := _gpus()):
@@ -146,9 +157,7 @@ def policy_key(model: str, prompt_sha: str, config: RunConfig) -> str:
     if not config.sampling.greedy_first:
         # As it was before there was a choice: ids and seeds of older ledgers stay.
         del sampling["greedy_first"]
-    engine = config.engine.model_dump(include={"dtype", "max_model_len", "chat_template"}) | {
-        "args": config.engine.drawing_args
-    }
+    engine = config.engine.model_dump(include=set(DRAWN_WITH)) | {"args": config.engine.drawing_args}
     # The group of arguments for the chat template is there only if it has some.
     parts = [model, prompt_sha, engine, sampling]
     return origin.digest(parts)[:12]

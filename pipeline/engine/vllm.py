@@ -8,6 +8,7 @@ import gc
 import importlib.util
 import io
 import logging
+import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,8 @@ from pipeline.engine.drawn import check_room, completion, refusal
 from pipeline.engine.gauges import Gauges
 from pipeline.engine.parent import offer_plugin
 from pipeline.engine.pictures import PictureLimit, picture_limit
-from pipeline.errors import EngineDead, RowError
+from pipeline.engine.policy import NO_INVARIANT_MODE
+from pipeline.errors import EngineDead, RowError, UserError
 from pipeline.inputs import located
 from pipeline.terminal.speak import say
 
@@ -81,6 +83,11 @@ class VllmEngine:
         self._text = ChatText(model, config.trust_remote_code, config.chat_template)
         self.chat, self.encode, self.ends = self._text.chat, self._text.encode, self._text.ends
         defaults: dict[str, Any] = CPU_ARGS if current_platform.is_cpu() else {}
+        if config.batch_invariant:
+            if current_platform.is_cpu():
+                raise UserError(NO_INVARIANT_MODE)
+            # Read when the engine's process starts; it refuses cards and models that lack the mode.
+            os.environ["VLLM_BATCH_INVARIANT"] = "1"
         args = {
             "limit_mm_per_prompt": {"image": 16},
             "enable_prefix_caching": True,

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from pipeline import atomic
 from pipeline.command_line.answer import Answer
+from pipeline.config import DRAWN_WITH
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import RowError, UserError
@@ -190,7 +191,7 @@ def _origin(model: str, bench: Bench, settings: EvaluateSettings) -> str:
     engine = settings.engine
     parts = [
         [model_fingerprint(engine.model_copy(update={"model": name})) for name in (model, settings.like) if name],
-        engine.model_dump(include={"dtype", "max_model_len", "chat_template"}) | {"args": engine.drawing_args},
+        engine.model_dump(include=set(DRAWN_WITH)) | {"args": engine.drawing_args},
         read_prompt(settings) if settings.critic == "prompted" else None,
         settings.model_dump(mode="json", exclude={"resamples", "about", "engine", "prompt"}),
         [asdict(sample) for sample in bench.samples],

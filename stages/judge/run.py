@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import origin
 from pipeline.cluster.session import ray_session
-from pipeline.config import RunConfig, parse_config
+from pipeline.config import DRAWN_WITH, RunConfig, parse_config
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import check_start, model_fingerprint, policy_name
 from pipeline.errors import StartError, UserError
@@ -111,10 +111,7 @@ def _lock_settings(store: Store, earlier: Store, config: JudgeConfig, template: 
         "engine.kind": engine.kind,
         "engine.model": model,
         # Arguments for the chat template are there only if it has some.
-        **{
-            f"engine.{name}": value
-            for name, value in engine.model_dump(include={"dtype", "max_model_len", "chat_template"}).items()
-        },
+        **{f"engine.{name}": value for name, value in engine.model_dump(include=set(DRAWN_WITH)).items()},
         "engine.args": engine.drawing_args,
         "seed": config.seed,
         **{f"judge.{name}": value for name, value in config.judge.asked.items()},

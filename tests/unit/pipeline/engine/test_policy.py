@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import EngineConfig
+from pipeline.config import DRAWN_WITH, EngineConfig
 from pipeline.engine.policy import check_engine, check_start, policy_name
 from pipeline.engine.vllm import argument_names
 from pipeline.errors import UserError
@@ -68,3 +68,13 @@ def test_gpus_that_are_not_there_are_told_before_anything_starts(
 def test_text_without_a_model_is_no_models_text() -> None:
     assert policy_name(EngineConfig(model="lab/policy")) == "lab/policy"
     assert policy_name(EngineConfig(kind="scripted", model="lab/policy")) == "scripted"
+
+
+def test_a_mode_that_only_gpus_have_is_refused_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a part of the policy's key where it is on, and of no other key."""
+    monkeypatch.setattr("pipeline.engine.policy._gpus", lambda: 0)
+    invariant = engine(tmp_path, {"num_attention_heads": 4}, batch_invariant=True)
+    with pytest.raises(UserError, match=r"engine\.batch_invariant: vLLM has this mode on GPUs alone"):
+        check_start(invariant)
+    assert "batch_invariant" in invariant.model_dump(include=set(DRAWN_WITH))
+    assert "batch_invariant" not in EngineConfig(model="m").model_dump(include=set(DRAWN_WITH))
