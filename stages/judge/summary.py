@@ -52,6 +52,7 @@ def summed_up(store: Store) -> Summary:
     found = Summary(place=store.uri)
     names = ["problem_id", "error", "num_prompt_tokens", "num_tokens", "cost", "solutions"]
     seen: set[str] = set()
+    costs: list[float | None] = []
     for path in store.ledger_files():
         with pq.ParquetFile(path, filesystem=store.filesystem) as file:
             # Judgements of before had no cost.
@@ -61,6 +62,10 @@ def summed_up(store: Store) -> Summary:
             if row["problem_id"] not in seen:
                 seen.add(row["problem_id"])
                 _add(found, row)
+                costs.append(row.get("cost"))
+    # Where some were judged without a price, nobody knows what all have cost.
+    known = [cost for cost in costs if cost is not None]
+    found.cost = sum(known) if known and len(known) == len(costs) else None
     return found
 
 
@@ -68,8 +73,6 @@ def _add(found: Summary, row: dict[str, Any]) -> None:
     found.problems += 1
     found.prompt_tokens += row["num_prompt_tokens"]
     found.tokens += row["num_tokens"]
-    if (cost := row.get("cost")) is not None:
-        found.cost = (found.cost or 0.0) + cost
     if row["error"]:
         found.failed[_reason(row["error"])] += 1
     for solution in row["solutions"]:
