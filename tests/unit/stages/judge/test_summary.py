@@ -26,5 +26,5 @@ def test_a_cost_is_that_of_all(tmp_path: Path, costs: tuple[float | None, float 
     ]
     found = summed_up(ledger(tmp_path, rows))
     assert found.cost == total
-    assert ("cost" in found.text()) is (total is not None)
+    assert ("· cost " in found.text()) is (total is not None)
     assert (found.problems, found.votes, dict(found.unread)) == (2, 4, {"cut": 2})
