@@ -22,7 +22,7 @@ driver.lock            held by the one driver
 
 from __future__ import annotations
 
-from pipeline.store.ledger_files import PENDING_SUFFIX, block_of, columns, named_sum
+from pipeline.store.ledger_files import PENDING_SUFFIX, block_of, columns, map_over, named_sum
 from pipeline.store.places import beside, full, open_uri
 from pipeline.store.refusals import one_line_io_errors, store_refusal
 from pipeline.store.run_directory import Store, json_text
@@ -35,6 +35,7 @@ __all__ = [
     "columns",
     "full",
     "json_text",
+    "map_over",
     "named_sum",
     "one_line_io_errors",
     "open_uri",

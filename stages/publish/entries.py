@@ -12,7 +12,6 @@ import heapq
 import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -26,6 +25,7 @@ import pyarrow.parquet as pq
 
 from pipeline.columns import codes_of, lengths_of
 from pipeline.records import VERDICT_STATUSES, Rejected
+from pipeline.store import map_over
 
 PART_BYTES = 48 << 20
 """Of a ledger, as much as is sorted at once."""
@@ -242,10 +242,9 @@ def _tables(run: Run, place: int = 0) -> Iterator[pa.Table]:
         return _placed(_read(run, numbered[1]), numbered[0])
 
     paths = list(enumerate(sorted(run.ledger), place))
-    # Threads hide the latency of a store; on a disk they would only cost memory.
-    with ThreadPoolExecutor(1 if isinstance(run.filesystem, pafs.LocalFileSystem) else FILES_AT_ONCE) as pool:
+    with map_over(run.filesystem, FILES_AT_ONCE) as look:
         for start in range(0, len(paths), FILES_AT_ONCE):
-            table = pa.concat_tables(pool.map(read, paths[start : start + FILES_AT_ONCE])).combine_chunks()
+            table = pa.concat_tables(look(read, paths[start : start + FILES_AT_ONCE])).combine_chunks()
             if len(table):
                 yield _counted(table, run.num_draws)
 

@@ -7,13 +7,11 @@ read to have it. Where a file has no dictionary, all rows are read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.store import Store
+from pipeline.store import Store, map_over
 from stages.label import UNJUDGED
 from stages.publish.entries import first_and_last
 
@@ -44,9 +42,8 @@ def held(store: Store, files: Iterable[str] | None = None) -> dict[str, Held]:
         with pq.ParquetFile(path, filesystem=store.filesystem, read_dictionary=_STATUSES) as file:
             return _held(file)
 
-    # Threads hide the latency of a store; on a disk they would only cost memory.
-    with ThreadPoolExecutor(1 if isinstance(store.filesystem, pafs.LocalFileSystem) else _AT_ONCE) as pool:
-        return dict(zip(paths, pool.map(look, paths), strict=True))
+    with map_over(store.filesystem, _AT_ONCE) as each:
+        return dict(zip(paths, each(look, paths), strict=True))
 
 
 def verifiers(found: Iterable[Mapping[str, Held]]) -> set[str | None]:
