@@ -345,7 +345,6 @@ LONG = 80
 COVERED = {
     "tests/integration/test_training": "stages/train: base_model",
     "tests/integration/test_dataset": "stages/annotate: graph",
-    "tests/integration/test_judge": "stages/judge: summary",
     "tests/unit/demo/test_benchmark": "demo: drawing",
     "tests/unit/demo/test_policy": "demo: evaluate_policy model reasoning train_policy",
     "tests/unit/demo/test_reproduction": (
