@@ -50,6 +50,9 @@ def ending(error: BaseException, goes_on: bool) -> tuple[int, str] | None:
     # What a process of Ray raised arrives as a class of both, whose text is that process's traceback.
     cause = getattr(error, "cause", None)
     error = cause if isinstance(cause, Exception) else error
+    if isinstance(error, (UserError, EngineDead, StartError)):
+        # Ray Data puts lines of its own below ours.
+        error = type(error)(str(error).partition("\n")[0])
     if isinstance(error, UserError):
         return MUST_CHANGE, str(error)
     if isinstance(error, EngineDead):

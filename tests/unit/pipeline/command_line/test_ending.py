@@ -17,6 +17,8 @@ RAISED: list[tuple[BaseException, int, str]] = [
     (UserError("x.yaml: mend it"), 2, "x.yaml: mend it"),
     (EngineDead("out of memory"), 1, "the engine died (out of memory); the same command resumes from here"),
     (StartError("Ray did not start"), 1, "Ray did not start; the same command resumes from here"),
+    # What Ray Data writes below an error of ours.
+    (StartError("no server\nFailed to apply UDF transform"), 1, "no server; the same command resumes from here"),
     (
         OSError("When reading key 'run/x' in bucket 'b': AWS Error NETWORK_CONNECTION:\n too slow"),
         1,
