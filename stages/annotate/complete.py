@@ -63,9 +63,11 @@ def _complete(
     if not problems:
         raise UserError(f"{store.uri}: no source gave a usable problem; quarantine/ says why for each row")
     if pending := len(problems - done):
-        if store.local:
-            # They are about to be shown to the policy: a question that a disk has changed must not be.
+        # They are about to be shown to the policy: a question that a disk has changed must not be.
+        if store.local and find_damage(store, (PROBLEMS,)):
             mend_run(store, config, templates, model, earlier, (PROBLEMS,))
+            # Which are pending was said by files that have been made again.
+            return _complete(store, config, templates, model, earlier)
         # A file of which all is done is not read again, with all its images, only to drop every row.
         files = [path for path, ids in held.items() if not ids <= done]
         _annotate_pending(store, config, templates, model, len(problems), pending, files)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline.config import LabelConfig
 from pipeline.records import VERDICT_STATUSES, Draw, Solution, Step, Verdict
-from pipeline.store import Store
+from pipeline.store import Store, map_over
 from stages.annotate.tally import Answers, Tally, has_positive
 
 MOST_FILES = 2000
@@ -48,9 +47,9 @@ def _tables(store: Store, files: Sequence[str]) -> Iterator[pa.Table]:
         with pq.ParquetFile(path, filesystem=store.filesystem) as file:
             return file.read(columns=_COLUMNS, use_threads=False)
 
-    with ThreadPoolExecutor(16) as pool:
+    with map_over(store.filesystem, 16) as look:
         for start in range(0, len(files), _AT_ONCE):
-            yield pa.concat_tables(pool.map(read, files[start : start + _AT_ONCE])).combine_chunks()
+            yield pa.concat_tables(look(read, files[start : start + _AT_ONCE])).combine_chunks()
 
 
 def _count(tally: Tally, table: pa.Table, sources: Mapping[str, str], seen: set[str], label: LabelConfig) -> None:
