@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.kills import digests
 from benchmarks.policy_server import Server, servers
-from demo.benchmark import problems
-from pipeline.config import EngineConfig, SamplingConfig
-from pipeline.engine import Completion, Prompt, make_engine
-from pipeline.engine.server.start import check_servers
-from pipeline.records import Image
-from stages.judge.answer import answer_schema, longest, read_answer
-from stages.judge.trial import check_schema
 from tests.integration.conftest import environment, run
 from tests.places import ROOT
 from tests.waiting import wait_until
@@ -75,35 +66,6 @@ def disturbed(folder: Path, words: list[str], disturb: Callable[[], None]) -> tu
         finally:
             process.kill()
     return status, log.read_text()
-
-
-def test_chat_completions_give_the_draws_that_token_ids_give(two: list[Server]) -> None:
-    """Solutions, continuations of a prefix, and answers by a schema."""
-    row = next(iter(problems(count=1)))
-    text = (ROOT / "prompts/demo_v1.txt").read_text().replace("{question}", row["question"])
-    by_ids = EngineConfig(kind="server", urls=(two[0].url,), dtype="float32")
-    by_text = by_ids.model_copy(update={"api": "openai"})
-    check_servers(by_text, continues=True)
-    sampling, schema = SamplingConfig(max_tokens=128), answer_schema(2, 10)
-
-    async def drawn(config: EngineConfig) -> list[list[Completion]]:
-        engine = make_engine(config)
-        try:
-            asked = Prompt(engine.chat(text, 1), (Image.of(row["image"]),), 1)
-            solutions = await engine.generate(asked, sampling, 3, 77, 128)
-            cut = solutions[0].text.index("\n\n") + 2
-            prefix = replace(asked, token_ids=asked.token_ids + engine.encode(solutions[0].text[:cut]))
-            rest = await engine.generate(prefix, sampling, 3, 99, 100)
-            judged = await engine.generate(replace(asked, schema=schema), sampling, 2, 5, longest(2, 10))
-            return [solutions, rest, judged]
-        finally:
-            await engine.close()
-
-    found = asyncio.run(drawn(by_text))
-    assert found == asyncio.run(drawn(by_ids))
-    assert not any(isinstance(read_answer(one.text, 2, 10), str) for one in found[2])
-    asyncio.run(check_schema(by_ids))
-    asyncio.run(check_schema(by_text))
 
 
 def test_servers_may_die_and_the_shards_are_those_of_a_run_inside(
