@@ -69,9 +69,6 @@ NO_INVARIANT_MODE = (
 )
 
 
-NO_INVARIANT_MODE = "engine.batch_invariant: vLLM has this mode on GPUs alone; a CPU gives the same draws in any batch in float32: remove it"
-
-
 def check_heads(size: int, heads: int | None) -> None:
     """Every GPU of an engine gets as many attention heads as the others; `heads` is null where it is not known.
 
