@@ -29,9 +29,9 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test test-more bench kills faults families train evaluate frontier label-kinds reproduce demo-policy: export HF_HUB_OFFLINE := 1
+test test-more bench kills faults families gpu-check train evaluate frontier label-kinds reproduce demo-policy: export HF_HUB_OFFLINE := 1
 
-.PHONY: help install dataset evaluate reproduce status frontier label-kinds train demo-policy test test-more lint format types bench kills families lock clean
+.PHONY: help install dataset evaluate reproduce status frontier label-kinds train demo-policy test test-more lint format types bench kills families gpu-check lock clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -115,6 +115,9 @@ faults: $(RUNTIME) $(DEV) ## damage every file and fail every write, and see wha
 
 families: $(RUNTIME) $(DEV) ## try a policy of each family on the real vLLM; writes docs/families.md (4 minutes)
 	@$(BIN)/python -m tests.families $(ARGS)
+
+gpu-check: $(RUNTIME) ## what only a GPU can show, tried on the demo; on a CPU, what is possible there (5 minutes); ARGS='training scorer'
+	@$(BIN)/python -m demo.checks.gpu $(ARGS)
 
 lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'
 	@$(BIN)/python setup/lock.py $(ARGS)

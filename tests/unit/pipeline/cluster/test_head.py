@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,6 +12,7 @@ import pytest
 from pipeline.cluster import head as heads
 from pipeline.cluster.head import head_watched
 from pipeline.errors import StartError
+from tests.places import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +45,23 @@ def test_a_head_that_is_gone_ends_the_body_with_a_line(monkeypatch: pytest.Monke
     ):
         time.sleep(30)
     assert gone.is_set()
+
+
+DEAF = """
+import signal, threading, time
+from pipeline.cluster import head as heads
+heads.INTERVAL_S, heads.GONE_S, heads.LEAVE_S, heads.head_answers = 0.01, 0.2, 0.5, lambda _: False
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+with heads.head_watched("auto", "h:1", threading.Event()):
+    time.sleep(60)
+"""
+
+
+def test_a_body_that_hears_of_nothing_is_ended_with_the_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DEAF], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines() == [
+        "ray.address=auto: the cluster's head is gone or does not answer any more"
+    ]
