@@ -26,6 +26,7 @@ from stages.judge.answer import StepVerdict, answer_schema, longest, read_answer
 from stages.judge.config import JudgingConfig
 
 PLACEHOLDER = re.compile(r"\{(question|steps|step|number|answer)\}")
+"""`{answer}` is a judge's, whose prompts a critic asked by a schema takes; to others it is text, such as `\\boxed{answer}`."""
 REASON_CHARACTERS = JudgingConfig().reason_characters
 _SCORES: Mapping[StepVerdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "neutral": None}
 
@@ -129,7 +130,7 @@ class PromptedCritic:
             "step": step.replace(IMAGE, "image"),
             "number": str(count + 1),
             # A critic on a bench is not told.
-            "answer": "",
+            "answer": "" if self._judging == "schema" else "{answer}",
         }
         return PLACEHOLDER.sub(lambda match: values[match[1]], self._template)
 

@@ -88,7 +88,8 @@ def _read_step(step: Any, threshold: float) -> dict[str, Any]:
     if type(score) not in (int, float) or not 0 <= score <= 1:
         raise RowError("bad_score", f"{score!r} is not in [0, 1]")
     correct, total = step.get("num_mc_correct"), step.get("num_mc_total")
-    if type(correct) is int and type(total) is int and 0 < total <= _MOST and score == correct / total:
+    counted = type(correct) is int and type(total) is int and 0 < total <= _MOST and 0 <= correct <= total
+    if counted and score == correct / total:
         # As nearly all are.
         return _step(text, float(score), correct, total, label_of(score, "measured", threshold), "measured")
     if correct is not None:

@@ -145,7 +145,8 @@ def spend(chain: Chain, choose: Chooser, own_answer: bool, rng: random.Random, d
         draw_length: tokens of a draw, as a multiple of the rest of the solution; the rest is at least one token.
     """
     total = chain.total
-    chances = chain.chances[:-1] if own_answer else chain.chances
+    # After the last step of a thinking comes an answer, which may be drawn again.
+    chances = chain.chances[:-1] if own_answer and not chain.after else chain.chances
     drawn, correct = [0] * len(chances), [0] * len(chances)
     while asks := choose(list(zip(drawn, correct, strict=True)), chain.correct):
         for step, number in asks:

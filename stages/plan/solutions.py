@@ -113,4 +113,6 @@ def _spread(
 
 
 def _relative(value: Amount) -> Amount:
+    if not value.middle:
+        return Amount.exact(1.0)  # of nothing, such as steps of an answer that no response comes to
     return Amount(value.low / value.middle, 1.0, value.high / value.middle)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.store import Store, map_over
@@ -81,15 +82,25 @@ def _gave(file: pq.ParquetFile, group: int, leaves: Mapping[str, pq.ColumnChunkM
 
 
 def _statuses(file: pq.ParquetFile, group: int, leaves: Mapping[str, pq.ColumnChunkMetaData]) -> set[str]:
-    """The statuses of a row group."""
-    ahead = all(leaves[name].has_dictionary_page for name in _STATUSES)
-    rows = 1 if ahead else max(1, file.metadata.row_group(group).num_rows)
-    for batch in file.iter_batches(rows, [group], _STATUSES, use_threads=False):
-        solutions = batch["solutions"].flatten()
-        draws = solutions.field("steps").flatten().field("draws").flatten()
-        return {
-            status
-            for verdicts in (solutions.field("verdict"), draws.field("verdict"))
-            for status in verdicts.field("status").dictionary.to_pylist()
-        }
-    return set()
+    """The statuses of a row group.
+
+    A dictionary has those of the whole group, and comes with the first row that has a verdict of its kind: where the first
+    row of all has no draws, or no solutions, the group is read.
+    """
+    count = max(1, file.metadata.row_group(group).num_rows)
+    if all(leaves[name].has_dictionary_page for name in _STATUSES):
+        found = _dictionaries(next(file.iter_batches(1, [group], _STATUSES, use_threads=False), None))
+        if all(found):
+            return set().union(*found)
+    batches = file.iter_batches(count, [group], _STATUSES, use_threads=False)
+    return set().union(*(statuses for batch in batches for statuses in _dictionaries(batch)))
+
+
+def _dictionaries(batch: pa.RecordBatch | None) -> tuple[set[str], set[str]]:
+    """The statuses of solutions and of draws that a batch's dictionaries hold, whether or not they stand in its rows."""
+    if batch is None:
+        return set(), set()
+    solutions = batch["solutions"].flatten()
+    draws = solutions.field("steps").flatten().field("draws").flatten()
+    one, other = (set(each.field("verdict").field("status").dictionary.to_pylist()) for each in (solutions, draws))
+    return one, other

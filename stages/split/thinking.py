@@ -21,21 +21,28 @@ TAGS = (
 STARTS, ENDS = (re.compile("|".join(map(re.escape, tags)), re.IGNORECASE) for tags in zip(*TAGS, strict=True))
 
 
+_PAIRS = [tuple(re.compile(re.escape(tag), re.IGNORECASE) for tag in pair) for pair in TAGS]
+
+
 def opens(opening: str) -> bool:
     """Whether what the chat template writes of the assistant's turn ends inside the thinking."""
-    return any(opening.rfind(start) > opening.rfind(end) for start, end in TAGS)
+
+    def last(tag: re.Pattern[str]) -> int:
+        return max((found.start() for found in tag.finditer(opening)), default=-1)
+
+    return any(last(start) > last(end) for start, end in _PAIRS)
 
 
 def is_thinking(text: str, opened: bool) -> bool:
     """Whether a response that begins like this still thinks: its thinking has begun, and no tag closed it."""
-    if any(end in text for _, end in TAGS):
+    if closes(text):
         return False
-    return opened or any(text.lstrip().startswith(start) for start, _ in TAGS)
+    return opened or any(start.match(text.lstrip()) for start, _ in _PAIRS)
 
 
 def closes(text: str) -> bool:
     """Whether a text holds a tag that ends the thinking."""
-    return any(end in text for _, end in TAGS)
+    return ENDS.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +60,13 @@ def parts(text: str, opened: bool) -> Parts:
     Args:
         opened: whether the response begins inside the thinking. A closing tag without an opening one says so, too.
     """
-    for start, end in TAGS:
-        begins = text.lstrip().startswith(start)
-        closed = text.find(end)
-        if closed < 0 and not begins:
+    for start, end in _PAIRS:
+        begins, closed = start.match(text, len(text) - len(text.lstrip())), end.search(text)
+        if closed is None and begins is None:
             continue
-        first = text.index(start) + len(start) if begins else 0
-        last = max(first, closed) if closed >= 0 else len(text)
-        after = last + len(end) if closed >= 0 else len(text)
-        return _parts(text, first, last, after)
+        first = begins.end() if begins else 0
+        last = max(first, closed.start()) if closed else len(text)
+        return _parts(text, first, last, closed.end() if closed else len(text))
     return _parts(text, 0, len(text), len(text)) if opened else _parts(text, 0, 0, 0)
 
 

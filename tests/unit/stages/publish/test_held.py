@@ -54,6 +54,28 @@ def test_every_verifier_and_an_unsettled_verdict_are_seen(
     assert verifiers([found]) == set(given)
 
 
+@pytest.mark.parametrize("first", ["no draws", "no solutions"])
+@pytest.mark.parametrize("last", ["correct", "timeout", "error"])
+def test_an_unsettled_draw_is_seen_after_a_row_that_has_none(first: str, last: VerdictStatus, tmp_path: Path) -> None:
+    made = rows(["new"] * 4, last)
+    empty = next((row for row in made if not _has([row], last)), made[0])
+    if first == "no solutions":
+        empty["solutions"] = []
+    for solution in empty["solutions"]:
+        for step in solution["steps"]:
+            step["draws"] = []
+    made.sort(key=lambda row: row is not empty)
+    path = str(tmp_path / "a.parquet")
+    pq.write_table(table(made, LEDGER_SCHEMA), path)
+    assert held(Store(str(tmp_path)), [path])[path].unsettled == (last in ("timeout", "error") and _has(made, last))
+
+
+def _has(made: list[dict[str, Any]], status: str) -> bool:
+    """Whether a draw has that verdict."""
+    draws = (draw for row in made for one in row["solutions"] for step in one["steps"] for draw in step["draws"])
+    return any(draw["verdict"]["status"] == status for draw in draws)
+
+
 def test_a_ledger_from_before_verifiers_were_recorded_has_none(tmp_path: Path) -> None:
     path = str(tmp_path / "a.parquet")
     pq.write_table(table(rows(["new"] * 3, "correct"), LEDGER_SCHEMA).drop_columns(["verifier"]), path)
