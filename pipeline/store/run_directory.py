@@ -32,6 +32,7 @@ UNNOTED = (
     "attempts/",
     "engines/",
     "nodes/",
+    "nodes-plan-",
     "checkpoint/",
     "writable-",
     "driver.lock",

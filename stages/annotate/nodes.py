@@ -69,6 +69,8 @@ class Wanted:
     """Versions: the driver's, and where it has none itself, a node's."""
     parcel: Parcel | None
     """The policy, where it is a local folder."""
+    folder: str = FOLDER
+    """Of the run directory: where the driver and the nodes write for each other."""
 
 
 def facts_of(wanted: Wanted) -> Facts:
@@ -110,12 +112,16 @@ def _release(version: str | None) -> str | None:
 class Nodes:
     """The nodes of the cluster as a run knows them."""
 
-    def __init__(self, store: Store, config: RunConfig) -> None:
-        """Asks every node that may be given work, and puts the model where they can have it."""
+    def __init__(self, store: Store, config: RunConfig, folder: str = FOLDER) -> None:
+        """Asks every node that may be given work, and puts the model where they can have it.
+
+        Args:
+            folder: of the run directory, for what is written meanwhile; `FOLDER` is for whoever holds the run's lock.
+        """
         self._store, self._address = store, config.ray.address
         word = uuid.uuid4().hex
-        store.clear(FOLDER)
-        store.write_text(posixpath.join(FOLDER, "driver"), word)
+        store.clear(folder)
+        store.write_text(posixpath.join(folder, "driver"), word)
         parcel = parcel_of(config.engine)
         names = (*(DRAWING if config.engine.kind == "vllm" else ()), *libraries())
         here = {**versions(), **libraries()}
@@ -124,6 +130,7 @@ class Nodes:
             word,
             {name: here[name] for name in names},
             packed(parcel, config.engine.ship_model) if parcel else None,
+            folder,
         )
         self.known = {node: facts for node, facts in self._ask(_working()).items() if facts is not None}
         for facts in self.known.values():
@@ -161,7 +168,7 @@ class Nodes:
         for node, facts in answers.items():
             if facts is None:
                 say(f"node {node.name} does not answer")
-            elif facts.wrote and not self._store.exists(FOLDER, facts.wrote):
+            elif facts.wrote and not self._store.exists(self.wanted.folder, facts.wrote):
                 why = f"what it writes in {self.wanted.directory} does not come to the driver"
                 answers[node] = replace(facts, directory=why)
         return answers
@@ -217,10 +224,10 @@ def _exchanged(wanted: Wanted) -> tuple[str | None, str | None]:
     """Why this machine does not share the run directory, or else the name of the file that it wrote there."""
     try:
         store = Store(wanted.directory)
-        if not store.exists(FOLDER, "driver") or store.read_text(FOLDER, "driver") != wanted.word:
+        if not store.exists(wanted.folder, "driver") or store.read_text(wanted.folder, "driver") != wanted.word:
             return f"it does not see what the driver writes in {wanted.directory}", None
         name = uuid.uuid4().hex
-        store.write_text(posixpath.join(FOLDER, name), wanted.word)
+        store.write_text(posixpath.join(wanted.folder, name), wanted.word)
     except (OSError, UserError) as error:
         return f"it can't use {wanted.directory} ({' '.join(str(error).split())[:200]})", None
     return None, name

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.cluster.nodes import Node
@@ -12,7 +15,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import StartError, UserError
 from pipeline.store import Store
 from pipeline.terminal.quiet import quiet
-from stages.annotate.nodes import FOLDER, Facts, Nodes, Wanted
+from stages.annotate.nodes import Facts, Nodes, Wanted
 from stages.plan.checks import Check
 
 
@@ -40,18 +43,22 @@ def planned_nodes(config: RunConfig) -> tuple[list[PlannedNode], list[Check]]:
     if config.ray.address is None:
         return [], []
     store = Store(config.run_dir)
-    fresh = not store.exists()
+    # A run may be under way here, or begin: its engines look into its own folder, which a plan has no lock to change.
+    folder = f"nodes-plan-{uuid.uuid4().hex}"
     try:
         with tempfile.TemporaryDirectory() as logs, quiet(logs, goes_on=False), ray_at(config.ray.address):
+            fresh = not store.exists()
             store.make()
             try:
-                nodes = Nodes(store, config)
+                nodes = Nodes(store, config, folder)
                 rows = [_row(node, nodes.known[node], nodes.wanted, why) for node, why in nodes.complaints().items()]
                 told = f"ray.address={config.ray.address}: {nodes.summary()}"
             finally:
-                store.clear(FOLDER)
-                if fresh:
-                    store.filesystem.delete_dir(store.root)
+                store.clear(folder)
+                if fresh and store.local:
+                    # What a run has begun meanwhile stays: only an empty folder goes.
+                    with suppress(OSError):
+                        os.rmdir(store.root)
     except (UserError, StartError) as error:
         return [], [Check("wrong", str(error))]
     wrong = [Check("wrong", f"node {row.node}: {row.lacks}") for row in rows if row.lacks]

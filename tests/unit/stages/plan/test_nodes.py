@@ -12,6 +12,7 @@ import ray
 from pipeline.cluster.nodes import Node
 from pipeline.config import RunConfig, parse_config
 from pipeline.errors import UserError
+from pipeline.store import Store
 from stages.annotate import nodes as checks
 from stages.annotate.nodes import Facts, Wanted, facts_of
 from stages.plan import nodes as planning
@@ -58,6 +59,27 @@ def test_each_node_has_a_row_and_what_it_lacks_is_in_the_way(tmp_path: Path) -> 
     assert check.verdict == "wrong"
     assert check.text.startswith("node two (10.0.0.1): it has sympy 1.0, and the run")
     assert not (tmp_path / "run").exists(), "a plan makes no run directory"
+
+
+@pytest.mark.usefixtures("_two_nodes")
+def test_a_run_that_is_under_way_keeps_its_word_to_its_engines(tmp_path: Path) -> None:
+    run = Store(str(tmp_path / "run"))
+    run.write_text("nodes/driver", "the run's word")
+    planned_nodes(config(tmp_path, "auto"))
+    assert run.read_text("nodes", "driver") == "the run's word"
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["nodes"], "a plan leaves nothing of its own"
+
+
+@pytest.mark.usefixtures("_two_nodes")
+def test_a_run_that_begins_while_the_nodes_are_asked_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begins() -> list[Node]:
+        Store(str(tmp_path / "run")).write_text("driver.lock", "held")
+        return [ONE, TWO]
+
+    monkeypatch.setattr(checks, "living", begins)
+    rows, _ = planned_nodes(config(tmp_path, "auto"))
+    assert [row.run_directory for row in rows] == ["shared", "shared"]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["driver.lock"]
 
 
 def test_a_cluster_that_is_not_there_is_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
