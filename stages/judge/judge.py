@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pipeline import origin, records, schemas
 from pipeline.config import EngineConfig, RunConfig, SamplingConfig
 from pipeline.engine import Completion, Engine, Prompt
-from pipeline.engine.policy import has_weights, policy_name
+from pipeline.engine.policy import policy_name
 from pipeline.errors import EngineDead, RowError, StartError
 from pipeline.records import IMAGE, SEPARATOR, Problem, SolutionId, asked
 from pipeline.seeds import base_seed
@@ -42,10 +42,13 @@ class Chain(NamedTuple):
 
 
 def with_schemas(engine: EngineConfig) -> EngineConfig:
-    """The settings with what vLLM, wherever it runs, needs to answer by a schema without blanks, unless they say else."""
+    """The settings with what vLLM needs to answer by a schema without blanks, unless they say something else.
+
+    Servers have their own, which the trial of their answers is about.
+    """
     from pipeline.engine.vllm import SCHEMA_ARGS
 
-    if not has_weights(engine):
+    if engine.kind != "vllm":
         return engine
     return engine.model_copy(update={"args": {**SCHEMA_ARGS, **engine.args}})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline import origin
@@ -119,10 +119,18 @@ def _lock_settings(store: Store, earlier: Store, config: JudgeConfig, template: 
         "ledger": ledger_key(earlier),
     }
     if held := origin.noted(store, "ledger.json", _MEND):
+        if engine.kind == "server":
+            # It was recorded of servers for a while, and says nothing of what they do.
+            wanted, held = ({**one, "engine.args": _heeded(one.get("engine.args"))} for one in (wanted, held))
         origin.check(store.uri, held, wanted, _MEND)
         return
     store.write_text("config.yaml", dump_settings(config))
     store.write_text("ledger.json", json_text(wanted))
+
+
+def _heeded(args: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Of a server's `engine.args`: those without how it writes by a schema, which is set where it is started."""
+    return {key: value for key, value in (args or {}).items() if key != "structured_outputs_config"}
 
 
 def _judge_pending(store: Store, own: RunConfig, config: JudgeConfig, template: str, model: str) -> None:

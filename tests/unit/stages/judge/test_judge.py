@@ -188,3 +188,4 @@ def test_vllm_is_told_to_write_no_blanks_unless_the_settings_say_how() -> None:
     own = {"structured_outputs_config": {"backend": "guidance"}}
     assert with_schemas(EngineConfig(args=own)).args == own
     assert with_schemas(EngineConfig(kind="scripted")).args == {}
+    assert with_schemas(EngineConfig(kind="server", urls=("http://a:1",), dtype="float32")).args == {}

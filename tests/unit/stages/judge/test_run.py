@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.settings import load_settings, parse_settings
 from pipeline.store import Store
 from stages.judge.config import JudgeConfig
+from stages.judge.judge import with_schemas
 from stages.judge.run import _lock_settings, judge_run
 from tests.places import ROOT
 from tests.shards import row, step, write
@@ -32,6 +33,28 @@ def test_arguments_for_the_chat_template_bind_a_folder_of_judgements(tmp_path: P
     lock("other", chat_template=thinks)
     with pytest.raises(UserError, match=r"engine\.chat_template \(.*, now null\)"):
         lock("other")
+
+
+@pytest.mark.parametrize("recorded", [{}, {"structured_outputs_config": {"backend": "xgrammar"}}])
+def test_judgements_through_servers_go_on_whatever_was_recorded_of_how_these_write(
+    tmp_path: Path, recorded: dict[str, object]
+) -> None:
+    store, run = Store(str(tmp_path / "judgements")), Store(str(tmp_path / "run"))
+    store.make()
+
+    def lock(**args: object) -> None:
+        engine = {"kind": "server", "urls": ["http://judge:8000"], "dtype": "bfloat16", "args": args}
+        config = parse_settings(JudgeConfig, {"name": "anna", "engine": engine})
+        config = config.model_copy(update={"engine": with_schemas(config.engine)})
+        _lock_settings(store, run, config, "{steps}", "a model")
+
+    lock()
+    held = store.read_json("ledger.json")
+    assert held["engine.args"] == {}
+    store.write_json("ledger.json", {**held, "engine.args": recorded})
+    lock()
+    with pytest.raises(UserError, match=r"engine\.args"):
+        lock(mm_processor_kwargs={"max_dynamic_patch": 2})
 
 
 def test_a_dataset_is_told_from_a_run(tmp_path: Path) -> None:
