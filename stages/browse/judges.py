@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,27 +22,36 @@ class RunJudges:
 
     def __init__(self, run: Store) -> None:
         self._run = run
-        self._places = lru_cache(maxsize=8)(_places)
+        self._held: dict[str, tuple[list[str], dict[str, str]]] = {}
+        """Of each judge the files that were there when it was last looked at, and the file of each problem."""
 
     def add(self, view: ProblemView) -> None:
         """Adds what each judge says to the steps of those solutions that it judged as they are."""
         for name in judges(self._run):
             store = Store(self._run.address(FOLDER, name))
-            held = self._of_problem(store, view.id)
+            held = self._of_problem(name, store, view.id)
             shown = [one for one in view.solutions if one.id in held and held[one.id]["num_steps"] == len(one.steps)]
             own = [held[one.id] for one in shown]
             for solution, said in zip(shown, _said(name, own), strict=True):
                 for step, one in zip(solution.steps, said, strict=True):
                     step.judges.append(one)
 
-    def _of_problem(self, store: Store, problem_id: str) -> dict[str, Mapping[str, Any]]:
+    def _of_problem(self, name: str, store: Store, problem_id: str) -> dict[str, Mapping[str, Any]]:
         """By id: what was said of each solution of a problem."""
-        path = self._places(store, tuple(store.ledger_files())).get(problem_id)
+        path = self._places(name, store).get(problem_id)
         if path is None:
             return {}
         with pq.ParquetFile(path, filesystem=store.filesystem) as file:
             rows = file.read(columns=["problem_id", "solutions"]).to_pylist()
         return {one["solution_id"]: one for row in rows if row["problem_id"] == problem_id for one in row["solutions"]}
+
+    def _places(self, name: str, store: Store) -> dict[str, str]:
+        """The file of each problem, read anew where the files are others."""
+        files = store.ledger_files()
+        held = self._held.get(name)
+        if held is None or held[0] != files:
+            held = self._held[name] = (files, _places(store, files))
+        return held[1]
 
 
 def _places(store: Store, files: Sequence[str]) -> dict[str, str]:

@@ -78,6 +78,31 @@ def test_a_run_shows_verdicts_votes_and_reasons(judged: tuple[Path, Path, Annota
     assert said[second] == [[], [], []]
 
 
+def test_a_judges_files_are_gone_through_once_until_there_are_others(
+    judged: tuple[Path, Path, AnnotatedProblem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _data, one = judged
+    read: list[str] = []
+    ids = Store.ids
+
+    def noted(store: Store, paths: list[str]) -> set[str]:
+        read.extend(paths)
+        return ids(store, paths)
+
+    monkeypatch.setattr(Store, "ids", noted)
+    (opened,) = open_all(find([str(run)]))
+    read.clear()
+    for _ in range(3):
+        assert opened.problem(0).solutions[0].steps[0].judges
+    (path,) = read
+    later = judgement("another", [JudgedSolution(one.solutions[0].solution_id, 3, [opinions(RIGHT, RIGHT, RIGHT)])])
+    ledger(run / "judgements" / "anna", [later], "later")
+    opened.problem(0)
+    opened.problem(0)
+    assert len(read) == 3
+    assert read.count(path) == 2
+
+
 def test_pages_show_it_and_a_dataset_borrows_the_reasons(judged: tuple[Path, Path, AnnotatedProblem]) -> None:
     run, data, one = judged
 
