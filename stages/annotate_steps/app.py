@@ -204,7 +204,8 @@ def _add_labels(app: FastAPI, labelling: Labelling) -> None:
         session, task = labelling.session(key), labelling.task(said.task)
         if said.step >= len(task.steps) or (said.category is not None and said.category not in CATEGORIES):
             raise HTTPException(422, "no such step or category")
-        labelling.add(session, _entry(session, said))
+        standing = labelling.said(session.log.annotator).get((task.id, said.step))
+        labelling.add(session, _entry(session, said, standing))
         given = (said.task, said.step, said.settles)
         # A step that is labelled anew, or gets a note, is taken back once.
         session.given = [*(one for one in session.given if one != given), given]
@@ -241,9 +242,13 @@ def _add_labels(app: FastAPI, labelling: Labelling) -> None:
         return _html("hidden.html", task=task, others=others)
 
 
-def _entry(session: Session, said: Said) -> Entry:
+def _entry(session: Session, said: Said, standing: Entry | None) -> Entry:
+    """What is written of a label; `standing` is what this person says of the step up to now."""
     category = said.category if said.label == "incorrect" else None
     saw = said.task in session.looked
+    if standing is not None and not said.settles and (standing.label, standing.category) == (said.label, category):
+        # A note is sent with its label again: whether that was given blind stays as it was.
+        saw = standing.saw
     return Entry(said.task, said.step, said.label, "", "", 0, category, said.note, saw, said.settles)
 
 

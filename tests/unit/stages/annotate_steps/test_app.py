@@ -59,6 +59,27 @@ def test_mc_and_other_labels_are_hidden_until_asked_for(client: TestClient, benc
     assert saws == {0: False, 1: True}
 
 
+def test_a_note_after_a_look_leaves_a_blind_label_blind(client: TestClient, bench: TaskFolder) -> None:
+    ann = start(client, "Ann")
+    task = shown(client, ann)
+    blind = {"task": task, "step": 0, "label": "incorrect", "category": "logic"}
+    client.post(ann, json=blind)
+    client.post(f"{ann}/look", json={"task": task, "steps": 1})
+    client.post(ann, json={"task": task, "step": 1, "label": "correct"})
+
+    def standing(step: int) -> tuple[str | None, str | None, str, bool]:
+        held = current(read_entries(bench.path))[task, step]["Ann"]
+        return held.label, held.category, held.note, held.saw
+
+    client.post(ann, json={**blind, "note": "no unit"})
+    assert standing(0) == ("incorrect", "logic", "no unit", False)
+    # In a session that has not looked, one that was given after a look stays so.
+    client.post(start(client, "Ann"), json={"task": task, "step": 1, "label": "correct", "note": "yes"})
+    assert standing(1) == ("correct", None, "yes", True)
+    client.post(ann, json={**blind, "category": "arithmetic", "note": "no unit"})
+    assert standing(0) == ("incorrect", "arithmetic", "no unit", True), "another label is no blind one"
+
+
 def test_a_label_is_on_the_disk_when_the_page_hears_of_it(client: TestClient, bench: TaskFolder) -> None:
     ann = start(client, "Ann")
     task = shown(client, ann)
