@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from pipeline.prompts import prompt_file
 from pipeline.settings import Strict
 from stages.evaluate.critic import Critic, Item, Judged
 from stages.judge.judge import with_schemas
+from stages.judge.trial import check_schema
 
 Judging = Literal["all", "each", "schema"]
 DEFAULT_PROMPTS: Mapping[Judging, str] = {
@@ -100,7 +102,8 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
     """Loads the model that the settings say how to ask.
 
     Raises:
-        UserError: there is no such model, its engine can't run so, the prompt file can't be read or lacks a placeholder.
+        UserError: there is no such model, its engine can't run so, its servers don't answer by the schema of `judging`, the prompt
+            file can't be read or lacks a placeholder.
     """
     if settings.critic == "prm":
         return PrmCritic(model, settings.like, settings.backend)
@@ -116,6 +119,8 @@ def open_critic(model: str, settings: CriticConfig) -> Critic:
     if settings.judging == "schema":
         engine_config = with_schemas(engine_config)
     check_start(engine_config, continues=False)
+    if settings.judging == "schema" and engine_config.kind == "server":
+        asyncio.run(check_schema(engine_config))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     engine = make_engine(engine_config)
     return PromptedCritic(

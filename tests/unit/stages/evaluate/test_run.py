@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.cli import main
+from pipeline.config import EngineConfig
 from pipeline.errors import EngineDead, RowError, UserError
 from stages.evaluate import run as evaluation
 from stages.evaluate.bench import read_bench
@@ -23,6 +24,7 @@ from stages.evaluate.score_log import ScoreLog
 from stages.evaluate.threshold import Rule
 from stages.reward.config import PrmConfig
 from tests.documented import json_keys
+from tests.stub_server import Stub, running
 
 
 @pytest.fixture
@@ -282,6 +284,18 @@ def test_a_critic_that_gave_no_score_at_all_ends_with_the_reasons(
     error = capsys.readouterr().err
     assert "scripted: gave no score (207 steps unparsable, 3 steps bad_image)" in error
     assert "an answer without a verdict on every step, for example: " in error
+
+
+@pytest.mark.parametrize(("judging", "writes"), [("schema", "json"), ("schema", "text"), ("all", "text")])
+def test_servers_that_are_asked_by_a_schema_must_answer_by_one(judging: Any, writes: Any) -> None:
+    with running(Stub(model="a-judge", writes=writes)) as stub:
+        engine = EngineConfig(kind="server", api="openai", model="a-judge", urls=(stub.url,))
+        config = CriticConfig(critic="prompted", judging=judging, engine=engine)
+        if (judging, writes) == ("schema", "text"):
+            with pytest.raises(UserError, match=r"engine\.urls: the judge's answers don't fit a schema"):
+                open_critic("a-judge", config)
+            return
+        open_critic("a-judge", config).close()
 
 
 def test_a_reward_model_is_asked_for_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
