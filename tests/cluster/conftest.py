@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.integration)
-            item.add_marker(pytest.mark.more if item.path.stem == "test_refusals" else pytest.mark.trial)
+            item.add_marker(pytest.mark.trial)
 
 
 @pytest.fixture(scope="module")
