@@ -28,6 +28,7 @@ from stages.judge.answer import answer_schema, longest, read_answer
 from stages.judge.budget import Spent
 from stages.judge.config import JudgingConfig
 from stages.judge.records import JUDGEMENT_SCHEMA, JudgedSolution, Vote
+from stages.judge.trial import check_answers
 
 _PLACEHOLDER = re.compile(r"\{(question|steps|answer)\}")
 _SOLUTION = "solutions.list.element."
@@ -145,10 +146,14 @@ class Judge(EngineActor):
         super().__init__(config, model, ours, wanted=wanted)
         self._judging, self._template = judging, Template(template)
         self._before = before
+        # On this machine alone the driver has asked. On a cluster only its nodes need to reach the servers, and have the key.
+        self._untried = config.engine.kind == "server" and wanted is not None
+        self._trial = asyncio.Lock()
         self._key = judge_key(model, self._template, judging, config.engine.chat_template)
 
     async def __call__(self, batch: pa.Table) -> AsyncIterator[pa.Table]:
         await self._budget()
+        await self._tried()
         block = batch.to_pylist()
         chains = await asyncio.to_thread(read_chains, block)
         lost = await self.losses()
@@ -158,6 +163,17 @@ class Judge(EngineActor):
             for problem in problems
         ]
         yield schemas.table(await asyncio.gather(*rows), JUDGEMENT_SCHEMA)
+
+    async def _tried(self) -> None:
+        """Before this actor's first block: whether its servers answer by a schema.
+
+        Raises:
+            UserError: they don't.
+        """
+        async with self._trial:
+            if self._untried:
+                await check_answers(self._engine, self._config.engine)
+                self._untried = False
 
     async def _budget(self) -> None:
         """Begins no block once the budget is spent: the driver sees the same counters, and ends the run."""

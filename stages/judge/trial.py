@@ -1,9 +1,9 @@
-"""Whether a judge's servers answer by a schema, asked once before a run of judgements begins."""
+"""Whether a judge's servers answer by a schema, asked before anything is judged."""
 
 from __future__ import annotations
 
 from pipeline.config import EngineConfig, SamplingConfig
-from pipeline.engine import Prompt, make_engine
+from pipeline.engine import Engine, Prompt, make_engine
 from pipeline.errors import RowError, UserError
 from stages.judge.answer import answer_schema, longest, read_answer
 
@@ -18,11 +18,25 @@ _MENDS = {
 
 
 async def check_schema(config: EngineConfig) -> None:
+    """As `check_answers`, with an engine of its own.
+
+    Raises:
+        UserError: as `check_answers`.
     """
+    engine = make_engine(config)
+    try:
+        await check_answers(engine, config)
+    finally:
+        await engine.close()
+
+
+async def check_answers(engine: Engine, config: EngineConfig) -> None:
+    """Asks the servers behind `engine`, which has these settings.
+
     Raises:
         UserError: an answer does not fit the schema that was asked for, or never ends.
     """
-    engine, most = make_engine(config), longest(STEPS, REASON)
+    most = longest(STEPS, REASON)
     prompt = Prompt(engine.chat(_TEXT, 0), (), 1, schema=answer_schema(STEPS, REASON))
     try:
         found = await engine.generate(prompt, SamplingConfig(max_tokens=most), SEEDS, 1, most)
@@ -30,8 +44,6 @@ async def check_schema(config: EngineConfig) -> None:
         raise UserError(
             f"engine.urls: the judge refuses a request with a schema ({error}): {_MENDS[config.api]}"
         ) from error
-    finally:
-        await engine.close()
     for one in found:
         fault = "cut" if one.finish_reason == "length" else read_answer(one.text, STEPS, REASON)
         if isinstance(fault, str):

@@ -15,13 +15,14 @@ import pytest
 from pipeline.config import EngineConfig, SamplingConfig, parse_config
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import IMAGE_TOKEN, ScriptedEngine
-from pipeline.errors import RowError
+from pipeline.errors import RowError, UserError
 from pipeline.prompts import prompt_file
 from pipeline.records import Image, Problem, problem_row
 from pipeline.schemas import PROBLEM_SCHEMA, table
 from pipeline.seeds import base_seed
 from pipeline.settings import parse_settings
 from pipeline.store import Store
+from stages.annotate.nodes import Wanted
 from stages.annotate.sample import Template
 from stages.judge.answer import answer_schema, longest
 from stages.judge.budget import Spent
@@ -29,6 +30,8 @@ from stages.judge.config import JudgeConfig, JudgingConfig
 from stages.judge.judge import Chain, Judge, judge_key, judge_solution, question_text, read_chains, with_schemas
 from stages.judge.records import JudgedSolution
 from stages.judge.run import read_template
+from stages.judge.trial import SEEDS
+from tests.stub_server import Stub, running
 from tests.unit.stages.publish.test_dataset import write_run
 
 PROBLEM = Problem("pid", "s", "r", "How many <image>?", "4", (Image.of(b"x"),), (), ("number",), 1, "p")
@@ -165,6 +168,29 @@ def test_a_block_becomes_a_row_a_problem_whatever_becomes_of_each(tmp_path: Path
     assert {vote["unread"] for vote in votes} == {None}
     assert sum(row["num_tokens"] for row in found) == sum(vote["num_tokens"] for vote in votes)
     assert {row["judge_model"] for row in found} == {"scripted"}
+
+
+@pytest.mark.parametrize("writes", ["json", "text"])
+def test_on_a_cluster_an_actor_has_its_servers_tried_before_its_first_block(tmp_path: Path, writes: Any) -> None:
+    settings = parse_config({"name": "x", "sources": [{"name": "a", "path": "r"}], "run_dir": str(tmp_path)})
+    Store(str(tmp_path)).write_text("nodes/driver", "word")
+    wanted = Wanted(str(tmp_path), "word", {}, None)
+    block = table([problem_row(PROBLEM)], PROBLEM_SCHEMA)
+
+    async def judged(judge: Judge) -> list[dict[str, Any]]:
+        return [row for _ in range(2) async for rows in judge(block) for row in rows.to_pylist()]
+
+    with running(Stub(model="a-judge", writes=writes)) as stub:
+        engine = EngineConfig(kind="server", api="openai", model="a-judge", urls=(stub.url,))
+        config = settings.model_copy(update={"engine": engine})
+        judge = Judge(config, JudgingConfig(), TEMPLATE.text, "a-judge", None, Spent(), wanted)
+        stub.begin()
+        if writes == "text":
+            with pytest.raises(UserError, match=r"engine\.urls: the judge's answers don't fit a schema"):
+                asyncio.run(judged(judge))
+            return
+        assert [row["error"] for row in asyncio.run(judged(judge))] == ["no_solutions"] * 2
+        assert [body["n"] for body in stub.bodies] == [SEEDS], "it is tried once"
 
 
 @pytest.mark.parametrize(
