@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pipeline.engine.scripted_json import json_text
 
-Trick = Literal["429", "500", "half", "reset", "slow", "fewer", "blind", "aborted", "filtered", "401"]
+Trick = Literal["429", "500", "half", "reset", "slow", "fewer", "blind", "aborted", "filtered", "401", "402", "403"]
 """What it does to one request for draws: answers so, sends half a body, breaks off, is slow, leaves out a draw, sees no picture."""
 LONGEST = 12
 """Tokens of a draw."""
@@ -249,7 +249,7 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
             trick = stub.trick(body, dict(self.headers))
             if trick == "slow":
                 time.sleep(stub.slow_s)
-            if trick in ("429", "500", "401"):
+            if trick in ("429", "500", "401", "402", "403"):
                 message = {"message": f"told to answer {trick}", "code": int(trick)}
                 self._send(int(trick), {"error": message})
                 return

@@ -86,9 +86,9 @@ class Pool:
 
         Raises:
             RowError: servers that answer others gave this request no usable reply, however often it was tried.
-            StartError: no server answers any more.
+            StartError: no server answers any more, or those that do keep this request out.
         """
-        tries = 0
+        tries = closed = 0
         while True:
             place = await self._free(pictures)
             place.in_flight += draws
@@ -101,6 +101,11 @@ class Pool:
                     if tries == MOST_TRIES:
                         raise RowError("server_fault", f"{tries} tries, the last: {fault.reason}") from fault
                     await asyncio.sleep(_wait(tries))
+                elif fault.kind == "closed":
+                    # Its trial, which is smaller, may pass: without an end it would be asked for ever.
+                    closed += 1
+                    if closed == MOST_TRIES:
+                        raise StartError(f"engine.urls: {self._last}") from fault
             else:
                 place.failures = place.refusals = 0
                 self._silent_since = None

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import httpx
 
-FaultKind = Literal["away", "busy", "failed", "wrong", "barred"]
+FaultKind = Literal["away", "busy", "failed", "wrong", "barred", "closed"]
+REFUSALS = (400, 413, 422)
+"""Statuses that are about the very request; of no other one is it certain."""
 SHOWN = 300
 """Characters of a server's message that a line of ours repeats."""
 
@@ -19,6 +21,7 @@ class Fault(Exception):
     `away`: it was not reached. `busy`: it asks for patience, `after_s` seconds of it where it says so. `failed`: it broke off,
     took too long, or reports an error of its own. `wrong`: it replied with something else than was asked for.
     `barred`: it does not let us in, or has no such route or model.
+    `closed`: it serves us nothing for now and the request is not to blame, as where the balance is spent (402).
     """
 
     def __init__(self, kind: FaultKind, reason: str, after_s: float = 0.0) -> None:
@@ -49,7 +52,10 @@ def read_reply(status: int, headers: Mapping[str, str], content: bytes) -> dict[
         raise Fault("barred", message)
     if status == 408 or status >= 500 or status < 400:
         raise Fault("failed", message)
-    raise Refused(status, message_of(content))
+    if status in REFUSALS:
+        raise Refused(status, message_of(content))
+    # A row that is given up is given up for ever; a run that ends is resumed.
+    raise Fault("closed", message)
 
 
 def of_transport(error: httpx.TransportError) -> Fault:

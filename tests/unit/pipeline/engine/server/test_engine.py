@@ -157,7 +157,25 @@ def test_a_request_that_a_server_always_fails_on_loses_its_row_alone(serve: Serv
     assert found == [expected(each, 4, 1000 * number) for number, each in enumerate(asked, 1) if number != 4]
 
 
-@pytest.mark.parametrize("trick", ["429", "500", "blind", "fewer", "half"])
+def test_a_spent_balance_ends_the_run_and_no_row(serve: Serve) -> None:
+    """The trial still passes: it is smaller than a request for draws."""
+    stub = serve()
+    engine = ServerEngine(config(stub, wait_s=1.0))
+    asked = prompts(engine, 3)
+    mine = [list(each.token_ids) for each in asked]
+    plain = stub.trick
+    stub.trick = lambda body, headers: plain(body, headers) or ("402" if body["token_ids"] in mine else None)  # type: ignore[method-assign]
+    found = generated(engine, asked)
+    assert [str(each) for each in found] == [f"engine.urls: {stub.url}: 402 told to answer 402"] * 3
+    assert all(isinstance(each, StartError) for each in found)
+
+
+def test_a_spent_balance_at_the_start_is_to_be_resumed(serve: Serve) -> None:
+    with pytest.raises(StartError, match=r"engine\.urls: none answers: .*: 402 told to answer 402"):
+        ServerEngine(config(serve(every="402"), wait_s=1.0))
+
+
+@pytest.mark.parametrize("trick", ["429", "500", "blind", "fewer", "half", "402"])
 def test_servers_that_never_do_end_the_run_in_one_line(serve: Serve, trick: Trick) -> None:
     stub = serve()
     engine = ServerEngine(config(stub, wait_s=0.5))

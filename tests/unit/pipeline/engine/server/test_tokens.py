@@ -67,6 +67,8 @@ def test_what_is_no_reply_to_the_request_is_no_draw(changed: dict[str, Any], why
         (500, "<html>oh</html>", "failed", "500 <html>oh</html>"),
         (401, '{"error": "Unauthorized"}', "barred", "401 Unauthorized"),
         (404, '{"detail": "Not Found"}', "barred", "404 Not Found"),
+        (402, '{"error": {"message": "balance spent"}}', "closed", "402 balance spent"),
+        (451, "", "closed", "451"),
         (200, '{"choices": [', "failed", "a reply that is no whole JSON (13 bytes)"),
         (200, "[]", "wrong", "a reply that is no JSON object, but list"),
     ],
@@ -78,10 +80,11 @@ def test_the_fault_of_a_status(status: int, body: str, kind: str, text: str) -> 
     assert caught.value.after_s == (7.0 if kind == "busy" else 0.0)
 
 
-def test_a_refusal_is_of_the_request() -> None:
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refusal_is_of_the_request(status: int) -> None:
     with pytest.raises(Refused, match="too long") as caught:
-        read_reply(400, {}, b'{"error": {"message": "too long"}}')
-    assert caught.value.status == 400
+        read_reply(status, {}, b'{"error": {"message": "too long"}}')
+    assert caught.value.status == status
     assert unknown_picture(Refused(400, "Cache miss for image at index 0 but data is not provided."))
     assert (
         most_draws(Refused(400, "sampling_params.n must be at most the server's max_num_seqs (256), got 300.")) == 256
