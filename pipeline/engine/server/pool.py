@@ -68,7 +68,7 @@ class Pool:
     Args:
         join: Has a server pass its trial, in a thread.  Raises Fault where it does not answer, UserError where it answers
             otherwise than the others.
-        wait_s: Seconds without any answer after which the run ends.
+        wait_s: Seconds without any answer after which the run ends, once nothing is under way: a long draw is no silence.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class Pool:
             StartError: no server answers any more, or those that do keep this request out.
         """
         tries = closed = 0
+        barred: set[Place] = set()
         while True:
             place = await self._free(pictures)
             place.in_flight += draws
@@ -96,11 +97,14 @@ class Pool:
                 found = await send(place)
             except Fault as fault:
                 self._note(place, fault)
-                if fault.kind in ("failed", "wrong"):
+                # A place that is asked again has passed its trial since: what it bars is this request alone.
+                if fault.kind in ("failed", "wrong") or (fault.kind == "barred" and place in barred):
                     tries += 1
                     if tries == MOST_TRIES:
                         raise RowError("server_fault", f"{tries} tries, the last: {fault.reason}") from fault
                     await asyncio.sleep(_wait(tries))
+                elif fault.kind == "barred":
+                    barred.add(place)
                 elif fault.kind == "closed":
                     # Its trial, which is smaller, may pass: without an end it would be asked for ever.
                     closed += 1
@@ -123,7 +127,8 @@ class Pool:
             if self._silent_since is None:
                 # Until the next answer: one that is free for a moment, and asks for patience again, is no better.
                 self._silent_since = now
-            if now - self._silent_since > self._wait_s:
+            waiting = any(place.in_flight for place in self.places)
+            if now - self._silent_since > self._wait_s and not waiting:
                 raise StartError(self._line())
             await asyncio.sleep(LOOK_S)
 

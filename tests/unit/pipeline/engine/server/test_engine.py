@@ -143,18 +143,31 @@ def test_a_slow_reply_is_given_up_and_asked_for_again(serve: Serve) -> None:
     assert engine.gauges.faults == 1
 
 
-def test_a_request_that_a_server_always_fails_on_loses_its_row_alone(serve: Serve) -> None:
+@pytest.mark.parametrize("status", ["500", "403"])
+def test_a_request_that_a_server_always_fails_on_loses_its_row_alone(serve: Serve, status: Trick) -> None:
+    """Also where it keeps the request out, and passes its trial each time."""
     stub = serve()
     engine = ServerEngine(config(stub))
     asked = prompts(engine, 8)
     poison = list(asked[3].token_ids)
     plain = stub.trick
-    stub.trick = lambda body, headers: plain(body, headers) or ("500" if body["token_ids"] == poison else None)  # type: ignore[method-assign]
+    stub.trick = lambda body, headers: plain(body, headers) or (status if body["token_ids"] == poison else None)  # type: ignore[method-assign]
     found = generated(engine, asked)
     assert isinstance(found[3], RowError)
-    assert str(found[3]) == "server_fault: 6 tries, the last: 500 told to answer 500"
+    assert str(found[3]) == f"server_fault: 6 tries, the last: {status} told to answer {status}"
     del found[3]
     assert found == [expected(each, 4, 1000 * number) for number, each in enumerate(asked, 1) if number != 4]
+
+
+def test_a_long_draw_under_way_is_no_silence(serve: Serve) -> None:
+    stub = serve(slow_s=1.5)
+    engine = ServerEngine(config(stub, wait_s=0.4))
+    stub.begin()
+    # The other requests find a server that is busy for longer than it may be silent.
+    stub.tricks = {number: "429" if number else "slow" for number in range(12)}
+    asked = prompts(engine, 3)
+    found = generated(engine, asked)
+    assert all_right(engine, found, asked), found
 
 
 def test_a_spent_balance_ends_the_run_and_no_row(serve: Serve) -> None:
