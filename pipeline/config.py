@@ -121,8 +121,9 @@ Replicas = Annotated[
 ]
 
 
-DRAWN_WITH = frozenset({"dtype", "max_model_len", "chat_template", "batch_invariant"})
-"""Settings of an engine that change what it draws, beside its model and `drawing_args`."""
+DRAWN_WITH = frozenset({"dtype", "max_model_len", "chat_template", "batch_invariant", "api"})
+"""Settings of an engine that change what it draws, beside its model and `drawing_args`. Chat completions take prefixes as text,
+so they draw others than vLLM's own requests; `api` is left out where it is `vllm`."""
 
 
 class EngineConfig(Strict):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import DRAWN_WITH, EngineConfig
-from pipeline.engine.policy import check_engine, check_start, policy_name
+from pipeline.config import DRAWN_WITH, EngineConfig, RunConfig
+from pipeline.engine.policy import check_engine, check_start, policy_key, policy_name
 from pipeline.engine.vllm import argument_names
 from pipeline.errors import UserError
 
@@ -78,3 +78,16 @@ def test_a_mode_that_only_gpus_have_is_refused_without_one(tmp_path: Path, monke
         check_start(invariant)
     assert "batch_invariant" in invariant.model_dump(include=set(DRAWN_WITH))
     assert "batch_invariant" not in EngineConfig(model="m").model_dump(include=set(DRAWN_WITH))
+
+
+def test_draws_by_text_and_draws_by_ids_have_other_keys() -> None:
+    """An engine inside and a vLLM server have the key that they had before `api` was a part of it."""
+
+    def key(**engine: Any) -> str:
+        held = {"engine": {"model": "m", "dtype": "float32", **engine}}
+        settings = RunConfig.model_validate({"name": "r", "sources": [{"name": "a", "path": "a.jsonl"}], **held})
+        return policy_key("m", "p", settings)
+
+    server = {"kind": "server", "urls": ["http://a:8000"]}
+    assert key() == key(**server) == key(**server, api="vllm") == "e12e8dce90de"
+    assert key(**server, api="openai") != key(**server)
