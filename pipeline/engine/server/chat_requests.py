@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pipeline.config import SamplingConfig
@@ -27,6 +27,9 @@ class Dialect:
     """Whether it is a vLLM or SGLang server: it takes their further fields, and draws by seeds."""
     prefill: bool = False
     """Whether it goes on with an answer that was begun."""
+
+    def __str__(self) -> str:
+        return ", ".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,12 @@ class ChatExaminer:
             return False
         try:
             after = self._answers(client, name, dialect, temperature=0.0, begun=whole[:cut]).answers[0].text
-        except (Refused, Fault):
+        except Refused:
+            return False
+        except Fault as fault:
+            if fault.kind in ("away", "busy", "closed"):
+                # It says nothing about what the server can do.
+                raise
             return False
         return after[:SEAM] == whole[cut:][:SEAM]
 

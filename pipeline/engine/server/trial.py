@@ -55,7 +55,8 @@ class Traits:
 def differences(one: Traits, other: Traits) -> str:
     """What is not equal, in words; empty if all is."""
     found = []
-    for field in fields(Traits):
+    # Those of the kind at hand: chat completions have more.
+    for field in fields(one):
         ours, theirs = getattr(one, field.name), getattr(other, field.name)
         if ours != theirs:
             shown = f" ({ours} and {theirs})" if field.name not in ("greedy", "seeded") else ""
@@ -71,6 +72,7 @@ _NAMES = {
     "picture_tokens": "the tokens of a picture",
     "greedy": "the likeliest answer about a picture",
     "seeded": "the draws of a seed about a picture",
+    "dialect": "what they take and give",
 }
 
 

@@ -145,6 +145,28 @@ def test_what_a_server_does_not_take_is_left_out(serve: Serve, server: dict[str,
     assert [one.text for one in found] == [written("Q", seed) for seed in seeds]
 
 
+@pytest.mark.parametrize(
+    ("other", "line"),
+    [
+        ({"prefill": "refuses"}, "prefill=False"),
+        ({"unknown": ("seed",)}, "seeds=False"),
+        ({"one_answer": True}, "several=False"),
+        ({"unknown": ("max_completion_tokens",)}, "limit=max_tokens"),
+    ],
+)
+def test_servers_that_take_other_requests_are_refused(serve: Serve, other: dict[str, Any], line: str) -> None:
+    """The first one's dialect goes to all: another server would leave out a prefix or a seed without a word."""
+    one, two = (serve(model="some-model", owner="somebody", **more) for more in ({}, other))
+    with pytest.raises(UserError, match=f"differ in what they take and give .* and .*{line}"):
+        ChatEngine(config(one, two, **NAME))
+
+
+def test_a_server_that_is_busy_in_its_trial_is_not_taken_for_one_without_prefill(serve: Serve) -> None:
+    stub = serve(model="some-model", tricks={3: "429"})
+    with pytest.raises(StartError, match="429"):
+        ChatEngine(config(stub, **NAME))
+
+
 def test_what_a_server_must_take_is_told(serve: Serve) -> None:
     stub = serve(model="some-model", unknown=("temperature",))
     with pytest.raises(UserError, match="refuses a request of the trial: Unsupported parameter: 'temperature'"):
