@@ -48,6 +48,8 @@ class Stub:
     """What the server is, and what it saw."""
 
     model: str = "demo/policy"
+    root: str | None = None
+    """What it was loaded from, where that is another name."""
     max_model_len: int = 4096
     fingerprint: str | None = "vllm-0.32.0-12345678"
     placeholder: int = -1
@@ -231,6 +233,7 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
                 "id": stub.model,
                 "object": "model",
                 "owned_by": stub.owner,
+                "root": stub.root or stub.model,
                 "parent": None,
                 "max_model_len": stub.max_model_len,
             }

@@ -67,7 +67,8 @@ class ChatExaminer:
 
     def _model(self, client: httpx.Client, url: str) -> tuple[str, dict[str, Any]]:
         try:
-            found = one_model(url, ask(client, "GET", "/v1/models"), self._config.model)
+            config = self._config
+            found = one_model(url, ask(client, "GET", "/v1/models"), config.model, config.folders)
         except Fault as fault:
             if fault.kind != "barred":
                 raise

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +25,7 @@ from pipeline.engine.server import tokens
 from pipeline.engine.server.pictures import part
 from pipeline.engine.server.replies import Fault, Refused, of_transport, read_reply
 from pipeline.errors import UserError
+from pipeline.inputs import located
 from pipeline.records import Image
 
 TRIAL_S = 120.0
@@ -127,7 +130,7 @@ class Examiner:
         """
         config = self._config
         with httpx.Client(base_url=root(url), headers=self._headers, timeout=TRIAL_S) as client:
-            listed = one_model(url, ask(client, "GET", "/v1/models"), config.model)
+            listed = one_model(url, ask(client, "GET", "/v1/models"), config.model, config.folders)
             held = listed.get("max_model_len")
             if held != config.max_model_len:
                 raise UserError(
@@ -220,17 +223,22 @@ def headers(key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def one_model(url: str, listed: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The entry of the server's list of models that is asked: the one of this name, or the only one.
+def one_model(url: str, listed: Mapping[str, Any], name: str, folders: Iterable[Path] = ()) -> Mapping[str, Any]:
+    """The entry of the server's list of models that is asked: the one of this name, or loaded from it (`root`).
+
+    A model of another name may be another checkpoint: with the same tokenizer nothing else would tell.
+
+    Args:
+        folders: of the config, where `name` may be a folder (`Strict.folders`).
 
     Raises:
-        UserError: it has several, and none of this name.
+        UserError: it has none.
     """
     models: Sequence[Mapping[str, Any]] = listed.get("data") or []
-    named = [one for one in models if one.get("id") == name]
-    base = [one for one in models if not one.get("parent")]
-    found = named or base
-    if len(found) != 1:
+    place = located(name, folders)
+    names = {name, place, os.path.abspath(place)}
+    found = [one for key in ("id", "root") for one in models if one.get(key) in names]
+    if not found:
         ids = ", ".join(str(one.get("id")) for one in models[:5]) or "none"
         raise UserError(
             f"engine.model={name}: {url} has other models ({ids}): start it with --served-model-name {name}"

@@ -34,7 +34,7 @@ def like_demo(text: ChatText) -> dict[str, Any]:
     (placeholder,) = set(ids) - set(text.chat(QUESTION, 0)) - {0}
     config = EngineConfig(kind="server", urls=("http://localhost",), dtype="float32")
     expected = expected_tokens(text, QUESTION, picture(), config)
-    return {"placeholder": placeholder, "picture_tokens": expected - len(ids) + 1}
+    return {"root": str(POLICY), "placeholder": placeholder, "picture_tokens": expected - len(ids) + 1}
 
 
 @pytest.fixture

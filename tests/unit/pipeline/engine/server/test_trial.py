@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,10 +94,14 @@ def test_a_model_that_cuts_tiles_needs_their_limit() -> None:
         Examiner(cutting, config(Stub(url="http://localhost")), None)
 
 
-def test_the_model_is_the_one_of_the_name_or_the_only_one() -> None:
+def test_the_model_is_the_one_of_the_name_or_loaded_from_it(tmp_path: Path) -> None:
     several = {"data": [{"id": "a"}, {"id": "b"}]}
     assert one_model("u", several, "b")["id"] == "b"
-    assert one_model("u", {"data": [{"id": "a"}, {"id": "l", "parent": "a"}]}, "x")["id"] == "a"
+    (tmp_path / "x").mkdir()
+    loaded = {"data": [{"id": "l", "root": "/l", "parent": "a"}, {"id": "a", "root": str(tmp_path / "x")}]}
+    assert one_model("u", loaded, "x", [tmp_path])["id"] == "a"
+    with pytest.raises(UserError, match=r"has other models \(a\): start it with --served-model-name x"):
+        one_model("u", {"data": [{"id": "a", "root": "/another/x"}]}, "x", [tmp_path])
     with pytest.raises(
         UserError, match=r"engine\.model=x: u has other models \(a, b\): start it with --served-model-name x"
     ):
