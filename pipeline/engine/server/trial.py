@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ TRIAL_S = 120.0
 SEED = 0xABCDEF012345
 """Of 48 bits, as draws have it."""
 SIDES = (720, 64)
-"""Width and height of the test picture: so long that it is cut into as many tiles as allowed, up to eleven."""
+"""Width and height of the smallest test picture: so long that it is cut into as many tiles as allowed, up to eleven."""
+UNSTATED, MOST_PIXELS = 2_000_000, 24_000_000
+"""Pixels of the test picture where no limit is stated, and the most at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,43 @@ _NAMES = {
 }
 
 
-def picture() -> Image:
-    """The trial's: a file that is the same everywhere."""
-    canvas = PillowImage.new("RGB", SIDES, "white")
+def picture(sides: tuple[int, int] = SIDES) -> Image:
+    """The trial's, of a width and a height in pixels: a file that is the same everywhere."""
+    canvas = PillowImage.new("RGB", sides, "white")
     pen = ImageDraw.Draw(canvas)
+    across, down = (side / small for side, small in zip(sides, SIDES, strict=True))
     for number, colour in enumerate(("red", "green", "blue", "orange", "purple")):
-        pen.rectangle((20 + 140 * number, 10, 100 + 140 * number, 20 + 8 * number), fill=colour)
+        left, right = ((at + 140 * number) * across for at in (20, 100))
+        pen.rectangle((left, 10 * down, right, (20 + 8 * number) * down), fill=colour)
     out = io.BytesIO()
     canvas.save(out, "PNG")
     return Image.of(out.getvalue())
+
+
+def sides_wanted(of: str | None, config: EngineConfig) -> tuple[int, int]:
+    """Width and height of a picture that is larger than the limit which the settings state: a smaller one would not show it.
+
+    Args:
+        of: what the model counts (`PictureLimit.of`).
+    """
+    if of == "tiles":
+        return max(SIDES[0], SIDES[1] * ((config.max_tiles or 1) + 1)), SIDES[1]
+    pixels = UNSTATED if config.max_pixels is None else min(config.max_pixels * 3 // 2, MOST_PIXELS)
+    return (side := isqrt(pixels) + 1), side
+
+
+def fitting_picture(text: ChatText, config: EngineConfig) -> tuple[Image, int]:
+    """The largest test picture that the context has room for, up to `sides_wanted`, and the tokens of its prompt."""
+    sides = sides_wanted(picture_limit(text.processor).of, config)
+    while sides[0] * sides[1] > SIDES[0] * SIDES[1]:
+        shown = picture(sides)
+        length = expected_tokens(text, QUESTION, shown, config)
+        if length + 2 * LENGTH <= config.max_model_len:
+            return shown, length
+        # A long one stays long, as tiles want it.
+        sides = (sides[0] * 3 // 4, sides[1] if sides[1] == SIDES[1] else sides[1] * 3 // 4)
+    shown = picture()
+    return shown, expected_tokens(text, QUESTION, shown, config)
 
 
 def expected_tokens(text: ChatText, prompt: str, shown: Image, config: EngineConfig) -> int:
@@ -118,9 +149,8 @@ class Examiner:
                 f"engine.max_pixels: {config.model} does not count pixels: remove it, here and from the sources"
             )
         self._config, self._headers = config, headers(key)
-        self._picture = picture()
+        self._picture, self._length = fitting_picture(text, config)
         self._ids = text.chat(QUESTION, 1)
-        self._length = expected_tokens(text, QUESTION, self._picture, config)
 
     def examine(self, url: str) -> Traits:
         """

@@ -10,8 +10,19 @@ import pytest
 
 from pipeline.engine.chat import ChatText
 from pipeline.engine.server.start import check_servers, examined
-from pipeline.engine.server.trial import Examiner, differences, one_model, picture
+from pipeline.engine.server.trial import (
+    LENGTH,
+    QUESTION,
+    Examiner,
+    differences,
+    expected_tokens,
+    fitting_picture,
+    one_model,
+    picture,
+    sides_wanted,
+)
 from pipeline.errors import StartError, UserError
+from tests.families import family
 from tests.stub_server import Stub
 from tests.unit.pipeline.engine.server.conftest import config
 
@@ -115,3 +126,34 @@ def test_the_picture_of_the_trial_is_always_the_same() -> None:
 def test_equal_traits_differ_in_nothing(serve: Serve) -> None:
     traits = check_servers(config(serve()))
     assert differences(traits, traits) == ""
+
+
+@pytest.mark.parametrize(
+    ("of", "stated", "sides"),
+    [
+        ("tiles", {"max_tiles": 6}, (720, 64)),
+        ("tiles", {"max_tiles": 24}, (1600, 64)),
+        ("pixels", {"max_pixels": 1_000_000}, (1225, 1225)),
+        ("pixels", {}, (1415, 1415)),
+        (None, {}, (1415, 1415)),
+    ],
+)
+def test_the_picture_of_the_trial_is_larger_than_the_limit(
+    of: str | None, stated: dict[str, Any], sides: tuple[int, int]
+) -> None:
+    settings = config(Stub(url="http://localhost"), **stated)
+    assert sides_wanted(of, settings) == sides
+
+
+def test_another_limit_of_pixels_shows_in_the_length_of_the_trials_prompt(tmp_path: Path) -> None:
+    """In the smallest picture it does not; and a picture that the context has no room for is made smaller."""
+    model, processor = family("qwen2_5_vl")
+    processor.save_pretrained(tmp_path)
+    model.config.save_pretrained(tmp_path)
+    qwen = ChatText(str(tmp_path))
+    ours, theirs = (config(Stub(url="http://localhost"), max_pixels=pixels) for pixels in (200_000, 300_000))
+    shown, length = fitting_picture(qwen, ours)
+    assert length < expected_tokens(qwen, QUESTION, shown, theirs)
+    assert expected_tokens(qwen, QUESTION, picture(), ours) == expected_tokens(qwen, QUESTION, picture(), theirs)
+    small = ours.model_copy(update={"max_model_len": length})
+    assert fitting_picture(qwen, small)[1] + 2 * LENGTH <= length
