@@ -71,6 +71,8 @@ class Stub:
     """Fields that chat completions refuse."""
     one_answer: bool = False
     """Whether they give one answer, however many are asked for."""
+    same: Literal["choices", "seeds", "all"] | None = None
+    """What its chat completions are equal over: the choices of a request, requests with a seed, or all."""
     encode: Callable[[str], Sequence[int]] | None = None
     """What gives the ids of an answer of chat completions, where these have any."""
     end_id: int = 2
@@ -165,7 +167,9 @@ class Stub:
         n = 1 if self.one_answer else body.get("n", 1)
         choices = []
         for child in range(n - (trick == "fewer")):
-            seed = body.get("seed", 0) + child
+            seed = body.get("seed", 0) + (0 if self.same == "choices" else child)
+            if self.same in ("seeds", "all"):
+                seed = 0 if self.same == "all" or "seed" in body else random.getrandbits(48)
             text, reason = self._answer(seed, words, pictures, body)
             if begun and self.prefill == "goes on":
                 text = text.removeprefix(begun)

@@ -1,5 +1,5 @@
 """What a server of chat completions must show before it is asked: which fields it takes, that it sees pictures, whether it
-goes on with an answer that was begun."""
+goes on with an answer that was begun, and whether its draws differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from pipeline.config import EngineConfig, SamplingConfig
-from pipeline.engine.server.chat_requests import PATH, ChatAsk, ChatReply, Dialect, read
+from pipeline.engine.server.chat_requests import PATH, Answer, ChatAsk, ChatReply, Dialect, read
 from pipeline.engine.server.pictures import chat_part
 from pipeline.engine.server.replies import Fault, Refused
 from pipeline.engine.server.trial import QUESTION, SEED, TRIAL_S, Traits, ask, headers, one_model, picture, root
@@ -18,6 +18,8 @@ from pipeline.errors import UserError
 
 LENGTH = 48
 """Tokens of an answer in the trial: enough to be cut in two."""
+DRAWS = 4
+"""Of neighbouring seeds: where all are equal, that is no chance."""
 SEAM = 12
 """Characters after a cut that must be those of the whole answer."""
 
@@ -54,6 +56,7 @@ class ChatExaminer:
                 )
             greedy = self._answers(client, name, dialect, temperature=0.0)
             dialect = replace(dialect, prefill=self._goes_on(client, name, dialect, greedy.answers[0].text))
+            dialect = self._varied(client, url, name, dialect, shown)
         return ChatTraits(
             name,
             listed.get("max_model_len"),
@@ -104,12 +107,37 @@ class ChatExaminer:
         temperature: float = 1.0,
         shows: bool = True,
         begun: str = "",
+        seed: int = SEED,
     ) -> ChatReply:
         content = (*((chat_part(self._picture),) if shows else ()), {"type": "text", "text": QUESTION})
         sampling = SamplingConfig(max_tokens=LENGTH).model_copy(update={"temperature": temperature})
         template = self._config.chat_template
-        asked = ChatAsk(content, begun, sampling, n, SEED, LENGTH, template=template)
+        asked = ChatAsk(content, begun, sampling, n, seed, LENGTH, template=template)
         return read(ask(client, "POST", PATH, asked.body(name, dialect)), n)
+
+    def _varied(self, client: httpx.Client, url: str, name: str, dialect: Dialect, shown: ChatReply) -> Dialect:
+        """The dialect in which draws differ: equal ones would be counted as many, and be one.
+
+        Raises:
+            UserError: there is none.
+        """
+        if not all(map(_content, shown.answers)):
+            # All was thinking that the server takes out: it says nothing.
+            return dialect
+        if dialect.several and _equal(shown) and _equal(self._answers(client, name, dialect, n=2, seed=SEED + DRAWS)):
+            dialect = replace(dialect, several=False)
+        if dialect.several and not dialect.seeds:
+            return dialect
+        unseeded = replace(dialect, seeds=False)
+        for each in dict.fromkeys((dialect, unseeded)):
+            first = _content(self._answers(client, name, each).answers[0])
+            others = (self._answers(client, name, each, seed=SEED + j).answers[0] for j in range(1, DRAWS))
+            if any(_content(other) != first for other in others):
+                return each
+        raise UserError(
+            f"engine.urls: {url} gives {DRAWS} draws of one request the same answer at temperature 1: it can't draw for this "
+            "run; does it keep answers, or fix the temperature?"
+        )
 
     def _goes_on(self, client: httpx.Client, name: str, dialect: Dialect, whole: str) -> bool:
         """Whether the server goes on with the first half of its likeliest answer as it did, and does not begin anew."""
@@ -126,6 +154,14 @@ class ChatExaminer:
                 raise
             return False
         return after[:SEAM] == whole[cut:][:SEAM]
+
+
+def _content(answer: Answer) -> object:
+    return answer.token_ids or answer.text
+
+
+def _equal(reply: ChatReply) -> bool:
+    return len(set(map(_content, reply.answers))) == 1
 
 
 def _without(dialect: Dialect, message: str) -> Dialect:

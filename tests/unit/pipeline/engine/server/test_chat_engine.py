@@ -134,6 +134,7 @@ def test_a_name_alone_can_not_count_prefixes(serve: Serve) -> None:
         ({"unknown": ("n", "max_completion_tokens")}, Dialect("max_tokens", several=False, prefill=True)),
         ({"one_answer": True, "prefill": "refuses"}, Dialect(several=False)),
         ({"owner": "vllm"}, Dialect(ours=True, prefill=True)),
+        ({"same": "choices"}, Dialect(several=False, prefill=True)),
     ],
 )
 def test_what_a_server_does_not_take_is_left_out(serve: Serve, server: dict[str, Any], dialect: Dialect) -> None:
@@ -143,6 +144,26 @@ def test_what_a_server_does_not_take_is_left_out(serve: Serve, server: dict[str,
     (found,) = drawn(engine, (Prompt(engine.chat("Q", 1), (PICTURE,), 6), 7))
     seeds = [7, 8, 9] if dialect.seeds else [0, 1, 2]
     assert [one.text for one in found] == [written("Q", seed) for seed in seeds]
+
+
+def test_a_seed_that_makes_all_draws_equal_is_not_sent(serve: Serve) -> None:
+    stub = serve(model="some-model", owner="somebody", same="seeds")
+    engine = ChatEngine(config(stub, **NAME))
+    assert engine.traits.dialect == Dialect(seeds=False, several=False, prefill=True)
+    stub.begin()
+    (found,) = drawn(engine, (Prompt(engine.chat("Q", 1), (PICTURE,), 6), 7))
+    assert len({one.text for one in found}) == 3
+    assert not any("seed" in body or "n" in body for body in stub.bodies)
+
+
+def test_a_server_that_gives_every_draw_the_same_answer_is_refused(serve: Serve) -> None:
+    with pytest.raises(UserError, match="gives 4 draws of one request the same answer at temperature 1"):
+        ChatEngine(config(serve(model="some-model", same="all"), **NAME))
+
+
+def test_answers_of_thinking_alone_say_nothing_about_draws(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stub, "_answer", lambda *_: ("", "length"))
+    assert ChatEngine(config(serve(model="some-model"), **NAME)).traits.dialect.seeds
 
 
 @pytest.mark.parametrize(
