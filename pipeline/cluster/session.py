@@ -20,7 +20,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import EngineDead, StartError, UserError
 from pipeline.inputs import PACKAGED
 from pipeline.machine.ready import ready_for_ray
-from pipeline.stopping.node import SHUTDOWN_S, Node, children, end, leave_ray, node_watched
+from pipeline.stopping.node import Node, children, end, leave_ray, node_watched
 from pipeline.terminal.foreign import shortened, telling
 from pipeline.terminal.speak import say
 
@@ -93,7 +93,7 @@ def ray_started(address: str | None, **options: Any) -> Iterator[None]:
                 yield
     finally:
         # Of a head that is gone, Ray would take leave until it gives up, and ends the process.
-        leave_ray(node, 5.0 if gone.is_set() else SHUTDOWN_S)
+        leave_ray(node, 5.0 if gone.is_set() else None)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import atomic
 from pipeline.config import EngineConfig
 from pipeline.engine.policy import folder_fingerprint
 from pipeline.errors import UserError
@@ -63,24 +63,19 @@ class Parcel:
         kept = _kept() / self.fingerprint
         with _locked(kept.with_name(f"{kept.name}.lock")):
             if not (kept.is_dir() and folder_fingerprint(kept) == self.fingerprint):
-                shutil.rmtree(kept, ignore_errors=True)
                 self._write(kept)
         return str(kept)
 
     def _write(self, kept: Path) -> None:
         import ray
 
-        aside = Path(tempfile.mkdtemp(prefix="coming-", dir=kept.parent))
-        try:
+        with atomic.new_folder(kept) as aside:
             for (name, _), pieces in zip(self.sizes, self.pieces, strict=True):
-                with (aside / name).open("wb") as file:
+                with atomic.opened(f"{aside}/{name}") as file:
                     for piece in pieces:
                         file.write(ray.get(piece))
-            if folder_fingerprint(aside) != self.fingerprint:
+            if folder_fingerprint(Path(aside)) != self.fingerprint:
                 raise UserError(f"engine.model: {self.folder} changed while it was sent: run the command again")
-            aside.rename(kept)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def parcel_of(engine: EngineConfig) -> Parcel | None:

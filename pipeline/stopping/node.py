@@ -69,11 +69,12 @@ def node_watched(node: Node) -> Iterator[None]:
         yield
 
 
-def leave_ray(node: Node | None, within_s: float = SHUTDOWN_S) -> None:
-    """`ray.shutdown`, but bounded in time; and of a node of our own no process stays."""
+def leave_ray(node: Node | None, within_s: float | None = None) -> None:
+    """`ray.shutdown`, but bounded in time (`SHUTDOWN_S`, or less); and of a node of our own no process stays."""
     import ray
     from ray._private import worker
 
+    within_s = SHUTDOWN_S if within_s is None else within_s
     if node:
         node.look()
     # Where it waits for a process that is gone, it does so in another thread.

@@ -70,7 +70,8 @@ def spelled(indices: frozenset[int], options: tuple[str, ...], given: str | None
     named = letters(indices)
     spellings = [given, ", ".join(named), "".join(f"({letter})" for letter in named)]
     if len(indices) == 1:
-        spellings.append(options[min(indices)])
+        # The last ones are for options that are themselves called by letters of others.
+        spellings += [options[min(indices)], f"Option {named[0]}", f"{named[0]}.", f"{named[0]})", f"[{named[0]}]"]
     fitting = (text for text in spellings if text and _means(text, options) == canonical(indices, options))
     return next(fitting, ", ".join(named))
 

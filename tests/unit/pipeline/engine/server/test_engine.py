@@ -9,18 +9,19 @@ from typing import Any, get_args
 
 import pytest
 
-from pipeline.config import SamplingConfig
+from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.server import pool
 from pipeline.engine.server.engine import ServerEngine
-from pipeline.engine.server.trial import picture
+from pipeline.engine.server.trial import picture, sides_wanted
 from pipeline.errors import RowError, StartError
 from tests.stub_server import LONGEST, Stub, Trick, drawn
 from tests.unit.pipeline.engine.server.conftest import config
 
 Serve = Callable[..., Stub]
 SAMPLING = SamplingConfig(max_tokens=64)
-PICTURE = picture()
+PICTURE = picture(sides_wanted(None, EngineConfig(kind="server", urls=("http://localhost",), dtype="float32")))
+"""The one that servers know from their trial, of a policy whose pictures have one size."""
 
 
 @pytest.fixture(autouse=True)
