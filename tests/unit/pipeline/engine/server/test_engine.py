@@ -165,7 +165,7 @@ def test_a_long_draw_under_way_is_no_silence(serve: Serve) -> None:
     engine = ServerEngine(config(stub, wait_s=0.4))
     stub.begin()
     # The other requests find a server that is busy for longer than it may be silent.
-    stub.tricks = {number: "429" if number else "slow" for number in range(12)}
+    stub.tricks = {number: "429" if number else "slow" for number in range(9)}
     asked = prompts(engine, 3)
     found = generated(engine, asked)
     assert all_right(engine, found, asked), found
