@@ -132,11 +132,13 @@ class Stub:
         if len(expanded) + 1 > self.max_model_len:
             text = f"The decoder prompt (length {len(expanded)}) is longer than the maximum model length of {self.max_model_len}."
             return _refused(text)
+        # As the context has room for, where that is less.
+        most = min(sampling["max_tokens"], self.max_model_len - len(expanded))
         choices = []
         for child in range(n - (trick == "fewer")):
             seed = sampling["seed"] + child if self.seeds else random.getrandbits(48)
-            found = drawn(seed, ids, pictures, sampling["temperature"], sampling["max_tokens"], self.alphabet)
-            reason = "abort" if trick == "aborted" else "length" if len(found) == sampling["max_tokens"] else "stop"
+            found = drawn(seed, ids, pictures, sampling["temperature"], most, self.alphabet)
+            reason = "abort" if trick == "aborted" else "length" if len(found) == most else "stop"
             text = self.decode(found)
             choices.append(
                 {"index": child, "token_ids": found, "text": text, "finish_reason": reason, "stop_reason": None}

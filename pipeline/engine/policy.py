@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from pipeline import origin
-from pipeline.config import DRAWN_WITH, EngineConfig, RunConfig
+from pipeline.config import EngineConfig, RunConfig
+from pipeline.config.engine import DRAWN_WITH
 from pipeline.engine.chat import check_arguments
 from pipeline.errors import UserError, did_you_mean
 from pipeline.hub import ask_hub

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from pipeline import atomic
 from pipeline.command_line.answer import Answer
-from pipeline.config import DRAWN_WITH
+from pipeline.config.engine import DRAWN_WITH
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import model_fingerprint
 from pipeline.errors import RowError, UserError
@@ -108,14 +108,7 @@ def evaluate(
         **build(bench.samples, scores, rule, settings.resamples, settings.seed),
     }
     about = settings.about or stated(bench.path)
-    prefixes = None
-    if about == "step":
-        # The same samples at the same threshold: there are two truths, not two critics.
-        ready = prepare(bench.samples, scores, rule)
-        kept, own = zip(*ready.kept, strict=True)
-        at = Rule("fixed", ready.threshold)
-        found = build(as_prefixes(kept), own, at, settings.resamples, settings.seed)
-        prefixes = {name: found[name] for name in ("pooled", "steps")}
+    prefixes = _by_prefixes(bench, scores, rule, settings) if about == "step" else None
     report |= {"labels_are_about": about, "as_prefixes": prefixes}
     if other is not None:
         difference = compare(bench.samples, scores, other, rule, settings.resamples, settings.seed)
@@ -129,6 +122,17 @@ def evaluate(
     if log:
         log.remove()
     return Answer(f"{text}\nwritten to {folder}", {**report, "folder": str(folder)})
+
+
+def _by_prefixes(
+    bench: Bench, scores: Sequence[list[float | None]], rule: Rule, settings: EvaluateSettings
+) -> dict[str, Any]:
+    """The same samples at the same threshold, held against what labels of steps say about prefixes: another truth, not another
+    critic."""
+    ready = prepare(bench.samples, scores, rule)
+    kept, own = zip(*ready.kept, strict=True)
+    found = build(as_prefixes(kept), own, Rule("fixed", ready.threshold), settings.resamples, settings.seed)
+    return {name: found[name] for name in ("pooled", "steps")}
 
 
 def _score(model: str, settings: EvaluateSettings, bench: Bench, log: ScoreLog) -> float:

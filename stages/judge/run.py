@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline import origin
 from pipeline.cluster.session import ray_session
-from pipeline.config import DRAWN_WITH, RunConfig, parse_config
+from pipeline.config import RunConfig, parse_config
+from pipeline.config.engine import DRAWN_WITH
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import check_start, model_fingerprint, policy_name
 from pipeline.errors import StartError, UserError

@@ -33,7 +33,7 @@ class Pilot:
     """Of one engine, generated tokens; null if the run has left no counters."""
     problems: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What its ledger depends on, as dotted keys (`pipeline/config.py`)."""
+    """What its ledger depends on, as dotted keys (`pipeline/config`)."""
 
     @property
     def draw_length(self) -> float:

@@ -28,6 +28,11 @@ FAIR = {"RAY_worker_niceness": "0"}
 """Ray gives way to everything else on a machine: its workers would wait for minutes beside other tests."""
 
 
+OF_THE_CLUSTER = ("IDLE", "_StatsActor", "_StatsSummaryActor", "ActorLocationTracker", "AutoscalingCoordinatorActor",
+                  "AutoscalingRequester", "UsageCollectionActor")  # fmt: skip
+"""Words in the titles of Ray's processes that outlive a driver: those that wait, and the detached actors of Ray Data."""
+
+
 def bare_python(folder: Path, older: str | None = None) -> Path:
     """The interpreter of a copy of this environment by links, without the install of our code.
 
@@ -152,7 +157,12 @@ class Cluster:
 
     def workers(self) -> list[psutil.Process]:
         """Processes that work for a driver."""
-        return [each for each in self.processes() if (name := _title(each)).startswith("ray::") and "IDLE" not in name]
+        titles = {each: _title(each) for each in self.processes()}
+        return [
+            each
+            for each, title in titles.items()
+            if title.startswith("ray::") and not any(word in title for word in OF_THE_CLUSTER)
+        ]
 
     def processes(self) -> list[psutil.Process]:
         """All that runs of this cluster: what says so, and what that has started, whose environment its title may hide."""

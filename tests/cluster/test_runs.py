@@ -109,3 +109,4 @@ def test_a_head_that_dies_ends_the_run_which_goes_on_elsewhere(
 def test_of_a_cluster_that_was_closed_nothing_runs(whole: Cluster) -> None:
     whole.stop()
     wait_until(lambda: not whole.processes(), 15)
+    assert whole.processes() == []

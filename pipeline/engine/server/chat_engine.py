@@ -16,14 +16,14 @@ from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import ChatText
 from pipeline.engine.drawn import Drawn, completion, refusal
-from pipeline.engine.gauges import Gauges
 from pipeline.engine.server.chat_requests import PATH, Answer, ChatAsk, ChatReply, read
 from pipeline.engine.server.chat_trial import ChatExaminer, ChatTraits
-from pipeline.engine.server.http import Http, together
+from pipeline.engine.server.http import together
 from pipeline.engine.server.pictures import chat_part
-from pipeline.engine.server.pool import Place, Pool
+from pipeline.engine.server.pool import Place
+from pipeline.engine.server.remote import Remote
 from pipeline.engine.server.replies import Fault, Refused
-from pipeline.engine.server.start import examined, joining, read_key
+from pipeline.engine.server.start import read_key
 from pipeline.engine.server.trial import root
 from pipeline.errors import RowError
 from pipeline.inputs import located
@@ -35,7 +35,7 @@ _IMAGE, _TURN, _TEXT = -1, -2, -3
 about as many as a token has, so that a prompt has about the length that it has for a model."""
 
 
-class ChatEngine:
+class ChatEngine(Remote):
     """See the module and `Engine`.
 
     Raises:
@@ -43,28 +43,19 @@ class ChatEngine:
         StartError: no server answers.
     """
 
+    traits: ChatTraits
+
     def __init__(self, config: EngineConfig) -> None:
         key = read_key(config)
         folder = located(config.model, config.folders)
         self._text = ChatText(folder, config.trust_remote_code, config.chat_template) if Path(folder).is_dir() else None
         self._stop_ids, self._end_ids = self._text.stops(end_ids(folder)) if self._text else ((), frozenset())
         self._template = config.chat_template
-        examiner = ChatExaminer(config, key)
-        traits, places = examined(config.urls, examiner)
-        assert isinstance(traits, ChatTraits)
-        self.traits = traits
-        self.gauges = Gauges()
-        self._pool = Pool(places, joining(examiner, traits), config.wait_s, self.gauges)
-        self._http = Http(key, config.timeout_s)
+        super().__init__(config, ChatExaminer(config, key), key)
 
     @property
     def opening(self) -> str:
         return self._text.opening if self._text else ""
-
-    @property
-    def elsewhere(self) -> dict[str, str | None]:
-        """What the servers run on, as they say."""
-        return {"server": self.traits.fingerprint}
 
     def chat(self, text: str, num_images: int) -> tuple[int, ...]:
         pieces = text.split(IMAGE)
@@ -120,9 +111,7 @@ class ChatEngine:
             reply = await self._pool.ask(lambda place: self._send(place, ask), ask.n)
         except Refused as refused:
             raise refusal(refused.message) from refused
-        self.gauges.prompt_tokens += reply.prompt_tokens * ask.n
-        self.gauges.asked_tokens += reply.prompt_tokens
-        self.gauges.written_tokens += reply.completion_tokens
+        self._count(reply.prompt_tokens, reply.completion_tokens, ask.n)
         return reply
 
     async def _send(self, place: Place, ask: ChatAsk) -> ChatReply:
@@ -159,10 +148,6 @@ class ChatEngine:
         if ids is None or not self._text or (self.ends(ids) or [0])[-1] != len(answer.text):
             ids = self.encode(answer.text)
         return completion(Drawn(ids, answer.text, answer.finish_reason), seed, self._end_ids)
-
-    async def close(self) -> None:
-        await self._pool.close()
-        await self._http.close()
 
 
 CANNOT = "the server does not go on with an answer that was begun (continue_final_message)"

@@ -6,20 +6,20 @@ from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import ChatText
 from pipeline.engine.drawn import Drawn, check_room, completion, refusal
-from pipeline.engine.gauges import Gauges
 from pipeline.engine.server import tokens
-from pipeline.engine.server.http import Http, together
+from pipeline.engine.server.http import together
 from pipeline.engine.server.pictures import part
-from pipeline.engine.server.pool import Place, Pool
+from pipeline.engine.server.pool import Place
+from pipeline.engine.server.remote import Remote
 from pipeline.engine.server.replies import Fault, Refused
-from pipeline.engine.server.start import examined, joining, read_key
+from pipeline.engine.server.start import read_key
 from pipeline.engine.server.trial import Examiner, root
 from pipeline.errors import RowError
 from pipeline.inputs import located
 from pipeline.model_files import end_ids
 
 
-class ServerEngine:
+class ServerEngine(Remote):
     """See the module and `Engine`.
 
     Raises:
@@ -34,21 +34,12 @@ class ServerEngine:
         self.chat, self.encode, self.ends = self._text.chat, self._text.encode, self._text.ends
         self._stop_ids, self._end_ids = self._text.stops(end_ids(model))
         self._limits = config.max_tiles, config.max_pixels
-        examiner = Examiner(self._text, config, key)
-        self.traits, places = examined(config.urls, examiner)
-        self.gauges = Gauges()
-        self._pool = Pool(places, joining(examiner, self.traits), config.wait_s, self.gauges)
-        self._http = Http(key, config.timeout_s)
+        super().__init__(config, Examiner(self._text, config, key), key)
         self._most_draws: int | None = None
 
     @property
     def opening(self) -> str:
         return self._text.opening
-
-    @property
-    def elsewhere(self) -> dict[str, str | None]:
-        """What the servers run on, as they say."""
-        return {"server": self.traits.fingerprint}
 
     async def generate(
         self,
@@ -96,11 +87,8 @@ class ServerEngine:
     async def _reply(self, prompt: Prompt, ask: tokens.Ask) -> tokens.Reply:
         pictures = [image.sha256 for image in prompt.images]
         reply = await self._pool.ask(lambda place: self._send(place, prompt, ask), ask.n, pictures)
-        # As an engine here counts them: once for every draw.
-        self.gauges.prompt_tokens += reply.prompt_tokens * ask.n
+        self._count(reply.prompt_tokens, reply.completion_tokens, ask.n)
         self.gauges.cached_tokens += reply.cached_tokens * ask.n
-        self.gauges.asked_tokens += reply.prompt_tokens
-        self.gauges.written_tokens += reply.completion_tokens
         return reply
 
     async def _send(self, place: Place, prompt: Prompt, ask: tokens.Ask) -> tokens.Reply:
@@ -117,7 +105,3 @@ class ServerEngine:
             place.remember([image.sha256 for image in prompt.images])
             return tokens.read(body, ask.n, len(prompt.images))
         raise Fault("wrong", "a picture that was sent in full is unknown")
-
-    async def close(self) -> None:
-        await self._pool.close()
-        await self._http.close()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import DRAWN_WITH, EngineConfig, RunConfig
+from pipeline.config import EngineConfig, RunConfig
+from pipeline.config.engine import DRAWN_WITH
 from pipeline.engine.policy import check_engine, check_start, policy_key, policy_name
 from pipeline.engine.vllm import argument_names
 from pipeline.errors import UserError

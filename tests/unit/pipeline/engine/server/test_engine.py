@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -160,12 +161,23 @@ def test_a_request_that_a_server_always_fails_on_loses_its_row_alone(serve: Serv
     assert found == [expected(each, 4, 1000 * number) for number, each in enumerate(asked, 1) if number != 4]
 
 
-def test_a_long_draw_under_way_is_no_silence(serve: Serve) -> None:
+def test_a_long_draw_under_way_is_no_silence(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "LONGEST_WAIT_S", 0.05)
     stub = serve(slow_s=1.5)
     engine = ServerEngine(config(stub, wait_s=0.4))
     stub.begin()
-    # The other requests find a server that is busy for longer than it may be silent.
-    stub.tricks = {number: "429" if number else "slow" for number in range(9)}
+    begun: list[float] = []
+    plain = stub.trick
+
+    def trick(body: dict[str, Any], headers: dict[str, str]) -> Trick | None:
+        """One draw takes long; until it is done the others find a server that is busy, for longer than it may be silent."""
+        plain(body, headers)
+        begun.append(time.monotonic())
+        if len(begun) == 1:
+            return "slow"
+        return "429" if begun[-1] < begun[0] + 1.0 else None
+
+    stub.trick = trick  # type: ignore[method-assign]
     asked = prompts(engine, 3)
     found = generated(engine, asked)
     assert all_right(engine, found, asked), found
@@ -174,7 +186,7 @@ def test_a_long_draw_under_way_is_no_silence(serve: Serve) -> None:
 def test_a_spent_balance_ends_the_run_and_no_row(serve: Serve) -> None:
     """The trial still passes: it is smaller than a request for draws."""
     stub = serve()
-    engine = ServerEngine(config(stub, wait_s=1.0))
+    engine = ServerEngine(config(stub, wait_s=60.0))
     asked = prompts(engine, 3)
     mine = [list(each.token_ids) for each in asked]
     plain = stub.trick
@@ -299,15 +311,28 @@ def test_what_the_model_cannot_take_is_the_rows_fault(serve: Serve) -> None:
 
 
 def test_a_draw_that_the_context_cut_is_none(serve: Serve) -> None:
-    stub = serve()
-    engine = ServerEngine(config(stub))
+    engine = ServerEngine(config(serve()))
+    (prompt,) = prompts(engine, 1)
+    expanded = 4096 - 1
+    filler = engine.encode("word ")
+    long = Prompt((filler * expanded)[:expanded], (), 1)
 
-    async def cut() -> None:
+    async def draws() -> list[Any]:
         try:
-            # The stub's draws are shorter than this, and end of themselves.
-            await engine.generate(prompts(engine, 1)[0], SAMPLING, 2, 5, LONGEST + 1)
-            await engine.generate(prompts(engine, 1)[0], SAMPLING, 2, 5, 1)
+            asked = [
+                # Draws are shorter than this, and end of themselves.
+                engine.generate(prompt, SAMPLING, 2, 5, LONGEST + 1),
+                # Cut where it was asked to be.
+                engine.generate(prompt, SAMPLING, 2, 5, 1),
+                # The context has room for one token.
+                engine.generate(long, SAMPLING, 2, 5, LONGEST + 1),
+            ]
+            return await asyncio.gather(*asked, return_exceptions=True)
         finally:
             await engine.close()
 
-    asyncio.run(cut())
+    whole, short, cut = asyncio.run(draws())
+    assert whole == expected(prompt, 2, 5, LONGEST + 1)
+    assert short == expected(prompt, 2, 5, 1)
+    assert isinstance(cut, RowError)
+    assert cut.reason == "prompt_too_long"
