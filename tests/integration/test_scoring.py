@@ -20,7 +20,7 @@ from pipeline.errors import RowError
 from pipeline.stopping.signals import STOPPED
 from stages.reward.model import Candidate, ProcessRewardModel
 from tests.integration.conftest import Command, Start
-from tests.waiting import wait_until
+from tests.waiting import MOST_S, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +85,9 @@ def test_a_service_answers_until_it_is_stopped(start: Start, items: list[Candida
         f"{address}/score", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     assert json.load(urllib.request.urlopen(request))["step_scores"] == pytest.approx(expected[0], abs=1e-5)
-    assert httpx.post(f"{address}/score", json=body).json()["step_scores"] == pytest.approx(expected[0], abs=1e-5)
+    assert httpx.post(f"{address}/score", json=body, timeout=MOST_S).json()["step_scores"] == pytest.approx(
+        expected[0], abs=1e-5
+    )
     curl = ["curl", "-sf", f"{address}/score", "-H", "Content-Type: application/json", "-d", "@-"]
     done = subprocess.run(curl, input=json.dumps(body), capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["step_scores"] == pytest.approx(expected[0], abs=1e-5)
