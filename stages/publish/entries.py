@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import IO, Any
+from operator import attrgetter, itemgetter
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.columns import codes_of, lengths_of
+from pipeline.columns import codes_of, lengths_of, listed
 from pipeline.records import VERDICT_STATUSES, Rejected
 from pipeline.store import map_over
 
@@ -49,6 +49,7 @@ COLUMNS = [
     _DRAWN,
 ]
 _KEYS = ("problem_id", "policy_key", "place")
+_OF_ENTRY = (*_KEYS, "error", "num_tokens")
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -70,20 +71,15 @@ class Run:
     spans: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of a ledger: a problem with one policy's solutions, in `batch`, and its plain columns."""
+class Entry(NamedTuple):
+    """One row of a ledger: a problem with one policy's solutions, in `batch`. The first three are its place in the order."""
 
     problem_id: str
     policy_key: str
-    policy_model: str
-    prompt_sha: str
-    strategy: str
-    error: str | None
-    num_tokens: int
-    num_draws: int
     place: int
     """The number of its file, of which the first counts."""
+    error: str | None
+    num_tokens: int
     solutions: int
     batch: pa.RecordBatch
     row: int
@@ -113,8 +109,8 @@ def sorted_entries(runs: Sequence[Run], folder: str | None = None) -> Iterator[E
                 first, second = second, next(parts, None)
             sources = [_entries(map(aside.take, own)) for own in places]
         last = None
-        for entry in heapq.merge(*sources, key=attrgetter(*_KEYS)):
-            key = entry.problem_id, entry.policy_key
+        for entry in heapq.merge(*sources, key=itemgetter(0, 1, 2)):
+            key = entry[:2]
             if key != last:
                 yield entry
             last = key
@@ -179,8 +175,7 @@ def _chained(chain: Sequence[_File], chains: int) -> Iterator[pa.RecordBatch]:
     step = max(1, FILES_AT_ONCE // chains)
     for start in range(0, len(chain), step):
         for run, files in itertools.groupby(chain[start : start + step], key=attrgetter("run")):
-            tables = [_placed(_read(file.run, file.path), file.place) for file in files]
-            yield from _batches(_sorted([_counted(pa.concat_tables(tables).combine_chunks(), run.num_draws)]))
+            yield from _batches(_sorted([_counted(_read(run, file.path), run.num_draws, file.place) for file in files]))
 
 
 class _Aside:
@@ -231,57 +226,46 @@ def _read(run: Run, path: str) -> pa.Table:
         return pa.concat_tables(groups) if groups else file.read(COLUMNS, use_threads=False)
 
 
-def _placed(table: pa.Table, place: int) -> pa.Table:
-    return table.append_column("place", pa.array(np.full(len(table), place, np.int32)))
-
-
 def _tables(run: Run, place: int = 0) -> Iterator[pa.Table]:
     """The ledger's files, numbered from `place`, some joined into one table: many small tables cost more than what they hold."""
 
     def read(numbered: tuple[int, str]) -> pa.Table:
-        return _placed(_read(run, numbered[1]), numbered[0])
+        return _counted(_read(run, numbered[1]), run.num_draws, numbered[0])
 
     paths = list(enumerate(sorted(run.ledger), place))
     with map_over(run.filesystem, FILES_AT_ONCE) as look:
         for start in range(0, len(paths), FILES_AT_ONCE):
             table = pa.concat_tables(look(read, paths[start : start + FILES_AT_ONCE])).combine_chunks()
             if len(table):
-                yield _counted(table, run.num_draws)
+                yield table
 
 
-def _counted(table: pa.Table, num_draws: int) -> pa.Table:
-    """The table with counts in place of the draws, and the run's number of draws a prefix."""
-    held = table["solutions"].chunk(0)
+def _counted(table: pa.Table, num_draws: int, place: int) -> pa.Table:
+    """A file's rows with counts in place of the draws, the run's number of draws a prefix, and the file's number."""
+    held = table["solutions"].combine_chunks()
     solutions = held.flatten()
     steps_held = solutions.field("steps")
     steps = steps_held.flatten()
     draws = steps.field("draws")
     drawn = draws.flatten().field("verdict").field("status")
-    codes = codes_of(drawn.dictionary, VERDICT_STATUSES)[drawn.indices.to_numpy()]
-    step = np.repeat(np.arange(len(steps)), lengths_of(draws))
     width = len(VERDICT_STATUSES)
-    counts = np.bincount(step * width + codes, minlength=len(steps) * width).reshape(-1, width).astype(np.int32)
+    codes = codes_of(drawn.dictionary, VERDICT_STATUSES)[drawn.indices.to_numpy()]
+    codes += np.repeat(np.arange(0, len(steps) * width, width), lengths_of(draws))
+    counts = np.bincount(codes, minlength=len(steps) * width).reshape(-1, width).T.astype(np.int32)
     names = [COUNT.format(status) for status in VERDICT_STATUSES]
-    columns = [steps.field("text"), steps.field("origin"), *(pa.array(counts[:, index]) for index in range(width))]
-    new_steps = _listed(steps_held, pa.StructArray.from_arrays(columns, ["text", "origin", *names]))
+    columns = [steps.field("text"), steps.field("origin"), *map(pa.array, counts)]
+    new_steps = listed(steps_held, pa.StructArray.from_arrays(columns, ["text", "origin", *names]))
     verdict = solutions.field("verdict")
     new = pa.StructArray.from_arrays(
         [solutions.field("solution_id"), solutions.field("text"), verdict.field("status"), verdict.field("answer"),
          new_steps],
         ["solution_id", "text", "status", "answer", "steps"],
     )  # fmt: skip
-    asked = pa.array(np.full(len(table), num_draws, np.int32))
-    return (
-        table.select([*_PLAIN, "place"])
-        .append_column("solutions", _listed(held, new))
-        .append_column("num_draws", asked)
+    same = [pa.array(np.full(len(table), number, np.int32)) for number in (place, num_draws)]
+    plain = [table[name] for name in _PLAIN]
+    return pa.Table.from_arrays(
+        [*plain, same[0], listed(held, new), same[1]], [*_PLAIN, "place", "solutions", "num_draws"]
     )
-
-
-def _listed(like: pa.ListArray, values: pa.Array) -> pa.ListArray:
-    """Lists as long as those of `like`, of other values."""
-    lengths = lengths_of(like)
-    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)), values)
 
 
 def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
@@ -290,18 +274,7 @@ def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
 
 
 def _entries(batches: Iterable[pa.RecordBatch]) -> Iterator[Entry]:
-    names = (
-        "problem_id",
-        "policy_key",
-        "policy_model",
-        "prompt_sha",
-        "strategy",
-        "error",
-        "num_tokens",
-        "num_draws",
-        "place",
-    )
     for batch in batches:
-        columns: list[list[Any]] = [batch.column(name).to_pylist() for name in names]
+        columns: list[list[Any]] = [batch.column(name).to_pylist() for name in _OF_ENTRY]
         solutions = lengths_of(batch.column("solutions")).tolist()
         yield from map(Entry, *columns, solutions, itertools.repeat(batch), range(len(batch)))

@@ -35,7 +35,7 @@ from stages.publish.solutions import Labeller, PublishedProblem, published_table
 from stages.publish.stats import Stats
 
 PROBLEM_COLUMNS = ["problem_id", "source", "row_id", "question", "answer", "images", "options", "contamination"]
-_LIGHT = [name for name in PROBLEM_COLUMNS if name not in ("answer", "images")]
+_LIGHT = ["problem_id", "source", "row_id", "contamination"]
 """In the order of `PublishedProblem`'s first fields."""
 
 
@@ -70,8 +70,9 @@ def publish(
         schema = schema_of(judgements)
         with closing(ShardWriter(folder, filesystem, config, schema, build)) as shards:
             for problem in _joined(_merged_problems(runs), sorted_entries(runs, aside)):
-                _count(problem, stats)
-                if rows := problem.rows:
+                rows = problem.rows
+                _count(problem, rows, stats)
+                if rows:
                     shards.take(problem, rows, problem.images)
             stats.shards = shards.finish()
         write_documents(folder, filesystem, describe(stats, folder), shards.sums)
@@ -129,12 +130,11 @@ def _sorted_problems(path: str, filesystem: pafs.FileSystem) -> Iterator[Publish
             for batch in table.combine_chunks().to_batches():
                 plain = (batch[name].to_pylist() if name in there else [None] * len(batch) for name in _LIGHT)
                 found = zip(*plain, _images(batch), strict=True)
-                for row, (key, source, row_id, question, options, overlaps, images) in enumerate(found):
-                    problem = PublishedProblem(key, source, row_id, question, options, overlaps, images, batch, row)
-                    if problem.problem_id < last:
+                for row, (key, source, row_id, overlaps, images) in enumerate(found):
+                    if key < last:
                         raise UserError(f"{path}: rows aren't sorted by problem_id; load the problems again")
-                    last = problem.problem_id
-                    yield problem
+                    last = key
+                    yield PublishedProblem(key, source, row_id, overlaps, images, batch, row)
 
 
 def _images(batch: pa.RecordBatch) -> Iterator[list[tuple[str, int]]]:
@@ -146,8 +146,8 @@ def _images(batch: pa.RecordBatch) -> Iterator[list[tuple[str, int]]]:
         yield list(itertools.islice(found, count))
 
 
-def _count(problem: PublishedProblem, stats: Stats) -> None:
-    """Counts the problem and what became of it; its solutions are counted where they are labelled."""
+def _count(problem: PublishedProblem, rows: int, stats: Stats) -> None:
+    """Counts the problem and what became of it; its solutions, of which each is a row, are counted where they are labelled."""
     tally = stats.sources[problem.source]
     for entry in problem.entries:
         tally["tokens"] += entry.num_tokens
@@ -155,7 +155,6 @@ def _count(problem: PublishedProblem, stats: Stats) -> None:
             reason, _, detail = (entry.error or "no_solutions").partition(": ")
             stats.failed.append(Rejected(problem.source, problem.row_id, reason, detail))
             tally[f"quarantined.{reason}"] += 1
-    rows = problem.rows
     tally["problems"] += bool(rows)
     if rows and problem.contamination is not None:
         tally["screened"] += 1

@@ -6,9 +6,10 @@ are dictionary-encoded, so that each image is stored once and still belongs to e
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -41,6 +42,12 @@ WRITER_OPTIONS: Mapping[str, Any] = {
 
 _MAX_GROUP_BYTES = 1 << 28
 """Image bytes of a row group as a reader decodes it, each image once a row."""
+GROUPS_AT_ONCE = 16
+BUILT_BYTES = 1 << 25
+"""Row groups whose rows are made together, and when their image bytes are enough: for small ones, the calls cost more than what
+they do."""
+_BUFFER_BYTES = 1 << 20
+"""Of a file that is written: the Parquet writer asks for a few bytes at a time."""
 
 _SHARD = re.compile(r"train-\d{5}-of-\d{5}\.parquet")
 
@@ -77,12 +84,33 @@ def size_of(table: pa.Table) -> int:
 
 
 def _needless(array: pa.Array) -> int:
-    """The bytes of bitmaps of nulls where there are none, as in columns from a file, or that begin within a byte."""
-    spanned = -(-(array.offset % 8 + len(array)) // 8) if array.buffers()[0] is not None else 0
-    own = spanned - (-(-len(array) // 8) if array.null_count else 0)
+    """The bytes of bitmaps of nulls where there are none, as in columns from a file, or of bits that begin within a byte."""
+    bits = -(-len(array) // 8)
+    spanned = -(-(array.offset % 8 + len(array)) // 8)
+    own = (spanned if array.buffers()[0] is not None else 0) - (bits if array.null_count else 0)
+    if pa.types.is_boolean(array.type):
+        return own + spanned - bits
     if pa.types.is_struct(array.type):
         return own + sum(_needless(array.field(index)) for index in range(array.type.num_fields))
-    return own + (_needless(array.values) if pa.types.is_list(array.type) else 0)
+    return own + (_needless(_values(array)) if pa.types.is_list(array.type) else 0)
+
+
+def _values(lists: pa.ListArray) -> pa.Array:
+    """The values of some rows of a larger array, with what lies between them; `flatten` would copy where a row is null."""
+    if not len(lists):
+        return lists.values[:0]
+    first, last = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
+    return lists.values.slice(first, last - first)
+
+
+@dataclass(slots=True)
+class _Group:
+    """What becomes a row group: problems, their rows, their image bytes with each image once a row, and each image's size."""
+
+    problems: list[Any] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+    images: dict[str, int] = field(default_factory=dict)
 
 
 class ShardWriter:
@@ -103,9 +131,8 @@ class ShardWriter:
         self._folder, self._filesystem, self._config = folder, filesystem, config
         self._schema = with_features(schema)
         self._build = build or self._of_rows
-        self._group: list[Any] = []
-        self._group_rows = self._group_bytes = 0
-        self._images: dict[str, int] = {}
+        self._group = _Group()
+        self._full: list[_Group] = []
         self._rows: list[int] = []
         self._written: list[Sum] = []
         self.sums: dict[str, Sum] = {}
@@ -120,43 +147,55 @@ class ShardWriter:
     def take(self, problem: Any, rows: int, images: Sequence[tuple[str, int]]) -> None:
         """As `add`, of a problem that becomes rows when its group is written: how many, and its images' paths and sizes."""
         size = rows * sum(size for _, size in images)
-        too_many = self._group_rows + rows > self._config.row_group_rows
-        if self._group and (too_many or self._group_bytes + size > _MAX_GROUP_BYTES):
-            self._write_group()
-        self._group.append(problem)
-        self._group_rows += rows
-        self._group_bytes += size
-        self._images.update(images)
+        group = self._group
+        too_many = group.rows + rows > self._config.row_group_rows
+        if group.problems and (too_many or group.bytes + size > _MAX_GROUP_BYTES):
+            self._full.append(group)
+            group = self._group = _Group()
+            if len(self._full) == GROUPS_AT_ONCE or sum(full.bytes for full in self._full) >= BUILT_BYTES:
+                self._write_groups()
+        group.problems.append(problem)
+        group.rows += rows
+        group.bytes += size
+        group.images.update(images)
 
     def finish(self) -> list[Shard]:
         """Writes what is left and gives the files their names, which hold their number."""
-        if self._group:
-            self._write_group()
+        if self._group.problems:
+            self._full.append(self._group)
+        if self._full:
+            self._write_groups()
         self.close()
         return [self._name(index, rows) for index, rows in enumerate(self._rows)]
 
     def close(self) -> None:
         self._writer.close()
         if not self._sink.closed:
-            self._sink.close()
+            self._out.close()
             self._written.append(self._sink.sum)
 
-    def _write_group(self) -> None:
-        table = self._build(self._group)
-        expected = size_of(table) - self._group_bytes + sum(self._images.values())
-        if self._rows[-1] and self._sink.tell() + expected > self._config.max_shard_bytes:
+    def _write_groups(self) -> None:
+        table = self._build([problem for group in self._full for problem in group.problems])
+        starts = itertools.accumulate((group.rows for group in self._full), initial=0)
+        for group, start in zip(self._full, starts, strict=False):
+            self._write_group(table.slice(start, group.rows), group)
+        self._full = []
+
+    def _write_group(self, table: pa.Table, group: _Group) -> None:
+        expected = size_of(table) - group.bytes + sum(group.images.values())
+        if self._rows[-1] and self._out.tell() + expected > self._config.max_shard_bytes:
             self.close()
             self._next_shard()
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._rows[-1] += table.num_rows
-        self._group, self._group_rows, self._group_bytes, self._images = [], 0, 0, {}
 
     def _of_rows(self, problems: list[Sequence[dict[str, Any]]]) -> pa.Table:
         return pa.Table.from_pylist([row for rows in problems for row in rows], schema=self._schema)
 
     def _next_shard(self) -> None:
         self._sink = atomic.opened(f"{self._folder}/{len(self._rows)}", self._filesystem)
-        self._writer = pq.ParquetWriter(self._sink, self._schema, **WRITER_OPTIONS)
+        self._out = pa.BufferedOutputStream(pa.PythonFile(self._sink, mode="w"), _BUFFER_BYTES)
+        self._writer = pq.ParquetWriter(self._out, self._schema, **WRITER_OPTIONS)
         self._rows.append(0)
 
     def _name(self, index: int, rows: int) -> Shard:

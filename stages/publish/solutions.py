@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.columns import codes_of, lengths_of
+from pipeline.columns import codes_of, lengths_of, listed
 from pipeline.records import VERDICT_STATUSES, VerdictStatus, asked
 from pipeline.schemas import JUDGE_FIELDS, PUBLISHED_SCHEMA
 from stages.judge.answer import CATEGORIES, VERDICTS
@@ -47,18 +47,16 @@ class PublishedProblem:
     problem_id: str
     source: str
     row_id: str
-    question: str
-    options: Sequence[str]
     contamination: Sequence[str] | None
     images: Sequence[tuple[str, int]]
     batch: pa.RecordBatch
     row: int
-    entries: Sequence[Entry] = field(default_factory=list)
+    entries: Sequence[Entry] = ()
 
     @property
     def rows(self) -> int:
         """Solutions, of which each is a row."""
-        return sum(entry.solutions for entry in self.entries)
+        return sum([entry.solutions for entry in self.entries])
 
 
 def published_table(
@@ -69,45 +67,41 @@ def published_table(
     `judgements` are those that labels heed, of which there are columns then.
     """
     entries = [(index, entry) for index, problem in enumerate(problems) for entry in problem.entries]
-    held = _gathered((entry.batch, entry.row) for _, entry in entries)
-    given = _gathered((problem.batch, problem.row) for problem in problems)
-    lists = held["solutions"].chunk(0)
+    held, place = _gathered((entry.batch, entry.row) for _, entry in entries)
+    given, problem_place = _gathered((problem.batch, problem.row) for problem in problems)
+    lists = _in_order(held["solutions"].chunk(0), place)
     solutions = lists.flatten()
     entry_of = np.repeat(np.arange(len(entries)), lengths_of(lists))
     problem_of = np.array([index for index, _ in entries])[entry_of]
+    in_held, in_given = pa.array(place[entry_of]), pa.array(problem_place[problem_of])
+
+    schema = with_features(schema_of(judgements))
+    overlaps = pa.array([problem.contamination for problem in problems], schema.field("contamination").type)
+    columns = {
+        "id": solutions.field("solution_id"),
+        "response": solutions.field("text"),
+        "response_answer": solutions.field("answer"),
+        "num_mc_sequences": held["num_draws"].chunk(0).take(in_held),
+        **{name: held[name].chunk(0).take(in_held) for name in ("prompt", "policy_model", "prompt_sha")},
+        "images": _pictures(given["images"].chunk(0).take(in_given), schema.field("images").type),
+        **{name: given[name].chunk(0).take(in_given) for name in ("source", "answer")},
+        "question": _asked(given).take(in_given),
+        "contamination": overlaps.take(pa.array(problem_of)),
+    }
 
     steps = solutions.field("steps")
     verdicts, lengths, draws = codes_of(solutions.field("status"), VERDICT_STATUSES), lengths_of(steps), _counts(steps)
     judged = None if judgements is None else judgements.of(solutions.field("solution_id"), lengths)
     heeded = {} if judged is None else {"judged": judged.said}
     found = label(verdicts, lengths, codes_of(steps.flatten().field("origin"), ORIGINS), draws, **heeded)
-    count_solutions(stats, [problems[index].source for index in problem_of], verdicts, lengths, draws, found)
-    for index, number in enumerate(lengths_of(lists).tolist()):
-        line = entries[index][1]
-        stats.policies[line.policy_model, line.prompt_sha, line.strategy] += number
-
-    schema = with_features(schema_of(judgements))
-    columns = {
-        "id": solutions.field("solution_id"),
-        "response": solutions.field("text"),
+    count_solutions(stats, columns["source"], verdicts, lengths, draws, found)
+    of_policy = (held[name].to_pylist() for name in ("policy_model", "prompt_sha", "strategy"))
+    for *policy, number in zip(*of_policy, lengths_of(held["solutions"].chunk(0)).tolist(), strict=True):
+        stats.policies[tuple(policy)] += number
+    columns |= {
         "steps_with_score": _steps(steps, found, schema.field("steps_with_score").type),
-        "response_answer": solutions.field("answer"),
         "response_correct": _RIGHT.take(pa.array(verdicts)),
-        "num_mc_sequences": held["num_draws"].chunk(0).take(pa.array(entry_of)),
-        **{name: held[name].chunk(0).take(pa.array(entry_of)) for name in ("prompt", "policy_model", "prompt_sha")},
         **({} if judged is None else _judge_columns(judged, steps)),
-        "images": _pictures(given["images"].chunk(0).take(pa.array(problem_of)), schema.field("images").type),
-        **{
-            name: column.take(pa.array(problem_of))
-            for name, column in {
-                "source": given["source"].chunk(0),
-                "answer": given["answer"].chunk(0),
-                "question": pa.array([asked(problem.question, problem.options) for problem in problems], pa.string()),
-                "contamination": pa.array(
-                    [problem.contamination for problem in problems], schema.field("contamination").type
-                ),
-            }.items()
-        },
     }
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
@@ -125,15 +119,11 @@ def _judge_columns(judged: JudgedSteps, steps: pa.ListArray) -> dict[str, pa.Lis
         pa.array(CATEGORIES).take(pa.array(judged.category, mask=none)),
         pa.array(judged.votes, pa.int32(), mask=none),
     )
-    offsets = _offsets(steps)
-    return {
-        field.name: pa.ListArray.from_arrays(offsets, column, type=field.type)
-        for field, column in zip(JUDGE_FIELDS, values, strict=True)
-    }
+    return {field.name: listed(steps, column, field.type) for field, column in zip(JUDGE_FIELDS, values, strict=True)}
 
 
-def _gathered(places: Iterable[tuple[pa.RecordBatch, int]]) -> pa.Table:
-    """Rows of several batches in one piece. Those of a batch are taken together, and then put in their order."""
+def _gathered(places: Iterable[tuple[pa.RecordBatch, int]]) -> tuple[pa.Table, np.ndarray]:
+    """Rows of several batches in one piece, those of a batch together, and where in it each of them is."""
     rows: dict[int, list[int]] = {}
     batches: dict[int, pa.RecordBatch] = {}
     order: list[tuple[int, int]] = []
@@ -146,10 +136,21 @@ def _gathered(places: Iterable[tuple[pa.RecordBatch, int]]) -> pa.Table:
     # Files of one run may lack a column that those of another have: the problems have what it says.
     names = [name for name in pieces[0].schema.names if all(name in each.schema.names for each in pieces)]
     table = pa.Table.from_batches([each.select(names) for each in pieces]).combine_chunks()
-    if len(pieces) == 1:
-        return table
     starts = dict(zip(rows, itertools.accumulate(map(len, rows.values()), initial=0), strict=False))
-    return table.take(pa.array([starts[key] + row for key, row in order])).combine_chunks()
+    return table, np.array([starts[key] + row for key, row in order])
+
+
+def _in_order(values: pa.Array, place: np.ndarray) -> pa.Array:
+    """The values at these places, which are all; they are not copied if they lie there in order."""
+    return values if np.all(np.diff(place) == 1) else values.take(pa.array(place))
+
+
+def _asked(given: pa.Table) -> pa.Array:
+    """The questions as the policy was asked them."""
+    questions, options = given["question"].chunk(0), given["options"].chunk(0)
+    if not lengths_of(options).any():
+        return questions
+    return pa.array(map(asked, questions.to_pylist(), options.to_pylist()), pa.string())
 
 
 def _rows(batch: pa.RecordBatch, rows: Sequence[int]) -> pa.RecordBatch:
@@ -178,14 +179,10 @@ def _steps(steps: pa.ListArray, found: StepColumns, type: pa.ListType) -> pa.Lis
         "origin": pa.array(ORIGINS).take(pa.array(found.origin)),
     }
     values = pa.StructArray.from_arrays([columns[name] for name in fields], fields=list(fields.values()))
-    return pa.ListArray.from_arrays(_offsets(steps), values, type=type)
+    return listed(steps, values, type)
 
 
 def _pictures(images: pa.ListArray, type: pa.ListType) -> pa.ListArray:
     flat = images.flatten()
     values = pa.StructArray.from_arrays([flat.field("data"), flat.field("sha256")], fields=list(type.value_type))
-    return pa.ListArray.from_arrays(_offsets(images), values, type=type)
-
-
-def _offsets(lists: pa.ListArray) -> pa.Array:
-    return pa.array(np.concatenate([[0], np.cumsum(lengths_of(lists))]).astype(np.int32))
+    return listed(images, values, type)

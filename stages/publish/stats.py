@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.records import VERDICT_STATUSES, Rejected
 from stages.label import StepColumns
@@ -43,15 +44,15 @@ class Stats:
 
 def count_solutions(
     stats: Stats,
-    sources: Sequence[str],
+    sources: pa.StringArray,
     verdicts: np.ndarray,
     lengths: np.ndarray,
     draws: np.ndarray,
     steps: StepColumns,
 ) -> None:
-    """Adds labelled solutions of these sources; the arrays are those of `stages.label.label_columns`."""
-    names = sorted(set(sources))
-    source = np.array([names.index(name) for name in sources])
+    """Adds labelled solutions of these sources; the other arrays are those of `stages.label.label_columns`."""
+    encoded = sources.dictionary_encode()
+    names, source = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
     of_step = np.repeat(source, lengths)
     solution = np.repeat(np.arange(len(source)), lengths)
     scored = steps.total > 0
@@ -94,13 +95,12 @@ def count_solutions(
             for kind, number in zip(kinds, counts.tolist(), strict=True):
                 if number:
                     tally[f"{prefix}.{kind}"] += number
-    # Added solution by solution, so that a mean has the same last digit whatever was counted together.
-    scores, ends = (
-        steps.score[scored].tolist(),
-        np.cumsum(np.bincount(solution[scored], minlength=len(source))).tolist(),
-    )
-    for name, start, end in zip(sources, [0, *ends], ends, strict=False):
-        stats.sources[name]["score_sum"] += sum(scores[start:end])
+    # Added solution by solution, so that a mean has the same last digit whatever was counted together: `bincount` adds in order.
+    sums = np.bincount(solution[scored], weights=steps.score[scored], minlength=len(source))
+    before = [stats.sources[name]["score_sum"] for name in names]
+    totals = np.bincount([*range(len(names)), *source], weights=[*before, *sums], minlength=len(names))
+    for name, total in zip(names, totals.tolist(), strict=True):
+        stats.sources[name]["score_sum"] = total
 
 
 def count_steps(tally: dict[str, float], steps: Sequence[tuple[str | None, float | None, str]]) -> None:

@@ -40,12 +40,11 @@ from pipeline.records import (
 )
 from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, PUBLISHED_SCHEMA, table
 from stages.label import label_columns, labelled_steps
-from stages.publish import entries, rows
+from stages.publish import entries, shards
 from stages.publish.entries import Run
 from stages.publish.features import with_features
 from stages.publish.rows import publish
 from stages.publish.shards import DOCUMENTS, WRITER_OPTIONS, check_output, size_of
-from stages.publish.solutions import published_table
 from stages.publish.stats import Stats
 
 Items = list[AnnotatedProblem]
@@ -162,18 +161,34 @@ def test_a_ledger_that_is_sorted_in_parts_gives_the_same_bytes(
 
 
 def test_a_table_is_as_large_as_one_of_its_rows(tmp_path: Path, twenty: Items, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a shard ends depends on it."""
-    built: list[pa.Table] = []
+    """Where a shard ends depends on it; row groups are parts of a larger table, whose bits need not begin with a byte."""
+    written: list[pa.Table] = []
 
-    def keep(*given: Any, **options: Any) -> pa.Table:
-        built.append(published_table(*given, **options))
-        return built[-1]
+    def keep(group: pa.Table) -> int:
+        written.append(group)
+        return size_of(group)
 
-    monkeypatch.setattr(rows, "published_table", keep)
-    run_publish(write_run(tmp_path / "run", twenty), tmp_path / "out", row_group_rows=16)
-    assert len(built) == 5
-    for found in built:
-        assert size_of(found) == pa.Table.from_pylist(found.to_pylist(), schema=with_features(PUBLISHED_SCHEMA)).nbytes
+    monkeypatch.setattr(shards, "size_of", keep)
+    screened = [
+        dataclasses.replace(item.problem, contamination=("bench",) * (index % 2)) for index, item in enumerate(twenty)
+    ]
+    items = [annotate(item.problem, 3) for item in twenty]
+    run_publish(write_run(tmp_path / "run", items, screened), tmp_path / "out", row_group_rows=15)
+    assert [len(group) for group in written] == [15, 15, 15, 15]
+    for group in written:
+        assert size_of(group) == pa.Table.from_pylist(group.to_pylist(), schema=with_features(PUBLISHED_SCHEMA)).nbytes
+
+
+def test_row_groups_that_are_made_together_give_the_same_bytes(
+    tmp_path: Path, twenty: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "run", twenty)
+    together = run_publish(run, tmp_path / "together", row_group_rows=12, max_shard_bytes=20_000)
+    monkeypatch.setattr(shards, "GROUPS_AT_ONCE", 1)
+    alone = run_publish(run, tmp_path / "alone", row_group_rows=12, max_shard_bytes=20_000)
+    assert len(alone.shards) > 1
+    assert files(tmp_path / "alone") == files(tmp_path / "together")
+    assert alone == together
 
 
 def test_datasets_loads_it_and_images_are_pictures(tmp_path: Path, twenty: Items) -> None:

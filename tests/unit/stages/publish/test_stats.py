@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def test_counts_do_not_depend_on_what_is_counted_together(given_: list) -> None:
     origins = np.array([origin for origin, _ in every], np.int64)
     draws = np.array([drawn for _, drawn in every], np.int64).reshape(-1, 6)
     found = label_columns(verdicts, lengths, origins, draws, LabelConfig())
-    count_solutions(together, sources, verdicts, lengths, draws, found)
+    count_solutions(together, pa.array(sources), verdicts, lengths, draws, found)
     start = 0
     for source, verdict, steps in given_:
         own = slice(start, start + len(steps))
