@@ -82,6 +82,8 @@ def measure(settings: Settings) -> dict[str, float]:
         if len(cores) > 1:
             cpu, found["two_s"] = _check(folder, config, cores[:2])
             found["check_s"] = cpu - found["start_s"]
+        # Once more, after what it is compared with: the machine may have become faster.
+        found["decode_s"] = min(found["decode_s"], _decoding(folder))
         return {**found, "pictures": settings.sources * settings.rows}
 
 

@@ -42,7 +42,7 @@ WRITER_OPTIONS: Mapping[str, Any] = {
 
 _MAX_GROUP_BYTES = 1 << 28
 """Image bytes of a row group as a reader decodes it, each image once a row."""
-GROUPS_AT_ONCE = 16
+GROUPS_AT_ONCE = 8
 BUILT_BYTES = 1 << 25
 """Row groups whose rows are made together, and when their image bytes are enough: for small ones, the calls cost more than what
 they do."""
