@@ -24,7 +24,7 @@ from pipeline.schemas import table
 from pipeline.settings import Strict
 from pipeline.store import Store
 from stages.judge.answer import CATEGORIES, VERDICTS, Opinion
-from stages.judge.ledgers import FOLDER, ledger_key
+from stages.judge.of_run import JudgedRun
 from stages.judge.records import JUDGEMENT_SCHEMA, JudgedSolution, Vote
 
 VOTES = 2
@@ -61,7 +61,7 @@ def measure(settings: Settings) -> dict[str, float]:
 
 def write_judgements(run: Store) -> Store:
     """A finished ledger of made-up judgements of all solutions of a run, a file for each file of its ledger."""
-    store = Store(run.address(FOLDER, JUDGE))
+    store = Store(JudgedRun(run).home.address(JUDGE))
     store.make()
     for name in ("problems", "annotations", "checkpoint"):
         store.filesystem.create_dir(store.path(name))
@@ -77,7 +77,9 @@ def write_judgements(run: Store) -> Store:
         ids = pa.table({"problem_id": [row["problem_id"] for row in rows]})
         pq.write_table(ids, store.path(f"checkpoint/b{number:06d}.parquet"))
     asked = {"judge.prompt": "prompts/judge_v1.txt", "judge.votes": VOTES, "judge.show_answer": False}
-    store.write_json("ledger.json", {"ledger": ledger_key(run), "engine.kind": JUDGE, "engine.model": JUDGE, **asked})
+    store.write_json(
+        "ledger.json", {"ledger": JudgedRun(run).key(), "engine.kind": JUDGE, "engine.model": JUDGE, **asked}
+    )
     return store
 
 

@@ -199,12 +199,38 @@ def label_columns(
     origin = np.where(measured, ORIGINS.index("measured"), origins)
     implied = origin == ORIGINS.index("implied")
     origin[implied & ~right & (after == 0)] = ORIGINS.index("not_sampled")
-    label = counted_labels(correct, total, origin, config)
+    return labelled_columns(correct, total, origin, lengths, config, judged)
+
+
+def labelled_columns(
+    correct: np.ndarray,
+    total: np.ndarray,
+    origin: np.ndarray,
+    lengths: np.ndarray,
+    config: LabelConfig,
+    judged: np.ndarray | None = None,
+    given: np.ndarray | None = None,
+) -> StepColumns:
+    """The labels of steps that have their counts, by each kind; see `StepColumns` and `label_columns` for the arguments.
+
+    Args:
+        given: the label that each step came with, an index into `LABELS`, or -1, [steps]; `mc` at threshold 0 takes it where
+            nothing was measured (`label_rules.label_of`).
+    """
+
+    def counted(kind: LabelConfig) -> np.ndarray:
+        found = counted_labels(correct, total, origin, kind)
+        if given is None or kind.threshold > 0:
+            return found
+        return np.where((found < 0) & (total == 0), given, found)
+
+    mc = counted(compared_with(config))
     if config.needs_judge:
         said = np.where(origin == ORIGINS.index("context"), NEUTRAL, -1 if judged is None else judged)
-        return StepColumns(correct, total, origin, judged_labels(label, said, lengths, config), label)
-    mc = None if config.kind == "mc" else counted_labels(correct, total, origin, compared_with(config))
-    return StepColumns(correct, total, origin, label, mc)
+        return StepColumns(correct, total, origin, judged_labels(mc, said, lengths, config), mc)
+    if config.kind == "mc":
+        return StepColumns(correct, total, origin, mc)
+    return StepColumns(correct, total, origin, counted_labels(correct, total, origin, config), mc)
 
 
 def of_draws(config: LabelConfig) -> LabelConfig:

@@ -3,7 +3,8 @@
     python -m demo.checks.judge_quality runs/demo --out outputs/judge_quality
 
 Misses and false alarms are as frequent as each other. Every solution is asked about as `visualprm judge` asks, without Ray.
-Writes all figures as JSON and a plot, and prints the table.
+Writes all figures as JSON and a plot, and prints the table. With `--learnt` it also shows what reward models learnt from such
+labels: the label_kinds.json of `demo.checks.label_kinds` with several judges of the run, whose error rates their settings say.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from demo.checks.report import oracle, step_oracle
 from pipeline import atomic, origin
 from pipeline.command_line.ending import one_line_errors
 from pipeline.config import EngineConfig, parse_config
+from pipeline.errors import UserError
 from pipeline.markdown import markdown_table
 from pipeline.prompts import prompt_file
 from pipeline.records import problem_from_row
@@ -31,6 +33,7 @@ from stages.annotate.earlier_run import COLUMN
 from stages.annotate.sample import Template
 from stages.judge.config import JudgingConfig
 from stages.judge.judge import judge_solution, read_chains
+from stages.judge.of_run import FOLDER
 from stages.judge.records import JUDGED_SOLUTION
 from stages.judge.verdicts import Judgements
 from stages.label_kinds.measure import compare, kinds_of
@@ -73,6 +76,39 @@ async def _judged(store: Store, engine: OracleJudge, judging: JudgingConfig) -> 
     return [pa.array(judged, JUDGED_SOLUTION)]
 
 
+def learnt(run: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of each reward model the error rate of the judge whose labels it learnt (null: those of `mc`), their kind, and its worth.
+
+    Raises:
+        UserError: a judge's misses and false alarms are not as frequent as each other.
+    """
+    found = []
+    for row in rows:
+        rate, correlated = None, False
+        if row["judge"] is not None:
+            judge = Store(Store(run).address(FOLDER, row["judge"]))
+            args = (origin.noted(judge, "config.yaml", "restore this file") or {})["engine"]["args"]
+            rate, correlated = args["misses"], args["correlated"]
+            if rate != args["false_alarms"]:
+                raise UserError(
+                    f"{judge.uri}: misses {rate} and false alarms {args['false_alarms']} are no point of the curve"
+                )
+        found.append({"rate": rate, "correlated": correlated, "kind": row["kind"], "prm": row["prm"]})
+    return found
+
+
+def learnt_table(models: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: a row a reward model, with its worth by each truth."""
+    rows = []
+    for one in models:
+        judge = ("", "") if one["rate"] is None else (f"{100 * one['rate']:g} %", "yes" if one["correlated"] else "no")
+        worth = [one["prm"][about] for about in ("prefix", "step")]
+        f1s = (f"{decimal(each['macro_f1'])} {brackets(each['macro_f1_interval'])}" for each in worth)
+        rows.append((one["kind"], *judge, *f1s, *(decimal(each["roc_auc"]) for each in worth)))
+    heads = ("learnt", "errors", "correlated", "macro-F1, prefix", "macro-F1, step", "AUC, prefix", "AUC, step")
+    return markdown_table(heads, rows)
+
+
 def table(points: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: a row a judge, with the F1 of each kind's labels against the oracle (prefix) and the share it keeps."""
     names = [kind["name"] for kind in points[0]["kinds"] if kind["name"].startswith(SHOWN)]
@@ -88,11 +124,14 @@ def table(points: Sequence[Mapping[str, Any]]) -> str:
     return markdown_table(("errors", "correlated", "votes", *names), rows)
 
 
-def plot(points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """Of the uncorrelated judges: F1 of the labels against the oracle (prefix), and the share of `mc`'s labels that is kept."""
+def plot(points: Sequence[Mapping[str, Any]], models: Sequence[Mapping[str, Any]] = ()) -> dict[str, bytes]:
+    """Of the uncorrelated judges: F1 of the labels against the oracle (prefix), and the share of `mc`'s labels that is kept.
+
+    And F1 of the `models` that learnt them, if there are any.
+    """
     alone = [point for point in points if not point["correlated"]]
     rates = [100 * point["rate"] for point in alone]
-    figure = Plot("What a judge's errors do to labels", panels=2, width=5.6)
+    figure = Plot("What a judge's errors do to labels", panels=3 if models else 2, width=5.6)
     for panel, (title, value) in enumerate(
         (
             ("macro-F1 of the labels that are kept", lambda kind: kind["oracles"]["prefix"]["macro_f1"]),
@@ -111,7 +150,25 @@ def plot(points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         ]
         figure.lines(panel, series)
         figure.label(panel, title, "wrong verdicts of the judge (%)", "share", ylim=(0, 1.02) if panel else None)
+    if models:
+        figure.lines(2, _learnt_series(models, rates))
+        figure.label(2, "macro-F1 of a reward model that learnt them", "wrong verdicts of the judge (%)", "share")
     return figure.files("judge_quality")
+
+
+def _learnt_series(models: Sequence[Mapping[str, Any]], rates: Sequence[float]) -> list[Series]:
+    """A line for `mc`, whose labels depend on no judge, and one for each kind that the judges were tried with."""
+    found = []
+    for kind in dict.fromkeys(one["kind"] for one in models if one["kind"].startswith(SHOWN)):
+        own = sorted(
+            (100 * one["rate"], one["prm"]["prefix"]["macro_f1"])
+            for one in models
+            if one["kind"] == kind and one["rate"] is not None and not one["correlated"]
+        )
+        mc = [one["prm"]["prefix"]["macro_f1"] for one in models if one["kind"] == kind and one["rate"] is None]
+        pairs = [(rate, mc[0]) for rate in (rates[0], rates[-1])] if mc else own
+        found.append(Series(kind, [x for x, _ in pairs], [y for _, y in pairs], quiet=bool(mc)))
+    return [one for one in found if len(one.x) > 1]
 
 
 def main() -> None:
@@ -119,15 +176,19 @@ def main() -> None:
     parser.add_argument("run", help="a run directory of the demo with a `fixed` ledger")
     parser.add_argument("--rates", default="0,0.02,0.05,0.1,0.2,0.3", help="error rates (%(default)s)")
     parser.add_argument("--votes", type=int, default=1, help="answers on each solution (%(default)s)")
+    parser.add_argument("--learnt", type=Path, metavar="FILE", help="a label_kinds.json of this run")
     parser.add_argument("--out", type=Path, default=Path("outputs/judge_quality"), help="a folder (%(default)s)")
     options = parser.parse_args()
     rates = [float(rate) for rate in options.rates.split(",")]
     points = [point for correlated in (False, True) for point in curve(options.run, rates, correlated, options.votes)]
     options.out.mkdir(parents=True, exist_ok=True)
     atomic.write(options.out / "judge_quality.json", json.dumps(points, indent=1) + "\n")
-    for name, data in plot(points).items():
+    models = learnt(options.run, json.loads(options.learnt.read_text())) if options.learnt else []
+    for name, data in plot(points, models).items():
         atomic.write(options.out / name, data)
     print(table(points))
+    if models:
+        print(f"\n{learnt_table(models)}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from pipeline.markdown import Row, markdown_table
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from stages.judge.ledgers import judges
+from stages.judge.of_run import JudgedRun
 from stages.label_kinds.measure import kinds_of
 from stages.label_kinds.report import brackets, decimal, percent
 from stages.label_kinds.run import compared
@@ -45,8 +46,10 @@ ORACLES = {"prefix": "demo.checks.report:oracle", "step": "demo.checks.report:st
 
 def weighed(
     run: str, named: Sequence[str], only: Sequence[str], settings: Sequence[str], home: Path
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """A row a kind, and with several judges a row a kind and judge: of its labels, and of the model that learnt them.
+
+    Each comes when its model is there.
 
     Args:
         run: a run of the demo with a `fixed` ledger, and judgements.
@@ -63,7 +66,7 @@ def weighed(
         if setting.startswith(("target.", "data.path", "data.held_out", "seed")):
             raise UserError(f"{setting}: all trainings learn the labels as they are published, and hold out the same")
     store = Store(run)
-    names = list(named) or judges(store)
+    names = list(named) or judges(JudgedRun(store))
     if not names:
         raise UserError(f"{run}: nobody has judged this run: `visualprm judge {run} --with configs/judge_demo.yaml`")
     config = parse_config(origin.noted(store, "config.yaml", "restore this file") or {}, origin=run)
@@ -83,8 +86,7 @@ def weighed(
         row["epochs"] = round(epochs * full / own, 4)
         row["tokens"] = round(own * row["epochs"])
         model = trained(data, [*settings, f"optim.epochs={row['epochs']}"], home, "label-kinds")
-        row |= {"model": str(model), "prm": judged(model, whole, run), "data": str(data)}
-    return rows
+        yield {**row, "model": str(model), "prm": judged(model, whole, run), "data": str(data)}
 
 
 def _row(run: str, name: str, judge: str, label: LabelConfig, figures: Mapping[str, Any], home: Path) -> dict[str, Any]:
@@ -166,9 +168,11 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     home = options.home or Path("outputs/label_kinds") / Path(options.run).name
     with one_line_errors("label_kinds", goes_on=True):
-        rows = weighed(options.run, options.judge, options.only, options.settings, home)
-        atomic.write(home / "label_kinds.json", json.dumps(rows, indent=1) + "\n")
-        atomic.write(home / "label_kinds.md", table(rows) + "\n")
+        rows: list[dict[str, Any]] = []
+        for row in weighed(options.run, options.judge, options.only, options.settings, home):
+            rows.append(row)
+            atomic.write(home / "label_kinds.json", json.dumps(rows, indent=1) + "\n")
+            atomic.write(home / "label_kinds.md", table(rows) + "\n")
         print(table(rows))
 
 

@@ -34,7 +34,7 @@ PARTS = (
     ),
     Part(
         "judge",
-        "A judge: the file of `visualprm judge RUN --with FILE`.",
+        "A judge: the file of `visualprm judge RUN|DATASET --with FILE`.",
         "stages.judge.config:JudgeConfig",
     ),
     Part("train", "A training: the config of `visualprm train`.", "stages.train.config:TrainConfig"),

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from pipeline.store import Store
 from stages.browse.collection import JudgedView, ProblemView
 from stages.judge.answer import CATEGORIES, VERDICTS
-from stages.judge.ledgers import FOLDER, judges
+from stages.judge.ledgers import judges
+from stages.judge.of_run import JudgedRun
 from stages.judge.records import JUDGED_SOLUTION
 from stages.judge.verdicts import Judgements
 
@@ -21,14 +22,14 @@ class RunJudges:
     """The judgements that lie in a run's directory, read where a problem is looked at. Those under way show what is committed."""
 
     def __init__(self, run: Store) -> None:
-        self._run = run
+        self._run = JudgedRun(run)
         self._held: dict[str, tuple[list[str], dict[str, str]]] = {}
         """Of each judge the files that were there when it was last looked at, and the file of each problem."""
 
     def add(self, view: ProblemView) -> None:
         """Adds what each judge says to the steps of those solutions that it judged as they are."""
         for name in judges(self._run):
-            store = Store(self._run.address(FOLDER, name))
+            store = Store(self._run.home.address(name))
             held = self._of_problem(name, store, view.id)
             shown = [one for one in view.solutions if one.id in held and held[one.id]["num_steps"] == len(one.steps)]
             own = [held[one.id] for one in shown]

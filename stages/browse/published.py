@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.records import problem_of
+from pipeline.store.dataset_files import read_figures, shard_paths
 from stages.browse.arrays import published_steps
 from stages.browse.collection import (
     STATUSES,
@@ -26,7 +27,7 @@ from stages.browse.collection import (
     rows_table,
 )
 from stages.browse.parts import parts_of
-from stages.publish.reading import NEEDED, read_figures, shard_paths
+from stages.publish.reading import NEEDED
 
 _INDEXED = ("id", "source", "question", "answer", "response", "response_correct", "policy_model", "contamination")
 _PICTURES_AT_ONCE = 8

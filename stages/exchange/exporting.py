@@ -16,6 +16,7 @@ from pipeline import atomic
 from pipeline.errors import RowError, UserError
 from pipeline.prompts import prompt_file
 from pipeline.store import one_line_io_errors
+from pipeline.store.dataset_files import read_figures, shard_paths
 from stages.exchange.export_card import export_card
 from stages.exchange.format import ExportOptions, Writer
 from stages.exchange.formats import FORMATS, heeding, writers
@@ -25,7 +26,7 @@ from stages.exchange.values import image_names
 from stages.label import stated_kind
 from stages.publish.drawn import biased_by, stopped_at_zeros
 from stages.publish.kept import Kept, kept_of
-from stages.publish.reading import read_figures, read_rows, shard_paths
+from stages.publish.reading import read_rows
 from stages.publish.shards import DOCUMENTS
 
 DEFAULT_SYSTEM = prompt_file("prm_system_v1.txt")

@@ -13,12 +13,14 @@ def add(commands: Any) -> None:
     judge = new_command(
         commands,
         "judge",
-        "let a model say of every step of a run's solutions whether it is right",
+        "let a model say of every step of a run's or dataset's solutions whether it is right",
         "docs/label_kinds.md",
-        ["runs/demo --with judge.yaml", "runs/demo --with configs/judge_scripted.yaml judge.votes=3"],
-        "The same command goes on. `visualprm publish RUN label.kind=consensus` uses what it says.",
+        ["runs/demo --with judge.yaml", "data/demo --with configs/judge_scripted.yaml judge.votes=3"],
+        "The same command goes on. `visualprm publish RUN|DATASET label.kind=consensus` uses what it says.",
     )
-    judge.add_argument("run", help="a finished run's directory")
+    judge.add_argument(
+        "solutions", metavar="RUN|DATASET", help="a finished run's directory, or a published dataset's folder"
+    )
     judge.add_argument(
         "--with",
         dest="judge",
@@ -32,7 +34,7 @@ def add(commands: Any) -> None:
 
 
 def _judge(options: argparse.Namespace) -> Answer:
-    from stages.judge.run import judge_run
+    from stages.judge.run import judge_solutions
 
-    found = judge_run(options.run, options.judge, options.overrides)
+    found = judge_solutions(options.solutions, options.judge, options.overrides)
     return Answer(found.text(), found.row())

@@ -1,4 +1,4 @@
-"""The settings of a judge: `visualprm judge RUN --with FILE`."""
+"""The settings of a judge: `visualprm judge RUN|DATASET --with FILE`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JudgeConfig(Strict):
     """Everything that judging needs beside the run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    """Names the folder of the judgements, `judgements/<name>` in the run directory."""
+    """Names the folder of the judgements: `judgements/<name>` in the run directory, or `<dataset>.judgements/<name>`."""
     seed: int = 0
     """Every random number follows from it."""
     engine: EngineConfig = EngineConfig()

@@ -1,8 +1,8 @@
-"""Where a run's judgements lie, whose they are, and what made them."""
+"""Where judgements lie, whose they are, and what made them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow.fs as pafs
 
@@ -11,45 +11,55 @@ from pipeline.errors import UserError
 from pipeline.store import Store
 from stages.annotate.damage import check_run
 
-FOLDER = "judgements"
-"""In a run's directory: a folder for each judge, by its name."""
 MEND = "restore it, or judge again under another name"
 
 
-def judges(run: Store) -> list[str]:
-    """The names of the judges of a run."""
-    selector = pafs.FileSelector(run.path(FOLDER), allow_not_found=True)
+class Judged(Protocol):
+    """Solutions that judges judge: those of a run (`of_run.py`), or of a published dataset (`of_dataset.py`)."""
+
+    uri: str
+    what: str
+    """`run` or `dataset`."""
+    home: Store
+    """A folder for each judge, by its name."""
+
+    def key(self) -> str:
+        """Stands for what the solutions are: their ids don't say what they hold."""
+        ...
+
+
+def judges(judged: Judged) -> list[str]:
+    """The names of those who judged, as far as they have come."""
+    home = judged.home
+    selector = pafs.FileSelector(home.root, allow_not_found=True)
     folders = [
-        info.base_name for info in run.filesystem.get_file_info(selector) if info.type == pafs.FileType.Directory
+        info.base_name for info in home.filesystem.get_file_info(selector) if info.type == pafs.FileType.Directory
     ]
-    return sorted(name for name in folders if run.exists(FOLDER, name, "ledger.json"))
+    return sorted(name for name in folders if home.exists(name, "ledger.json"))
 
 
-def ledger_key(run: Store) -> str:
-    """Stands for the ledger that is judged: ids of solutions don't say what they hold, names of its files do."""
-    return origin.digest(sorted(path.rpartition("/")[2] for path in run.ledger_files()))
-
-
-def judge_of(run: Store, name: str | None, option: str = "label.judge") -> Store:
+def judge_of(judged: Judged, name: str | None, option: str = "label.judge") -> Store:
     """The ledger of the judge that has this name, or of the only one; `option` is where the name can be given.
 
     Raises:
-        UserError: there is none, there are several, the judge is not through, or the run's ledger is another one now.
+        UserError: there is none, there are several, the judge is not through, or the solutions are others now.
     """
-    known = judges(run)
+    known, place = judges(judged), judged.uri
     if not known:
-        raise UserError(f"{run.uri}: nobody has judged this run: call `visualprm judge {run.uri} --with FILE` first")
+        raise UserError(
+            f"{place}: nobody has judged this {judged.what}: call `visualprm judge {place} --with FILE` first"
+        )
     if name is None and len(known) > 1:
-        raise UserError(f"{run.uri}: has judgements of {', '.join(known)}: choose by {option}")
+        raise UserError(f"{place}: has judgements of {', '.join(known)}: choose by {option}")
     if name is not None and name not in known:
-        raise UserError(f"{option}={name}: {run.uri} has judgements of {', '.join(known)} alone")
-    store = Store(run.address(FOLDER, name or known[0]))
+        raise UserError(f"{option}={name}: {place} has judgements of {', '.join(known)} alone")
+    store = Store(judged.home.address(name or known[0]))
     check_run(store, "remove this folder, and judge again")
     held = {"ledger": (origin.noted(store, "ledger.json", MEND) or {}).get("ledger")}
     origin.check(
         store.uri,
         held,
-        {"ledger": ledger_key(run)},
+        {"ledger": judged.key()},
         "judge again under another name",
         "holds judgements of other solutions",
     )

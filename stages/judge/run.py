@@ -1,14 +1,14 @@
-"""`visualprm judge RUN --with FILE`: brings a ledger of judgements to its end. The same command goes on."""
+"""`visualprm judge RUN|DATASET --with FILE`: brings a ledger of judgements to its end. The same command goes on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline import origin
 from pipeline.cluster.session import ray_session
-from pipeline.config import RunConfig, parse_config
+from pipeline.config import EngineConfig, RunConfig
 from pipeline.config.engine import DRAWN_WITH
 from pipeline.engine.number_type import decided
 from pipeline.engine.policy import check_start, model_fingerprint, policy_name
@@ -16,63 +16,86 @@ from pipeline.errors import StartError, UserError
 from pipeline.inputs import read_input
 from pipeline.settings import dump_settings, load_settings
 from pipeline.store import Store, json_text, one_line_io_errors
+from pipeline.store.dataset_files import is_dataset
 from pipeline.terminal.quiet import quiet
 from pipeline.terminal.speak import say
 from pipeline.version import version
 from stages.annotate.damage import check_run
-from stages.annotate.earlier_run import take_over
 from stages.annotate.engines import keep_notes
 from stages.annotate.graph import run_graph
 from stages.annotate.progress import progress_bar
 from stages.annotate.watch import hangs_ended
 from stages.judge.budget import Spent, check_budget, within_budget
-from stages.judge.config import JudgeConfig
+from stages.judge.config import JudgeConfig, JudgingConfig
 from stages.judge.judge import Judge, with_schemas
-from stages.judge.ledgers import FOLDER, ledger_key
+from stages.judge.ledgers import Judged
+from stages.judge.of_dataset import JudgedDataset
+from stages.judge.of_run import JudgedRun
 from stages.judge.summary import Summary, summed_up
 from stages.judge.trial import check_schema
 
 _MEND = "restore them, or give the judge another name"
 
 
-def judge_run(run: str, settings: str, overrides: Sequence[str]) -> Summary:
-    """Judges every solution of a finished run that is not judged yet.
+class ToJudge(Judged, Protocol):
+    """What judging needs to know of the solutions that it is about."""
+
+    def settings(self) -> RunConfig:
+        """Those that the judge's own run begins with."""
+        ...
+
+    def written_by(self, engine: EngineConfig, model: str) -> bool:
+        """Whether the judge wrote the solutions itself."""
+        ...
+
+    def take_over(self, store: Store, judging: JudgingConfig) -> None:
+        """Fills the judge's directory with problems, of which each names the file that holds its solutions."""
+        ...
+
+
+def to_judge(place: str) -> ToJudge:
+    """
+    Raises:
+        UserError: neither a run nor a dataset is there.
+    """
+    run = Store(place)
+    if run.exists("problems.json"):
+        return JudgedRun(run)
+    if is_dataset(place):
+        return JudgedDataset(place)
+    raise UserError(
+        f"{place}: no run with loaded problems and no dataset is here; `visualprm dataset CONFIG` makes both"
+    )
+
+
+def judge_solutions(place: str, settings: str, overrides: Sequence[str]) -> Summary:
+    """Judges every solution of a finished run or of a published dataset that is not judged yet.
 
     Raises:
-        UserError: there is no run, it is not finished or damaged, the judgements there are of other settings, the judge's
+        UserError: nothing is there, it is not finished or damaged, the judgements there are of other settings, the judge's
             servers don't answer by a schema, or the budget is spent.
         StartError: problems are left over.
     """
-    earlier = Store(run)
-    if not earlier.exists("problems.json"):
-        if any(path.rpartition("/")[2].startswith("train-") for path in earlier.files("", ".parquet")):
-            raise UserError(
-                f"{earlier.uri}: is a published dataset: name the run that it was made from, whose ledger judgements belong to"
-            )
-        raise UserError(f"{earlier.uri}: no run with loaded problems is here; `visualprm dataset CONFIG` makes one")
+    judged = to_judge(place)
     config = load_settings(JudgeConfig, settings, overrides)
     config = config.model_copy(update={"engine": with_schemas(config.engine)})
     template = read_template(config)
-    if pending := len(earlier.problem_ids() - earlier.done_ids()):
-        raise UserError(f"{earlier.uri}: {pending:,} problems have no solutions yet: finish the run first")
-    held = parse_config(origin.noted(earlier, "config.yaml", "restore this file") or {}, origin=earlier.uri)
-    store = Store(earlier.address(FOLDER, config.name))
+    held = judged.settings()
+    store = Store(judged.home.address(config.name))
     config = config.model_copy(update={"engine": decided(config.engine, _recorded_dtype(store), config.ray.address)})
     check_start(config.engine, config.ray.address, continues=False)
     if config.engine.kind == "server" and config.ray.address is None:
         asyncio.run(check_schema(config.engine))
     model = model_fingerprint(config.engine)
-    if model == model_fingerprint(held.engine):
+    if judged.written_by(config.engine, model):
         say(f"warning: {policy_name(config.engine)} wrote these solutions itself: it tends to find its own steps right")
     store.make()
     with store.lock(), quiet(store.address("logs")):
         check_run(store, "remove this folder, and judge again")
-        _lock_settings(store, earlier, config, template, model)
+        _lock_settings(store, judged.key(), config, template, model)
         if not store.exists("problems.json"):
-            say(f"taking over the problems of {earlier.uri}")
-            take_over(store, earlier)
-            # What is copied of how the policy drew says nothing of the judge.
-            store.clear("engines")
+            say(f"taking over the problems of {judged.uri}")
+            judged.take_over(store, config.judge)
         own = held.model_copy(
             update={
                 "engine": config.engine,
@@ -105,8 +128,8 @@ def _recorded_dtype(store: Store) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _lock_settings(store: Store, earlier: Store, config: JudgeConfig, template: str, model: str) -> None:
-    """Ties the folder to the settings that judgements depend on, and to the ledger that they are of."""
+def _lock_settings(store: Store, key: str, config: JudgeConfig, template: str, model: str) -> None:
+    """Ties the folder to the settings that judgements depend on, and by `key` to the solutions that they are of."""
     engine = config.engine
     wanted: dict[str, Any] = {
         "engine.kind": engine.kind,
@@ -117,7 +140,7 @@ def _lock_settings(store: Store, earlier: Store, config: JudgeConfig, template: 
         "seed": config.seed,
         **{f"judge.{name}": value for name, value in config.judge.asked.items()},
         "prompt text": template,
-        "ledger": ledger_key(earlier),
+        "ledger": key,
     }
     if held := origin.noted(store, "ledger.json", _MEND):
         if engine.kind == "server":

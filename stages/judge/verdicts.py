@@ -40,6 +40,12 @@ class JudgedSteps:
         found: np.ndarray = _SAID[self.verdict]
         return found
 
+    @classmethod
+    def joined(cls, parts: Sequence[JudgedSteps]) -> JudgedSteps:
+        """All of them, one after the other."""
+        names = ("verdict", "category", "votes")
+        return cls(*(np.concatenate([np.zeros(0, np.int64), *(getattr(one, name) for one in parts)]) for name in names))
+
     def take(self, places: np.ndarray) -> JudgedSteps:
         """The steps at these places; -1 for a step that is not there."""
         there = places >= 0

@@ -13,15 +13,15 @@ def add(commands: Any) -> None:
     kinds = new_command(
         commands,
         "label-kinds",
-        "compare what each kind of label keeps of a run's steps, and whom it agrees with",
+        "compare what each kind of label keeps of a run's or dataset's steps, and whom it agrees with",
         "docs/label_kinds.md",
         ["runs/demo", "runs/demo --oracle demo.checks.report:oracle --oracle demo.checks.report:step_oracle"],
     )
-    kinds.add_argument("run", help="a run directory")
-    kinds.add_argument("overrides", nargs="*", metavar="label.key=value", help="settings that replace the run's")
+    kinds.add_argument("solutions", metavar="RUN|DATASET", help="a run directory, or a published dataset's folder")
     kinds.add_argument(
-        "--judge", metavar="NAME", help="the judge, if several have judged the run and label.judge chooses none"
+        "overrides", nargs="*", metavar="label.key=value", help="settings that replace those of the run or dataset"
     )
+    kinds.add_argument("--judge", metavar="NAME", help="the judge, if several have judged and label.judge chooses none")
     kinds.add_argument(
         "--oracle",
         metavar="MODULE:FUNCTION",
@@ -37,5 +37,5 @@ def _kinds(options: argparse.Namespace) -> Answer:
     from stages.label_kinds.report import text
     from stages.label_kinds.run import compared
 
-    found = compared(options.run, options.overrides, options.judge, options.oracle)
+    found = compared(options.solutions, options.overrides, options.judge, options.oracle)
     return Answer(text(found), found)

@@ -12,11 +12,11 @@ import numpy as np
 from pipeline.config import LabelConfig
 from stages import metrics
 from stages.judge.answer import CATEGORIES, VERDICTS
-from stages.label import compared_with, label_columns
+from stages.label import compared_with
 from stages.label_rules import LABELS
 
 if TYPE_CHECKING:
-    from stages.label_kinds.steps import RunSteps
+    from stages.label_kinds.steps import LabelledSteps
 
 THRESHOLD = 0.5
 """Of `interval` where the run's own threshold is 0, which that kind can't have."""
@@ -73,14 +73,12 @@ def kinds_of(config: LabelConfig, stops_at_success: bool, judged: bool) -> dict[
     return found
 
 
-def compare(steps: RunSteps, kinds: Mapping[str, LabelConfig]) -> dict[str, Any]:
+def compare(steps: LabelledSteps, kinds: Mapping[str, LabelConfig]) -> dict[str, Any]:
     """The figures of every kind, over all steps, by source and by position; the first kind is `mc`.
 
     And with a judge, by category of what it calls wrong: how many steps, and how many of these `mc` labels `-`.
     """
-    judged = None if steps.judged is None else steps.judged.said
-    columns = (steps.verdicts, steps.lengths, steps.origins, steps.draws)
-    labels = {name: label_columns(*columns, kind, judged).label for name, kind in kinds.items()}
+    labels = {name: steps.labels(kind) for name, kind in kinds.items()}
     mc = next(iter(labels.values()))
     place = np.minimum(steps.position, LAST)
     groups = {
@@ -111,7 +109,7 @@ def _at(position: int) -> str:
 
 
 def _figures(
-    steps: RunSteps, labels: np.ndarray, mc: np.ndarray, mask: np.ndarray, resamples: int = 0
+    steps: LabelledSteps, labels: np.ndarray, mc: np.ndarray, mask: np.ndarray, resamples: int = 0
 ) -> dict[str, Any]:
     labelled, by_mc = mask & (labels >= 0), mask & (mc >= 0)
     people = agreement(labels[mask], steps.people[mask])
@@ -170,7 +168,7 @@ def against(
     )
 
 
-def _categories(steps: RunSteps, mc: np.ndarray) -> dict[str, dict[str, int]]:
+def _categories(steps: LabelledSteps, mc: np.ndarray) -> dict[str, dict[str, int]]:
     if steps.judged is None:
         return {}
     wrong = steps.judged.verdict == VERDICTS.index("incorrect")

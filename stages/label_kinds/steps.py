@@ -1,7 +1,8 @@
-"""A run's solutions as columns of steps, as every kind of label needs them; texts are read only where an oracle asks for them."""
+"""Solutions as columns of steps, as every kind of label needs them; texts are read only where an oracle asks for them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns import codes_of, lengths_of
+from pipeline.config import LabelConfig
 from pipeline.records import VERDICT_STATUSES
 from pipeline.store import Store
 from stages.judge.verdicts import JudgedSteps, Judgements
+from stages.label import StepColumns, label_columns
 from stages.label_rules import LABELS, ORIGINS
 
 Oracle = Callable[[str, Sequence[str]], Sequence[bool]]
@@ -27,26 +30,42 @@ _COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RunSteps:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledSteps(ABC):
     """Solutions [solutions] and their steps [steps], side by side.
 
-    `source` numbers `sources`, `problem` the problems that have steps, one a step; `position` counts from 1. `verdicts`,
-    `lengths`, `origins` and `draws` are what `stages.label.label_columns` takes. `judged` is null without a judge. `truths` has
-    by name whether each step is right; `people` what people call it, an index into `LABELS` or -1.
+    `source` numbers `sources`, `problem` the problems that have steps, one a step; `position` counts from 1. `lengths` are of
+    the solutions. `judged` is null without a judge. `truths` has by name whether each step is right; `people` what people call
+    it, an index into `LABELS` or -1.
     """
 
     sources: Sequence[str]
     source: np.ndarray
     position: np.ndarray
     problem: np.ndarray
-    verdicts: np.ndarray
     lengths: np.ndarray
-    origins: np.ndarray
-    draws: np.ndarray
     judged: JudgedSteps | None
     truths: Mapping[str, np.ndarray]
     people: np.ndarray
+
+    def labels(self, kind: LabelConfig) -> np.ndarray:
+        """Those of a kind: an index into `LABELS` or -1, [steps]."""
+        return self._labelled(kind, None if self.judged is None else self.judged.said).label
+
+    @abstractmethod
+    def _labelled(self, kind: LabelConfig, judged: np.ndarray | None) -> StepColumns: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunSteps(LabelledSteps):
+    """Those of a run; `verdicts`, `origins` and `draws` are what `stages.label.label_columns` takes."""
+
+    verdicts: np.ndarray
+    origins: np.ndarray
+    draws: np.ndarray
+
+    def _labelled(self, kind: LabelConfig, judged: np.ndarray | None) -> StepColumns:
+        return label_columns(self.verdicts, self.lengths, self.origins, self.draws, kind, judged)
 
 
 def read_steps(
@@ -108,17 +127,17 @@ def _part(
         [(names[one], place) for one, length in enumerate(lengths.tolist()) for place in range(length)] if said else []
     )
     return RunSteps(
-        sources,
-        np.array([sources.index(source_of[key]) for key in ids])[problem],
-        position + 1,
-        problem + first,
-        codes_of(solutions.field("verdict").field("status"), VERDICT_STATUSES),
-        lengths,
-        codes_of(flat.field("origin"), ORIGINS),
-        np.bincount(of_draw * width + codes, minlength=len(flat) * width).reshape(-1, width),
-        None if judgements is None else judgements.of(solutions.field("solution_id"), lengths),
-        {name: _truth(oracle, [ids[one] for one in problem_of], steps) for name, oracle in oracles.items()},
-        np.array([right.get(said.get(key, ""), -1) for key in called]) if said else np.full(len(flat), -1),
+        sources=sources,
+        source=np.array([sources.index(source_of[key]) for key in ids])[problem],
+        position=position + 1,
+        problem=problem + first,
+        verdicts=codes_of(solutions.field("verdict").field("status"), VERDICT_STATUSES),
+        lengths=lengths,
+        origins=codes_of(flat.field("origin"), ORIGINS),
+        draws=np.bincount(of_draw * width + codes, minlength=len(flat) * width).reshape(-1, width),
+        judged=None if judgements is None else judgements.of(solutions.field("solution_id"), lengths),
+        truths={name: _truth(oracle, [ids[one] for one in problem_of], steps) for name, oracle in oracles.items()},
+        people=np.array([right.get(said.get(key, ""), -1) for key in called]) if said else np.full(len(flat), -1),
     )
 
 
@@ -134,9 +153,6 @@ def _joined(parts: Sequence[RunSteps], sources: Sequence[str], oracles: Mapping[
     def all_of(name: str, dtype: type = np.int64) -> np.ndarray:
         return np.concatenate([np.zeros(0, dtype), *(getattr(part, name) for part in parts)])
 
-    def said(name: str) -> np.ndarray:
-        return np.concatenate([np.zeros(0, np.int64), *(getattr(part.judged, name) for part in parts)])
-
     return RunSteps(
         sources=sources,
         source=all_of("source"),
@@ -147,7 +163,7 @@ def _joined(parts: Sequence[RunSteps], sources: Sequence[str], oracles: Mapping[
         lengths=all_of("lengths"),
         origins=all_of("origins"),
         draws=np.concatenate([np.zeros((0, len(VERDICT_STATUSES)), np.int64), *(part.draws for part in parts)]),
-        judged=JudgedSteps(said("verdict"), said("category"), said("votes")) if judged else None,
+        judged=JudgedSteps.joined([part.judged for part in parts if part.judged is not None]) if judged else None,
         truths={name: np.concatenate([np.zeros(0, bool), *(part.truths[name] for part in parts)]) for name in oracles},
         people=all_of("people"),
     )

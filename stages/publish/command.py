@@ -13,17 +13,20 @@ def add(commands: Any) -> None:
     publish = new_command(
         commands,
         "publish",
-        "write a run's dataset again, with other labels or shards, or one dataset from several runs",
+        "write a run's dataset again, with other labels or shards, one dataset from several runs, or a dataset with other labels",
         "docs/formats.md, docs/architecture.md",
         [
             "runs/demo label.threshold=0.25 output_dir=data/demo-strict",
             "runs/a runs/b output_dir=data/both",
             "runs/demo --reverify",
+            "data/demo label.kind=judge output_dir=data/demo-judge",
         ],
-        "Settings that you can change: label.*, publish.*, output_dir; several runs need output_dir.",
-        usage="%(prog)s [-h] [--reverify] [--run-code] RUN [RUN ...] [key.sub=value ...]",
+        "Settings that you can change: label.*, publish.*, output_dir; several runs and a dataset need output_dir.",
+        usage="%(prog)s [-h] [--reverify] [--run-code] RUN [RUN ...]|DATASET [key.sub=value ...]",
     )
-    publish.add_argument("words", nargs="+", metavar="RUN", help="run directories")
+    publish.add_argument(
+        "words", nargs="+", metavar="RUN|DATASET", help="run directories, or a published dataset's folder"
+    )
     publish.add_argument(
         "--reverify",
         action="store_true",
@@ -59,9 +62,18 @@ def add(commands: Any) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
+    from pipeline.store.dataset_files import is_dataset
     from stages.publish.dataset import republish
+    from stages.publish.relabel import relabel
 
-    runs, overrides = settings_apart(options.words, "publish", "a run directory")
+    runs, overrides = settings_apart(options.words, "publish", "a run directory or a dataset")
+    if datasets := [each for each in runs if is_dataset(each)]:
+        if len(runs) > 1 or options.reverify or options.run_code:
+            raise UserError(
+                f"{datasets[0]}: is a dataset, which has no draws: name it alone, with label.* and output_dir"
+            )
+        relabel(runs[0], overrides)
+        return
     republish(runs, overrides, options.reverify, options.run_code)
 
 

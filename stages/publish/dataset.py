@@ -21,6 +21,7 @@ from stages.annotate.budget import used
 from stages.annotate.damage import adopt, check_run
 from stages.annotate.engines import engines
 from stages.judge.ledgers import judge_of, judged_by
+from stages.judge.of_run import JudgedRun
 from stages.judge.verdicts import Judgements
 from stages.publish import card, hand_labels
 from stages.publish.closed import closed_thinking
@@ -77,7 +78,7 @@ def _publish(runs: Runs, stored: Sequence[RunConfig] | None) -> tuple[Stats, str
     filesystem, out = open_uri(config.output_dir)
     labeller = partial(label.label_columns, config=config.label)
     provenance = _provenance(runs, ledgers, verdicts, anew=mixed or stored is not None)
-    judges = [judge_of(store, config.label.judge) for store, _ in runs] if config.label.needs_judge else []
+    judges = [judge_of(JudgedRun(store), config.label.judge) for store, _ in runs] if config.label.needs_judge else []
     judgements = Judgements.of_runs(judges) if judges else None
     if judges:
         provenance["judges"] = [judged_by(judge) for judge in judges]

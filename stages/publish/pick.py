@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError, did_you_mean
 from pipeline.records import problem_of
-from stages.publish.reading import shard_paths
+from pipeline.store.dataset_files import shard_paths
 
 LABELS: dict[str, str | None] = {"+": "+", "-": "-", "none": None}
 """A step's label as it is typed, and as it is published."""

@@ -9,6 +9,7 @@ from pipeline.config import RunConfig
 from pipeline.store import Store, open_uri
 from pipeline.terminal.speak import say
 from stages.judge.ledgers import judge_of
+from stages.judge.of_run import JudgedRun
 from stages.publish import hand_labels
 from stages.publish.whole import damage
 from stages.verify.version import verifier_version
@@ -52,7 +53,7 @@ def _key(store: Store, config: RunConfig, mixed: bool, reverified: bool) -> str:
         store.ledger_files(),
         *([verifier_version()] if mixed else []),
         *([found] if (found := hand_labels.held(store)) is not None else []),
-        *([judge_of(store, config.label.judge).ledger_files()] if config.label.needs_judge else []),
+        *([judge_of(JudgedRun(store), config.label.judge).ledger_files()] if config.label.needs_judge else []),
     ]
     return origin.digest(parts)
 

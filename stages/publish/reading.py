@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.config import SplitConfig
 from pipeline.errors import UserError
 from pipeline.settings import parse_settings
-from pipeline.store import Store, open_uri
+from pipeline.store import Store
+from pipeline.store.dataset_files import shard_paths
 
 NEEDED = ("id", "source", "images", "question", "prompt", "answer", "response", "steps_with_score")
-
-
-def shard_paths(dataset: str) -> tuple[pafs.FileSystem, list[str]]:
-    """Where the shards of a published dataset are.
-
-    Raises:
-        UserError: none are there.
-    """
-    filesystem, folder = open_uri(dataset)
-    try:
-        files = filesystem.get_file_info(pafs.FileSelector(folder))
-    except OSError as error:
-        raise UserError(f"{dataset}: no dataset is here; name the folder of a published one") from error
-    shards = sorted(
-        info.path for info in files if info.base_name.startswith("train-") and info.base_name.endswith(".parquet")
-    )
-    if not shards:
-        raise UserError(f"{dataset}: no dataset is here (no train-*.parquet); name the folder of a published one")
-    return filesystem, shards
-
-
-def read_figures(filesystem: pafs.FileSystem, folder: str) -> Mapping[str, Any]:
-    """The `stats.json` of the dataset in a folder; empty where there is none."""
-    path = f"{folder}/stats.json"
-    if not filesystem.get_file_info(path).is_file:
-        return {}
-    with filesystem.open_input_stream(path) as file:
-        figures: Mapping[str, Any] = json.loads(file.read())
-    return figures
 
 
 def stated_split(figures: Mapping[str, Any]) -> SplitConfig | None:

@@ -32,7 +32,7 @@ def recipe(figures: Mapping[str, Any], configs: Sequence[RunConfig], versions: M
     ]
 
 
-def _made_with(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _made_with(figures: Mapping[str, Any]) -> Iterator[Row]:
     """What drew and what judged, as far as that was noted."""
     for closed in figures.get("closed_thinking", ()):
         yield (
@@ -47,12 +47,19 @@ def _made_with(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "engine", f"{engine['kind']}, {model}; {used}"
     if tokens := figures.get("server_tokens"):
         yield "used of servers", f"{tokens['prompt']:,} tokens of prompts, {tokens['completion']:,} tokens written"
+    yield from judge_rows(figures)
+    for verifier in figures.get("verifiers", ()):
+        yield "verifier", f"revision {verifier}" if verifier else "not recorded"
+
+
+def judge_rows(figures: Mapping[str, Any]) -> list[Row]:
+    """Whose judgements labels heed."""
+    rows: list[Row] = []
     for judge in figures.get("judges", ()):
         seen = "saw the right answer" if judge["show_answer"] else "did not see the right answer"
         text = f"{code(judge['name'])}: {judge['kind']}, {code(judge['model'])}, prompt {code(judge['prompt'])}"
-        yield "judge", f"{text}; {judge['votes']} votes on each solution; {seen}"
-    for verifier in figures.get("verifiers", ()):
-        yield "verifier", f"revision {verifier}" if verifier else "not recorded"
+        rows.append(("judge", f"{text}; {judge['votes']} votes on each solution; {seen}"))
+    return rows
 
 
 _RUN_ROWS = ("chat template", "sampling", "steps", "continuations", "seed")

@@ -101,7 +101,7 @@ def published_table(
     columns |= {
         "steps_with_score": _steps(steps, found, schema.field("steps_with_score").type),
         "response_correct": _RIGHT.take(pa.array(verdicts)),
-        **({} if judged is None else _judge_columns(judged, steps)),
+        **({} if judged is None else judge_columns(judged, steps)),
     }
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
@@ -111,7 +111,7 @@ def schema_of(judgements: Judgements | None) -> pa.Schema:
     return PUBLISHED_SCHEMA if judgements is None else pa.schema([*PUBLISHED_SCHEMA, *JUDGE_FIELDS])
 
 
-def _judge_columns(judged: JudgedSteps, steps: pa.ListArray) -> dict[str, pa.ListArray]:
+def judge_columns(judged: JudgedSteps, steps: pa.ListArray) -> dict[str, pa.ListArray]:
     """By the names of `JUDGE_FIELDS`; null where the judge says nothing of a step."""
     none = judged.verdict < 0
     values = (

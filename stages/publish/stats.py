@@ -51,41 +51,17 @@ def count_solutions(
     steps: StepColumns,
 ) -> None:
     """Adds labelled solutions of these sources; the other arrays are those of `stages.label.label_columns`."""
-    encoded = sources.dictionary_encode()
-    names, source = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+    names, source = _numbered(sources)
     of_step = np.repeat(source, lengths)
     solution = np.repeat(np.arange(len(source)), lengths)
     scored = steps.total > 0
-
-    def by_source(of: np.ndarray, kind: np.ndarray, kinds: int) -> np.ndarray:
-        return np.bincount(of * kinds + kind, minlength=len(names) * kinds).reshape(-1, kinds)
-
-    def has(label: Label) -> np.ndarray:
-        return np.bincount(solution, weights=steps.label == LABELS.index(label), minlength=len(source)) > 0
-
-    responses = by_source(source, verdicts, len(VERDICT_STATUSES))
-    origins = by_source(of_step, steps.origin, len(ORIGINS))
-    labels = by_source(of_step, steps.label + 1, len(LABELS) + 1)[:, 1:]
-    mixed = np.bincount(source[has("+") & has("-")], minlength=len(names))
-    if steps.mc is not None:
-        by_mc = steps.mc >= 0
-        kept = by_mc & (steps.label >= 0)
-        for key, counted in (
-            ("labelled_by_mc", by_mc),
-            ("kept", kept),
-            ("differing", kept & (steps.label != steps.mc)),
-        ):
-            found = np.bincount(of_step[counted], minlength=len(names))
-            for name, number in zip(names, found.tolist(), strict=True):
-                stats.sources[name][f"label_kind.{key}"] += number
+    count_labels(stats, sources, lengths, steps)
+    responses = _by_number(source, verdicts, len(names), len(VERDICT_STATUSES))
+    origins = _by_number(of_step, steps.origin, len(names), len(ORIGINS))
     for index, name in enumerate(names):
         tally = stats.sources[name]
-        tally["solutions"] += int(responses[index].sum())
         tally["steps"] += int(origins[index].sum())
         tally["scored_steps"] += int(scored[of_step == index].sum())
-        tally["incorrect_steps"] += int(labels[index, LABELS.index("-")])
-        tally["labelled_steps"] += int(labels[index].sum())
-        tally["mixed_solutions"] += int(mixed[index])
         drawn = draws[of_step == index].sum(axis=0)
         for prefix, kinds, counts in (
             ("responses", VERDICT_STATUSES, responses[index]),
@@ -101,6 +77,47 @@ def count_solutions(
     totals = np.bincount([*range(len(names)), *source], weights=[*before, *sums], minlength=len(names))
     for name, total in zip(names, totals.tolist(), strict=True):
         stats.sources[name]["score_sum"] = total
+
+
+def count_labels(stats: Stats, sources: pa.StringArray, lengths: np.ndarray, steps: StepColumns) -> None:
+    """Of `count_solutions`, the solutions and what depends on their labels alone."""
+    names, source = _numbered(sources)
+    of_step = np.repeat(source, lengths)
+    solution = np.repeat(np.arange(len(source)), lengths)
+
+    def has(label: Label) -> np.ndarray:
+        return np.bincount(solution, weights=steps.label == LABELS.index(label), minlength=len(source)) > 0
+
+    labels = _by_number(of_step, steps.label + 1, len(names), len(LABELS) + 1)[:, 1:]
+    mixed = np.bincount(source[has("+") & has("-")], minlength=len(names))
+    if steps.mc is not None:
+        by_mc = steps.mc >= 0
+        kept = by_mc & (steps.label >= 0)
+        for key, counted in (
+            ("labelled_by_mc", by_mc),
+            ("kept", kept),
+            ("differing", kept & (steps.label != steps.mc)),
+        ):
+            found = np.bincount(of_step[counted], minlength=len(names))
+            for name, number in zip(names, found.tolist(), strict=True):
+                stats.sources[name][f"label_kind.{key}"] += number
+    for index, name in enumerate(names):
+        tally = stats.sources[name]
+        tally["solutions"] += int((source == index).sum())
+        tally["incorrect_steps"] += int(labels[index, LABELS.index("-")])
+        tally["labelled_steps"] += int(labels[index].sum())
+        tally["mixed_solutions"] += int(mixed[index])
+
+
+def _numbered(sources: pa.StringArray) -> tuple[list[str], np.ndarray]:
+    """The different names, and of each source its place among them."""
+    encoded = sources.dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+
+
+def _by_number(of: np.ndarray, kind: np.ndarray, numbers: int, kinds: int) -> np.ndarray:
+    """How often each kind occurs with each number, [numbers, kinds]."""
+    return np.bincount(of * kinds + kind, minlength=numbers * kinds).reshape(-1, kinds)
 
 
 def count_steps(tally: dict[str, float], steps: Sequence[tuple[str | None, float | None, str]]) -> None:

@@ -9,22 +9,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline import manifest
-from pipeline.errors import UserError
 from pipeline.store import open_uri
 from pipeline.terminal.speak import say
-
-MEND = "publish it again, or copy it again from where it came; if you changed it yourself, remove its manifest.json"
-
-
-def check_dataset(dataset: str) -> None:
-    """For readers: every byte of a dataset that has a manifest. One without (made elsewhere, or before there were any) passes.
-
-    Raises:
-        UserError: names the first files that are damaged, and the mend.
-    """
-    filesystem, folder = open_uri(dataset)
-    if found := manifest.folder_faults(folder, filesystem):
-        raise UserError(f"{dataset}: {manifest.told(found)}: {MEND}")
 
 
 def damage(dataset: str) -> dict[str, str]:

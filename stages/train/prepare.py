@@ -24,10 +24,10 @@ from pipeline.errors import RowError, UserError
 from pipeline.inputs import located
 from pipeline.records import problem_of
 from pipeline.store import one_line_io_errors, open_uri
+from pipeline.store.dataset_files import check_dataset, read_figures
 from pipeline.terminal.speak import error_stream, say
 from stages.publish.drawn import biased_by
-from stages.publish.reading import read_figures, stated_split
-from stages.publish.whole import check_dataset
+from stages.publish.reading import stated_split
 from stages.reward.render import Layout
 from stages.train import targets
 from stages.train.config import TrainConfig

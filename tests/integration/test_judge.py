@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.store import Store
@@ -23,6 +24,10 @@ def rows(run: Path) -> list[dict]:
     store = Store(str(run / "judgements" / "scripted"))
     found = [row for path in store.ledger_files() for row in pq.read_table(path).to_pylist()]
     return sorted(found, key=lambda row: row["problem_id"])
+
+
+def table(dataset: Path) -> pa.Table:
+    return pa.concat_tables(pq.read_table(path) for path in sorted(dataset.glob("*.parquet")))
 
 
 def committed(run: Path) -> int:
@@ -85,6 +90,23 @@ def test_a_judge_that_is_killed_goes_on_and_says_the_same(
     assert done.returncode == 0, done.stderr[-3000:]
     published = pq.read_table(next(out.glob("*.parquet"))).to_pylist()
     assert all(len(row["judge_verdict"]) == len(row["steps_with_score"]) for row in published)
+
+    # The dataset that the run was published as, judged by the same judge, says the same.
+    plain = shutil.copytree(finished / "data", tmp_path / "plain")
+    done = visualprm("judge", plain, "--with", CONFIG, votes, "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    again = json.loads(done.stdout)
+    assert {**again, "place": None, "failed": {}} == {**said, "place": None}
+    assert again["place"] == f"{plain}.judgements/scripted"
+    for kind in (["label.kind=consensus"], ["label.kind=consensus", "label.agreement=first_error"]):
+        assert visualprm("publish", whole, *kind, f"output_dir={out}").returncode == 0
+        done = visualprm("publish", plain, *kind, f"output_dir={tmp_path / 'relabelled'}")
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert table(tmp_path / "relabelled").equals(table(out))
+    done = visualprm("judge", plain, "--with", CONFIG, "judge.votes=3")
+    assert done.returncode == 2
+    assert "made with other settings: judge.votes (2, now 3)" in done.stderr
+
     done = visualprm("label-kinds", whole, "--json")
     assert done.returncode == 0, done.stderr[-3000:]
     assert [kind["name"] for kind in json.loads(done.stdout)["kinds"]][3:] == [

@@ -46,13 +46,13 @@ def test_a_row_has_the_labels_and_the_model_by_each_truth() -> None:
 @pytest.mark.parametrize("setting", ["target.kind=soft", "data.path=elsewhere", "data.held_out=0.5", "seed=1"])
 def test_settings_that_change_what_is_compared_are_refused(tmp_path: Path, setting: str) -> None:
     with pytest.raises(UserError, match="all trainings learn the labels as they are published"):
-        weighed(str(tmp_path), [], [], [setting], tmp_path)
+        list(weighed(str(tmp_path), [], [], [setting], tmp_path))
 
 
 def test_a_run_that_nobody_has_judged_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "one", "p1", verifier=verifier_version())
     with pytest.raises(UserError, match="nobody has judged this run: `visualprm judge"):
-        weighed(str(run), [], [], [], tmp_path)
+        list(weighed(str(run), [], [], [], tmp_path))
 
 
 def all_right(store: Store) -> Callable[[str, Sequence[str]], list[bool]]:
@@ -78,7 +78,7 @@ def test_each_kind_is_published_and_read_for_as_many_tokens(tmp_path: Path, monk
 
     monkeypatch.setattr(label_kinds, "trained", trained)
     monkeypatch.setattr(label_kinds, "judged", lambda model, data, run: {"first": data.name})
-    found = weighed(run, [], ["judge", "consensus by"], ["optim.epochs=6"], tmp_path / "home")
+    found = list(weighed(run, [], ["judge", "consensus by"], ["optim.epochs=6"], tmp_path / "home"))
     assert [(one["kind"], one["judge"]) for one in found] == [
         ("mc > 0", None),
         *((kind, who) for who in ("anna", "ben") for kind in ("judge", "consensus by step")),

@@ -12,7 +12,7 @@ from pipeline.settings import load_settings, parse_settings
 from pipeline.store import Store
 from stages.judge.config import JudgeConfig
 from stages.judge.judge import with_schemas
-from stages.judge.run import _lock_settings, judge_run
+from stages.judge.run import _lock_settings, judge_solutions, to_judge
 from tests.places import ROOT
 from tests.shards import row, step, write
 
@@ -22,7 +22,7 @@ def test_arguments_for_the_chat_template_bind_a_folder_of_judgements(tmp_path: P
         config = parse_settings(JudgeConfig, {"name": "anna", "engine": {"kind": "scripted", **engine}})
         store = Store(str(tmp_path / name))
         store.make()
-        _lock_settings(store, Store(str(tmp_path / "run")), config, "{steps}", "scripted")
+        _lock_settings(store, "key", config, "{steps}", "scripted")
         return store
 
     thinks = {"enable_thinking": False}
@@ -39,14 +39,14 @@ def test_arguments_for_the_chat_template_bind_a_folder_of_judgements(tmp_path: P
 def test_judgements_through_servers_go_on_whatever_was_recorded_of_how_these_write(
     tmp_path: Path, recorded: dict[str, object]
 ) -> None:
-    store, run = Store(str(tmp_path / "judgements")), Store(str(tmp_path / "run"))
+    store = Store(str(tmp_path / "judgements"))
     store.make()
 
     def lock(**args: object) -> None:
         engine = {"kind": "server", "urls": ["http://judge:8000"], "dtype": "bfloat16", "args": args}
         config = parse_settings(JudgeConfig, {"name": "anna", "engine": engine})
         config = config.model_copy(update={"engine": with_schemas(config.engine)})
-        _lock_settings(store, run, config, "{steps}", "a model")
+        _lock_settings(store, "key", config, "{steps}", "a model")
 
     lock()
     held = store.read_json("ledger.json")
@@ -59,11 +59,9 @@ def test_judgements_through_servers_go_on_whatever_was_recorded_of_how_these_wri
 
 def test_a_dataset_is_told_from_a_run(tmp_path: Path) -> None:
     judge = str(ROOT / "configs" / "judge_scripted.yaml")
-    with pytest.raises(UserError, match="no run with loaded problems is here"):
-        judge_run(str(tmp_path), judge, [])
-    write(tmp_path / "data", [row(0, 0, [step("a", 3)])])
-    with pytest.raises(UserError, match="is a published dataset: name the run that it was made from"):
-        judge_run(str(tmp_path / "data"), judge, [])
+    with pytest.raises(UserError, match="no run with loaded problems and no dataset is here"):
+        judge_solutions(str(tmp_path), judge, [])
+    assert to_judge(write(tmp_path / "data", [row(0, 0, [step("a", 3)])])).what == "dataset"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("judge_*.yaml")), ids=lambda path: path.name)

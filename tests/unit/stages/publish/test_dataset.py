@@ -21,7 +21,7 @@ from pipeline.schemas import LEDGER_SCHEMA, PROBLEM_SCHEMA, table
 from pipeline.settings import dump_settings
 from pipeline.store import Store, full
 from stages.judge.answer import Opinion
-from stages.judge.ledgers import ledger_key
+from stages.judge.of_run import JudgedRun
 from stages.judge.records import JudgedSolution, Vote
 from stages.publish.dataset import publish_run, republish
 from stages.publish.published import is_published
@@ -275,7 +275,7 @@ def judged(
             "engine.model": "m",
             "judge.prompt": "p.txt",
             "judge.votes": 1,
-            "ledger": ledger_key(Store(str(run))),
+            "ledger": JudgedRun(Store(str(run))).key(),
         },
     )
     return said
