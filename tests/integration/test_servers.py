@@ -15,7 +15,7 @@ from tests.integration.conftest import environment, run
 from tests.places import ROOT
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.trial, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.more, pytest.mark.timeout(3000)]
 SMALL = ["sources.0.kwargs.count=16", "rollout.num_draws=8", "ray.rows_per_block=2", "engine.max_in_flight=4"]
 
 

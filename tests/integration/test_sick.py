@@ -9,7 +9,7 @@ import pytest
 from tests.faults.processes import disturbed, undisturbed
 from tests.faults.results import MENDED
 
-pytestmark = pytest.mark.trial
+pytestmark = pytest.mark.more
 
 
 @pytest.fixture(scope="module")
