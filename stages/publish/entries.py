@@ -153,16 +153,25 @@ def _spanned(run: Run, path: str, place: int) -> _File | None:
     if path in run.spans:
         return _File(run, path, place, *run.spans[path])
     with pq.ParquetFile(path, filesystem=run.filesystem) as file:
-        found = first_and_last(file)
+        found = first_and_last(file, leaf_places(file))
     return found and _File(run, path, place, *found)
 
 
-def first_and_last(file: pq.ParquetFile) -> tuple[str, str] | None:
-    """The least and the greatest id of the problems in a ledger file; None if it has none."""
+def leaf_places(file: pq.ParquetFile) -> dict[str, int]:
+    """The number of each leaf's column, by the leaf's path."""
+    leaves = file.metadata.schema
+    return {leaves.column(index).path: index for index in range(len(leaves))}
+
+
+def first_and_last(file: pq.ParquetFile, places: Mapping[str, int]) -> tuple[str, str] | None:
+    """The least and the greatest id of the problems in a ledger file; None if it has none.
+
+    Args:
+        places: what `leaf_places` gives.
+    """
     if not file.metadata.num_rows:
         return None
-    leaves = file.metadata.schema
-    at = [leaves.column(index).path for index in range(len(leaves))].index("problem_id")
+    at = places["problem_id"]
     found = [file.metadata.row_group(group).column(at).statistics for group in range(file.num_row_groups)]
     if all(each is not None and each.has_min_max for each in found):
         return min(each.min for each in found), max(each.max for each in found)
@@ -249,7 +258,7 @@ def _counted(table: pa.Table, num_draws: int, place: int) -> pa.Table:
     draws = steps.field("draws")
     drawn = draws.flatten().field("verdict").field("status")
     width = len(VERDICT_STATUSES)
-    codes = codes_of(drawn.dictionary, VERDICT_STATUSES)[drawn.indices.to_numpy()]
+    codes = codes_of(drawn.dictionary, VERDICT_STATUSES).take(drawn.indices.to_numpy())
     codes += np.repeat(np.arange(0, len(steps) * width, width), lengths_of(draws))
     counts = np.bincount(codes, minlength=len(steps) * width).reshape(-1, width).T.astype(np.int32)
     names = [COUNT.format(status) for status in VERDICT_STATUSES]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.store import Store, map_over
 from stages.label import UNJUDGED
-from stages.publish.entries import first_and_last
+from stages.publish.entries import first_and_last, leaf_places
 
 _VERIFIER = "verifier"
 _SOLUTION = "solutions.list.element."
@@ -62,12 +62,13 @@ def spans(files: Mapping[str, Held]) -> dict[str, tuple[str, str]]:
 def _held(file: pq.ParquetFile) -> Held:
     gave: set[str | None] = set()
     unsettled = False
+    places = leaf_places(file)
     for group in range(file.num_row_groups):
         described = file.metadata.row_group(group)
-        leaves = {(leaf := described.column(index)).path_in_schema: leaf for index in range(described.num_columns)}
+        leaves = {name: described.column(places[name]) for name in (_VERIFIER, *_STATUSES) if name in places}
         gave |= _gave(file, group, leaves)
         unsettled = unsettled or bool(_statuses(file, group, leaves) & UNJUDGED)
-    return Held(frozenset(gave), unsettled, *(first_and_last(file) or (None, None)))
+    return Held(frozenset(gave), unsettled, *(first_and_last(file, places) or (None, None)))
 
 
 def _gave(file: pq.ParquetFile, group: int, leaves: Mapping[str, pq.ColumnChunkMetaData]) -> set[str | None]:

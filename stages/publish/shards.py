@@ -182,12 +182,17 @@ class ShardWriter:
         self._full = []
 
     def _write_group(self, table: pa.Table, group: _Group) -> None:
-        expected = size_of(table) - group.bytes + sum(group.images.values())
-        if self._rows[-1] and self._out.tell() + expected > self._config.max_shard_bytes:
+        if self._rows[-1] and self._ends(table, group):
             self.close()
             self._next_shard()
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._rows[-1] += table.num_rows
+
+    def _ends(self, table: pa.Table, group: _Group) -> bool:
+        """Whether the shard would become too large by this group."""
+        left = self._config.max_shard_bytes - self._out.tell() + group.bytes - sum(group.images.values())
+        # The first is never less than the second, and quickly told.
+        return bool(table.nbytes > left) and size_of(table) > left
 
     def _of_rows(self, problems: list[Sequence[dict[str, Any]]]) -> pa.Table:
         return pa.Table.from_pylist([row for rows in problems for row in rows], schema=self._schema)

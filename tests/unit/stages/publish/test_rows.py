@@ -164,17 +164,17 @@ def test_a_table_is_as_large_as_one_of_its_rows(tmp_path: Path, twenty: Items, m
     """Where a shard ends depends on it; row groups are parts of a larger table, whose bits need not begin with a byte."""
     written: list[pa.Table] = []
 
-    def keep(group: pa.Table) -> int:
+    def keep(self: shards.ShardWriter, group: pa.Table, _: object) -> bool:
         written.append(group)
-        return size_of(group)
+        return False
 
-    monkeypatch.setattr(shards, "size_of", keep)
+    monkeypatch.setattr(shards.ShardWriter, "_ends", keep)
     screened = [
         dataclasses.replace(item.problem, contamination=("bench",) * (index % 2)) for index, item in enumerate(twenty)
     ]
     items = [annotate(item.problem, 3) for item in twenty]
     run_publish(write_run(tmp_path / "run", items, screened), tmp_path / "out", row_group_rows=15)
-    assert [len(group) for group in written] == [15, 15, 15, 15]
+    assert [len(group) for group in written] == [15, 15, 15]
     for group in written:
         assert size_of(group) == pa.Table.from_pylist(group.to_pylist(), schema=with_features(PUBLISHED_SCHEMA)).nbytes
 
