@@ -29,9 +29,9 @@ unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(CONFIG),configs/demo.yaml)
 dataset: export HF_HUB_OFFLINE := 1
 endif
-test test-more bench kills faults families gpu-check train evaluate frontier label-kinds reproduce demo-policy: export HF_HUB_OFFLINE := 1
+test test-more bench kills faults families gpu-check train evaluate frontier label-kinds reproduce rl demo-policy: export HF_HUB_OFFLINE := 1
 
-.PHONY: help install dataset evaluate reproduce status frontier label-kinds train demo-policy test test-more lint format types bench kills families gpu-check lock clean
+.PHONY: help install dataset evaluate reproduce rl status frontier label-kinds train demo-policy test test-more lint format types bench kills families gpu-check lock clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -83,6 +83,11 @@ evaluate: $(RUNTIME) ## what they are worth on other problems: wrong steps found
 
 reproduce: $(RUNTIME) ## the paper's claims tried on the demo, written to docs/reproduction.md (2 hours); resumes after a stop
 	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.reproduction $(ARGS)
+
+# TRL warns of a vLLM that is newer than those it knows; it generates with transformers here.
+rl: export PYTHONWARNINGS := ignore:TRL currently supports vLLM:UserWarning
+rl: $(RUNTIME) $(RL) ## step scores as the reward of the policy, by TRL's GRPO, written to docs/reinforcement.md; resumes after a stop
+	@OMP_NUM_THREADS=1 $(BIN)/python -m demo.rl $(ARGS)
 
 demo-policy: $(RUNTIME) ## train the demo's policy again (hours on a CPU)
 	$(BIN)/python -m demo.train_policy --out demo/policy $(ARGS)

@@ -59,7 +59,8 @@ class Rewarder:
     """Rewards of responses.
 
     `reward` is the scalar that they become (`stages/reward/scalars.py`); `verify` are the modes by which `ps_grpo`
-    judges a response against its gold. Responses of one question are sent together, and its pictures once.
+    judges a response against its gold. Responses of one question are sent together, equal ones and
+    its pictures once.
     """
 
     client: Scores
@@ -100,13 +101,17 @@ class Rewarder:
 
         def ask(group: tuple[tuple[str, tuple[bytes, ...]], list[int]]) -> None:
             (question, images), members = group
+            # A policy that is sure repeats itself: what is the same is asked once.
+            same: dict[str, list[int]] = {}
+            for index in members:
+                same.setdefault(responses[index].text, []).append(index)
             try:
-                texts = [responses[index].text for index in members]
-                scored = self.client.score_many(question, images, texts, max_steps=self.max_steps)
+                scored = self.client.score_many(question, images, list(same), max_steps=self.max_steps)
             except RowError as error:
-                scored = [error] * len(members)
-            for index, own in zip(members, scored, strict=True):
-                found[index] = own
+                scored = [error] * len(same)
+            for indices, own in zip(same.values(), scored, strict=True):
+                for index in indices:
+                    found[index] = own
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(ask, groups.items()):

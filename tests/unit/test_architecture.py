@@ -344,6 +344,7 @@ LONG = 80
 """Lines above which a module has a test file of its name, or stands in `COVERED`."""
 COVERED = {
     "tests/integration/test_training": "stages/train: base_model",
+    "tests/integration/test_trl": "demo/rl: drawing",
     "tests/integration/test_dataset": "stages/annotate: graph",
     "tests/unit/demo/test_benchmark": "demo: drawing",
     "tests/unit/demo/test_policy": "demo: evaluate_policy model reasoning train_policy",

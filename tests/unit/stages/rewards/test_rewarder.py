@@ -57,6 +57,14 @@ def test_responses_of_a_question_go_together_and_come_back_in_order() -> None:
     assert found[0].scored.spans == [(0, 2), (4, 8)]
 
 
+def test_equal_responses_are_asked_once_and_all_have_their_reward() -> None:
+    service = Lengths()
+    texts = ["xx", "xxx", "xx", "", "xx", ""]
+    found = Rewarder(service, "mean")([Response("one", (), text) for text in texts])
+    assert [each.value for each in found] == [0.02, 0.03, 0.02, None, 0.02, None]
+    assert service.asked == [("one", 0, 3)]
+
+
 def test_ps_grpo_takes_the_verdict_that_is_given_or_the_verifiers() -> None:
     rewarder = Rewarder(Lengths(), "ps_grpo", ("number",))
     falling = "x" * 40 + "\n\nFinal answer: 3"

@@ -1,0 +1,1 @@
+"""`make rl`: what step scores are worth as the reward of a policy, tried on the demo with TRL's GRPO."""
