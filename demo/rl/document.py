@@ -147,15 +147,9 @@ def _differences(results: Results, other: str) -> str:
             continue
         found = [results.difference(name, other, measure) for measure in COMPARED]
         rows.append(
-            (NAMES[name], str(_pairs(results, name, other)), *(f"{cell(one, 100, '+')} {one.verdict}" for one in found))
+            (NAMES[name], str(len(found[0].by_seed)), *(f"{cell(one, 100, '+')} {one.verdict}" for one in found))
         )
     return markdown_table(("reward", "seeds", *heads), rows)
-
-
-def _pairs(results: Results, name: str, other: str) -> int:
-    """How many seeds a difference is the mean of."""
-    counts = (len(results.evaluated[name]), len(results.evaluated[other]))
-    return max(counts) if 1 in counts and other == START else min(counts)
 
 
 def _gamed(results: Results) -> str:

@@ -57,15 +57,13 @@ def mean(values: Floats, level: float = 0.95) -> Mean:
 
 
 def difference(first: Floats, second: Floats) -> Mean:
-    """`first` minus `second`, problem by problem and seed by seed; one with a single seed is taken for every seed of the other.
+    """`first` minus `second`, problem by problem and seed by seed, shape (seeds, problems) each.
 
-    Where both have several seeds, seed k of one is paired with seed k of the other: they saw the same problems in the same order.
-    Seeds that one of them lacks are left out.
+    Seed k of one is paired with seed k of the other: they saw the same problems in the same order. Seeds that one lacks
+    are left out.
     """
-    if 1 not in (len(first), len(second)):
-        common = min(len(first), len(second))
-        first, second = first[:common], second[:common]
-    return mean(first - second)
+    common = min(len(first), len(second))
+    return mean(first[:common] - second[:common])
 
 
 def smoothed(values: Floats, width: int) -> Floats:

@@ -42,7 +42,9 @@ class Results:
         return mean(self.values(reward, measure))
 
     def difference(self, reward: str, other: str, measure: str) -> Mean:
-        return difference(self.values(reward, measure), self.values(other, measure))
+        """One reward's measure less another's. The policy before has one evaluation, which every seed is held against."""
+        own, others = self.values(reward, measure), self.values(other, measure)
+        return difference(own, np.repeat(others, len(own), axis=0) if other == START else others)
 
     def over_time(self, reward: str, measure: str) -> Floats:
         """Shape (seeds, steps)."""

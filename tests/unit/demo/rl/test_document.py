@@ -69,6 +69,8 @@ def test_every_reward_has_its_row_and_its_difference_to_the_outcome(plan: Plan) 
     first = text.partition("## What became of the policy")[2].partition("\n## ")[0]
     assert "| the policy before" in first
     assert "pass@4" in first
+    assert results.difference("min", START, "right").value == pytest.approx(0.2, abs=0.01)
+    assert len(results.difference("min", START, "right").by_seed) == 2
     before = text.partition("## Against the policy before")[2].partition("\n## ")[0]
     assert "+10.1 [" in next(line for line in before.splitlines() if line.startswith("| outcome"))
     assert "orange = 6. (0.99) / Final answer: 26 (0.70, wrong)" in text

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from demo.benchmark import problem
+from demo.reasoning import Read
 from demo.rl.judging import Judged, measures, summary
 from demo.rl.rewards import ANSWERS, STEPS, OutcomeReward, Watched, truth
 
@@ -15,13 +16,13 @@ NAME = "bars-38"
 
 def solution(*, misread: bool = False) -> str:
     """A solution of bars-38: a × b + c; with the first number read wrong, and all that follows from it."""
-    nodes = problem(NAME).plan.nodes
-    a, b, c = (node for node in nodes if hasattr(node, "value"))
-    first = a.value + misread
-    product = first * b.value
-    total = product + c.value
-    lines = [f"{a.key} = {first}.", f"{b.key} = {b.value}.", f"{first} × {b.value} = {product}.", f"{c.key} = {c.value}.",
-             f"{product} + {c.value} = {total}.", f"Final answer: {total}"]  # fmt: skip
+    reads = [node for node in problem(NAME).plan.nodes if isinstance(node, Read)]
+    (a, first), (b, second), (c, third) = ((node.key, int(str(node.value))) for node in reads)
+    first += misread
+    product = first * second
+    total = product + third
+    lines = [f"{a} = {first}.", f"{b} = {second}.", f"{first} × {second} = {product}.", f"{c} = {third}.",
+             f"{product} + {third} = {total}.", f"Final answer: {total}"]  # fmt: skip
     return "\n\n".join(lines)
 
 
