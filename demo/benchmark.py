@@ -4,7 +4,9 @@
 family and a seed, which its id names (`bars-17`), so that the oracle can make the same problem again.
 
 The split of a problem is the hash of its question and of what its picture shows, without the jitter of the
-drawing: the same question about the same values never stands in two splits.
+drawing: the same question about the same values never stands in two splits. But another question about them may: of the
+36 rings each stands in every split, asked for in other words and units. With `split_by="picture"` the hash is of the picture's
+values alone, and nothing that one split shows is shown in another.
 """
 
 import hashlib
@@ -12,7 +14,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 from demo import drawing
 from demo.drawing import COLORS, Canvas
@@ -22,6 +24,7 @@ SPLITS = {"train": range(0, 70), "dataset": range(70, 85), "test": range(85, 100
 # A problem that the ideal policy solves more rarely would often go unsolved in 16 draws.
 LEAST_PASS_RATE = 0.24
 OPTION_LETTERS = "ABCDE"
+SplitBy = Literal["question", "picture"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,14 @@ class DemoProblem:
         return OPTION_LETTERS[self.options.index(written)] if self.options else written
 
     @property
-    def split(self) -> str:
-        """The split that the problem's content belongs to."""
-        shown = sorted((key, show(value)) for key, value in self.plan.picture.items())
-        content = repr((self.family, self.question, shown)).encode()
-        bucket = int.from_bytes(hashlib.sha256(content).digest()[:8], "big") % 100
+    def shown(self) -> list[tuple[str, str]]:
+        """What the picture shows, without the jitter of the drawing: names and values, by name."""
+        return sorted((key, show(value)) for key, value in self.plan.picture.items())
+
+    def split(self, by: SplitBy = "question") -> str:
+        """The split that the problem's content belongs to: question and picture, or the picture's values alone."""
+        content = (self.family, self.question, self.shown) if by == "question" else (self.family, self.shown)
+        bucket = int.from_bytes(hashlib.sha256(repr(content).encode()).digest()[:8], "big") % 100
         return next(name for name, buckets in SPLITS.items() if bucket in buckets)
 
     def image(self) -> bytes:
@@ -252,23 +258,27 @@ def problem(id: str) -> DemoProblem:
             continue
 
 
-def stream(split: str, seed: int = 0) -> Iterator[DemoProblem]:
+def stream(split: str, seed: int = 0, split_by: SplitBy = "question") -> Iterator[DemoProblem]:
     """Problems of one split without an end, the families in turn; small families repeat themselves."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
+    if split_by not in get_args(SplitBy):
+        raise ValueError(f"split_by must be one of {', '.join(get_args(SplitBy))}, not {split_by!r}")
     number = seed * 10_000_000
     while True:
         for family in FAMILIES:
-            while (found := problem(f"{family}-{number}")).split != split:
+            while (found := problem(f"{family}-{number}")).split(split_by) != split:
                 number += 1
             yield found
             number += 1
 
 
-def problems(split: str = "dataset", count: int = 96, seed: int = 0) -> Iterator[dict[str, Any]]:
+def problems(
+    split: str = "dataset", count: int = 96, seed: int = 0, split_by: SplitBy = "question"
+) -> Iterator[dict[str, Any]]:
     """Rows of one split: id, image (PNG bytes), question, answer, verify modes, source, maybe options."""
     seen: set[bytes] = set()
-    for found in stream(split, seed):
+    for found in stream(split, seed, split_by):
         if len(seen) == count:
             return
         image = found.image()

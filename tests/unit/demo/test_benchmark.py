@@ -46,6 +46,29 @@ def test_no_question_about_the_same_picture_stands_in_two_splits() -> None:
             assert not contents[first] & contents[second]
 
 
+def test_by_picture_nothing_that_one_split_shows_is_shown_in_another() -> None:
+    shown = {
+        split: {(p.family, *p.shown) for p in islice(stream(split, seed=5, split_by="picture"), 160)}
+        for split in SPLITS
+    }
+    assert all(len(contents) > 100 for contents in shown.values())
+    assert not shown["train"] & shown["dataset"]
+    assert not shown["train"] & shown["test"]
+    assert not shown["dataset"] & shown["test"]
+
+
+def test_by_question_rings_are_shown_in_every_split() -> None:
+    rings = [
+        {tuple(p.shown) for p in islice(stream(split), 400) if p.family == "ring"} for split in ("dataset", "test")
+    ]
+    assert rings[0] & rings[1]
+
+
+def test_another_way_to_split_is_refused() -> None:
+    with pytest.raises(ValueError, match="split_by must be one of question, picture, not 'answer'"):
+        next(problems("test", 1, split_by="answer"))  # type: ignore[arg-type]
+
+
 def test_no_mistake_leads_to_the_right_answer() -> None:
     for found in islice(stream("test", seed=6), 160):
         assert found.paths[0].probability >= LEAST_PASS_RATE
