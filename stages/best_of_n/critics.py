@@ -47,7 +47,7 @@ def find_critic(argument: str, like: str | None = None, backend: Backend = "hf")
     Raises:
         UserError: no model is there, or the name can't name a folder.
     """
-    from stages.reward.model import UNTRAINED, read_config
+    from stages.reward.model import read_config
 
     name, sign, path = argument.partition("=")
     if not sign:
@@ -57,7 +57,7 @@ def find_critic(argument: str, like: str | None = None, backend: Backend = "hf")
     own = like if like is not None and PrmConfig.find(path) is None else None
     config = read_config(path, own)
     fingerprint = model_fingerprint(EngineConfig(model=path))
-    if config.data_fingerprint == UNTRAINED:
+    if not config.trained:
         fingerprint += f"+{config.kind}-{config.prompt_sha}"
     if backend != "hf":
         fingerprint += f"+{backend}"

@@ -126,3 +126,30 @@ def vote(groups: Ints, weights: Floats, correct: Bools, masks: Bools) -> tuple[f
     share = np.divide(right, present, out=np.zeros_like(right), where=winners)
     number = winners.sum(axis=1)
     return float((share.sum(axis=1) / np.maximum(number, 1)).mean()), float((number > 1).mean())
+
+
+def backed(groups: Ints, weights: Floats, correct: Bools, masks: Bools, power: float) -> tuple[float, float]:
+    """(accuracy, share of ties) of the candidate with the greatest weight × (candidates of its answer)^power, over `masks`.
+
+    With a power of 0 the best candidate, whatever the others say; a candidate without an answer stands alone. A tie is
+    decided by lot, in expectation.
+
+    Args:
+        groups: the answer group of each candidate, `NO_ANSWER` for none; shape (M,).
+        weights: at least 0; NaN (not measured) ranks below every weight; shape (M,).
+        correct: shape (M,).
+        masks: the subsets, shape (S, M).
+        power: at least 0.
+    """
+    alike = (groups[:, None] == groups) & (groups != NO_ANSWER)
+    np.fill_diagonal(alike, True)
+    drawn = masks.astype(np.float64)
+    ranked = np.where(np.isnan(weights), -1.0, weights * (drawn @ alike) ** power)
+    ranked[~masks] = -np.inf
+    top = ranked.max(axis=1, keepdims=True)
+    winners = ranked >= top - np.abs(top) * _SAME_WEIGHT
+    number = winners.sum(axis=1)
+    answers = [
+        len(np.unique(np.where(groups[row] == NO_ANSWER, -2 - np.flatnonzero(row), groups[row]))) for row in winners
+    ]
+    return float((winners @ correct / number).mean()), float((np.array(answers) > 1).mean())

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from stages.best_of_n.expected import Bools, Floats, Ints, best_of, pass_at, random_choice, subsets, vote
+from stages.best_of_n.expected import Bools, Floats, Ints, backed, best_of, pass_at, random_choice, subsets, vote
 
-Kind = Literal["pass@1", "random", "self-consistency", "best", "vote", "oracle"]
+Kind = Literal["pass@1", "random", "self-consistency", "best", "backed", "vote", "oracle"]
 Scoring = tuple[str, str]
 """A critic's name and the aggregator that makes one score of its steps' scores; "" for a critic with one score."""
 
@@ -32,7 +32,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way of choosing. `best` takes the highest score, `vote` adds weights up by answer."""
+    """One way of choosing.
+
+    `best` takes the highest score, `vote` adds weights up by answer, and `backed` takes the highest weight times a power of
+    how many candidates give the same answer.
+    """
 
     kind: Kind
     scoring: Scoring | None = None
@@ -44,7 +48,7 @@ class Method:
             return {"oracle": "oracle pass@N"}.get(self.kind, self.kind)
         critic, aggregate = self.scoring
         name = f"{critic} ({aggregate})" if aggregate else critic
-        return name if self.kind == "best" else f"{name} × vote"
+        return {"vote": f"{name} × vote", "backed": f"{name}, backed"}.get(self.kind, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +61,40 @@ class Curve:
 
 def methods(scorings: Sequence[Scoring], voting: str) -> list[Method]:
     """All that is reported: every scoring as a ranking, and those of aggregator `voting` (or none) as weights."""
+    weighing = [scoring for scoring in scorings if scoring[1] in ("", voting)]
     best = [Method("best", scoring) for scoring in scorings]
-    votes = [Method("vote", scoring) for scoring in scorings if scoring[1] in ("", voting)]
-    return [Method("pass@1"), Method("random"), Method("self-consistency"), *best, *votes, Method("oracle")]
+    backing = [Method("backed", scoring) for scoring in weighing]
+    votes = [Method("vote", scoring) for scoring in weighing]
+    return [Method("pass@1"), Method("random"), Method("self-consistency"), *best, *backing, *votes, Method("oracle")]
 
 
 def curves(
-    cases: Sequence[Case], wanted: Sequence[Method], sizes: Sequence[int], pinned: bool, most: int, seed: int
+    cases: Sequence[Case],
+    wanted: Sequence[Method],
+    sizes: Sequence[int],
+    pinned: bool,
+    most: int,
+    seed: int,
+    power: float,
 ) -> dict[Method, Curve]:
-    """Every method's curve. All votes on a problem see the same subsets, at most `most` of each size."""
+    """Every method's curve. All votes on a problem see the same subsets, at most `most` of each size.
+
+    Args:
+        power: of `backed`.
+    """
     accuracy = {method: np.zeros((len(cases), len(sizes))) for method in wanted}
     ties = {
-        method: np.zeros((len(cases), len(sizes))) for method in wanted if method.kind in ("self-consistency", "vote")
+        method: np.zeros((len(cases), len(sizes)))
+        for method in wanted
+        if method.kind in ("self-consistency", "backed", "vote")
     }
     for row, case in enumerate(cases):
         for column, n in enumerate(sizes):
             masks = subsets(len(case.correct), n, most, (seed, row, n), pinned) if ties else None
             for method in wanted:
                 if masks is not None and method in ties:
-                    found = vote(case.groups, _weights(case, method), case.correct, masks)
+                    given = (case.groups, _weights(case, method), case.correct, masks)
+                    found = backed(*given, power) if method.kind == "backed" else vote(*given)
                     accuracy[method][row, column], ties[method][row, column] = found
                 else:
                     accuracy[method][row, column] = _exact(case, method, n, pinned)

@@ -42,6 +42,8 @@ class ReportSettings(Strict):
 
     aggregate: str = "mean"
     """What makes one score of a process reward model's steps where only one can be: in votes, tests and the plot."""
+    answer_power: float = Field(default=0.3, ge=0)
+    """Of `backed`: the score times this power of how many candidates give the same answer; 0 leaves the score alone."""
     subsets: int = Field(default=256, ge=1)
     """The most random subsets of candidates a problem and size, for votes."""
     resamples: int = Field(default=10_000, ge=100)
@@ -82,8 +84,8 @@ def build_report(
         statuses.update(candidate.status for candidate in candidates)
         cases.append(_case(sources[problem_id], candidates, critics, settings.aggregate))
     at = sizes(pool.num_candidates)
-    wanted = methods(_scorings(critics), settings.aggregate)
-    found = curves(cases, wanted, at, pool.greedy_first, settings.subsets, settings.seed)
+    wanted = methods(_scorings(critics, settings.aggregate), settings.aggregate)
+    found = curves(cases, wanted, at, pool.greedy_first, settings.subsets, settings.seed, settings.answer_power)
     document = {
         "pool": pool.about,
         "settings": settings.model_dump(),
@@ -117,8 +119,19 @@ def _complete(pool: Pool) -> list[CriticScores]:
     return [critic for critic in critics if critic.problems == pool.num_problems]
 
 
-def _scorings(critics: Sequence[CriticScores]) -> list[Scoring]:
-    return [(critic.name, name) for critic in critics for name in ([""] if critic.outcome else AGGREGATORS)]
+def _scorings(critics: Sequence[CriticScores], voting: str) -> list[Scoring]:
+    return [(critic.name, name) for critic in critics for name in _aggregates(critic, voting)]
+
+
+def _aggregates(critic: CriticScores, voting: str) -> list[str]:
+    if critic.outcome:
+        return [""]
+    return [*AGGREGATORS, *([_low(voting)] if critic.has_intervals else [])]
+
+
+def _low(aggregate: str) -> str:
+    """The name of an aggregate of the lower ends of the steps' intervals."""
+    return f"{aggregate} of low"
 
 
 def _case(source: str, candidates: Sequence[PoolCandidate], critics: Sequence[CriticScores], voting: str) -> Case:
@@ -136,6 +149,11 @@ def _case(source: str, candidates: Sequence[PoolCandidate], critics: Sequence[Cr
             continue
         for name, aggregate in AGGREGATORS.items():
             scores[critic.name, name] = _numbers([None if own is None else aggregate(own) for own in steps])
+        if critic.has_intervals:
+            low = critic.of(candidates, "step_low")
+            scores[critic.name, _low(voting)] = _numbers(
+                [None if own is None else AGGREGATORS[voting](own) for own in low]
+            )
     groups = [NO_ANSWER if candidate.answer_group is None else candidate.answer_group for candidate in candidates]
     correct = np.array([candidate.correct for candidate in candidates])
     return Case(source, correct, np.array(groups, dtype=np.int64), scores, weights)

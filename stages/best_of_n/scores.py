@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -40,10 +40,16 @@ SCORE_SCHEMA = pa.schema(
         ("problem_id", pa.string()),
         ("candidate", pa.int32()),
         ("scores", pa.list_(pa.float64())),
+        ("step_low", pa.list_(pa.float64())),
+        ("step_high", pa.list_(pa.float64())),
         ("error", pa.string()),
     ]
 )
-"""`candidate` is the first with this response; `scores` is null where the critic could give none, for `error`."""
+"""`candidate` is the first with this response; `scores` is null where the critic could give none, for `error`.
+
+`step_low` and `step_high` bound the steps' intervals, entry for entry of `scores`; null from a critic that gives none.
+"""
+Column = Literal["scores", "step_low", "step_high"]
 PROBLEMS_OF_A_PART = 16
 """What a stop costs at most."""
 
@@ -212,6 +218,7 @@ def _row(
     first: PoolCandidate, request: Candidate | None, found: Sequence[float] | RowError, wanted: int
 ) -> dict[str, Any]:
     row = {"problem_id": first.problem_id, "candidate": first.candidate, "scores": None, "error": None}
+    row |= {"step_low": None, "step_high": None}
     if isinstance(found, RowError):
         return {**row, "error": str(found)}
     if len(found) != wanted or not all(map(math.isfinite, found)):
@@ -221,7 +228,14 @@ def _row(
         }
     scores = request.without_context(found) if request else found
     judged = [float(score) for score in scores if score is not None]
-    return {**row, "scores": judged} if judged else {**row, "error": "no_such_part: no step of the part that is judged"}
+    if not judged:
+        return {**row, "error": "no_such_part: no step of the part that is judged"}
+    low, high = request.bounds(found) if request else (None, None)
+    return {**row, "scores": judged, "step_low": _numbers(low), "step_high": _numbers(high)}
+
+
+def _numbers(values: Sequence[float | None] | None) -> list[float] | None:
+    return None if values is None else [value for value in values if value is not None]
 
 
 def _distinct(candidates: Sequence[PoolCandidate]) -> list[PoolCandidate]:
@@ -237,7 +251,8 @@ def _key(candidate: PoolCandidate) -> tuple[str, ...]:
 class CriticScores:
     """All that one critic said of a pool.
 
-    `of` has the scores of every candidate's steps, by problem, or None where there are none; they lie within `bounds`.
+    `of` has the scores of every candidate's steps, by problem, or None where there are none; they lie within `bounds`. With
+    `step_low` or `step_high` it has the ends of their intervals, which `has_intervals` says that all of them have.
     `errors` counts the distinct responses without scores by reason.
     """
 
@@ -246,13 +261,19 @@ class CriticScores:
     bounds: tuple[float, float]
     problems: int
     errors: Counter[str]
-    rows: dict[str, dict[int, list[float] | None]] = field(repr=False)
+    rows: dict[str, dict[int, dict[str, Any]]] = field(repr=False)
 
-    def of(self, candidates: Sequence[PoolCandidate]) -> list[list[float] | None]:
+    def of(self, candidates: Sequence[PoolCandidate], column: Column = "scores") -> list[list[float] | None]:
         """The scores of one problem's candidates, in their order."""
         own = self.rows[candidates[0].problem_id]
-        known = {_key(candidates[number]): scores for number, scores in own.items()}
+        known = {_key(candidates[number]): row.get(column) for number, row in own.items()}
         return [known[_key(candidate)] for candidate in candidates]
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether every step with a score has an interval. Scores from before there were intervals have none."""
+        rows = [row for own in self.rows.values() for row in own.values() if row["scores"] is not None]
+        return bool(rows) and all(row.get("step_low") is not None for row in rows)
 
 
 def read_scores(pool: Pool) -> list[CriticScores]:
@@ -267,10 +288,10 @@ def read_scores(pool: Pool) -> list[CriticScores]:
 
 def _read(store: Store, pool: Pool, name: str) -> CriticScores:
     held = _about(store, pool) or {}
-    rows: dict[str, dict[int, list[float] | None]] = {}
+    rows: dict[str, dict[int, dict[str, Any]]] = {}
     errors: Counter[str] = Counter()
     for row in read_parts(store):
-        rows.setdefault(row["problem_id"], {})[row["candidate"]] = row["scores"]
+        rows.setdefault(row["problem_id"], {})[row["candidate"]] = row
         if row["error"]:
             errors[row["error"].partition(": ")[0]] += 1
     lowest, highest = held["bounds"]

@@ -21,6 +21,7 @@ def pairs(wanted: Sequence[Method], aggregate: str) -> list[tuple[Method, Method
     """
     single, majority = Method("pass@1"), Method("self-consistency")
     best = [m for m in wanted if m.kind == "best" and m.scoring is not None and m.scoring[1] in ("", aggregate)]
+    backed = [m for m in wanted if m.kind == "backed"]
     votes = [m for m in wanted if m.kind == "vote"]
     found = [(majority, single), *((critic, other) for critic in best for other in (single, majority))]
     return [
@@ -28,6 +29,8 @@ def pairs(wanted: Sequence[Method], aggregate: str) -> list[tuple[Method, Method
         *itertools.combinations(best, 2),
         *((vote, majority) for vote in votes),
         *zip(votes, best, strict=True),
+        *zip(backed, best, strict=True),
+        *zip(backed, votes, strict=True),
     ]
 
 

@@ -87,9 +87,18 @@ class JudgedView:
     reasons: tuple[str, ...] = ()
 
 
+class Said(NamedTuple):
+    """What a critic says of a step: its score, and the interval that a critic which learnt counts gives."""
+
+    critic: str
+    score: float | None
+    low: float | None = None
+    high: float | None = None
+
+
 @dataclass(slots=True)
 class StepView:
-    """A step; `label` is `+`, `-`, `0` (neutral) or null. `critics` has (name, score or null)."""
+    """A step; `label` is `+`, `-`, `0` (neutral) or null."""
 
     text: str
     label: str | None = None
@@ -98,7 +107,7 @@ class StepView:
     n: int | None = None
     origin: str | None = None
     draws: tuple[DrawView, ...] = ()
-    critics: list[tuple[str, float | None]] = field(default_factory=list)
+    critics: list[Said] = field(default_factory=list)
     judges: list[JudgedView] = field(default_factory=list)
 
 

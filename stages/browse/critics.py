@@ -15,27 +15,40 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from stages.best_of_n.scores import CriticScores, read_scores
+from stages.browse.collection import Said
 from stages.browse.pools import CandidatePool
+
+Numbers = list[float | None] | None
 
 
 @dataclass(frozen=True)
 class Critic:
     """What one critic said of steps: `scores` has a list for each of `ids`, null where it gave none.
 
-    `middle` is where its scores turn from wrong to right. `stamp` changes when the scores do.
+    `low` and `high` are the ends of intervals, entry for entry, null where it gave none. `middle` is where its scores turn
+    from wrong to right. `stamp` changes when the scores do.
     """
 
     name: str
     ids: pa.Array
     scores: pa.Array
+    low: pa.Array
+    high: pa.Array
     middle: float
     stamp: str
 
-    def of(self, solution_ids: Sequence[str]) -> list[list[float | None] | None]:
-        """The scores of each solution's steps."""
+    def of(self, solution_ids: Sequence[str]) -> list[list[Said] | None]:
+        """What it said of each solution's steps."""
         rows = pc.index_in(pa.array(solution_ids, pa.string()), self.ids)
-        found: list[list[float | None] | None] = self.scores.take(rows).to_pylist()
-        return found
+        columns = [column.take(rows).to_pylist() for column in (self.scores, self.low, self.high)]
+        return [self._said(*own) for own in zip(*columns, strict=True)]
+
+    def _said(self, scores: Numbers, low: Numbers, high: Numbers) -> list[Said] | None:
+        if scores is None:
+            return None
+        if low is None or high is None:
+            return [Said(self.name, score) for score in scores]
+        return [Said(self.name, *each) for each in zip(scores, low, high, strict=True)]
 
 
 def read_critic(path: str, name: str | None = None) -> Critic:
@@ -48,7 +61,7 @@ def read_critic(path: str, name: str | None = None) -> Critic:
     try:
         stat = file.stat()
         rows = pq.read_table(file).to_pylist() if file.suffix == ".parquet" else list(_lines(file))
-        found = {str(row["id"]): _numbers(row) for row in rows}
+        found = {str(row["id"]): _of_row(row) for row in rows}
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
         raise UserError(
             f"{path}: can't be read as scores ({error}): name a file of `visualprm evaluate` or `score`"
@@ -66,13 +79,15 @@ def pool_critics(pool: CandidatePool) -> list[Critic]:
         return []
     frozen = pool.pool()
     critics = read_scores(frozen)
-    found: dict[str, dict[str, Any]] = {critic.name: {} for critic in critics}
+    found: dict[str, dict[str, tuple[Numbers, Numbers, Numbers]]] = {critic.name: {} for critic in critics}
     for _, candidates in frozen.candidates():
         for critic in critics:
             if candidates[0].problem_id not in critic.rows:
                 continue
-            for candidate, scores in zip(candidates, critic.of(candidates), strict=True):
-                found[critic.name][candidate.candidate_id] = _spread(critic, scores, len(candidate.steps))
+            columns = (critic.of(candidates), critic.of(candidates, "step_low"), critic.of(candidates, "step_high"))
+            for candidate, *said in zip(candidates, *columns, strict=True):
+                scores, low, high = (_spread(critic, own, len(candidate.steps)) for own in said)
+                found[critic.name][candidate.candidate_id] = (scores, low, high)
     return [
         _critic(
             critic.name, found[critic.name], sum(critic.bounds) / 2, f"{frozen.hash}:{critic.name}:{critic.problems}"
@@ -103,21 +118,26 @@ def disagreements(critics: Iterable[Critic], ids: pa.Array, offsets: np.ndarray,
     return counted
 
 
-def _spread(critic: CriticScores, scores: list[float] | None, steps: int) -> list[float | None] | None:
+def _spread(critic: CriticScores, scores: list[float] | None, steps: int) -> Numbers:
     """An outcome model's one score stands at the last step."""
     if scores is None or not critic.outcome:
         return None if scores is None else list(scores)
     return [*([None] * (steps - 1)), scores[0]] if steps else None
 
 
-def _critic(name: str, found: dict[str, Any], middle: float, stamp: str) -> Critic:
-    return Critic(
-        name, pa.array(list(found), pa.string()), pa.array(list(found.values()), pa.list_(pa.float64())), middle, stamp
+def _critic(name: str, found: dict[str, tuple[Numbers, Numbers, Numbers]], middle: float, stamp: str) -> Critic:
+    scores, low, high = (
+        pa.array([row[column] for row in found.values()], pa.list_(pa.float64())) for column in range(3)
     )
+    return Critic(name, pa.array(list(found), pa.string()), scores, low, high, middle, stamp)
 
 
-def _numbers(row: Any) -> list[float | None] | None:
-    values = row["step_scores"] if "step_scores" in row else row["scores"]
+def _of_row(row: Any) -> tuple[Numbers, Numbers, Numbers]:
+    scores = row["step_scores"] if "step_scores" in row else row["scores"]
+    return _numbers(scores), _numbers(row.get("step_low")), _numbers(row.get("step_high"))
+
+
+def _numbers(values: Any) -> Numbers:
     return None if values is None else [None if value is None else float(value) for value in values]
 
 

@@ -128,10 +128,10 @@ def opened(collection: Collection, scores: Sequence[Critic], tell: Callable[[str
 
 def _add_critics(view: ProblemView, critics: Sequence[Critic]) -> None:
     for critic in critics:
-        for solution, scores in zip(view.solutions, critic.of([one.id for one in view.solutions]), strict=True):
-            if scores is not None and len(scores) == len(solution.steps):
-                for step, score in zip(solution.steps, scores, strict=True):
-                    step.critics.append((critic.name, score))
+        for solution, said in zip(view.solutions, critic.of([one.id for one in view.solutions]), strict=True):
+            if said is not None and len(said) == len(solution.steps):
+                for step, of_step in zip(solution.steps, said, strict=True):
+                    step.critics.append(of_step)
 
 
 def _add_draws(view: ProblemView, run: Opened) -> None:

@@ -16,6 +16,8 @@ from pipeline.model_files import model_file
 from pipeline.settings import Strict, only_if_set
 
 FILE = "prm_config.json"
+UNTRAINED = "untrained"
+"""The `data_fingerprint` of a model that was never trained to judge."""
 
 
 class PrmConfig(Strict):
@@ -43,6 +45,9 @@ class PrmConfig(Strict):
     """A hash of the shards that it was trained on."""
     split: SplitConfig | None = only_if_set()
     """How its dataset's solutions were cut into steps, if that is known; by default at blank lines, into at most 12."""
+    concentration_scale: float = Field(default=1.0, gt=0, exclude_if=lambda scale: scale == 1.0)
+    """Of a model that learnt counts: what the concentration of a step's Beta is multiplied by, as the held-out problems want
+    it (`stages/train/sureness.py`)."""
     training: dict[str, Any] = Field(default_factory=dict)
     """The training's settings."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
@@ -61,6 +66,16 @@ class PrmConfig(Strict):
     def middle(self) -> float:
         """The score between right and wrong: 0.5, or 0 for advantages."""
         return sum(self.bounds) / 2
+
+    @property
+    def trained(self) -> bool:
+        """False for a model that was never trained to judge."""
+        return self.data_fingerprint != UNTRAINED
+
+    @property
+    def gives_intervals(self) -> bool:
+        """Whether a step's score comes with an interval: the model learnt counts."""
+        return self.target == "counts" and self.trained
 
     @property
     def prompt_sha(self) -> str:

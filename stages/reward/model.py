@@ -19,14 +19,13 @@ from pipeline.inputs import located, searched
 from pipeline.model_files import is_hub_id
 from pipeline.prompts import prompt_file
 from pipeline.records import IMAGE, SEPARATOR
+from stages.reward.beta import StepScores, concentration, intervals_of
 from stages.reward.collate import Pictures, collate, prepare
-from stages.reward.config import FILE, PrmConfig
+from stages.reward.config import FILE, UNTRAINED, PrmConfig
 from stages.reward.render import FIRST_TURN, Layout, Rendering, expand, image_token_id, label_ids, render
 from stages.reward.weights import load_weights, loading_errors
 
 SYSTEM = prompt_file("prm_system_v1.txt")
-UNTRAINED = "untrained"
-"""The `data_fingerprint` of a model that was never trained to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,13 @@ class Candidate:
         if len(scores) != len(self.steps):
             return list(scores)
         return [None if index in self.context else score for index, score in enumerate(scores)]
+
+    def bounds(self, scores: Sequence[float]) -> tuple[list[float | None] | None, list[float | None] | None]:
+        """The lower and the upper ends of the steps' intervals, like `without_context`; null from a model that gives none."""
+        if (found := intervals_of(scores)) is None:
+            return None, None
+        low, high = zip(*found, strict=True)
+        return self.without_context(low), self.without_context(high)
 
     @property
     def text(self) -> str:
@@ -73,7 +79,10 @@ class Scorer(Protocol):
     config: PrmConfig
 
     def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
-        """Each candidate's scores, one a step (an outcome model: one in all), or why it has none."""
+        """Each candidate's scores, one a step (an outcome model: one in all), or why it has none.
+
+        Those of a model that learnt counts are `StepScores`, which have intervals.
+        """
 
 
 def read_config(path: str, like: str | None = None) -> PrmConfig:
@@ -132,14 +141,22 @@ class Reader:
         steps = candidate.steps if self.config.kind == "prm" else (candidate.text,)
         return render(self.processor, candidate.question, len(candidate.images), steps, self.layout)
 
-    def expectation(self, logits: Any) -> list[float] | RowError:
-        """Scores from the labels' logits [N, labels]; an error where the model gives no number."""
+    def expectation(self, logits: Any, heights: bool = True) -> list[float] | RowError:
+        """Scores from the labels' logits [N, labels], with intervals from a model that learnt counts; an error where the
+        model gives no number.
+
+        Args:
+            heights: false for log-probabilities, which don't say how high the logits stood: then there are no intervals.
+        """
         import torch
 
         weights = torch.tensor(list(self.config.label_weights.values()), device=logits.device)
         scores: list[float] = (logits.float().softmax(dim=-1) @ weights).tolist()
         if all(map(math.isfinite, scores)):
-            return scores
+            if not (heights and self.config.gives_intervals):
+                return scores
+            sure = concentration(logits.float().logsumexp(dim=-1)) * self.config.concentration_scale
+            return StepScores(scores, sure.tolist())
         return RowError(
             "not_finite", "the model's output is not a finite number: check its weights and its number type"
         )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pipeline.terminal.speak import say
 from stages.reward.config import FILE, PrmConfig
 from stages.reward.cutting import check_cutting
-from stages.reward.model import UNTRAINED, ProcessRewardModel, Scorer, read_config
+from stages.reward.model import ProcessRewardModel, Scorer, read_config
 from stages.reward.vllm import VllmScorer
 
 Backend = Literal["hf", "vllm"]
@@ -44,7 +44,7 @@ def open_scorer(options: ScoreOptions) -> Iterator[Scorer]:
 
 def note_untrained(model: str, config: PrmConfig) -> None:
     """Scores of a model that was never trained to judge look like any others."""
-    if config.data_fingerprint == UNTRAINED:
+    if not config.trained:
         say(
             f"{model}: an untrained critic: it has no {FILE}, so it was not trained to judge steps, and its scores are "
             "a baseline only"

@@ -35,6 +35,8 @@ SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("steps", pa.list_(pa.string())),
         ("step_scores", pa.list_(pa.float64())),
+        ("step_low", pa.list_(pa.float64())),
+        ("step_high", pa.list_(pa.float64())),
         ("scores", pa.struct([(name, pa.float64()) for name in AGGREGATORS])),
         ("error", pa.string()),
     ]
@@ -67,7 +69,7 @@ def score_file(
     failures: Counter[str] = Counter()
     first = ""
     total = steps = 0
-    how = [options.backend, options.dtype, options.images, options.max_steps]
+    how = [options.backend, options.dtype, options.images, options.max_steps, SCHEMA.names]
     kept = KeptScores(out, made_from(file, options.model, how), [part.rows for part in parts])
     done = False
     try:
@@ -121,12 +123,19 @@ def score_chunk(chunk: Chunk, scorer: Scorer, options: ScoreOptions) -> list[dic
 
 
 def _output(name: str, index: int, item: Candidate | RowError, found: Sequence[float] | RowError) -> dict[str, Any]:
-    scored: dict[str, Any] = {"step_scores": None, "scores": None, "error": str(found)}
+    scored: dict[str, Any] = {
+        "step_scores": None,
+        "step_low": None,
+        "step_high": None,
+        "scores": None,
+        "error": str(found),
+    }
     if not isinstance(found, RowError):
         assert isinstance(item, Candidate)  # only what was read has scores
         scores = item.without_context(found)
+        low, high = item.bounds(found)
         own = [score for score in scores if score is not None]
-        scored = {"step_scores": scores, "scores": aggregate(own), "error": None}
+        scored = {"step_scores": scores, "step_low": low, "step_high": high, "scores": aggregate(own), "error": None}
     steps = list(item.steps) if isinstance(item, Candidate) else None
     return {"id": name, "row": index, "steps": steps, **scored}
 

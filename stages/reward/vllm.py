@@ -83,7 +83,7 @@ class VllmScorer:
         if prepared:
             logits = self._way.logits(self._llm, [(rendering, images) for _, rendering, images in prepared])
             for (index, *_), (own, requests, tokens) in zip(prepared, logits, strict=True):
-                found[index] = self._reader.expectation(own)
+                found[index] = self._reader.expectation(own, self._way.heights)
                 self.requests += requests
                 self.prefilled += tokens
         return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pipeline.terminal.speak import say
 from stages.reward.known_slots import KnownSlots, slot_keys
@@ -24,11 +24,14 @@ ONE_PASS = frozenset(
 Asked = tuple[Rendering, dict[str, Any]]
 """A conversation and its images as vLLM takes them."""
 Logits = tuple[Any, int, int]
-"""A tensor [steps, labels] of logits up to a constant a step; the requests that it took, and their tokens to read."""
+"""A tensor [steps, labels] of logits (`Way.heights`); the requests that it took, and their tokens to read."""
 
 
 class Way(Protocol):
     """How the logits at the slots are asked for."""
+
+    heights: ClassVar[bool]
+    """Whether they are logits as the model gave them; else a constant a step is missing, which scores don't need."""
 
     @property
     def args(self) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class OnePass:
     tokens: list[str]
     own_head: bool | None
     known: KnownSlots = field(default_factory=KnownSlots)
+    heights: ClassVar[bool] = True
 
     @property
     def args(self) -> dict[str, Any]:
@@ -126,6 +130,7 @@ class StepRequests:
 
     label_ids: list[int]
     own_head: bool | None
+    heights: ClassVar[bool] = False
 
     @property
     def args(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from stages.train.checkpoints import resume_point
 from stages.train.config import TrainConfig
 from stages.train.prepare import Prepared
 from stages.train.stop import Stop, Stopped, stopped_by_signals
+from stages.train.sureness import SCALE
 from stages.train.targets import LABELS
 
 
@@ -90,22 +91,23 @@ def make_trainer(config: TrainConfig, prepared: Prepared, stop: Stop | None = No
     from stages.train.batches import Collator
     from stages.train.progress import Progress
     from stages.train.saving import Saving
-    from stages.train.trainer import Objective, PrmTrainer, step_metrics
+    from stages.train.trainer import Objective, PrmTrainer, count_metrics, step_metrics
 
     set_seed(config.seed)
     processor = base_model.load_processor(config.model)
     layout = _layout(config, prepared.system)
     weights = LABELS[config.target.kind]
-    objective = Objective(
-        label_ids(processor, layout), tuple(weights.values()), config.target.kind == "counts", config.loss
-    )
+    counts = config.target.kind == "counts"
+    objective = Objective(label_ids(processor, layout), tuple(weights.values()), counts, config.loss)
     trainer = PrmTrainer(
         base_model.load_model(config.model),
         training_arguments(config, evaluate=len(prepared.held_out) > 0),
         data_collator=Collator(processor, prepared.class_weights, prepared.scale),
         train_dataset=prepared.train,
         eval_dataset=prepared.held_out if len(prepared.held_out) else None,
-        compute_metrics=partial(step_metrics, threshold=(min(weights.values()) + max(weights.values())) / 2),
+        compute_metrics=partial(
+            count_metrics if counts else step_metrics, threshold=(min(weights.values()) + max(weights.values())) / 2
+        ),
         objective=objective,
     )
     for other in (PrinterCallback, ProgressCallback):
@@ -155,7 +157,7 @@ def training_arguments(config: TrainConfig, evaluate: bool) -> Any:
         "save_total_limit": check.keep,
         "report_to": list(report_to) or "none",
         "remove_unused_columns": False,
-        "label_names": ["labels"],
+        "label_names": ["labels", *(["mass"] if config.target.kind == "counts" else [])],
         **optim.args,
     }
     try:
@@ -185,6 +187,7 @@ def _write_model(
         base_model=base_model.fingerprint(config.model),
         data_fingerprint=prepared.fingerprint,
         split=prepared.split,
+        concentration_scale=metrics.get(SCALE, 1.0),
         training=stated.model_dump(mode="json", exclude={"run_dir", "output_dir", "ray", "check"}),
         metrics=dict(metrics),
     )

@@ -7,8 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-LARGEST_LOG_CONCENTRATION = 6.0
-"""Beta-Binomial: α + β stays below e⁶ ≈ 400 draws, where it can't be told from a binomial any more."""
+from stages.reward.beta import MARGIN, concentration
 
 
 def label_log_probs(logits: Tensor, label_ids: Tensor, softmax: Literal["labels", "vocabulary"]) -> Tensor:
@@ -37,7 +36,7 @@ def beta_binomial(log_probs: Tensor, size: Tensor, counts: Tensor) -> Tensor:
     """−log P(k | n, α, β) up to the binomial coefficient, which doesn't depend on the model.
 
     The mean α / (α + β) is P(+) of the two labels, so a score is read as from any other model. How sure it is,
-    α + β, follows from how high both logits stand, kept within e^±`LARGEST_LOG_CONCENTRATION` by a tanh.
+    α + β, follows from how high both logits stand (`stages/reward/beta.py`).
 
     Args:
         log_probs: [..., 2], of + and − among the two.
@@ -46,10 +45,7 @@ def beta_binomial(log_probs: Tensor, size: Tensor, counts: Tensor) -> Tensor:
 
     Returns: [...].
     """
-    bound = LARGEST_LOG_CONCENTRATION
-    concentration = (bound * torch.tanh(size / bound)).exp()
-    # A mean of exactly 0 or 1 would make α or β 0.
-    pair = concentration[..., None] * log_probs.exp().clamp(1e-6, 1 - 1e-6)
+    pair = concentration(size)[..., None] * log_probs.exp().clamp(MARGIN, 1 - MARGIN)
     gained = torch.lgamma(pair + counts) - torch.lgamma(pair)
     total = pair.sum(-1)
     return torch.lgamma(total + counts.sum(-1)) - torch.lgamma(total) - gained.sum(-1)

@@ -15,12 +15,14 @@ from transformers import EvalPrediction, PreTrainedModel, Trainer
 
 from pipeline.errors import UserError
 from stages.metrics import Steps, auc, cells, macro_f1, reliability
+from stages.reward.beta import concentration
 from stages.train import loss as losses
 from stages.train.batches import TARGET_KEYS
 from stages.train.config import LossConfig
 from stages.train.order import GroupedSampler
 from stages.train.samples import UNMEASURED
 from stages.train.stop import outlive_signals
+from stages.train.sureness import LEVELS, SCALE, concentration_scale, coverage
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,11 @@ class PrmTrainer(Trainer):
         if not return_outputs:
             return loss
         weights = torch.tensor(self._objective.label_weights, device=log_probs.device)
+        found = losses.scores(log_probs, weights)
+        if self._objective.counts:
+            found = torch.stack([found, concentration(size)], dim=-1)
         # None stands where a model's output has its loss.
-        return loss, (None, losses.scores(log_probs, weights))
+        return loss, (None, found)
 
     def _read(self, model: torch.nn.Module, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """Log-probabilities of the labels [B, S, C], and the log of their summed exponentiated logits [B, S].
@@ -166,6 +171,22 @@ def step_metrics(prediction: EvalPrediction, threshold: float) -> dict[str, floa
         "steps": float(len(steps.right)),
     }
     return {name: value for name, value in found.items() if value is not None and not math.isnan(value)}
+
+
+def count_metrics(prediction: EvalPrediction, threshold: float) -> dict[str, float]:
+    """`step_metrics` of a model of counts, and how sure it may be (`stages/train/sureness.py`).
+
+    Predictions have each step's mean and concentration, shape [B, S, 2]; `label_ids` labels [B, S] and counts [B, S, 2].
+    """
+    labels, counts = prediction.label_ids
+    means, concentrations = np.moveaxis(np.asarray(prediction.predictions), -1, 0)
+    k, rest = np.moveaxis(np.asarray(counts), -1, 0)
+    drawn = (labels != UNMEASURED) & (k + rest > 0)
+    mean, sure, k, n = (each[drawn].astype(np.float64) for each in (means, concentrations, k, k + rest))
+    scale = concentration_scale(mean, sure, k, n)
+    covered = {f"coverage_{level:.0%}".rstrip("%"): coverage(level, mean, sure * scale, k, n) for level in LEVELS}
+    found = {**step_metrics(EvalPrediction(means, labels), threshold), SCALE: scale, **covered}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
 def _flat(values: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 
 from pipeline.errors import RowError
 from stages.reward.aggregate import aggregate
-from stages.reward.model import UNTRAINED, Candidate, Scorer
+from stages.reward.model import Candidate, Scorer
 from stages.reward.server.batcher import Batcher, Found
 from stages.reward.server.guard import Guard
 from stages.reward.server.limits import Limits
@@ -115,7 +115,7 @@ def _add_watching(app: FastAPI, service: Service) -> None:
             model=scorer.name,
             kind=scorer.config.kind,
             labels=list(scorer.config.labels),
-            trained=scorer.config.data_fingerprint != UNTRAINED,
+            trained=scorer.config.trained,
             waiting=batcher.waiting,
         )
 
@@ -191,8 +191,9 @@ def scored(candidate: Candidate | None, found: list[float]) -> Scored:
     steps = list(candidate.steps)
     spans = spans_of(steps, candidate.response)
     scores = candidate.without_context(found)
+    low, high = candidate.bounds(found)
     own = [score for score in scores if score is not None]
-    return Scored(steps=steps, spans=spans, step_scores=scores, scores=aggregate(own))
+    return Scored(steps=steps, spans=spans, step_scores=scores, step_low=low, step_high=high, scores=aggregate(own))
 
 
 def _body(kind: str, schema: dict[str, Any]) -> dict[str, Any]:

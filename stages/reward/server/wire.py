@@ -75,8 +75,12 @@ class Scored(Strict):
     """Each step's characters in the response, or in the steps with blank lines between them."""
     step_scores: list[float | None]
     """One a step (an outcome model: one in all); null for steps of a part of the response that the model does not judge."""
+    step_low: list[float | None] | None = None
+    """Like `step_scores`, the lower ends of the steps' 95 % intervals; null from a model that did not learn counts."""
+    step_high: list[float | None] | None = None
+    """The upper ends."""
     scores: dict[str, float]
-    """Their aggregates, without nulls."""
+    """The aggregates of `step_scores`, without nulls."""
 
     @property
     def judged(self) -> list[float]:

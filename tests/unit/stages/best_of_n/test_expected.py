@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.best_of_n.expected import best_of, pass_at, random_choice, sizes, subsets, vote
+from stages.best_of_n.expected import backed, best_of, pass_at, random_choice, sizes, subsets, vote
 
 Pool = tuple[list[bool], list[float], list[int]]
 
@@ -84,6 +84,32 @@ def test_a_vote_equals_the_mean_over_all_subsets(drawn: tuple[Pool, int, bool]) 
     accuracy, tied = vote(np.array(groups), np.array(scores), np.array(correct), masks)
     assert accuracy == pytest.approx(expected)
     assert tied == pytest.approx(np.mean(ties))
+
+
+@given(pools(), st.sampled_from([0.0, 0.3, 1.0]))
+def test_a_backed_choice_equals_the_mean_over_all_subsets(drawn: tuple[Pool, int, bool], power: float) -> None:
+    (correct, scores, groups), n, pinned = drawn
+
+    def value(chosen: tuple[int, ...]) -> float:
+        def ranked(i: int) -> float:
+            same = sum(groups[i] == groups[j] for j in chosen) if groups[i] >= 0 else 1
+            return -1.0 if math.isnan(scores[i]) else scores[i] * same**power
+
+        top = max(map(ranked, chosen))
+        return float(np.mean([correct[i] for i in chosen if ranked(i) >= top - 1e-12]))
+
+    masks = subsets(len(correct), n, 1000, (0,), pinned)
+    accuracy, _ = backed(np.array(groups), np.array(scores), np.array(correct), masks, power)
+    assert accuracy == pytest.approx(enumerated(len(correct), n, pinned, value))
+    if power == 0:
+        assert accuracy == pytest.approx(best_of(np.array(scores), np.array(correct), n, pinned))
+
+
+def test_ties_of_a_backed_choice_are_between_answers() -> None:
+    correct, everyone = np.array([True, True, False]), np.ones((1, 3), dtype=bool)
+    assert backed(np.array([0, 0, 1]), np.array([0.5, 0.5, 0.6]), correct, everyone, 0.3) == (1.0, 0.0)
+    assert backed(np.array([0, 1, 1]), np.array([0.5, 0.5, 0.4]), correct, everyone, 0.0) == (1.0, 1.0)
+    assert backed(np.array([-1, -1, 1]), np.array([0.5, 0.5, 0.4]), correct, everyone, 0.3) == (1.0, 1.0)
 
 
 def test_weights_may_be_as_small_as_a_product_of_many_steps() -> None:

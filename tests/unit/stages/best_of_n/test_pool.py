@@ -22,6 +22,7 @@ from stages.best_of_n.expected import best_of, pass_at
 from stages.best_of_n.pool import Pool, PoolCandidate, PoolProblem, write_pool
 from stages.best_of_n.report import ReportSettings, build_report, report_pool
 from stages.best_of_n.scores import read_scores, score_pool, score_problems
+from stages.reward.beta import StepScores, intervals
 from stages.reward.config import PrmConfig
 from stages.reward.model import Candidate
 from tests.documented import json_keys
@@ -234,7 +235,7 @@ def test_a_stop_while_scoring_anew_leaves_no_old_score(tmp_path: Path) -> None:
     assert scores.problems == 16
     score_pool(str(folder), [prm], judge_of)
     (scores,) = read_scores(Pool(str(folder)))
-    assert {len(own) for rows in scores.rows.values() for own in rows.values() if own} == {1}
+    assert {len(own["scores"]) for rows in scores.rows.values() for own in rows.values()} == {1}
 
 
 def test_a_base_model_is_read_as_the_reward_model_it_is_beside(tmp_path: Path) -> None:
@@ -307,6 +308,33 @@ def test_an_empty_response_has_no_score(tmp_path: Path) -> None:
     rows.sort(key=lambda row: row["candidate"])
     assert [(row["error"] or "").split(":")[0] for row in rows] == ["empty_step"] * 3 + [""]
     assert [request.steps for request in judge.asked] == [("good",)]
+
+
+def test_a_critic_of_counts_is_reported_by_the_lower_ends_of_its_intervals_too(tmp_path: Path) -> None:
+    class Counting(Judge):
+        """Is least sure where it gives the best scores."""
+
+        def score(self, request: Candidate) -> list[float] | RowError:
+            found = super().score(request)
+            assert isinstance(found, list)
+            return StepScores(found, [1.0 if score > 0.5 else 200.0 for score in found])
+
+    folder, prm = make(tmp_path / "pool"), critic(tmp_path / "prm")
+    score_pool(str(folder), [prm], lambda critic: Counting())
+    pool = Pool(str(folder))
+    (scores,) = read_scores(pool)
+    assert scores.has_intervals
+    (_, candidates), *_ = pool.candidates()
+    low, high = (scores.of(candidates, column)[0] for column in ("step_low", "step_high"))
+    assert low
+    assert high
+    assert list(zip(low, high, strict=True)) == intervals([0.9, 0.3], [1.0, 200.0])
+    report, _ = build_report(pool, [scores], ReportSettings(resamples=100))
+    found = {method["label"]: method["accuracy"][-1]["mean"] for method in report["methods"]}
+    lows = [sum(own) / len(own) if own else float("nan") for own in scores.of(candidates, "step_low")]
+    correct = np.array([one.correct for one in candidates])
+    assert found["prm (mean of low)"] == pytest.approx(best_of(np.array(lows), correct, 4))
+    assert found["prm (mean)"] == 1.0 != found["prm (mean of low)"]
 
 
 def test_a_report_holds_the_exact_numbers_and_is_the_same_again(tmp_path: Path) -> None:

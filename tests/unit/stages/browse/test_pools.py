@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from stages.best_of_n.scores import score_pool
 from stages.browse.app import create_app
+from stages.browse.collection import Said
 from stages.browse.places import find, open_all
 from tests.unit.stages.best_of_n.test_pool import critic, judge_of, make
 
@@ -29,7 +30,10 @@ def test_candidates_have_verdicts_and_what_critics_say(pool: Path) -> None:
     assert opened.pictures(number) == [b"\x03"]
     first = view.solutions[1]
     assert (first.id, first.status, first.answer) == ("p3/k/s1", "correct", "4")
-    assert [step.critics for step in first.steps] == [[("orm", None), ("prm", 0.9)], [("orm", 0.9), ("prm", 0.3)]]
+    assert [step.critics for step in first.steps] == [
+        [Said("orm", None), Said("prm", 0.9)],
+        [Said("orm", 0.9), Said("prm", 0.3)],
+    ]
     # Verdicts are known, labels are not.
     assert {facet.key for facet in opened.facets} >= {"verdict", "source"}
     assert "pattern" not in {facet.key for facet in opened.facets}

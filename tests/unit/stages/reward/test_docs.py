@@ -32,7 +32,7 @@ def test_over_http() -> None:
     with listening(Limits(wait_s=0)) as (port, *_):
         exec(example("Over HTTP").replace(":8000", f":{port}").replace("json.load(", "found = json.load("), names)
     assert names["found"]["step_scores"] == [0.08, 0.22]
-    assert set(names["found"]) == {"steps", "spans", "step_scores", "scores"}
+    assert set(names["found"]) == {"steps", "spans", "step_scores", "step_low", "step_high", "scores"}
 
 
 def test_in_python() -> None:

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from pipeline.errors import RowError, UserError
+from stages.reward.beta import StepScores
 from stages.reward.collate import collate, prepare
 from stages.reward.config import PrmConfig
-from stages.reward.model import Candidate, ProcessRewardModel, read_config
+from stages.reward.model import Candidate, ProcessRewardModel, Reader, read_config
 from stages.reward.render import FIRST_TURN, Layout, expand, image_token_id, leading, render
 from tests.families import FAMILIES, POLICY, family
 from tests.unit.pipeline.test_model_files import cached
@@ -147,6 +148,40 @@ def test_what_cannot_be_scored_says_why_and_the_rest_is_scored() -> None:
         "no_step", "bad_image", "bad_image", "too_long",
     ]  # fmt: skip
     assert isinstance(found[-1], list)
+
+
+def test_a_model_of_counts_says_how_sure_it_is_by_the_height_of_its_logits() -> None:
+    model, processor = family("internvl")
+    one = CANDIDATES[2]
+    counts = config(target="counts", concentration_scale=0.5)
+    found = ProcessRewardModel(model, processor, counts).score(one.question, one.images, one.steps)
+    assert isinstance(found, StepScores)
+    assert found == ProcessRewardModel(model, processor, config()).score(one.question, one.images, one.steps)
+    rendering = render(processor, one.question, 0, one.steps, Layout(system="Judge."))
+    with torch.inference_mode():
+        logits = model(**collate(processor, [rendering.token_ids], [prepare(processor, ())])).logits[0]
+    plus_and_minus = processor.tokenizer.convert_tokens_to_ids(["+", "-"])
+    sizes = logits[[slot - 1 for slot in rendering.slots]][:, plus_and_minus].logsumexp(-1)
+    assert found.concentrations == pytest.approx((0.5 * (6 * torch.tanh(sizes / 6)).exp()).tolist(), rel=1e-3)
+
+
+def test_neither_other_targets_nor_untrained_models_nor_log_probabilities_say_how_sure_they_are() -> None:
+    _, processor = family("internvl")
+    logits = torch.tensor([[2.0, 1.0]])
+    assert not isinstance(Reader(processor, config()).expectation(logits), StepScores)
+    untrained = config(target="counts", data_fingerprint="untrained")
+    assert not isinstance(Reader(processor, untrained).expectation(logits), StepScores)
+    counts = Reader(processor, config(target="counts"))
+    assert isinstance(counts.expectation(logits), StepScores)
+    assert not isinstance(counts.expectation(logits.log_softmax(-1), heights=False), StepScores)
+
+
+def test_steps_that_are_context_have_no_interval() -> None:
+    one = Candidate("?", (), ("a", "b"), context=frozenset({0}))
+    low, high = one.bounds(StepScores([0.5, 0.5], [2.0, 2.0]))
+    assert low == [None, pytest.approx(0.025)]
+    assert high == [None, pytest.approx(0.975)]
+    assert one.bounds([0.5, 0.5]) == (None, None)
 
 
 def test_a_model_that_gives_no_number_is_told_of() -> None:

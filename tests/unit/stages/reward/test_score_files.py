@@ -16,6 +16,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.errors import RowError, UserError
 from stages.reward import score_files as scoring
+from stages.reward.beta import StepScores, intervals
 from stages.reward.model import Candidate, Scorer, read_config
 from stages.reward.open_scorer import ScoreOptions
 from stages.reward.score_files import score_file
@@ -89,6 +90,34 @@ def test_every_row_has_scores_or_a_reason(jsonl: Path, tmp_path: Path) -> None:
     assert rows[9] == {**rows[9], "step_scores": None, "scores": None}
     assert text.startswith("4 of 12 solutions, 6 steps scored")
     assert "2 × missing_steps" in text
+
+
+class Counting(Lengths):
+    """Scores a step by its length, as surely as after 20 draws."""
+
+    def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
+        found = super().score_many(candidates)
+        return [one if isinstance(one, RowError) else StepScores(one, [20.0] * len(one)) for one in found]
+
+
+def test_a_model_of_counts_gives_every_step_an_interval(
+    jsonl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "open_scorer", lambda _: nullcontext(Counting()))
+    score_file(jsonl, tmp_path / "out.jsonl", OPTIONS)
+    first, *_, last = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    expected = intervals([0.01, 0.02], [20.0, 20.0])
+    assert list(zip(first["step_low"], first["step_high"], strict=True)) == expected
+    assert last["step_low"] is None
+    score_file(jsonl, tmp_path / "out.parquet", OPTIONS)
+    assert pq.read_table(tmp_path / "out.parquet")["step_high"].to_pylist()[0] == first["step_high"]
+
+
+def test_other_models_give_none(jsonl: Path, tmp_path: Path) -> None:
+    score_file(jsonl, tmp_path / "out.jsonl", OPTIONS)
+    first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert list(first) == ["id", "row", "steps", "step_scores", "step_low", "step_high", "scores", "error"]
+    assert (first["step_low"], first["step_high"]) == (None, None)
 
 
 def test_parquet_in_and_out_by_row_groups(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from pipeline.config import SplitConfig
 from pipeline.errors import RowError
+from stages.reward.beta import StepScores
 from stages.reward.model import Candidate, read_config
 from stages.reward.server.app import create_app
 from stages.reward.server.limits import Limits
@@ -69,11 +70,23 @@ def client(scorer: Lengths) -> Iterator[TestClient]:
         yield client
 
 
+def test_a_model_of_counts_answers_with_intervals() -> None:
+    class Counting(Lengths):
+        def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
+            return [StepScores([0.5] * len(each.steps), [2.0] * len(each.steps)) for each in candidates]
+
+    with TestClient(create_app(Counting(), Limits(wait_s=0.001))) as client:
+        found = client.post("/score", json={"question": "?", "steps": ["x", "y"]}).json()
+    assert found["step_low"] == pytest.approx([0.025] * 2)
+    assert found["step_high"] == pytest.approx([0.975] * 2)
+
+
 def test_a_solution_is_scored_by_steps_or_as_a_text(client: TestClient) -> None:
     found = client.post("/score", json={"question": "?", "images": [IMAGE], "steps": ["x", "yyy"]})
     assert found.status_code == 200
     assert found.json()["step_scores"] == [0.01, 0.03]
     assert found.json()["scores"]["min"] == 0.01
+    assert (found.json()["step_low"], found.json()["step_high"]) == (None, None)
     text = client.post(
         "/score", json={"question": "?", "images": [f"data:image/png;base64,{IMAGE}"], "response": "x\n\ny"}
     )

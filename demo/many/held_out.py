@@ -1,0 +1,77 @@
+"""Candidates of the problems that a training held out, from draws that its ledger has: rules are chosen on these.
+
+The ledger's continuations after the first step are solutions when that step stands before them. They are what a pool at
+the run's temperature has, but that the first step was drawn once for every `num_draws` candidates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline import atomic
+from pipeline.command_line.ending import one_line_errors
+from pipeline.errors import UserError
+from pipeline.records import SEPARATOR
+from pipeline.store import Store
+from stages.train.selection import is_held_out
+
+
+def held_out_candidates(run: str, share: float, seed: int) -> Iterator[dict[str, Any]]:
+    """A row of `visualprm bon import --problems` for every problem of the run that a training with these settings held out."""
+    store = Store(run)
+    seen: set[str] = set()
+    for path in store.ledger_files():
+        for row in pq.read_table(path, columns=["problem_id", "solutions"], filesystem=store.filesystem).to_pylist():
+            name = row["problem_id"]
+            if name in seen or not is_held_out(name, share, seed):
+                continue
+            seen.add(name)
+            if responses := [each for solution in row["solutions"] or () for each in _whole(solution)]:
+                yield {"problem_id": name, "responses": responses}
+
+
+def _whole(solution: dict[str, Any]) -> list[dict[str, Any]]:
+    first, *rest = solution["steps"]
+    if not rest:
+        return []
+    return [
+        {
+            "response": first["text"] + SEPARATOR + draw["text"],
+            "correct": draw["verdict"]["status"] == "correct",
+            "finish_reason": draw["finish_reason"],
+        }
+        for draw in first["draws"]
+    ]
+
+
+def write_held_out(run: str, share: float, seed: int, out: Path) -> int:
+    """Writes the rows as JSON lines; returns how many. Raises UserError where there is none."""
+    lines = [json.dumps(row, ensure_ascii=False) for row in held_out_candidates(run, share, seed)]
+    if not lines:
+        raise UserError(
+            f"{run}: has no draws of a problem that is held out at a share of {share}: give the run that was trained on"
+        )
+    atomic.write(out, ("\n".join(lines) + "\n").encode())
+    return len(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="the run directory of the dataset that was trained on")
+    parser.add_argument("out", type=Path, help="JSON lines for `visualprm bon import --problems`")
+    parser.add_argument("--held-out", type=float, default=0.2, help="the training's data.held_out (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the training's seed (%(default)s)")
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{write_held_out(options.run, options.held_out, options.seed, options.out)} problems in {options.out}")
+
+
+if __name__ == "__main__":
+    with one_line_errors("held_out"):
+        main()
