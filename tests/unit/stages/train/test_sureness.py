@@ -43,10 +43,10 @@ def test_the_scale_takes_back_how_much_too_sure_it_is(off: float) -> None:
 
 def test_coverage_by_hand() -> None:
     # Of one draw under a mean of 0.9: a miss has the lowest 10 %, which lie in the middle 80 % not at all.
-    one = [np.array([value]) for value in (0.9, 5.0)]
-    assert coverage(0.8, *one, np.array([0.0]), np.array([1.0])) == pytest.approx(0.0, abs=1e-6)
+    mean, sure = np.array([0.9]), np.array([5.0])
+    assert coverage(0.8, mean, sure, np.array([0.0]), np.array([1.0])) == pytest.approx(0.0, abs=1e-6)
     # A hit has the other 90 %, of which 80 points of 90 do.
-    assert coverage(0.8, *one, np.array([1.0]), np.array([1.0])) == pytest.approx(8 / 9)
+    assert coverage(0.8, mean, sure, np.array([1.0]), np.array([1.0])) == pytest.approx(8 / 9)
 
 
 def test_the_likelihood_is_scipys_but_for_the_coefficients() -> None:
