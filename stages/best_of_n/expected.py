@@ -152,4 +152,5 @@ def backed(groups: Ints, weights: Floats, correct: Bools, masks: Bools, power: f
     answers = [
         len(np.unique(np.where(groups[row] == NO_ANSWER, -2 - np.flatnonzero(row), groups[row]))) for row in winners
     ]
-    return float((winners @ correct / number).mean()), float((np.array(answers) > 1).mean())
+    right = (winners & correct).sum(axis=1)
+    return float((right / number).mean()), float((np.array(answers) > 1).mean())
