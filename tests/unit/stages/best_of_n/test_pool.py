@@ -317,7 +317,7 @@ def test_a_critic_of_counts_is_reported_by_the_lower_ends_of_its_intervals_too(t
         def score(self, request: Candidate) -> list[float] | RowError:
             found = super().score(request)
             assert isinstance(found, list)
-            return StepScores(found, [1.0 if score > 0.5 else 200.0 for score in found])
+            return StepScores(found, [0.2 if score > 0.5 else 200.0 for score in found])
 
     folder, prm = make(tmp_path / "pool"), critic(tmp_path / "prm")
     score_pool(str(folder), [prm], lambda critic: Counting())
@@ -328,7 +328,7 @@ def test_a_critic_of_counts_is_reported_by_the_lower_ends_of_its_intervals_too(t
     low, high = (scores.of(candidates, column)[0] for column in ("step_low", "step_high"))
     assert low
     assert high
-    assert list(zip(low, high, strict=True)) == intervals([0.9, 0.3], [1.0, 200.0])
+    assert list(zip(low, high, strict=True)) == intervals([0.9, 0.3], [0.2, 200.0])
     report, _ = build_report(pool, [scores], ReportSettings(resamples=100))
     found = {method["label"]: method["accuracy"][-1]["mean"] for method in report["methods"]}
     lows = [sum(own) / len(own) if own else float("nan") for own in scores.of(candidates, "step_low")]
