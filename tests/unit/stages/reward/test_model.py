@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipeline.errors import RowError, UserError
-from stages.reward.beta import StepScores
+from stages.reward.beta import StepScores, intervals
 from stages.reward.collate import collate, prepare
 from stages.reward.config import PrmConfig
 from stages.reward.model import Candidate, ProcessRewardModel, Reader, read_config
@@ -178,9 +178,8 @@ def test_neither_other_targets_nor_untrained_models_nor_log_probabilities_say_ho
 
 def test_steps_that_are_context_have_no_interval() -> None:
     one = Candidate("?", (), ("a", "b"), context=frozenset({0}))
-    low, high = one.bounds(StepScores([0.5, 0.5], [2.0, 2.0]))
-    assert low == [None, pytest.approx(0.025)]
-    assert high == [None, pytest.approx(0.975)]
+    low, high = one.bounds(StepScores([0.5, 0.5], [20.0, 20.0]))
+    assert (low, high) == ([None, intervals([0.5], [20.0])[0][0]], [None, intervals([0.5], [20.0])[0][1]])
     assert one.bounds([0.5, 0.5]) == (None, None)
 
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from pipeline.config import SplitConfig
 from pipeline.errors import RowError
-from stages.reward.beta import StepScores
+from stages.reward.beta import StepScores, intervals
 from stages.reward.model import Candidate, read_config
 from stages.reward.server.app import create_app
 from stages.reward.server.limits import Limits
@@ -73,12 +73,12 @@ def client(scorer: Lengths) -> Iterator[TestClient]:
 def test_a_model_of_counts_answers_with_intervals() -> None:
     class Counting(Lengths):
         def score_many(self, candidates: Sequence[Candidate]) -> list[list[float] | RowError]:
-            return [StepScores([0.5] * len(each.steps), [2.0] * len(each.steps)) for each in candidates]
+            return [StepScores([0.5] * len(each.steps), [20.0] * len(each.steps)) for each in candidates]
 
     with TestClient(create_app(Counting(), Limits(wait_s=0.001))) as client:
         found = client.post("/score", json={"question": "?", "steps": ["x", "y"]}).json()
-    assert found["step_low"] == pytest.approx([0.025] * 2)
-    assert found["step_high"] == pytest.approx([0.975] * 2)
+    ((low, high),) = intervals([0.5], [20.0])
+    assert (found["step_low"], found["step_high"]) == ([low] * 2, [high] * 2)
 
 
 def test_a_solution_is_scored_by_steps_or_as_a_text(client: TestClient) -> None:
