@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.chat import ChatText
@@ -33,6 +35,7 @@ class ServerEngine(Remote):
         self._text = ChatText(model, config.trust_remote_code, config.chat_template)
         self.chat, self.encode, self.ends = self._text.chat, self._text.encode, self._text.ends
         self._stop_ids, self._end_ids = self._text.stops(end_ids(model))
+        self._special_ids = frozenset(self._text.tokenizer.all_special_ids)
         self._limits = config.max_tiles, config.max_pixels
         super().__init__(config, Examiner(self._text, config, key), key)
         self._most_draws: int | None = None
@@ -61,6 +64,7 @@ class ServerEngine(Remote):
         finally:
             self.gauges.end()
         check_room(drawn, max_tokens)
+        self._check_ends(drawn)
         return [completion(one, seed + j, self._end_ids) for j, one in enumerate(drawn)]
 
     def _check_limits(self, prompt: Prompt) -> None:
@@ -70,6 +74,17 @@ class ServerEngine(Remote):
             raise RowError("other_max_tiles", f"{prompt.max_tiles}, and engine.max_tiles is {tiles}")
         if prompt.max_pixels != pixels:
             raise RowError("other_max_pixels", f"{prompt.max_pixels}, and engine.max_pixels is {pixels}")
+
+    def _check_ends(self, drawn: Sequence[Drawn]) -> None:
+        """A server whose model's folder names further ids that end a response would leave them in the draws."""
+        for one in drawn:
+            last = one.token_ids[-1] if one.finish_reason == "stop" and one.token_ids else None
+            if last in self._special_ids - self._end_ids:
+                raise RowError(
+                    "unknown_end_id",
+                    f"the server ended a draw with {last}, which engine.model's generation_config.json does not name here: "
+                    "copy the server's",
+                )
 
     async def _drawn(self, prompt: Prompt, ask: tokens.Ask) -> list[Drawn]:
         """Draws in the order of seeds, from as many requests as the servers' `max_num_seqs` makes of one."""

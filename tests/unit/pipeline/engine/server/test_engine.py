@@ -336,3 +336,14 @@ def test_a_draw_that_the_context_cut_is_none(serve: Serve) -> None:
     assert short == expected(prompt, 2, 5, 1)
     assert isinstance(cut, RowError)
     assert cut.reason == "prompt_too_long"
+
+
+def test_a_draw_that_ends_with_an_id_which_only_the_server_knows_is_none(serve: Serve) -> None:
+    engine = ServerEngine(config(stub := serve()))
+    stub.alphabet = (engine._text.tokenizer.eos_token_id,)
+    (asked,) = prompts(engine, 1)
+    # As if the folder here had no generation_config.json, and the server's had one.
+    engine._end_ids = frozenset()
+    (found,) = generated(engine, [asked])
+    assert isinstance(found, RowError)
+    assert found.reason == "unknown_end_id"
