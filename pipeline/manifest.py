@@ -53,6 +53,7 @@ def load(folder: str, filesystem: fs.FileSystem = LOCAL) -> dict[str, tuple[Sum,
             raise ValueError("its own sum differs")
         return {name: tuple(_sum(one) for one in entry) for name, entry in files.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        _raise_if_refused(error, filesystem)
         raise Damaged(f"{FILE} is damaged ({' '.join(str(error).split())[:100]})") from error
 
 
@@ -148,10 +149,14 @@ def _content_fault(path: str, sums: tuple[Sum, ...], filesystem: fs.FileSystem) 
     try:
         return None if sum_of(path, filesystem) in sums else "is not what was written"
     except OSError as error:
-        if not isinstance(filesystem, fs.LocalFileSystem):
-            # What a store refuses to give says nothing of the file: it may be there in a minute.
-            raise
+        _raise_if_refused(error, filesystem)
         return f"can't be read ({' '.join(str(error).split())[:100]})"
+
+
+def _raise_if_refused(error: Exception, filesystem: fs.FileSystem) -> None:
+    """What a store refuses to give says nothing of the file: it may be there in a minute."""
+    if isinstance(error, OSError) and not isinstance(filesystem, fs.LocalFileSystem):
+        raise error
 
 
 def _sum(entry: Mapping[str, Any]) -> Sum:
