@@ -19,6 +19,7 @@ from pipeline.command_line.ending import one_line_errors
 from pipeline.errors import UserError
 from pipeline.records import SEPARATOR
 from pipeline.store import Store
+from stages.label import UNJUDGED
 from stages.train.selection import is_held_out
 
 
@@ -43,7 +44,7 @@ def _whole(solution: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "response": first["text"] + SEPARATOR + draw["text"],
-            "correct": draw["verdict"]["status"] == "correct",
+            "correct": None if draw["verdict"]["status"] in UNJUDGED else draw["verdict"]["status"] == "correct",
             "finish_reason": draw["finish_reason"],
         }
         for draw in first["draws"]

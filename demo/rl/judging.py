@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,7 @@ def summary(draws: Sequence[Sequence[Judged]]) -> Json:
     """Of all draws of a policy, a list for every problem: the mean of every measure on every problem, and what is pooled."""
     by_problem = [[measures(one) for one in of_one] for of_one in draws]
     values = {name: [_mean([one[name] for one in of_one]) for of_one in by_problem] for name in by_problem[0][0]}
-    values["any_right"] = [float(any(one.right for one in of_one)) for of_one in draws]
+    values["any_right"] = [_any_right(of_one) for of_one in draws]
     flat = [one for of_one in draws for one in of_one]
     scored = [one for one in flat if one.scores is not None and one.scored_prefixes_ok is not None]
     truth = [ok for one in scored for ok in one.scored_prefixes_ok or ()]
@@ -102,6 +102,13 @@ def summary(draws: Sequence[Sequence[Judged]]) -> Json:
         "values": values,
         "liked_most": liked_most(scored),
     }
+
+
+def _any_right(draws: Sequence[Judged]) -> float | None:
+    """Null where none is right and one of them could not be judged."""
+    if any(one.right for one in draws):
+        return 1.0
+    return None if any(one.right is None for one in draws) else 0.0
 
 
 def liked_most(scored: Sequence[Judged], count: int = 3) -> list[Json]:
@@ -121,8 +128,3 @@ def _mean(values: Sequence[float]) -> float | None:
     """Of those that were measured; null without any."""
     known = [value for value in values if not math.isnan(value)]
     return round(float(np.mean(known)), 5) if known else None
-
-
-def pooled(values: Mapping[str, Sequence[float | None]], name: str) -> float | None:
-    """The mean over problems."""
-    return _mean([math.nan if value is None else value for value in values[name]])

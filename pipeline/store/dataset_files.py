@@ -27,9 +27,7 @@ def shard_paths(dataset: str) -> tuple[pafs.FileSystem, list[str]]:
         files = filesystem.get_file_info(pafs.FileSelector(folder))
     except OSError as error:
         raise UserError(f"{dataset}: no dataset is here; name the folder of a published one") from error
-    shards = sorted(
-        info.path for info in files if info.base_name.startswith("train-") and info.base_name.endswith(".parquet")
-    )
+    shards = sorted(info.path for info in files if _is_shard(info.base_name))
     if not shards:
         raise UserError(f"{dataset}: no dataset is here (no train-*.parquet); name the folder of a published one")
     return filesystem, shards
@@ -38,8 +36,14 @@ def shard_paths(dataset: str) -> tuple[pafs.FileSystem, list[str]]:
 def is_dataset(place: str) -> bool:
     """Whether shards of a published dataset lie in this folder."""
     filesystem, folder = open_uri(place)
+    if filesystem.get_file_info(folder).is_file:
+        return False
     found = filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
-    return any(info.base_name.startswith("train-") and info.base_name.endswith(".parquet") for info in found)
+    return any(_is_shard(info.base_name) for info in found)
+
+
+def _is_shard(name: str) -> bool:
+    return name.startswith("train-") and name.endswith(".parquet")
 
 
 def read_figures(filesystem: pafs.FileSystem, folder: str) -> Mapping[str, Any]:

@@ -85,7 +85,7 @@ class _Waiting:
     """What is known of a problem before its last row: what it asks, and the solutions so far."""
 
     problem_id: str
-    asks: tuple[str, ...]
+    asks: tuple[str | None, ...]
     policies: dict[str, None] = field(default_factory=dict)
     solutions: list[dict[str, Any]] = field(default_factory=list)
 
@@ -96,10 +96,17 @@ def _problems(dataset: str) -> Iterator[tuple[_Waiting, Mapping[str, Any]]]:
     waiting: dict[str, _Waiting] = {}
     for row in _rows(dataset, _COLUMNS):
         one = SolutionId.parse(row["id"])
-        asks = (row["source"], row["question"], *(Image.of(image["bytes"]).sha256 for image in row["images"]))
+        asks = (
+            row["source"],
+            row["question"],
+            row["answer"],
+            *(Image.of(image["bytes"]).sha256 for image in row["images"]),
+        )
         own = waiting.setdefault(one.problem_id, _Waiting(one.problem_id, asks))
         if own.asks != asks:
             raise UserError(f"{dataset}: {row['id']}: asks something else than another row of its problem: mend its id")
+        if row["steps_with_score"] is None:
+            raise UserError(f"{dataset}: {row['id']}: has no steps_with_score: remove the row")
         own.policies[one.policy_key] = None
         steps = [{"text": step["step"]} for step in row["steps_with_score"]]
         own.solutions.append({"solution_id": row["id"], "steps": steps})

@@ -98,7 +98,9 @@ def settings_for(dataset: str, figures: Mapping[str, Any], overrides: Sequence[s
     for setting in overrides:
         if not setting.startswith(("label.", "output_dir=")):
             raise UserError(f"override {setting!r}: of a dataset only label.* and output_dir can be set")
-    held = {name: value for name, value in (figures.get("label") or {}).items() if value is not None}
+    # The judge of the run is no judge of the dataset.
+    rule = figures.get("label") or {}
+    held = {name: value for name, value in rule.items() if value is not None and name != "judge"}
     settings = {"name": "dataset", "sources": [{"name": "dataset", "path": dataset}], "label": held}
     config = parse_config(of_other_kind(settings, overrides), overrides, origin=dataset)
     if config.label.missing != (counted := held.get("missing", "miss")):

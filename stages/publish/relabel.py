@@ -29,7 +29,7 @@ from stages.publish.published_steps import PublishedSteps, check_kind, settings_
 from stages.publish.recipe import judge_rows
 from stages.publish.shards import LAST, WRITER_OPTIONS, Shard, check_output, write_documents
 from stages.publish.solutions import judge_columns
-from stages.publish.stats import Stats, count_labels, statistics
+from stages.publish.stats import KEPT, Stats, count_labels, statistics
 
 _JUDGE_NAMES = [field.name for field in JUDGE_FIELDS]
 
@@ -44,8 +44,10 @@ def relabel(dataset: str, overrides: Sequence[str]) -> None:
     config = settings_for(dataset, figures, overrides)
     if not any(each.startswith("output_dir=") for each in overrides):
         raise UserError(f"{dataset}: labels of another kind make a new dataset: say where with output_dir=…")
-    source, (filesystem, out) = open_uri(dataset)[1], open_uri(config.output_dir)
-    if posixpath.normpath(source) == posixpath.normpath(out):
+    (held_in, source), (filesystem, out) = open_uri(dataset), open_uri(config.output_dir)
+    # Where links lead: the new folder takes the place of what lies there.
+    out = atomic.place(out, filesystem)
+    if filesystem.equals(held_in) and atomic.place(source, held_in) == out:
         raise UserError(f"output_dir={config.output_dir}: is the dataset itself: name another folder")
     check_kind(dataset, figures, config.label)
     check_dataset(dataset)
@@ -55,9 +57,11 @@ def relabel(dataset: str, overrides: Sequence[str]) -> None:
         store = judge_of(judged, config.label.judge)
         judgements = Judgements.of_runs([store])
         more["judges"] = [judged_by(store)]
-    out = atomic.place(out, filesystem)
     check_output(out, filesystem)
     stats = Stats()
+    # Also those that nothing could be published of.
+    for name in figures["sources"]:
+        stats.sources[name].update(dict.fromkeys(KEPT if config.label.kind != "mc" else (), 0))
     with one_line_io_errors(out), atomic.new_folder(out, filesystem, LAST) as folder:
         sums = {}
         for name, tables in _relabelled(dataset, figures, config.label, judgements, stats):
@@ -89,6 +93,9 @@ def _relabelled(
 def _labelled(rows: pa.Table, kind: str, config: LabelConfig, judgements: Judgements | None, stats: Stats) -> pa.Table:
     rows = rows.drop_columns([name for name in _JUDGE_NAMES if name in rows.column_names]).combine_chunks()
     held = rows["steps_with_score"].chunk(0)
+    if held.null_count:
+        name = rows["id"][held.is_null().index(True).as_py()]
+        raise UserError(f"{name}: has no steps_with_score: remove the row")
     steps = PublishedSteps.of(held, kind)
     judged = None if judgements is None else judgements.of(rows["id"].chunk(0), steps.lengths)
     found = steps.labelled(config, None if judged is None else judged.said)
@@ -137,9 +144,15 @@ def _documents(
             source: _of_labels(figures["sources"].get(source, {}), each) for source, each in new["sources"].items()
         },
         "shards": new["shards"],
-        "label": config.model_dump(mode="json"),
+        "label": _rule(figures, config),
     }
     return {"README.md": _card(dataset, name, found, config), "stats.json": card.stats_json(found)}
+
+
+def _rule(figures: Mapping[str, Any], config: LabelConfig) -> dict[str, Any]:
+    """The rule as it is stated: nothing is claimed of how draws were counted where the dataset does not say it."""
+    rule = config.model_dump(mode="json")
+    return {**rule, "missing": (figures.get("label") or {}).get("missing")}
 
 
 _OF_LABELS = ("incorrect_step_share", "mixed_solution_share", "label_kind")

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from stages.publish.shards import Shard
 
 
+KEPT = ("label_kind.labelled_by_mc", "label_kind.kept", "label_kind.differing")
+"""What is counted of labels of another kind than `mc`."""
+
+
 @dataclass
 class Stats:
     """What was published, as plain counts.
@@ -93,14 +97,10 @@ def count_labels(stats: Stats, sources: pa.StringArray, lengths: np.ndarray, ste
     if steps.mc is not None:
         by_mc = steps.mc >= 0
         kept = by_mc & (steps.label >= 0)
-        for key, counted in (
-            ("labelled_by_mc", by_mc),
-            ("kept", kept),
-            ("differing", kept & (steps.label != steps.mc)),
-        ):
+        for key, counted in zip(KEPT, (by_mc, kept, kept & (steps.label != steps.mc)), strict=True):
             found = np.bincount(of_step[counted], minlength=len(names))
             for name, number in zip(names, found.tolist(), strict=True):
-                stats.sources[name][f"label_kind.{key}"] += number
+                stats.sources[name][key] += number
     for index, name in enumerate(names):
         tally = stats.sources[name]
         tally["solutions"] += int((source == index).sum())
@@ -190,7 +190,6 @@ def _figures(tally: Mapping[str, float]) -> dict[str, Any]:
 
 def _kept(tally: Mapping[str, float]) -> dict[str, Any]:
     """What a kind of label keeps of the labels of `mc`, and how many of these are another label."""
-    names = ("labelled_by_mc", "kept", "differing")
-    counts = {name: int(tally[f"label_kind.{name}"]) for name in names}
+    counts = {key.removeprefix("label_kind."): int(tally[key]) for key in KEPT}
     whole = counts["labelled_by_mc"]
     return {**counts, "kept_share": counts["kept"] / whole if whole else None}

@@ -56,7 +56,9 @@ def test_what_was_not_measured_is_not_counted() -> None:
     values = summary([[judged(solution(), None, None), judged(solution(), True, [0.9] * 6)]])["values"]
     assert values["right"] == [1]
     assert values["unscored"] == [0.5]
-    assert summary([[judged(solution(), None, None)]])["values"]["score"] == [None]
+    assert values["any_right"] == [1]
+    unknown = summary([[judged(solution(), None, None), judged(solution(), False, None)]])["values"]
+    assert (unknown["score"], unknown["any_right"]) == ([None], [None])
 
 
 def test_a_policy_is_summed_up_by_problem_with_what_was_liked_most_and_wrong() -> None:

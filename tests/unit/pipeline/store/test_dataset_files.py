@@ -50,3 +50,10 @@ def test_sums_are_those_of_the_manifest_or_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "data" / manifest.FILE).write_text("{}")
     with pytest.raises(UserError, match=r"manifest\.json is damaged"):
         shard_sums(folder)
+
+
+def test_a_file_or_nothing_is_no_dataset(tmp_path: Path) -> None:
+    (tmp_path / "train-a.parquet").touch()
+    assert is_dataset(str(tmp_path))
+    assert not is_dataset(str(tmp_path / "train-a.parquet"))
+    assert not is_dataset(str(tmp_path / "nothing"))

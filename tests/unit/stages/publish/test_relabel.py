@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -169,9 +170,39 @@ def test_the_command_names_a_new_place_for_one_dataset(tmp_path: Path, capsys: p
 
     assert "say where with output_dir=" in refused(data, "label.kind=band")
     assert "is the dataset itself" in refused(data, "label.kind=band", f"output_dir={data}/")
+    (tmp_path / "latest").symlink_to("data")
+    for source, out in ((tmp_path / "latest", data), (data, tmp_path / "latest")):
+        assert "is the dataset itself" in refused(str(source), "label.kind=band", f"output_dir={out}")
     assert "is a dataset, which has no draws: name it alone" in refused(data, "--reverify", f"output_dir={tmp_path}/x")
     assert "name it alone" in refused("runs/a", data, f"output_dir={tmp_path}/x")
     main(["publish", data, "label.kind=band", f"output_dir={tmp_path}/out"])
     assert of(tmp_path / "out") == [[None]]
     (Path(data) / "stats.json").unlink()
     assert "has no stats.json, which says what its labels are" in refused(data, f"output_dir={tmp_path}/x")
+
+
+def test_a_source_without_rows_stays_in_the_statistics_and_no_rule_of_counting_is_made_up(tmp_path: Path) -> None:
+    empty = {"mean_mc": None, "incorrect_step_share": None, "mixed_solution_share": None, "quarantined": {"cut": 3}}
+    data = bare(tmp_path / "data", [row(0, 0, [step("a", 3)])])
+    figures = json.loads((tmp_path / "data/stats.json").read_text())
+    figures["sources"]["gone"] = empty
+    (tmp_path / "data/stats.json").write_text(json.dumps(figures))
+    relabel(data, ["label.kind=band", f"output_dir={tmp_path}/out"])
+    stats = json.loads((tmp_path / "out/stats.json").read_text())
+    assert stats["sources"]["gone"]["quarantined"] == {"cut": 3}
+    assert stats["sources"]["gone"]["label_kind"] == {
+        "labelled_by_mc": 0,
+        "kept": 0,
+        "differing": 0,
+        "kept_share": None,
+    }
+    assert stats["label"]["missing"] is None
+    assert "| gone" in (tmp_path / "out/README.md").read_text()
+
+
+def test_a_row_without_steps_is_refused_by_its_id(tmp_path: Path) -> None:
+    rows = [row(0, 0, [step("a", 3)]), {**row(1, 0, [step("a", 3)]), "steps_with_score": None}]
+    data = bare(tmp_path / "data", rows)
+    with pytest.raises(UserError, match=rf"^{re.escape(rows[1]['id'])}: has no steps_with_score: remove the row$"):
+        relabel(data, ["label.kind=band", f"output_dir={tmp_path}/out"])
+    assert not (tmp_path / "out").exists()
