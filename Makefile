@@ -121,7 +121,7 @@ faults: $(RUNTIME) $(DEV) ## damage every file and fail every write, and see wha
 families: $(RUNTIME) $(DEV) ## try a policy of each family on the real vLLM; writes docs/families.md (4 minutes)
 	@$(BIN)/python -m tests.families $(ARGS)
 
-gpu-check: $(RUNTIME) ## what only a GPU can show, tried on the demo; on a CPU, what is possible there (5 minutes); ARGS='training scorer'
+gpu-check: $(RUNTIME) ## what only a GPU can show, tried on the demo; on a CPU, what is possible there (12 minutes on busy cores); ARGS='training scorer'
 	@$(BIN)/python -m demo.checks.gpu $(ARGS)
 
 lock: $(RUNTIME) ## write requirements/*.txt from pyproject.toml; ARGS='--upgrade-package NAME'

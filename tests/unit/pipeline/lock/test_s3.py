@@ -33,7 +33,7 @@ def endpoint() -> Iterator[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(S3Response, "put_object", one_at_a_time)
-        with local_s3(patch) as found:
+        with local_s3(patch, here=True) as found:
             yield found
 
 
