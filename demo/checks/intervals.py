@@ -13,16 +13,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.dataset as ds
 
 from pipeline.command_line.ending import one_line_errors
 from pipeline.errors import UserError
 from pipeline.markdown import compact_table
 from pipeline.records import problem_of
+from pipeline.store.dataset_files import dataset_rows
 from stages.reward.beta import StepScores, intervals
 from stages.reward.model import Candidate, ProcessRewardModel
 from stages.train.selection import is_held_out
@@ -48,11 +47,8 @@ class Judged:
 
 def rows_of(folder: str, share: float, seed: int) -> Iterator[dict[str, Any]]:
     """The published solutions of problems that a training with these settings held out; of all with a share of 1."""
-    shards = sorted(Path(folder).glob("*.parquet"))
-    if not shards:
-        raise UserError(f"{folder}: holds no shards: name a published dataset")
-    for batch in ds.dataset(shards).to_batches(columns=COLUMNS, batch_size=64):
-        yield from (row for row in batch.to_pylist() if is_held_out(problem_of(row["id"]), share, seed))
+    rows = dataset_rows(folder, COLUMNS, COLUMNS)
+    return (row for row in rows if is_held_out(problem_of(row["id"]), share, seed))
 
 
 def judge(model: ProcessRewardModel, rows: Iterator[dict[str, Any]]) -> Judged:

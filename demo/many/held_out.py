@@ -8,37 +8,32 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from pipeline import atomic
 from pipeline.command_line.ending import one_line_errors
 from pipeline.errors import UserError
-from pipeline.records import SEPARATOR
-from pipeline.store import Store
+from pipeline.records import SEPARATOR, problem_of
 from stages.label import UNJUDGED
+from stages.publish.reading import read_draws
 from stages.train.selection import is_held_out
 
 
 def held_out_candidates(run: str, share: float, seed: int) -> Iterator[dict[str, Any]]:
     """A row of `visualprm bon import --problems` for every problem of the run that a training with these settings held out."""
-    store = Store(run)
-    seen: set[str] = set()
-    for path in store.ledger_files():
-        for row in pq.read_table(path, columns=["problem_id", "solutions"], filesystem=store.filesystem).to_pylist():
-            name = row["problem_id"]
-            if name in seen or not is_held_out(name, share, seed):
-                continue
-            seen.add(name)
-            if responses := [each for solution in row["solutions"] or () for each in _whole(solution)]:
-                yield {"problem_id": name, "responses": responses}
+    rows = (row for row in read_draws(run) if is_held_out(problem_of(row["id"]), share, seed))
+    for name, own in groupby(rows, key=lambda row: problem_of(row["id"])):
+        solutions = [list(steps) for _, steps in groupby(own, key=itemgetter("id"))]
+        if responses := [each for steps in solutions for each in _whole(steps)]:
+            yield {"problem_id": name, "responses": responses}
 
 
-def _whole(solution: dict[str, Any]) -> list[dict[str, Any]]:
-    first, *rest = solution["steps"]
+def _whole(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    first, *rest = steps
     if not rest:
         return []
     return [

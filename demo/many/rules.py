@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.best_of_n.expected import Bools, Floats, Ints, backed, best_of, subsets, vote
+from stages.reward.aggregate import AGGREGATORS
 
 StepLists = Sequence[Sequence[float] | None]
 PRIOR = "likelihood"
@@ -16,6 +17,7 @@ PRIOR = "likelihood"
 POWERS = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 """What is tried for the weight of a prior, of the policy's likelihood or of how many say the same."""
 _LEAST = 1e-12
+mean = AGGREGATORS["mean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,6 @@ class Rule:
 def aggregated(lists: StepLists, how: Callable[[Sequence[float]], float]) -> Floats:
     """A number a candidate, NaN where a critic gave none; shape (M,)."""
     return np.array([np.nan if own is None else how(own) for own in lists], dtype=np.float64)
-
-
-def mean(scores: Sequence[float]) -> float:
-    return math.fsum(scores) / len(scores)
 
 
 def log_likelihood(case: Case) -> Floats:

@@ -21,6 +21,7 @@ from demo.rl.results import Results
 from demo.rl.service import served
 from pipeline import atomic
 from pipeline.command_line.ending import one_line_errors
+from pipeline.errors import UserError
 
 
 def main() -> None:
@@ -32,6 +33,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4, help="for each of them (4)")
     parser.add_argument("--out", type=Path, default=Path("docs/reinforcement.md"))
     options = parser.parse_intermixed_args()
+    for name in ("seeds", "problems", "draws"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name} {getattr(options, name)}: must be 1 or more")
     plan = Plan(options.name, Recipe.parse(options.settings), options.seeds, options.problems, options.draws)
     phases = plan.phases()
     if all(task.done(plan.notes) for phase in phases for task in phase):

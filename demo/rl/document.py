@@ -52,29 +52,10 @@ def document(
         seconds: task → how long it took.
         pictures: plots in the same folder, by name, and what each shows.
     """
-    recipe = plan.recipe
     time, believed = (f"![{shown}]({name})" for name, shown in pictures.items())
     return "\n".join(
         [
-            "# What step scores are worth as a reward",
-            "",
-            f"Written by `{command}`. The demo's policy is trained by TRL's GRPO on problems of the {SPLIT} split, which neither",
-            f"the reward model nor the test has seen. The reward model is `{MODEL}` of",
-            "[demo/reproduced](../demo/reproduced/README.md), 1,000 problems of another split, served by `visualprm serve` and",
-            "asked through `TrlReward` ([rewards.md](rewards.md)). The oracle looks on; no reward knows what it says.",
-            "",
-            f"- training: {recipe.steps} steps of {recipe.prompts} problems × {recipe.group} responses of at most "
-            f"{recipe.max_tokens} tokens; Adam at {recipe.learning_rate:g}, no KL term; all else is TRL's default",
-            f"- seeds: {counted(plan.seeds, 'seed')} a reward, the same problems in the same order for each; `"
-            + "` and `".join(LOOKED_AT)
-            + "` have the first seed alone",
-            f"- test: {plan.problems} problems of the test split, {plan.draws} draws each at temperature 1, before and after",
-            "",
-            "The policy's mistakes were put into it ([its card](../demo/policy/README.md)), and one wrong value makes the answer",
-            "wrong: no mistake leads to a right answer by design. So the demo can show what a reward does to answers and",
-            "steps, and whether a reward model is gamed; it can hardly show the paper's case for process rewards, a policy that",
-            "is right by luck.",
-            "",
+            *_introduction(plan, command),
             "## What became of the policy",
             "",
             *HOW_MEASURED,
@@ -119,6 +100,32 @@ def document(
             "",
         ]
     )
+
+
+def _introduction(plan: Plan, command: str) -> list[str]:
+    """What was done, and what the demo can show."""
+    recipe = plan.recipe
+    return [
+        "# What step scores are worth as a reward",
+        "",
+        f"Written by `{command}`. The demo's policy is trained by TRL's GRPO on problems of the {SPLIT} split, which neither",
+        f"the reward model nor the test has seen. The reward model is `{MODEL}` of",
+        "[demo/reproduced](../demo/reproduced/README.md), 1,000 problems of another split, served by `visualprm serve` and",
+        "asked through `TrlReward` ([rewards.md](rewards.md)). The oracle looks on; no reward knows what it says.",
+        "",
+        f"- training: {recipe.steps} steps of {recipe.prompts} problems × {recipe.group} responses of at most "
+        f"{recipe.max_tokens} tokens; Adam at {recipe.learning_rate:g}, no KL term; all else is TRL's default",
+        f"- seeds: {counted(plan.seeds, 'seed')} a reward, the same problems in the same order for each; `"
+        + "` and `".join(LOOKED_AT)
+        + "` have the first seed alone",
+        f"- test: {plan.problems} problems of the test split, {plan.draws} draws each at temperature 1, before and after",
+        "",
+        "The policy's mistakes were put into it ([its card](../demo/policy/README.md)), and one wrong value makes the answer",
+        "wrong: no mistake leads to a right answer by design. So the demo can show what a reward does to answers and",
+        "steps, and whether a reward model is gamed; it can hardly show the paper's case for process rewards, a policy that",
+        "is right by luck.",
+        "",
+    ]
 
 
 HOW_MEASURED = (
@@ -171,17 +178,13 @@ def _examples(results: Results) -> list[str]:
             worst = max(found, key=lambda one: min(one["scores"]))
             steps = " / ".join(
                 f"{step} ({score:.2f}{'' if ok else ', wrong'})"
-                for step, score, ok in zip(_steps(worst), worst["scores"], worst["prefixes_ok"], strict=False)
+                for step, score, ok in zip(worst["steps"], worst["scores"], worst["prefixes_ok"], strict=True)
             )
             rows.append((NAMES[name], problem(worst["name"]).question.partition("\n")[0], steps))
     if not rows:
         return []
     head = "The wrong response that it likes most, by its lowest score, with the score of each step:"
     return [head, "", markdown_table(("reward", "question", "response"), rows), ""]
-
-
-def _steps(one: Json) -> list[str]:
-    return [step for step in str(one["text"]).split("\n\n") if step.strip()]
 
 
 def _seeds(results: Results) -> str:

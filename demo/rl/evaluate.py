@@ -34,7 +34,7 @@ def judge(found: Sequence[DemoProblem], drawn: Sequence[Sequence[Draw]], rewarde
     judged = [
         Judged.of(
             one.id, each.text, each.tokens, each.ended, each.log_ratio, verdict,
-            None if own.scored is None else (own.scored.steps, own.scored.judged),
+            None if own.scored is None else (own.scored.steps, own.scored.step_scores),
         )
         for (one, each), own, verdict in zip(pairs, scored, right, strict=True)
     ]  # fmt: skip

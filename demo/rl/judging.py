@@ -37,25 +37,27 @@ class Judged:
     """Of every step: whether it follows from what stands before it."""
     prefixes_ok: tuple[bool, ...]
     """Whether nothing is wrong so far that the answer depends on."""
+    scored_steps: tuple[str, ...] | None
+    """Those that the reward model scored, as it cut them; null where it could not score."""
     scores: tuple[float, ...] | None
-    """The reward model's, of every step as it cut them; null where it could not score."""
     scored_prefixes_ok: tuple[bool, ...] | None
 
     @classmethod
     def of(cls, name: str, text: str, tokens: int, ended: bool, log_ratio: float, right: bool | None,
-           scored: tuple[Sequence[str], Sequence[float]] | None) -> Judged:  # fmt: skip
-        """`scored` has the steps that were scored, and their scores."""
+           scored: tuple[Sequence[str], Sequence[float | None]] | None) -> Judged:  # fmt: skip
+        """`scored` has the steps as the reward model cut them, and their scores: null for a step that it does not judge."""
         truths = judge_steps(name, text.split(STEP_SEPARATOR))
-        of_scored = None if scored is None else tuple(one.prefix_ok for one in judge_steps(name, scored[0]))
+        steps, scores = scored or ((), ())
+        found = [
+            (step, score, truth.prefix_ok)
+            for step, score, truth in zip(steps, scores, judge_steps(name, steps), strict=True)
+            if score is not None
+        ]
+        kept = tuple(zip(*found, strict=True)) if found else (None, None, None)
         return cls(
             name, text, tokens, ended, log_ratio, right, is_right(problem(name), text),
-            tuple(one.step_ok for one in truths), tuple(one.prefix_ok for one in truths),
-            None if scored is None else tuple(scored[1]), of_scored,
+            tuple(one.step_ok for one in truths), tuple(one.prefix_ok for one in truths), *kept,
         )  # fmt: skip
-
-    @property
-    def liked(self) -> bool | None:
-        return None if self.scores is None else min(self.scores) > LIKED
 
 
 def measures(one: Judged) -> dict[str, float]:
@@ -118,7 +120,7 @@ def liked_most(scored: Sequence[Judged], count: int = 3) -> list[Json]:
     for one in sorted(wrong, key=lambda each: (-min(each.scores or (0,)), each.name, each.text)):
         found.setdefault(one.name, one)
     return [
-        {"name": one.name, "text": one.text, "scores": [round(score, 3) for score in one.scores or ()],
+        {"name": one.name, "steps": list(one.scored_steps or ()), "scores": [round(score, 3) for score in one.scores or ()],
          "prefixes_ok": list(one.scored_prefixes_ok or ()), "right": one.right}
         for one in list(found.values())[:count]
     ]  # fmt: skip

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import StartError
@@ -42,11 +42,10 @@ def served(model: Path, log: Path) -> Iterator[str]:
                     raise StartError(f"the reward model's service ended with status {status}: {log} says why")
                 if time.monotonic() > end:
                     raise StartError(f"the reward model's service does not answer after {PATIENCE_S} s: see {log}")
-                try:
+                with suppress(httpx.TransportError):
                     if httpx.get(f"{address}/health", timeout=5).status_code == httpx.codes.OK:
                         break
-                except httpx.TransportError:
-                    time.sleep(0.5)
+                time.sleep(0.5)
             os.environ[URL] = address
             yield address
         finally:

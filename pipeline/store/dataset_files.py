@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
 from pipeline import manifest
 from pipeline.errors import UserError
@@ -31,6 +32,23 @@ def shard_paths(dataset: str) -> tuple[pafs.FileSystem, list[str]]:
     if not shards:
         raise UserError(f"{dataset}: no dataset is here (no train-*.parquet); name the folder of a published one")
     return filesystem, shards
+
+
+def dataset_rows(dataset: str, needed: Collection[str], only: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Every row in published order, with the columns `only`, or with all; one row group is in memory.
+
+    Raises:
+        UserError: no dataset is there, or it lacks columns that are needed.
+    """
+    filesystem, shards = shard_paths(dataset)
+    for path in shards:
+        with pq.ParquetFile(path, filesystem=filesystem) as file:
+            if missing := set(needed) - set(file.schema_arrow.names):
+                raise UserError(f"{path}: has no column {min(missing)!r}; name a dataset that this project published")
+            for group in range(file.num_row_groups):
+                # Not iter_batches: that one holds on to every row group it has read.
+                for batch in file.read_row_group(group, columns=only, use_threads=False).to_batches(max_chunksize=1):
+                    yield from batch.to_pylist()
 
 
 def is_dataset(place: str) -> bool:

@@ -21,7 +21,7 @@ from pipeline.errors import UserError
 from pipeline.records import Image, Problem, SolutionId, problem_row
 from pipeline.source_config import SourceConfig
 from pipeline.store import Store, beside, one_line_io_errors, open_uri
-from pipeline.store.dataset_files import check_dataset, read_figures, shard_paths, shard_sums
+from pipeline.store.dataset_files import check_dataset, dataset_rows, read_figures, shard_sums
 from stages.annotate.earlier_run import COLUMN
 from stages.judge.config import JudgingConfig
 
@@ -94,7 +94,7 @@ def _problems(dataset: str) -> Iterator[tuple[_Waiting, Mapping[str, Any]]]:
     """Each problem once all of its solutions are there, with its last row."""
     left = _rows_of(dataset)
     waiting: dict[str, _Waiting] = {}
-    for row in _rows(dataset, _COLUMNS):
+    for row in dataset_rows(dataset, _COLUMNS, _COLUMNS):
         one = SolutionId.parse(row["id"])
         asks = (
             row["source"],
@@ -119,7 +119,7 @@ def _rows_of(dataset: str) -> dict[str, int]:
     """How many rows each problem has."""
     found: dict[str, int] = {}
     seen: set[str] = set()
-    for row in _rows(dataset, ["id"]):
+    for row in dataset_rows(dataset, ["id"], ["id"]):
         try:
             problem = SolutionId.parse(row["id"]).problem_id
         except (ValueError, TypeError) as error:
@@ -129,19 +129,6 @@ def _rows_of(dataset: str) -> dict[str, int]:
         seen.add(row["id"])
         found[problem] = found.get(problem, 0) + 1
     return found
-
-
-def _rows(dataset: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    filesystem, shards = shard_paths(dataset)
-    for path in shards:
-        with pq.ParquetFile(path, filesystem=filesystem) as file:
-            if missing := set(columns) - set(file.schema_arrow.names):
-                raise UserError(f"{path}: has no column {min(missing)!r}; name a dataset that this project published")
-            for group in range(file.num_row_groups):
-                # Not iter_batches: that one holds on to every row group it has read.
-                table = file.read_row_group(group, columns=columns, use_threads=False)
-                for batch in table.to_batches(max_chunksize=1):
-                    yield from batch.to_pylist()
 
 
 class _Writer:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline import origin
-from pipeline.config import RunConfig, of_other_kind, parse_config
+from pipeline.config import RunConfig, parse_config
+from pipeline.config.label import of_other_kind
 from pipeline.errors import UserError
 from pipeline.functions import named_function
 from pipeline.store import Store

@@ -11,7 +11,8 @@ from importlib.metadata import version
 from typing import Any
 
 from pipeline import origin
-from pipeline.config import RunConfig, of_other_kind, parse_config
+from pipeline.config import RunConfig, parse_config
+from pipeline.config.label import of_other_kind
 from pipeline.errors import UserError
 from pipeline.records import Rejected
 from pipeline.store import Store, open_uri

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.columns import codes_of, lengths_of
-from pipeline.config import LabelConfig, RunConfig, of_other_kind, parse_config
+from pipeline.config import LabelConfig, RunConfig, parse_config
+from pipeline.config.label import of_other_kind
 from pipeline.errors import UserError
 from pipeline.store.dataset_files import read_figures, shard_paths
 from stages.label import StepColumns, check_rule, labelled_columns, stated_kind

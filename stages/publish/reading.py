@@ -11,7 +11,7 @@ from pipeline.config import SplitConfig
 from pipeline.errors import UserError
 from pipeline.settings import parse_settings
 from pipeline.store import Store
-from pipeline.store.dataset_files import shard_paths
+from pipeline.store.dataset_files import dataset_rows
 
 NEEDED = ("id", "source", "images", "question", "prompt", "answer", "response", "steps_with_score")
 
@@ -33,15 +33,7 @@ def read_rows(dataset: str) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: no dataset is there, or it lacks columns.
     """
-    filesystem, shards = shard_paths(dataset)
-    for path in shards:
-        with pq.ParquetFile(path, filesystem=filesystem) as file:
-            if missing := set(NEEDED) - set(file.schema_arrow.names):
-                raise UserError(f"{path}: has no column {min(missing)!r}; name a dataset that this project published")
-            for group in range(file.num_row_groups):
-                # Not iter_batches: that one holds on to every row group it has read.
-                for batch in file.read_row_group(group, use_threads=False).to_batches(max_chunksize=1):
-                    yield from batch.to_pylist()
+    return dataset_rows(dataset, NEEDED)
 
 
 def read_draws(run: str) -> Iterator[dict[str, Any]]:

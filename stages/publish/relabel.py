@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline import atomic
+from pipeline.columns import listed
 from pipeline.config import LabelConfig
 from pipeline.errors import UserError
 from pipeline.markdown import markdown_table, quoted
@@ -22,6 +22,7 @@ from pipeline.terminal.speak import tell
 from stages.judge.ledgers import judge_of, judged_by
 from stages.judge.of_dataset import JudgedDataset
 from stages.judge.verdicts import Judgements
+from stages.label import stated_kind
 from stages.label_rules import LABELS
 from stages.publish import card, label_card
 from stages.publish.features import with_features
@@ -79,7 +80,7 @@ def _relabelled(
 ) -> Iterator[tuple[str, Iterator[pa.Table]]]:
     """The row groups of each shard, by its name; one is in memory. What is labelled is counted in `stats`."""
     filesystem, shards = shard_paths(dataset)
-    kind = (figures.get("label") or {}).get("kind", "mc")
+    kind = stated_kind(figures)
 
     def groups(path: str) -> Iterator[pa.Table]:
         with pq.ParquetFile(path, filesystem=filesystem) as file:
@@ -104,9 +105,8 @@ def _labelled(rows: pa.Table, kind: str, config: LabelConfig, judgements: Judgem
     columns = {each.name: flat.field(each.name) for each in held.type.value_type}
     columns["label"] = pa.array(LABELS).take(pa.array(found.label, mask=found.label < 0))
     values = pa.StructArray.from_arrays(list(columns.values()), fields=list(held.type.value_type))
-    offsets = pc.subtract(held.offsets, held.offsets[0])
     at = rows.column_names.index("steps_with_score")
-    rows = rows.set_column(at, rows.field(at), pa.ListArray.from_arrays(offsets, values, type=held.type))
+    rows = rows.set_column(at, rows.field(at), listed(held, values, held.type))
     for name, column in ({} if judged is None else judge_columns(judged, held)).items():
         rows = rows.append_column(pa.field(name, column.type), column)
     return rows.cast(with_features(rows.schema))

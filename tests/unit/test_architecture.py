@@ -360,6 +360,7 @@ COVERED = {
     "tests/unit/pipeline/lock/test_lock": "pipeline/lock: lapsing",
     "tests/unit/pipeline/lock/test_s3": "pipeline/lock: s3_object",
     "tests/unit/pipeline/test_config": "pipeline: settings config/engine",
+    "tests/unit/pipeline/test_label_settings": "pipeline/config: label",
     "tests/unit/pipeline/test_records": "pipeline: schemas",
     "tests/unit/stages/best_of_n/test_importing": "stages/best_of_n: command matching",
     "tests/unit/stages/best_of_n/test_pool": "stages/best_of_n: markdown methods report scores summary",

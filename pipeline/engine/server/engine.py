@@ -35,7 +35,7 @@ class ServerEngine(Remote):
         self._text = ChatText(model, config.trust_remote_code, config.chat_template)
         self.chat, self.encode, self.ends = self._text.chat, self._text.encode, self._text.ends
         self._stop_ids, self._end_ids = self._text.stops(end_ids(model))
-        self._special_ids = frozenset(self._text.tokenizer.all_special_ids)
+        self._foreign_ends = frozenset(self._text.tokenizer.all_special_ids) - self._end_ids
         self._limits = config.max_tiles, config.max_pixels
         super().__init__(config, Examiner(self._text, config, key), key)
         self._most_draws: int | None = None
@@ -79,7 +79,7 @@ class ServerEngine(Remote):
         """A server whose model's folder names further ids that end a response would leave them in the draws."""
         for one in drawn:
             last = one.token_ids[-1] if one.finish_reason == "stop" and one.token_ids else None
-            if last in self._special_ids - self._end_ids:
+            if last in self._foreign_ends:
                 raise RowError(
                     "unknown_end_id",
                     f"the server ended a draw with {last}, which engine.model's generation_config.json does not name here: "

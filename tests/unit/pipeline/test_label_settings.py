@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.config import LABEL_SETTINGS, LabelConfig, of_other_kind, parse_config
+from pipeline.config import parse_config
+from pipeline.config.label import LABEL_SETTINGS, LabelConfig, of_other_kind
 from pipeline.errors import UserError
 from pipeline.settings import parse_settings
 

@@ -12,9 +12,9 @@ def test_a_draw_after_the_first_step_is_a_solution_with_it() -> None:
         {"text": "d", "finish_reason": "stop", "verdict": {"status": "timeout"}},
     ]
     first, last = {"text": "a", "draws": draws}, {"text": "Final answer: 1", "draws": []}
-    assert _whole({"steps": [first, last]}) == [
+    assert _whole([first, last]) == [
         {"response": "a\n\nb\n\nFinal answer: 1", "correct": True, "finish_reason": "stop"},
         {"response": "a\n\nc", "correct": False, "finish_reason": "length"},
         {"response": "a\n\nd", "correct": None, "finish_reason": "stop"},
     ]
-    assert _whole({"steps": [last]}) == []
+    assert _whole([last]) == []

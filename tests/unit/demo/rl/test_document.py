@@ -20,7 +20,7 @@ MEASURES = (
 ).split()
 LIKED = {
     "name": "bars-38",
-    "text": "orange = 6.\n\nFinal answer: 26",
+    "steps": ["orange = 6.", "Final answer: 26"],
     "scores": [0.986, 0.7],
     "prefixes_ok": [True, False],
     "right": False,

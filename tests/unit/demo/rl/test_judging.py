@@ -49,6 +49,16 @@ def test_a_right_answer_after_a_wrong_step_came_by_a_wrong_way() -> None:
     assert measures(judged("Final answer: " + "x", True, [0.2]))["only_verifier"] == 1
 
 
+def test_a_step_that_the_reward_model_does_not_judge_has_no_truth_beside_it() -> None:
+    text = solution(misread=True)
+    steps = text.split("\n\n")
+    one = Judged.of(NAME, text, 30, True, 0.5, False, (steps, [None, 0.9, None, 0.8, None, 0.7]))
+    assert one.scored_steps == (steps[1], steps[3], steps[5])
+    assert one.scores == (0.9, 0.8, 0.7)
+    assert one.scored_prefixes_ok == (False, False, False)
+    assert Judged.of(NAME, text, 30, True, 0.5, False, (steps, [None] * 6)).scores is None
+
+
 def test_what_was_not_measured_is_not_counted() -> None:
     found = measures(judged(solution(), None, None))
     assert all(math.isnan(found[name]) for name in ("right", "wrong_way", "score", "gap", "liked", "liked_wrong"))
@@ -69,7 +79,7 @@ def test_a_policy_is_summed_up_by_problem_with_what_was_liked_most_and_wrong() -
     assert found["auc"] == 1
     assert found["values"]["right"] == [0.5]
     assert found["values"]["any_right"] == [1]
-    assert [one["text"] for one in found["liked_most"]] == [solution(misread=True)]
+    assert [one["steps"] for one in found["liked_most"]] == [solution(misread=True).split("\n\n")]
 
 
 def test_the_oracle_looks_on_and_changes_no_reward() -> None:

@@ -343,7 +343,7 @@ def test_a_draw_that_ends_with_an_id_which_only_the_server_knows_is_none(serve: 
     stub.alphabet = (engine._text.tokenizer.eos_token_id,)
     (asked,) = prompts(engine, 1)
     # As if the folder here had no generation_config.json, and the server's had one.
-    engine._end_ids = frozenset()
+    engine._foreign_ends, engine._end_ids = engine._end_ids, frozenset()
     (found,) = generated(engine, [asked])
     assert isinstance(found, RowError)
     assert found.reason == "unknown_end_id"
