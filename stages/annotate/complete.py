@@ -118,7 +118,7 @@ def _annotate_pending(
         one_line_io_errors(store.uri),
         ray_session(config),
         progress_bar(store, total, total - pending, before, config.engine.bounds[1]),
-        within_limits(store, config, before),
+        within_limits(store, config, before, total - pending),
         within_budget(store, config.budget),
         hangs_ended(store, config.engine.timeout_s),
     ):

@@ -1,4 +1,4 @@
-"""Ends a run whose results cannot be right, as a person would stop it: what is committed stays, and the run can be resumed."""
+"""Ends a run whose results cannot be right, as a person would stop it: what is done is committed, and the run can be resumed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from stages.annotate.tally import Tally, together
 
 INTERVAL_S = 3.0
 """Between two looks at the counters, which engines renew as often."""
+COMMITTED_S = 60.0
+"""For what is done to be committed, on a machine so busy that Ray lags behind; the rest is drawn again by the next call."""
 
 
 def check_limits(store: Store, config: RunConfig, before: Tally) -> None:
@@ -36,8 +38,10 @@ def endable(config: RunConfig) -> RunConfig:
 
 
 @contextmanager
-def within_limits(store: Store, config: RunConfig, before: Tally) -> Iterator[None]:
+def within_limits(store: Store, config: RunConfig, before: Tally, done: int) -> Iterator[None]:
     """Watches the engines' counters while the body runs in the main thread; `before` is what the ledger held already.
+
+    Once a limit is passed, problems that are done by then are committed first. `done` is how many were before.
 
     Raises:
         UserError: a limit is passed, and the body was stopped; or this is not the main thread, where it can't be.
@@ -48,16 +52,23 @@ def within_limits(store: Store, config: RunConfig, before: Tally) -> Iterator[No
     if threading.current_thread() is not threading.main_thread():
         raise UserError("limits: only a run in the main thread can be ended early: call it there, or remove the limits")
     started = time.time()
+    passed: list[tuple[UserError, int, float]] = []
 
     def look(end: Stop) -> bool:
         try:
-            tally = together([before, current_rate(store, since=started).tally])
+            if not passed:
+                rate = current_rate(store, since=started)
+                if found := over_limits(together([before, rate.tally]), config):
+                    passed.append((UserError(_line(store, found, config)), done + rate.problems, time.monotonic()))
+            committed = len(store.done_ids()) if passed else 0
         except OSError:
             # A store that does not answer now may do so at the next look.
             return False
-        if found := over_limits(tally, config):
-            end(UserError(_line(store, found, config)))
-        return found is not None
+        for error, problems, since in passed:
+            if committed >= problems or time.monotonic() - since > COMMITTED_S:
+                end(error)
+                return True
+        return False
 
     with watched(look, INTERVAL_S, "limits"):
         yield

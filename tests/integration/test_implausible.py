@@ -35,13 +35,14 @@ def test_what_cannot_be_right_is_told_in_four_places_and_limits_end_a_run(visual
                 "function": "tests.integration.rows:rows",
                 "kwargs": {"count": 20, "word": word},
             }
-            for word in ("Right", *ENDINGS)
+            for word in (*ENDINGS, "Right")
         ],
-        # Slow, and few problems at once, so that there is a line of progress with some of each source in it.
+        # Slow, and few problems at once: behind some of each source that is warned of, the rest takes more than the 30 s
+        # between two lines of progress, however busy the machine is.
         engine={
             "kind": "scripted",
             "max_in_flight": 4,
-            "args": {"endings": ENDINGS, "engine_tokens_per_second": 1_600},
+            "args": {"endings": ENDINGS, "engine_tokens_per_second": 700},
         },
         ray={"rows_per_block": 1},
         sampling={"num_solutions": 2, "max_tokens": 100},
@@ -107,6 +108,5 @@ def test_a_run_with_two_in_five_draws_cut_begins_no_problem_after_60(visualprm: 
     *_, line = ended.stderr.strip().splitlines()
     assert "ended early by rollout.max_truncated=0.25: " in line
     assert "raise sampling.max_tokens (and engine.max_model_len with it)" in line
-    # A problem that is done may still wait to be committed when the run ends, on a slow machine nearly all.
-    assert 1 <= len(blocks(tmp_path)) <= 60
+    assert 50 <= len(blocks(tmp_path)) <= 60
     assert " draws (" in visualprm("status", tmp_path / "run").stdout

@@ -22,8 +22,8 @@ from stages.annotate.tally import Tally
 from tests.unit.stages.annotate.test_plausible import CUT
 
 
-def draw_for_long(store: Store, settings: RunConfig, before: Tally) -> None:
-    with within_limits(store, settings, before):
+def draw_for_long(store: Store, settings: RunConfig, before: Tally, done: int = 0) -> None:
+    with within_limits(store, settings, before, done):
         write_counters(store, CUT)
         time.sleep(30)
     raise AssertionError("not stopped")
@@ -32,6 +32,7 @@ def draw_for_long(store: Store, settings: RunConfig, before: Tally) -> None:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(limits, "INTERVAL_S", 0.02)
+    monkeypatch.setattr(limits, "COMMITTED_S", 0.0)
     return Store(str(tmp_path))
 
 
@@ -50,6 +51,16 @@ def test_counters_past_a_limit_end_the_body(store: Store) -> None:
         draw_for_long(store, config(truncated=0.5), Tally())
 
 
+def test_what_is_done_is_committed_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "COMMITTED_S", 60.0)
+    # 2 were done before this call, and 9 are in it; problems that get done later are not waited for.
+    committed = iter([2, 6, 10, 11, 99])
+    monkeypatch.setattr(Store, "done_ids", lambda _: {str(number) for number in range(next(committed))})
+    with pytest.raises(UserError, match=r"limits\.truncated"):
+        draw_for_long(store, config(truncated=0.5), Tally(), 2)
+    assert next(committed) == 99
+
+
 def test_what_the_ledger_held_counts_too(store: Store) -> None:
     settings = config(truncated=0.5, min_draws=1500)
     with pytest.raises(UserError, match=r"1,200 of 2,000"):
@@ -65,7 +76,7 @@ def test_a_ledger_past_a_limit_is_refused_before_anything_starts(store: Store) -
 @pytest.mark.parametrize("settings", [{}, {"truncated": 0.7}])
 def test_nothing_happens_below_the_limits(store: Store, settings: dict[str, Any]) -> None:
     write_counters(store, CUT)
-    with within_limits(store, config(**settings), CUT):
+    with within_limits(store, config(**settings), CUT, 0):
         time.sleep(0.2)
     assert "limits" not in {thread.name for thread in threading.enumerate()}
 
@@ -82,7 +93,7 @@ def test_a_stop_by_the_user_stays_one(store: Store) -> None:
 
 
 def test_another_failure_of_the_body_is_not_hidden(store: Store) -> None:
-    with pytest.raises(OSError, match="disk"), within_limits(store, config(truncated=0.5), Tally()):
+    with pytest.raises(OSError, match="disk"), within_limits(store, config(truncated=0.5), Tally(), 0):
         raise OSError("disk")
 
 
