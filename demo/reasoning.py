@@ -170,14 +170,34 @@ def write(plan: Plan, beliefs: Mapping[str, Value]) -> str:
     return STEP_SEPARATOR.join([*steps, FINAL + plan.answer(beliefs)])
 
 
-def sample_solution(plan: Plan, rng: random.Random) -> str:
-    """One solution of the ideal policy: what the demo policy is trained to imitate, mistakes included."""
-    beliefs: dict[str, Value] = {}
-    for node in plan.nodes:
-        options = outcomes(node, beliefs)
-        chosen = rng.choices(options, [p for _, p, _ in options])[0]
-        beliefs[node.key] = chosen[0]
-    return write(plan, beliefs)
+def continuation(
+    plan: Plan, held: Mapping[str, Value], rng: random.Random, notices: Callable[[], bool] = bool
+) -> Iterator[str]:
+    """The lines from where a solution holds these values on to its end.
+
+    Before every line, where something is wrong so far, `notices` is asked whether the policy sees that: then it writes down anew
+    whatever is wrong, the oldest first, and goes on with that.
+    """
+    held, truth = dict(held), next(paths(plan)).beliefs
+    for node in (*plan.nodes, None):
+        wrong = [earlier for earlier in plan.nodes if held.get(earlier.key, truth[earlier.key]) != truth[earlier.key]]
+        for earlier in wrong if wrong and notices() else ():
+            if held[earlier.key] != truth[earlier.key]:
+                held[earlier.key] = truth[earlier.key]
+                yield line(earlier, held)
+        if node is not None and node.key not in held:
+            options = outcomes(node, held)
+            held[node.key] = rng.choices(options, [chance for _, chance, _ in options])[0][0]
+            yield line(node, held)
+    yield FINAL + plan.answer(held)
+
+
+def sample_solution(plan: Plan, rng: random.Random, repairs: float = 0.0) -> str:
+    """One solution of the ideal policy: what the demo policy is trained to imitate, mistakes included.
+
+    `repairs` is the chance that it sees a mistake, before every line behind it.
+    """
+    return STEP_SEPARATOR.join(continuation(plan, {}, rng, lambda: repairs > 0 and rng.random() < repairs))
 
 
 def listing(plan: Plan) -> str:

@@ -74,16 +74,25 @@ class Example:
 class Lessons(IterableDataset):
     """Batches without an end: mostly listing for `warmup` batches, then mostly solutions."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, prompt: str, batch: int, warmup: int, seed: int) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        prompt: str,
+        batch: int,
+        warmup: int,
+        seed: int,
+        repairs: float,
+    ) -> None:
         self.tokenizer, self.prompt = tokenizer, prompt
         self.batch, self.warmup, self.seed = batch, warmup, seed
+        self.repairs = repairs
 
     def example(self, found: DemoProblem, rng: random.Random, *, lists: bool) -> Example:
         """One problem as a listing or as a solution."""
         canvas = Canvas(random.Random(rng.random()))
         found.draw(canvas)
         question = LISTING_PROMPT if lists else self.prompt.format(question=found.question)
-        answer = listing(found.plan) if lists else sample_solution(found.plan, rng)
+        answer = listing(found.plan) if lists else sample_solution(found.plan, rng, self.repairs)
         head = self.tokenizer.encode(chat_prompt(question), add_special_tokens=False)
         tail = self.tokenizer.encode(answer + END, add_special_tokens=False)
         return Example(head + tail, [IGNORED] * len(head) + tail, pixels(canvas))
@@ -167,6 +176,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repairs", type=float, default=0.0, help="how likely each later line repairs a mistake")
     parser.add_argument("--save-every", type=int, default=400)
     parser.add_argument("--resume", type=Path, help="a folder saved earlier, to start from its weights")
     args = parser.parse_args()
@@ -175,7 +185,7 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     prompt = args.prompt.read_text(encoding="utf-8").rstrip("\n")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(args.resume) if args.resume else build_tokenizer(prompt)
-    lessons = Lessons(tokenizer, prompt, args.batch, args.warmup_steps, args.seed)
+    lessons = Lessons(tokenizer, prompt, args.batch, args.warmup_steps, args.seed, args.repairs)
     model = build_model(tokenizer).to(device)
     if args.resume:
         model = InternVLForConditionalGeneration.from_pretrained(args.resume, dtype=torch.float32).to(device)

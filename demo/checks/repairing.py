@@ -11,12 +11,12 @@ and mc of a prefix in which something is wrong is that probability, whatever is 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from itertools import repeat
 
 from demo.benchmark import problem
 from demo.checks.known import KnownProblems, text_of
 from demo.oracle import held_after
-from demo.reasoning import FINAL, STEP_SEPARATOR, Plan, Value, line, outcomes, paths
+from demo.reasoning import STEP_SEPARATOR, continuation
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Completion, Prompt
 from pipeline.engine.scripted import ScriptedEngine
@@ -62,22 +62,7 @@ class RepairingPolicy(ScriptedEngine):
         drawn = []
         for j in range(n):
             rng = random.Random(seed + j)
-            lines = continuation(plan, held, rng, looks_back=rng.random() < self._repairs)
+            sees = repeat(rng.random() < self._repairs)
+            lines = continuation(plan, held, rng, sees.__next__)
             drawn.append(self._completion(STEP_SEPARATOR.join(lines), seed + j, max_tokens))
         return drawn
-
-
-def continuation(plan: Plan, held: Mapping[str, Value], rng: random.Random, looks_back: bool) -> Iterator[str]:
-    """The lines from where a solution holds these values on to its end."""
-    held, truth = dict(held), next(paths(plan)).beliefs
-    for node in (*plan.nodes, None):
-        if looks_back:
-            for earlier in plan.nodes:
-                if earlier.key in held and held[earlier.key] != truth[earlier.key]:
-                    held[earlier.key] = truth[earlier.key]
-                    yield line(earlier, held)
-        if node is not None and node.key not in held:
-            options = outcomes(node, held)
-            held[node.key] = rng.choices(options, [chance for _, chance, _ in options])[0][0]
-            yield line(node, held)
-    yield FINAL + plan.answer(held)

@@ -56,10 +56,11 @@ def main(limit_s: float, memory_bytes: int) -> None:
     status = _EXIT_RECYCLE
     while status != _EXIT_DONE:
         alive, child_end = os.pipe()
+        parent = os.getpid()
         child = os.fork()
         if child == 0:
             os.close(alive)
-            _serve(replies, limit_s, memory_bytes)
+            _serve(replies, limit_s, memory_bytes, parent)
         os.close(child_end)
         status = _wait(child, alive, caller)
         os.close(alive)
@@ -93,9 +94,12 @@ def _wait(child: int, alive: int, caller: int) -> int:
             return _EXIT_DONE
 
 
-def _serve(replies: int, limit_s: float, memory_bytes: int) -> NoReturn:
+def _serve(replies: int, limit_s: float, memory_bytes: int, parent: int) -> NoReturn:
     """The child: answers requests until there are no more."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        # It died before the kernel was told: an orphan would answer, and nobody in its place once it dies.
+        os._exit(_EXIT_DONE)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Antlr complains about every odd sign.

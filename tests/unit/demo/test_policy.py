@@ -16,7 +16,7 @@ PROMPT = PROMPT_FILE.read_text(encoding="utf-8").rstrip("\n")
 def lessons() -> Lessons:
     from demo.model import build_tokenizer
 
-    return Lessons(build_tokenizer(PROMPT, samples=300), PROMPT, batch=4, warmup=1, seed=0)
+    return Lessons(build_tokenizer(PROMPT, samples=300), PROMPT, batch=4, warmup=1, seed=0, repairs=0.0)
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40))

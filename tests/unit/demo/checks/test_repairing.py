@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from demo.benchmark import problem
-from demo.checks.repairing import ASKED, continuation, repairing_policy
+from demo.checks.repairing import ASKED, repairing_policy
 from demo.oracle import held_after, judge_steps
-from demo.reasoning import FINAL, STEP_SEPARATOR, write
+from demo.reasoning import FINAL, STEP_SEPARATOR, continuation, sample_solution, write
 from pipeline.config import EngineConfig, SamplingConfig
 from pipeline.engine import Prompt
 from pipeline.errors import UserError
@@ -25,7 +25,7 @@ def test_who_looks_back_makes_mistakes_and_ends_right() -> None:
     mistakes = 0
     for name in NAMES:
         one = problem(name)
-        steps = list(continuation(one.plan, {}, random.Random(name), looks_back=True))
+        steps = list(continuation(one.plan, {}, random.Random(name), lambda: True))
         truths = judge_steps(one.id, steps)
         assert steps[-1] == FINAL + one.written_answer
         assert all(truth.step_ok for place, truth in enumerate(truths) if place and not truths[place - 1].step_ok)
@@ -40,9 +40,17 @@ def test_who_does_not_goes_on_with_what_is_wrong() -> None:
             whole = write(one.plan, path.beliefs).split(STEP_SEPARATOR)
             cut = len(whole) - 1
             held = held_after(one.plan, whole[:cut])
-            assert list(continuation(one.plan, held, random.Random(0), looks_back=False)) == whole[cut:]
-            repaired = [*whole[:cut], *continuation(one.plan, held, random.Random(0), looks_back=True)]
+            assert list(continuation(one.plan, held, random.Random(0))) == whole[cut:]
+            repaired = [*whole[:cut], *continuation(one.plan, held, random.Random(0), lambda: True)]
             assert judge_steps(one.id, repaired)[-1].prefix_ok
+
+
+def test_solutions_to_learn_from_repair_line_by_line_as_often_as_is_asked() -> None:
+    def found(repairs: float) -> int:
+        texts = [sample_solution(problem(name).plan, random.Random(name), repairs) for name in NAMES]
+        return sum(text.endswith(FINAL + problem(name).written_answer) for name, text in zip(NAMES, texts, strict=True))
+
+    assert found(0.0) < found(0.3) < found(1.0) == len(NAMES)
 
 
 def test_draws_follow_from_their_seeds_and_repair_as_often_as_is_asked(demo_run: tuple[Path, Problem]) -> None:  # noqa: F811
