@@ -17,6 +17,8 @@ INTERVAL_S = 3.0
 """Between two questions."""
 GONE_S = 12.0
 """Without an answer, after which the head is gone: Ray itself ends its driver after a minute, from C++ and without a word."""
+MISSES = 3
+"""Questions in a row, at least, without an answer: a driver that was stopped for a while has not asked for as long."""
 LEAVE_S = 5.0
 """For the body to end then; a main thread that waits inside Ray's C++ is not reached, and the process is ended."""
 
@@ -32,7 +34,7 @@ def head_watched(address: str, head: str, gone: threading.Event) -> Iterator[Non
     Raises:
         StartError: the head is gone.
     """
-    heard, over = time.monotonic(), threading.Event()
+    heard, missed, over = time.monotonic(), 0, threading.Event()
 
     def leave(error: StartError) -> None:
         if not over.wait(LEAVE_S):
@@ -41,10 +43,12 @@ def head_watched(address: str, head: str, gone: threading.Event) -> Iterator[Non
             os._exit(1)
 
     def look(stop: Stop) -> bool:
-        nonlocal heard
+        nonlocal heard, missed
         if head_answers(head):
-            heard = time.monotonic()
-        elif time.monotonic() - heard > GONE_S:
+            heard, missed = time.monotonic(), 0
+            return False
+        missed += 1
+        if missed >= MISSES and time.monotonic() - heard > GONE_S:
             gone.set()
             error = StartError(f"ray.address={address}: the cluster's head is gone or does not answer any more")
             threading.Thread(target=leave, args=(error,), daemon=True, name="leave").start()

@@ -13,6 +13,7 @@ from pipeline.cluster import head as heads
 from pipeline.cluster.head import head_watched
 from pipeline.errors import StartError
 from tests.places import ROOT
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,7 @@ def test_a_head_that_misses_a_question_is_not_gone(monkeypatch: pytest.MonkeyPat
     gone = threading.Event()
     with head_watched("auto", "10.0.0.1:6379", gone):
         time.sleep(0.5)
+        wait_until(lambda: len(asked) > 2 * heads.MISSES)
     assert not gone.is_set()
     assert set(asked) == {"10.0.0.1:6379"}
 
