@@ -170,19 +170,17 @@ def write(plan: Plan, beliefs: Mapping[str, Value]) -> str:
     return STEP_SEPARATOR.join([*steps, FINAL + plan.answer(beliefs)])
 
 
-def continuation(
-    plan: Plan, held: Mapping[str, Value], rng: random.Random, notices: Callable[[], bool] = bool
-) -> Iterator[str]:
+def continuation(plan: Plan, held: Mapping[str, Value], rng: random.Random, repairs: float = 0.0) -> Iterator[str]:
     """The lines from where a solution holds these values on to its end.
 
-    Before every line, where something is wrong so far, `notices` is asked whether the policy sees that: then it writes down anew
-    whatever is wrong, the oldest first, and goes on with that.
+    `repairs` is the chance, before every line and where something is wrong so far, that the policy sees that: then it writes down
+    anew whatever is wrong, the oldest first, and goes on with that. What is certain takes no number from `rng`.
     """
     held, truth = dict(held), next(paths(plan)).beliefs
     for node in (*plan.nodes, None):
         wrong = [earlier for earlier in plan.nodes if held.get(earlier.key, truth[earlier.key]) != truth[earlier.key]]
-        for earlier in wrong if wrong and notices() else ():
-            if held[earlier.key] != truth[earlier.key]:
+        if wrong and (repairs >= 1 or (repairs > 0 and rng.random() < repairs)):
+            for earlier in wrong:
                 held[earlier.key] = truth[earlier.key]
                 yield line(earlier, held)
         if node is not None and node.key not in held:
@@ -193,11 +191,8 @@ def continuation(
 
 
 def sample_solution(plan: Plan, rng: random.Random, repairs: float = 0.0) -> str:
-    """One solution of the ideal policy: what the demo policy is trained to imitate, mistakes included.
-
-    `repairs` is the chance that it sees a mistake, before every line behind it.
-    """
-    return STEP_SEPARATOR.join(continuation(plan, {}, rng, lambda: repairs > 0 and rng.random() < repairs))
+    """One solution of the ideal policy: what the demo policy is trained to imitate, mistakes included."""
+    return STEP_SEPARATOR.join(continuation(plan, {}, rng, repairs))
 
 
 def listing(plan: Plan) -> str:

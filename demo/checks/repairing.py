@@ -11,7 +11,6 @@ and mc of a prefix in which something is wrong is that probability, whatever is 
 from __future__ import annotations
 
 import random
-from itertools import repeat
 
 from demo.benchmark import problem
 from demo.checks.known import KnownProblems, text_of
@@ -62,7 +61,7 @@ class RepairingPolicy(ScriptedEngine):
         drawn = []
         for j in range(n):
             rng = random.Random(seed + j)
-            sees = repeat(rng.random() < self._repairs)
-            lines = continuation(plan, held, rng, sees.__next__)
+            looks_back = rng.random() < self._repairs
+            lines = continuation(plan, held, rng, repairs=float(looks_back))
             drawn.append(self._completion(STEP_SEPARATOR.join(lines), seed + j, max_tokens))
         return drawn

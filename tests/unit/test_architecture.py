@@ -402,7 +402,7 @@ COVERED = {
     "tests/unit/stages/verify/test_golden": "stages/verify: conclude hedges modes/date modes/number",
     "tests/unit/stages/verify/test_judge": "stages/verify: notation",
     "tests/unit/stages/verify/test_modes": "stages/verify: brackets modes/list modes/text",
-    "tests/unit/stages/verify/test_pool": "stages/verify: process worker",
+    "tests/unit/stages/verify/test_pool": "stages/verify: process",
     "tests/unit/stages/verify/test_quantity": "stages/verify: units",
     "tests/unit/stages/verify/test_report": "stages/verify: rows",
 }

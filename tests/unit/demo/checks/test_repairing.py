@@ -25,7 +25,7 @@ def test_who_looks_back_makes_mistakes_and_ends_right() -> None:
     mistakes = 0
     for name in NAMES:
         one = problem(name)
-        steps = list(continuation(one.plan, {}, random.Random(name), lambda: True))
+        steps = list(continuation(one.plan, {}, random.Random(name), repairs=1))
         truths = judge_steps(one.id, steps)
         assert steps[-1] == FINAL + one.written_answer
         assert all(truth.step_ok for place, truth in enumerate(truths) if place and not truths[place - 1].step_ok)
@@ -41,7 +41,7 @@ def test_who_does_not_goes_on_with_what_is_wrong() -> None:
             cut = len(whole) - 1
             held = held_after(one.plan, whole[:cut])
             assert list(continuation(one.plan, held, random.Random(0))) == whole[cut:]
-            repaired = [*whole[:cut], *continuation(one.plan, held, random.Random(0), lambda: True)]
+            repaired = [*whole[:cut], *continuation(one.plan, held, random.Random(0), repairs=1)]
             assert judge_steps(one.id, repaired)[-1].prefix_ok
 
 
