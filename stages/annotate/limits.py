@@ -52,23 +52,23 @@ def within_limits(store: Store, config: RunConfig, before: Tally, done: int) -> 
     if threading.current_thread() is not threading.main_thread():
         raise UserError("limits: only a run in the main thread can be ended early: call it there, or remove the limits")
     started = time.time()
-    passed: list[tuple[UserError, int, float]] = []
+    passed: tuple[Finding, int, float] | None = None
 
     def look(end: Stop) -> bool:
+        nonlocal passed
         try:
-            if not passed:
+            if passed is None:
                 rate = current_rate(store, since=started)
                 if found := over_limits(together([before, rate.tally]), config):
-                    passed.append((UserError(_line(store, found, config)), done + rate.problems, time.monotonic()))
-            committed = len(store.done_ids()) if passed else 0
-        except OSError:
+                    passed = found, done + rate.problems, time.monotonic()
+            waits = passed is not None and len(store.done_ids()) < passed[1]
+        except (OSError, UserError):
             # A store that does not answer now may do so at the next look.
+            waits = True
+        if passed is None or (waits and time.monotonic() - passed[2] <= COMMITTED_S):
             return False
-        for error, problems, since in passed:
-            if committed >= problems or time.monotonic() - since > COMMITTED_S:
-                end(error)
-                return True
-        return False
+        end(UserError(_line(store, passed[0], config)))
+        return True
 
     with watched(look, INTERVAL_S, "limits"):
         yield

@@ -61,6 +61,15 @@ def test_what_is_done_is_committed_first(store: Store, monkeypatch: pytest.Monke
     assert next(committed) == 99
 
 
+def test_a_ledger_that_cannot_be_read_ends_the_run_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(_: Store) -> set[str]:
+        raise UserError("checkpoint/1.parquet can't be read")
+
+    monkeypatch.setattr(Store, "done_ids", unreadable)
+    with pytest.raises(UserError, match=r"limits\.truncated"):
+        draw_for_long(store, config(truncated=0.5), Tally())
+
+
 def test_what_the_ledger_held_counts_too(store: Store) -> None:
     settings = config(truncated=0.5, min_draws=1500)
     with pytest.raises(UserError, match=r"1,200 of 2,000"):
