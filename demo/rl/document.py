@@ -34,6 +34,12 @@ SHOWN = (
     ("kl", "KL to the start", 1),
 )
 """Measures of the first table: name, head, and what they are multiplied by."""
+RARE = (
+    ("only_verifier", "end in an answer that the verifier takes for right though it is spelled otherwise"),
+    ("cut", "were cut at the limit of tokens"),
+    ("unscored", "could not be scored by the reward model"),
+)
+"""Measures of which the most that any policy has is told."""
 COMPARED = ("right", "steps", "prefixes", "wrong_way")
 GAMED = (
     ("score", "mean score", 100),
@@ -61,6 +67,8 @@ def document(
             *HOW_MEASURED,
             "",
             _table(results, SHOWN, plan.draws),
+            "",
+            *_rare(results),
             "",
             time,
             "",
@@ -97,6 +105,8 @@ def document(
             "## Time",
             "",
             _time(results, seconds),
+            "",
+            "Minutes are those of the last call: what came before an interruption is not in them.",
             "",
         ]
     )
@@ -144,6 +154,13 @@ def _table(results: Results, shown: Sequence[tuple[str, str, int]], draws: int) 
         for name in results.evaluated
     ]
     return markdown_table(heads, rows)
+
+
+def _rare(results: Results) -> list[str]:
+    most = [(max(results.mean(name, measure).value for name in results.evaluated), what) for measure, what in RARE]
+    return ["Of no policy's responses more than this, as a mean over seeds:", ""] + [
+        f"- {100 * share:.1f} % {what}" for share, what in most
+    ]
 
 
 def _differences(results: Results, other: str) -> str:

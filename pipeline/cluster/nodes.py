@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 ANSWER_S = 60.0
 """For a node to start a process and answer."""
+RESERVED_S = 10
+"""For a node's resources to be taken away from others."""
 Found = TypeVar("Found")
 
 
@@ -89,4 +91,6 @@ def reserve(node: Node) -> None:
     from ray.util import placement_group
 
     held = {name: node.resources[name] for name in ("CPU", "GPU") if node.resources.get(name)}
-    placement_group([held], strategy="STRICT_PACK", bundle_label_selector=[{"ray.io/node-id": node.id}])
+    group = placement_group([held], strategy="STRICT_PACK", bundle_label_selector=[{"ray.io/node-id": node.id}])
+    # What works there now ends first, which may take long.
+    group.wait(RESERVED_S)

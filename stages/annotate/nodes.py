@@ -11,9 +11,10 @@ import platform
 import posixpath
 import re
 import socket
+import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,6 +120,8 @@ class Nodes:
             folder: of the run directory, for what is written meanwhile; `FOLDER` is for whoever holds the run's lock.
         """
         self._store, self._address = store, config.ray.address
+        self._looks = threading.Lock()
+        self._left_out: list[Node] = []
         word = uuid.uuid4().hex
         store.clear(folder)
         store.write_text(posixpath.join(folder, "driver"), word)
@@ -174,7 +177,7 @@ class Nodes:
         return answers
 
     @contextmanager
-    def newcomers_checked(self) -> Iterator[None]:
+    def _newcomers_checked(self) -> Iterator[None]:
         """Asks nodes that join while the body runs. One that lacks something is given no work, and a line says what."""
 
         def look(_: Stop) -> bool:
@@ -188,17 +191,37 @@ class Nodes:
         with watched(look, LOOK_S, "nodes"):
             yield
 
-    def look(self) -> None:
-        """Asks the nodes that are not known yet, and leaves out those that lack something."""
-        for node, facts in self._ask([node for node in _working() if node not in self.known]).items():
-            if facts is None:
-                continue
-            self.known[node] = facts
-            if (why := complaint(facts, self.wanted)) is None:
-                say(f"node {node.name} has joined ({facts.device})")
-            else:
-                reserve(node)
-                say(f"node {node.name} has joined, and is left out: {why}")
+    def look(self) -> int:
+        """Asks the nodes that are not known yet, and leaves out those that lack something; how many are left out by now."""
+        with self._looks:
+            for node, facts in self._ask([node for node in _working() if node not in self.known]).items():
+                if facts is None:
+                    continue
+                self.known[node] = facts
+                if (why := complaint(facts, self.wanted)) is None:
+                    say(f"node {node.name} has joined ({facts.device})")
+                else:
+                    reserve(node)
+                    self._left_out.append(node)
+                    say(f"node {node.name} has joined, and is left out: {why}")
+            return len(self._left_out)
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Runs `work`, and again if it failed while a node came to light that lacks something.
+
+        Ray gives tasks to a node as soon as it has joined: the first may fail there before the node is left out.
+        """
+        import ray
+
+        with self._newcomers_checked():
+            while True:
+                before = len(self._left_out)
+                try:
+                    return work()
+                except (ray.exceptions.RayError, OSError):
+                    if self.look() == before:
+                        raise
+                    say("what Ray had given to the node that is left out goes to the others")
 
 
 def engine_may_start_here(wanted: Wanted) -> None:

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -29,8 +28,10 @@ FAIR = {"RAY_worker_niceness": "0"}
 
 
 OF_THE_CLUSTER = ("IDLE", "_StatsActor", "_StatsSummaryActor", "ActorLocationTracker", "AutoscalingCoordinatorActor",
-                  "AutoscalingRequester", "UsageCollectionActor")  # fmt: skip
-"""Words in the titles of Ray's processes that outlive a driver: those that wait, and the detached actors of Ray Data."""
+                  "AutoscalingRequester", "UsageCollectionActor", "DashboardAgent", "RuntimeEnvAgent")  # fmt: skip
+"""Words in the titles of Ray's processes that outlive a driver: those that wait, the detached actors of Ray Data, and a node's
+own.
+"""
 
 
 def bare_python(folder: Path, older: str | None = None) -> Path:
@@ -107,6 +108,8 @@ class Cluster:
             for name in ("PATH", "LANG", "OMP_NUM_THREADS", "HF_HUB_OFFLINE")
             if name in os.environ
         }
+        # One that was killed a moment ago counts as alive for some seconds.
+        before = self._alive_there(ip) if number else set()
         self._nodes[number] = subprocess.Popen(
             command,
             cwd=self._elsewhere,
@@ -118,17 +121,16 @@ class Cluster:
         self._strange.discard(number)
         if python or hidden:
             self._strange.add(number)
-        wait_until(lambda: self._joined(number), 120)
+        wait_until(lambda: self._joined(number, ip, before), 120)
 
     def kill(self, number: int) -> None:
         """Ends a node with all its processes at once, as when its machine loses power."""
         self.processes()
-        node = psutil.Process(self._nodes.pop(number).pid)
-        family = [node, *node.children(recursive=True)]
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, 30)
+        started = self._nodes.pop(number)
+        # A node whose head is gone ends by itself.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            node = psutil.Process(started.pid)
+            _kill([node, *node.children(recursive=True)])
 
     def silence_head(self) -> None:
         """Ends the part of the head that drivers and nodes ask; its node lives on."""
@@ -141,6 +143,7 @@ class Cluster:
         if 0 in self._strange or 0 not in self._nodes:
             for number in [*self._nodes]:
                 self.kill(number)
+            _kill(self.processes())
             self.start(0)
         for number in self._strange & self._nodes.keys():
             self.kill(number)
@@ -174,11 +177,8 @@ class Cluster:
 
     def close(self) -> None:
         for number in sorted(self._nodes, reverse=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self.kill(number)
-        for process in self.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+            self.kill(number)
+        _kill(self.processes())
         self._log.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -187,17 +187,21 @@ class Cluster:
         token = {"RAY_AUTH_TOKEN_PATH": str(self.home / ".ray" / "auth_token")}
         return {name: text for name, text in os.environ.items() if name != "RAY_AUTH_MODE"} | token
 
-    def _joined(self, number: int) -> bool:
+    def _joined(self, number: int, ip: str, before: set[str]) -> bool:
         node = self._nodes[number]
         assert node.poll() is None, f"node {number} did not start: {Path(self._log.name).read_text()[-3000:]}"
+        return bool(self._alive_there(ip) - before)
+
+    def _alive_there(self, ip: str) -> set[str]:
+        """The ids of the nodes at an address that the head takes for alive."""
         done = subprocess.run(
-            [str(self.python), "-c", _ALIVE, self.address],
+            [str(self.python), "-c", _ALIVE, self.address, ip],
             env={**self.environment(), "RAY_AUTH_MODE": "token"},
             cwd=self._elsewhere,
             capture_output=True,
             text=True,
         )
-        return f"127.0.0.{number + 11}" in done.stdout.split()
+        return set(done.stdout.split())
 
 
 _ALIVE = """
@@ -206,7 +210,8 @@ from ray._private.state import GlobalState
 from ray._raylet import GcsClientOptions
 state = GlobalState()
 state._initialize_global_state(GcsClientOptions.create(sys.argv[1], None, allow_cluster_id_nil=True, fetch_cluster_id_if_nil=False))
-print(*(node["NodeManagerAddress"] for node in state.node_table() if node["Alive"]))
+alive = (node for node in state.node_table() if node["Alive"])
+print(*(node["NodeID"] for node in alive if node["NodeManagerAddress"] == sys.argv[2]))
 """
 
 
@@ -215,6 +220,13 @@ def _free_port(ip: str) -> int:
         found.bind((ip, 0))
         port: int = found.getsockname()[1]
         return port
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, 30)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -99,7 +99,7 @@ def test_a_head_that_dies_ends_the_run_which_goes_on_elsewhere(
     under_way(driver, tmp_path)
     whole.kill(0)
     assert driver.end(90) == 1, driver.said
-    assert "the same command resumes from here" in driver.said
+    wait_until(lambda: "the same command resumes from here" in driver.said, 30)
     assert "Traceback" not in driver.said
     driver = start(None, "dataset", slow(tmp_path))
     assert driver.end() == 0, driver.said

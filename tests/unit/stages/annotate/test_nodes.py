@@ -146,6 +146,33 @@ def test_nodes_that_join_later_are_told_and_left_out_where_they_lack_something(
     assert "has joined, and is left out: it has sympy 1.0" in told[0]
 
 
+def test_work_that_failed_on_a_node_that_lacks_something_is_done_elsewhere(
+    cluster: dict[Node, Answer], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "reserve", lambda node: None)
+    cluster[ONE] = facts_of
+    nodes = Nodes(Store(str(tmp_path)), config(tmp_path))
+    tries: list[int] = []
+
+    def work() -> None:
+        tries.append(len(cluster))
+        if len(tries) == 1:
+            cluster[TWO] = older
+            raise FileNotFoundError("problems/part-00000.parquet")
+
+    nodes.run(work)
+    assert len(tries) == 2
+    assert "goes to the others" in capsys.readouterr().err
+
+    def fails() -> None:
+        tries.append(0)
+        raise FileNotFoundError("no such file anywhere")
+
+    with pytest.raises(FileNotFoundError, match="anywhere"):
+        nodes.run(fails)
+    assert len(tries) == 3
+
+
 def test_an_engine_on_a_node_that_lacks_something_ends_its_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
