@@ -32,6 +32,9 @@ from pipeline.store import Store
 from tests.cluster.nodes import Cluster, cluster_of
 from tests.places import ROOT
 
+STORE_BYTES = 1_000_000_000
+"""Of each node's object store: far more than what is under way, as on a real node."""
+
 
 class Settings(Strict):
     """What is measured."""
@@ -66,7 +69,10 @@ class Settings(Strict):
 
 def measure(settings: Settings) -> dict[str, float]:
     """Runs the command on one node, then on two."""
-    with tempfile.TemporaryDirectory(prefix="cluster-") as name, cluster_of(Path(name, "nodes"), 1) as cluster:
+    with (
+        tempfile.TemporaryDirectory(prefix="cluster-") as name,
+        cluster_of(Path(name, "nodes"), 1, STORE_BYTES) as cluster,
+    ):
         one = _run(Path(name, "one"), settings, cluster, 1)
         cluster.start(1)
         two = _run(Path(name, "two"), settings, cluster, 2)
@@ -96,7 +102,14 @@ def _run(folder: Path, settings: Settings, cluster: Cluster, nodes: int) -> Mapp
             for file in set(store.checkpoint_files()) - known.keys():
                 known[file] = pq.read_metadata(file).num_rows
             times = driver.cpu_times()
-            seen.append((time.time(), sum(known.values()), times.user + times.system, float(crossed(_sockets()))))
+            seen.append(
+                (
+                    time.time(),
+                    sum(known.values()),
+                    times.user + times.system,
+                    float(crossed(_sockets(), cluster.homes() | {process.pid: 0})),
+                )
+            )
             time.sleep(0.5)
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{(folder / 'log').read_text()[-3000:]}")
@@ -112,18 +125,27 @@ def _run(folder: Path, settings: Settings, cluster: Cluster, nodes: int) -> Mapp
 
 
 def _sockets() -> str:
-    """What the kernel knows of connections, with what each has sent; two lines a connection."""
+    """What the kernel knows of connections, with what each has sent and whose it is; two lines a connection."""
     return subprocess.run(
-        ["ss", "-tin"], capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}
+        ["ss", "-tinp"], capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}
     ).stdout
 
 
-_PAIR = re.compile(r"127\.0\.0\.(\d+):\d+\s+127\.0\.0\.(\d+):\d+\s*\n[^\n]*?bytes_sent:(\d+)")
+_END = re.compile(r"(\S+:\d+)\s+(\S+:\d+)\s+users:\(\([^\n]*?pid=(\d+)[^\n]*\n(?:[^\n]*?bytes_sent:(\d+))?")
 
 
-def crossed(sockets: str) -> int:
-    """Bytes that were sent between addresses of two nodes, going by connections that are open. Pure."""
-    return sum(int(sent) for here, there, sent in _PAIR.findall(sockets) if here != there)
+def crossed(sockets: str, homes: Mapping[int, int]) -> int:
+    """Bytes that were sent between processes of two nodes, going by connections that are open. Pure.
+
+    Args:
+        homes: the node of each process, by its id. All are on one machine, so both ends of a connection are in `sockets`.
+    """
+    ends = {(here, there): (int(pid), int(sent or 0)) for here, there, pid, sent in _END.findall(sockets)}
+    return sum(
+        sent
+        for (here, there), (pid, sent) in ends.items()
+        if (other := ends.get((there, here))) is not None and len({homes.get(pid), homes.get(other[0])} - {None}) == 2
+    )
 
 
 BENCHMARK = Benchmark(

@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from demo.many.held_out import HELD_OUT, SEED
 from demo.many.rules import PRIOR, all_rules
 from demo.many.table import cases_of, chosen, table
 from demo.reproduction.claims import WIDE
@@ -26,8 +27,8 @@ POOL = Path("data/many/pool")
 COUNTS = "counts"
 PYTHON = (sys.executable, "-m")
 CRITICS = ("value", WIDE, "orm", COUNTS)
-HELD_OUT, SEED, PROBLEMS = 0.2, 0, 1000
-"""Of the trainings of the kept critics, and how many problems the ledger has."""
+PROBLEMS = 1000
+"""Of the ledger."""
 
 
 def phases() -> list[list[Task]]:

@@ -22,6 +22,9 @@ from stages.label import UNJUDGED
 from stages.publish.reading import read_draws
 from stages.train.selection import is_held_out
 
+HELD_OUT, SEED = 0.2, 0
+"""Of the trainings of the kept critics."""
+
 
 def held_out_candidates(run: str, share: float, seed: int) -> Iterator[dict[str, Any]]:
     """A row of `visualprm bon import --problems` for every problem of the run that a training with these settings held out."""
@@ -61,8 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="the run directory of the dataset that was trained on")
     parser.add_argument("out", type=Path, help="JSON lines for `visualprm bon import --problems`")
-    parser.add_argument("--held-out", type=float, default=0.2, help="the training's data.held_out (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the training's seed (%(default)s)")
+    parser.add_argument("--held-out", type=float, default=HELD_OUT, help="the training's data.held_out (%(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, help="the training's seed (%(default)s)")
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     print(f"{write_held_out(options.run, options.held_out, options.seed, options.out)} problems in {options.out}")

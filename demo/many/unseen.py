@@ -1,9 +1,9 @@
 """What a reward model is worth on pictures whose values it has never seen: `python -m demo.many.unseen`.
 
 The demo's splits share no question about the same values, but other questions about them: each of the 36 rings stands in every
-split. Here the kept reward model, which learnt from 1,000 problems, meets two that are trained alike, each without the
-problems whose picture shows what half of those test problems show. Each test problem is then judged by the model that has not
-seen its values, and by the kept one, which has. Starts from what `make reproduce` made and is kept; trainings resume.
+split. Here two reward models learn from the kept 1,000 problems as `value` did, each without the problems whose picture shows
+what half of those test problems show. Both have lost as much; each test problem is judged by the one that has seen its values
+and by the one that has not. Starts from what `make reproduce` made and is kept; trainings resume.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from demo.benchmark import problem
+from demo.many.held_out import HELD_OUT, SEED
 from demo.many.table import FEW, MANY, RESAMPLES, SIZES, told
 from demo.reproduction.kept import UNPACKED, unpack
 from demo.reproduction.plan import TEMPERATURES, TRAIN_CONFIG, VISUALPRM
@@ -34,10 +35,10 @@ from stages.best_of_n.expected import Floats, best_of
 from stages.best_of_n.pool import Pool, PoolProblem
 from stages.publish.shards import WRITER_OPTIONS
 from stages.reward.model import Candidate, ProcessRewardModel
+from stages.train.selection import is_held_out
 
 HOME = Path("outputs/many/unseen")
 FOLDS = (0, 1)
-SEED = 0
 
 
 def shown(name: str) -> str:
@@ -73,10 +74,12 @@ def write_without(left_out: set[str], dataset: Path, out: Path) -> None:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    unpack(["run", "dataset", "value", *(f"pool-{at}" for at in TEMPERATURES)])
+    unpack(["run", "dataset", *(f"pool-{at}" for at in TEMPERATURES)])
+    _forget_others((UNPACKED / "dataset.sha256").read_text())
     learnt = {key: shown(name) for key, name in names(Store(str(UNPACKED / "run"))).items()}
+    trained_on = {values for key, values in learnt.items() if not is_held_out(key, HELD_OUT, SEED)}
     pool = Pool(str(UNPACKED / f"pool-{TEMPERATURES[0]}"))
-    tested = {key: values for key, name in names(pool.store).items() if (values := shown(name)) in set(learnt.values())}
+    tested = {key: values for key, name in names(pool.store).items() if (values := shown(name)) in trained_on}
     for fold in FOLDS:
         hidden = {values for values in tested.values() if fold_of(values) == fold}
         data = HOME / f"data-{fold}"
@@ -84,13 +87,20 @@ def main() -> None:
             write_without({key for key, values in learnt.items() if values in hidden}, UNPACKED / "dataset", data)
     run([[_training(fold) for fold in FOLDS]], HOME / "done")
     models = [ProcessRewardModel.from_pretrained(str(HOME / f"model-{fold}")) for fold in FOLDS]
-    kept = ProcessRewardModel.from_pretrained(str(UNPACKED / "value"))
     text = "\n\n".join(
-        f"At temperature {at}:\n\n{_table(Pool(str(UNPACKED / f'pool-{at}')), tested, kept, models)}"
-        for at in TEMPERATURES
+        f"At temperature {at}:\n\n{_table(Pool(str(UNPACKED / f'pool-{at}')), tested, models)}" for at in TEMPERATURES
     )
     atomic.write(HOME / "table.md", text + "\n")
     print(text)
+
+
+def _forget_others(dataset: str) -> None:
+    """Removes what was made of another kept dataset; `dataset` is the sum of this one."""
+    note = HOME / "dataset.sha256"
+    if HOME.exists() and not (note.is_file() and note.read_text() == dataset):
+        shutil.rmtree(HOME)
+    HOME.mkdir(parents=True, exist_ok=True)
+    atomic.write(note, dataset)
 
 
 def _training(fold: int) -> Task:
@@ -99,12 +109,18 @@ def _training(fold: int) -> Task:
     return Task(f"train-{fold}", (*VISUALPRM, "train", TRAIN_CONFIG, f"name=many-unseen-{fold}", *where), model)
 
 
-def _table(
-    pool: Pool, tested: Mapping[str, str], kept: ProcessRewardModel, models: Sequence[ProcessRewardModel]
-) -> str:
-    """Right answers in % of the best of N by the mean of the steps, the values seen and unseen, with the difference's interval."""
+def _table(pool: Pool, tested: Mapping[str, str], models: Sequence[ProcessRewardModel]) -> str:
+    """Right answers in % of the best of N by the mean of the steps, the values seen and unseen, with the difference's interval.
+
+    `models` are by fold; `tested` has what the judged problems show.
+    """
+
+    def critics(one: PoolProblem) -> Sequence[ProcessRewardModel]:
+        fold = fold_of(tested[one.problem_id])
+        return models[1 - fold], models[fold]
+
     problems = [one for one in pool.problems() if one.problem_id in tested]
-    both = np.array(list(_accuracies(problems, lambda one: (kept, models[fold_of(tested[one.problem_id])]))))
+    both = np.array(list(_accuracies(problems, critics)))
     families = [one.source.rpartition("/")[2] for one in problems]
     rows = []
     for family in ("all", *sorted(set(families))):

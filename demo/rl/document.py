@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from demo.benchmark import problem
 from demo.checks.tables import DASH
 from demo.rl.judging import LIKED, Json
@@ -106,7 +108,7 @@ def document(
             "",
             _time(results, seconds),
             "",
-            "Minutes are those of the last call: what came before an interruption is not in them.",
+            "What came before an interruption is not in the minutes.",
             "",
         ]
     )
@@ -222,10 +224,10 @@ def _time(results: Results, seconds: Mapping[str, float]) -> str:
     for name in results.trained:
         step = results.over_time(name, "seconds")
         spent = sum(value for task, value in seconds.items() if task.startswith(f"train-{name}-"))
-        rows.append((NAMES[name], f"{step.mean():.1f}", f"{step.min():.1f}", f"{spent / 60:.1f}"))
+        rows.append((NAMES[name], f"{np.median(step):.1f}", f"{step.min():.1f}", f"{spent / 60:.1f}"))
     spent = sum(value for task, value in seconds.items() if task.startswith("evaluate-"))
     rows.append(("evaluations", DASH, DASH, f"{spent / 60:.1f}"))
-    return markdown_table(("reward", "seconds a step", "the quickest", "minutes in all"), rows)
+    return markdown_table(("reward", "seconds a step, median", "the quickest", "minutes of the last call"), rows)
 
 
 def cell(one: Mean, times: int, sign: str = "") -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 ANSWER_S = 60.0
 """For a node to start a process and answer."""
-RESERVED_S = 10
-"""For a node's resources to be taken away from others."""
+RESERVED_S = 20.0
+"""For nodes' resources to be taken away from others: an engine that must not start there holds its own for ten seconds."""
 Found = TypeVar("Found")
 
 
@@ -83,14 +84,19 @@ def _answer(ref: Any) -> Any:
         return None
 
 
-def reserve(node: Node) -> None:
-    """Takes all that a node has, and leaves it unused while this process is in the cluster.
+def reserve(nodes: Sequence[Node]) -> None:
+    """Takes all that these nodes have, and leaves it unused while this process is in the cluster.
 
-    Ray has no other way to keep a node from work that waits for a place already.
+    Ray has no other way to keep a node from work that waits for a place already. What works there now ends first; that is
+    waited for, within bounds.
     """
     from ray.util import placement_group
 
-    held = {name: node.resources[name] for name in ("CPU", "GPU") if node.resources.get(name)}
-    group = placement_group([held], strategy="STRICT_PACK", bundle_label_selector=[{"ray.io/node-id": node.id}])
-    # What works there now ends first, which may take long.
-    group.wait(RESERVED_S)
+    held = {node: {name: node.resources[name] for name in ("CPU", "GPU") if node.resources.get(name)} for node in nodes}
+    groups = [
+        placement_group([found], strategy="STRICT_PACK", bundle_label_selector=[{"ray.io/node-id": node.id}])
+        for node, found in held.items()
+    ]
+    until = time.monotonic() + RESERVED_S
+    for group in groups:
+        group.wait(max(0.0, until - time.monotonic()))

@@ -14,8 +14,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -24,8 +23,8 @@ from pipeline.cluster.nodes import Node, living, on_nodes, reserve, works
 from pipeline.cluster.places import amounts
 from pipeline.config import RunConfig
 from pipeline.engine.parcel import Parcel, packed, parcel_of
-from pipeline.errors import UserError
-from pipeline.stopping.interrupt import Stop, watched
+from pipeline.errors import StartError, UserError
+from pipeline.stopping.interrupt import watched
 from pipeline.store import Store
 from pipeline.terminal.speak import say
 from pipeline.version import made_for_gpus, versions
@@ -121,7 +120,7 @@ class Nodes:
         """
         self._store, self._address = store, config.ray.address
         self._looks = threading.Lock()
-        self._left_out: list[Node] = []
+        self._left_out: set[str] = set()
         word = uuid.uuid4().hex
         store.clear(folder)
         store.write_text(posixpath.join(folder, "driver"), word)
@@ -176,24 +175,29 @@ class Nodes:
                 answers[node] = replace(facts, directory=why)
         return answers
 
-    @contextmanager
-    def _newcomers_checked(self) -> Iterator[None]:
-        """Asks nodes that join while the body runs. One that lacks something is given no work, and a line says what."""
+    def run(self, work: Callable[[], None]) -> None:
+        """Runs `work`, while nodes that join are asked: one that lacks something is given no work, and a line says what.
 
-        def look(_: Stop) -> bool:
-            try:
-                self.look()
-            except Exception as error:
-                # What does not answer now may do so at the next look.
-                say(f"nodes that join can't be asked for now: {' '.join(str(error).split())[:200]}")
-            return False
+        Ray gives tasks to a node as soon as it has joined, so one may fail there before the node is left out, and end `work`.
+        Ray itself tries only tasks again whose process died. So then `work` is called again: once at most for each such node.
+        """
+        import ray
 
-        with watched(look, LOOK_S, "nodes"):
-            yield
+        with watched(lambda _: self._look_if_it_can(), LOOK_S, "nodes"):
+            while True:
+                before = len(self._left_out)
+                try:
+                    return work()
+                except (ray.exceptions.RayError, OSError) as error:
+                    self._look_if_it_can()
+                    if isinstance(error, (UserError, StartError)) or len(self._left_out) == before:
+                        raise
+                say("a task failed on that node: the work goes on from what is committed, and engines are loaded again")
 
-    def look(self) -> int:
-        """Asks the nodes that are not known yet, and leaves out those that lack something; how many are left out by now."""
+    def look(self) -> None:
+        """Asks the nodes that are not known yet, and leaves out those that lack something."""
         with self._looks:
+            unfit = []
             for node, facts in self._ask([node for node in _working() if node not in self.known]).items():
                 if facts is None:
                     continue
@@ -201,27 +205,18 @@ class Nodes:
                 if (why := complaint(facts, self.wanted)) is None:
                     say(f"node {node.name} has joined ({facts.device})")
                 else:
-                    reserve(node)
-                    self._left_out.append(node)
+                    unfit.append(node)
                     say(f"node {node.name} has joined, and is left out: {why}")
-            return len(self._left_out)
+            reserve(unfit)
+            self._left_out.update(node.name for node in unfit)
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Runs `work`, and again if it failed while a node came to light that lacks something.
-
-        Ray gives tasks to a node as soon as it has joined: the first may fail there before the node is left out.
-        """
-        import ray
-
-        with self._newcomers_checked():
-            while True:
-                before = len(self._left_out)
-                try:
-                    return work()
-                except (ray.exceptions.RayError, OSError):
-                    if self.look() == before:
-                        raise
-                    say("what Ray had given to the node that is left out goes to the others")
+    def _look_if_it_can(self) -> bool:
+        try:
+            self.look()
+        except Exception as error:
+            # What does not answer now may do so at the next look.
+            say(f"nodes that join can't be asked for now: {' '.join(str(error).split())[:200]}")
+        return False
 
 
 def engine_may_start_here(wanted: Wanted) -> None:

@@ -64,7 +64,8 @@ def bare_python(folder: Path, older: str | None = None) -> Path:
 class Cluster:
     """Nodes by number; 0 is the head. Close it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store_bytes: int = STORE_BYTES) -> None:
+        self._store_bytes = store_bytes
         # A path of sockets must be short.
         self._temporary = Path(tempfile.mkdtemp(prefix="vp-"))
         self.home = folder / "home"
@@ -100,7 +101,7 @@ class Cluster:
             place = [f"--address={self.address}"]
         command = [str(python or self.python), "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *place,
                    f"--node-ip-address={ip}", f"--num-cpus={cpus}", f"--num-gpus={gpus}",
-                   f"--object-store-memory={STORE_BYTES}"]  # fmt: skip
+                   f"--object-store-memory={self._store_bytes}"]  # fmt: skip
         if hidden is not None:
             command = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(hidden), *command]
         kept = {
@@ -166,6 +167,15 @@ class Cluster:
             for each, title in titles.items()
             if title.startswith("ray::") and not any(word in title for word in OF_THE_CLUSTER)
         ]
+
+    def homes(self) -> dict[int, int]:
+        """The node of each process that nodes have started, by its id."""
+        found: dict[int, int] = {}
+        for number, node in self._nodes.items():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one = psutil.Process(node.pid)
+                found |= {each.pid: number for each in (one, *one.children(recursive=True))}
+        return found
 
     def processes(self) -> list[psutil.Process]:
         """All that runs of this cluster: what says so, and what that has started, whose environment its title may hide."""
@@ -251,9 +261,9 @@ def _variable(process: psutil.Process, name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def cluster_of(folder: Path, nodes: int = 2) -> Iterator[Cluster]:
+def cluster_of(folder: Path, nodes: int = 2, store_bytes: int = STORE_BYTES) -> Iterator[Cluster]:
     """A cluster of so many nodes, each with two CPUs and a GPU that it only says it has."""
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, store_bytes)
     try:
         for number in range(nodes):
             cluster.start(number)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks.kills import digests
-from tests.cluster.conftest import Start, slow
+from tests.cluster.conftest import Driver, Start, slow
 from tests.cluster.nodes import Cluster, bare_python
 from tests.places import POLICY
 from tests.waiting import wait_until
@@ -47,7 +48,7 @@ def test_a_place_that_never_comes(whole: Cluster, start: Start, tmp_path: Path) 
 def test_a_node_with_another_version_without_the_run_or_the_model(
     whole: Cluster, start: Start, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
-    older = bare_python(tmp_path / "older", "sympy")
+    older = bare_python(tmp_path / "python", "sympy")
     whole.kill(1)
     whole.start(1, python=older)
     config = slow(tmp_path, whole.address)
@@ -57,14 +58,20 @@ def test_a_node_with_another_version_without_the_run_or_the_model(
     whole.start(1, hidden=tmp_path / "run")
     assert "(127.0.0.12): it does not see what the driver writes in" in refused(start, whole, config)
     # Such a node may join later, too.
-    whole.kill(1)
-    driver = start(whole, "dataset", slow(tmp_path, whole.address, replicas=2))
-    wait_until(lambda: "engines ready" in driver.said or driver.process.poll() is not None, 300)
-    whole.start(1, python=older)
-    assert driver.end() == 0, driver.said
-    assert "(127.0.0.12) has joined, and is left out: it has sympy 0.0.1" in driver.said
-    assert digests(tmp_path / "data") == undisturbed
-    assert "Traceback" not in driver.said
+    for name, python, hidden in (("older", older, None), ("hidden", None, tmp_path / "hidden" / "run")):
+        whole.kill(1)
+        (tmp_path / name / "run").mkdir(parents=True)
+        driver = start(whole, "dataset", slow(tmp_path / name, whole.address, replicas=2))
+        wait_until(partial(_begun, driver), 300)
+        whole.start(1, python=python, hidden=hidden)
+        assert driver.end() == 0, driver.said
+        assert "(127.0.0.12) has joined, and is left out: it " in driver.said
+        assert digests(tmp_path / name / "data") == undisturbed
+        assert "Traceback" not in driver.said
+
+
+def _begun(driver: Driver) -> bool:
+    return "engines ready" in driver.said or driver.process.poll() is not None
 
 
 def test_a_large_model_that_a_node_lacks(whole: Cluster, start: Start, tmp_path: Path) -> None:

@@ -51,12 +51,13 @@ def test_each_problem_is_judged_by_the_model_that_has_not_seen_its_values() -> N
     right, wrong = Critic({"good": 0.9, "bad": 0.1}), Critic({"good": 0.1, "bad": 0.9})
     # Of the two models one is right: that of x's fold.
     models: Any = [right, wrong] if fold_of("x") == 0 else [wrong, right]
-    kept: Any = Critic({"good": 0.9, "bad": 0.1})
-    table = _table(pool, values, kept, models)
-    assert "| all | 2 | 99.8 | 50.0 |" in table
-    assert "| ring | 2 |" in table
-    # Equal responses are scored once, and the problem whose values nobody has seen is judged by none.
-    assert (kept.asked, right.asked, wrong.asked) == (4, 2, 2)
+    table = _table(pool, values, models)
+    # x is judged by `wrong`, which has seen it, and by `right`, which has not; y the other way round.
+    assert "| all | 2 | 50.0 | 50.0 | +0.0 [-99.5, +99.5] |" in table
+    only_x = _table(pool, {"0" * 32: "x"}, models)
+    assert "| ring | 1 | 0.2 | 99.8 | +99.5 [+99.5, +99.5] | 0.0 | 100.0 |" in only_x
+    # Equal responses are scored once.
+    assert (right.asked, wrong.asked) == (6, 6)
 
 
 _SAID: list[tuple[str, VerdictStatus]] = [("good", "correct"), ("bad", "incorrect")]

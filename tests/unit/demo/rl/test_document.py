@@ -69,6 +69,7 @@ def test_every_reward_has_its_row_and_its_difference_to_the_outcome(plan: Plan) 
     first = text.partition("## What became of the policy")[2].partition("\n## ")[0]
     assert "| the policy before" in first
     assert "pass@4" in first
+    assert "% were cut at the limit of tokens" in first
     assert results.difference("min", START, "right").value == pytest.approx(0.2, abs=0.01)
     assert len(results.difference("min", START, "right").by_seed) == 2
     before = text.partition("## Against the policy before")[2].partition("\n## ")[0]

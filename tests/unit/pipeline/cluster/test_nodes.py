@@ -9,7 +9,7 @@ import ray
 import ray.util
 
 from pipeline.cluster import nodes
-from pipeline.cluster.nodes import Node, living, on_node, on_nodes, reserve, works
+from pipeline.cluster.nodes import RESERVED_S, Node, living, on_node, on_nodes, reserve, works
 
 ROWS = [
     {
@@ -92,8 +92,25 @@ def test_what_the_work_raises_is_raised_here() -> None:
         on_node(IDS["wrong"], lambda node: node)
 
 
-def test_a_node_left_out_is_taken_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nodes_left_out_are_taken_as_a_whole_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[Any] = []
-    monkeypatch.setattr(ray.util, "placement_group", lambda *bundles, **how: held.append((*bundles, how)))
-    reserve(Node("a", "one", "10.0.0.1", {"CPU": 4.0, "GPU": 0.0, "memory": 9.0}))
-    assert held == [([{"CPU": 4.0}], {"strategy": "STRICT_PACK", "bundle_label_selector": [{"ray.io/node-id": "a"}]})]
+
+    class Group:
+        def __init__(self, bundles: list[dict[str, float]], **how: Any) -> None:
+            held.append((bundles, how))
+
+        def wait(self, seconds: float) -> None:
+            assert 0 <= seconds <= RESERVED_S
+            held.append("waited")
+
+    monkeypatch.setattr(ray.util, "placement_group", Group)
+    reserve([Node(name, name, "10.0.0.1", {"CPU": 4.0, "GPU": 0.0, "memory": 9.0}) for name in ("a", "b")])
+    assert held == [
+        *(
+            ([{"CPU": 4.0}], {"strategy": "STRICT_PACK", "bundle_label_selector": [{"ray.io/node-id": name}]})
+            for name in ("a", "b")
+        ),
+        "waited",
+        "waited",
+    ]
+    reserve([])

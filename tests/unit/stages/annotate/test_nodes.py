@@ -131,7 +131,7 @@ def test_nodes_that_join_later_are_told_and_left_out_where_they_lack_something(
     cluster: dict[Node, Answer], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left: list[Node] = []
-    monkeypatch.setattr(checks, "reserve", left.append)
+    monkeypatch.setattr(checks, "reserve", left.extend)
     cluster[ONE] = facts_of
     nodes = Nodes(Store(str(tmp_path)), config(tmp_path))
     nodes.look()
@@ -149,7 +149,7 @@ def test_nodes_that_join_later_are_told_and_left_out_where_they_lack_something(
 def test_work_that_failed_on_a_node_that_lacks_something_is_done_elsewhere(
     cluster: dict[Node, Answer], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "reserve", lambda node: None)
+    monkeypatch.setattr(checks, "reserve", lambda nodes: None)
     cluster[ONE] = facts_of
     nodes = Nodes(Store(str(tmp_path)), config(tmp_path))
     tries: list[int] = []
@@ -162,7 +162,7 @@ def test_work_that_failed_on_a_node_that_lacks_something_is_done_elsewhere(
 
     nodes.run(work)
     assert len(tries) == 2
-    assert "goes to the others" in capsys.readouterr().err
+    assert "the work goes on from what is committed" in capsys.readouterr().err
 
     def fails() -> None:
         tries.append(0)
@@ -171,6 +171,15 @@ def test_work_that_failed_on_a_node_that_lacks_something_is_done_elsewhere(
     with pytest.raises(FileNotFoundError, match="anywhere"):
         nodes.run(fails)
     assert len(tries) == 3
+
+    def fails_beside() -> None:
+        # A node that can't even be asked hides no error.
+        cluster[Node("three", "three", "10.0.0.3", {"CPU": 2.0})] = lambda _: 1 / 0  # type: ignore[assignment, return-value]
+        fails()
+
+    with pytest.raises(FileNotFoundError, match="anywhere"):
+        nodes.run(fails_beside)
+    assert "can't be asked for now: division by zero" in capsys.readouterr().err
 
 
 def test_an_engine_on_a_node_that_lacks_something_ends_its_process(
