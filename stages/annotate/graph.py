@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from pipeline.cluster.places import wait_for_places
@@ -75,8 +76,7 @@ def run_graph(
     # One is enough to begin with: Ray Data takes the others as their places come.
     wait_for_places("an engine", [{"GPU": gpus}], config.ray.address, config.ray.wait_s)
     blocks_in_flight = max(1, config.engine.max_in_flight // config.ray.rows_per_block)
-
-    def graph() -> None:
+    with nodes.newcomers_checked() if nodes else nullcontext():
         (
             ray.data.read_parquet(list(files), filesystem=store.filesystem)
             .repartition(target_num_rows_per_block=config.ray.rows_per_block)
@@ -100,8 +100,6 @@ def run_graph(
             )
             .write_datasink(ledger_sink(store))
         )
-
-    nodes.run(graph) if nodes else graph()
 
 
 def gpus_per_engine(engine: EngineConfig, can_have_gpus: bool) -> float:

@@ -13,8 +13,10 @@ import re
 import socket
 import threading
 import time
+import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -120,7 +122,7 @@ class Nodes:
         """
         self._store, self._address = store, config.ray.address
         self._looks = threading.Lock()
-        self._left_out: set[str] = set()
+        self._left_out: list[Node] = []
         word = uuid.uuid4().hex
         store.clear(folder)
         store.write_text(posixpath.join(folder, "driver"), word)
@@ -175,24 +177,27 @@ class Nodes:
                 answers[node] = replace(facts, directory=why)
         return answers
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Runs `work`, while nodes that join are asked: one that lacks something is given no work, and a line says what.
+    @contextmanager
+    def newcomers_checked(self) -> Iterator[None]:
+        """Asks nodes that join while the body runs. One that lacks something is given no work, and a line says what.
 
-        Ray gives tasks to a node as soon as it has joined, so one may fail there before the node is left out, and end `work`.
-        Ray itself tries only tasks again whose process died. So then `work` is called again: once at most for each such node.
+        Raises:
+            StartError: Ray, which gives tasks to a node as soon as it has joined, had given it one before, and that failed.
         """
         import ray
 
         with watched(lambda _: self._look_if_it_can(), LOOK_S, "nodes"):
-            while True:
-                before = len(self._left_out)
-                try:
-                    return work()
-                except (ray.exceptions.RayError, OSError) as error:
-                    self._look_if_it_can()
-                    if isinstance(error, (UserError, StartError)) or len(self._left_out) == before:
-                        raise
-                say("a task failed on that node: the work goes on from what is committed, and engines are loaded again")
+            try:
+                yield
+            except (ray.exceptions.RayError, OSError) as error:
+                self._look_if_it_can()
+                said = "".join(traceback.format_exception(error))
+                if (node := next((each for each in self._left_out if f"ip={each.ip})" in said), None)) is None:
+                    raise
+                raise StartError(
+                    f"ray.address={self._address}: a task failed on node {node.name} before it was left out: "
+                    "mend the node, or take it out of the cluster"
+                ) from error
 
     def look(self) -> None:
         """Asks the nodes that are not known yet, and leaves out those that lack something."""
@@ -208,7 +213,7 @@ class Nodes:
                     unfit.append(node)
                     say(f"node {node.name} has joined, and is left out: {why}")
             reserve(unfit)
-            self._left_out.update(node.name for node in unfit)
+            self._left_out += unfit
 
     def _look_if_it_can(self) -> bool:
         try:

@@ -64,8 +64,15 @@ def test_a_node_with_another_version_without_the_run_or_the_model(
         driver = start(whole, "dataset", slow(tmp_path / name, whole.address, replicas=2))
         wait_until(partial(_begun, driver), 300)
         whole.start(1, python=python, hidden=hidden)
-        assert driver.end() == 0, driver.said
+        driver.end()
         assert "(127.0.0.12) has joined, and is left out: it " in driver.said
+        if driver.process.returncode == 1:
+            # Ray had given it a task at once.
+            assert "a task failed on node" in driver.said
+            assert "the same command resumes from here" in driver.said
+            whole.kill(1)
+            driver = start(whole, "dataset", slow(tmp_path / name, whole.address))
+        assert driver.end() == 0, driver.said
         assert digests(tmp_path / name / "data") == undisturbed
         assert "Traceback" not in driver.said
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import ray
@@ -13,7 +13,7 @@ import ray
 from pipeline.cluster.nodes import Node
 from pipeline.config import EngineConfig, RunConfig, parse_config
 from pipeline.engine.parcel import Parcel
-from pipeline.errors import UserError
+from pipeline.errors import StartError, UserError
 from pipeline.store import Store
 from stages.annotate import nodes as checks
 from stages.annotate.graph import asked, engines_at_once, first_engines, gpus_per_engine
@@ -146,40 +146,29 @@ def test_nodes_that_join_later_are_told_and_left_out_where_they_lack_something(
     assert "has joined, and is left out: it has sympy 1.0" in told[0]
 
 
-def test_work_that_failed_on_a_node_that_lacks_something_is_done_elsewhere(
+def test_a_task_that_failed_on_a_node_that_lacks_something_ends_the_run_in_a_line(
     cluster: dict[Node, Answer], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "reserve", lambda nodes: None)
     cluster[ONE] = facts_of
     nodes = Nodes(Store(str(tmp_path)), config(tmp_path))
-    tries: list[int] = []
 
-    def work() -> None:
-        tries.append(len(cluster))
-        if len(tries) == 1:
-            cluster[TWO] = older
-            raise FileNotFoundError("problems/part-00000.parquet")
+    def fails(ip: str) -> NoReturn:
+        raise ray.exceptions.RayTaskError(
+            "Write", f"ray::Write() (pid=7, ip={ip})", FileNotFoundError("part-0")
+        ).as_instanceof_cause()
 
-    nodes.run(work)
-    assert len(tries) == 2
-    assert "the work goes on from what is committed" in capsys.readouterr().err
-
-    def fails() -> None:
-        tries.append(0)
-        raise FileNotFoundError("no such file anywhere")
-
-    with pytest.raises(FileNotFoundError, match="anywhere"):
-        nodes.run(fails)
-    assert len(tries) == 3
-
-    def fails_beside() -> None:
-        # A node that can't even be asked hides no error.
-        cluster[Node("three", "three", "10.0.0.3", {"CPU": 2.0})] = lambda _: 1 / 0  # type: ignore[assignment, return-value]
-        fails()
-
-    with pytest.raises(FileNotFoundError, match="anywhere"):
-        nodes.run(fails_beside)
-    assert "can't be asked for now: division by zero" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError), nodes.newcomers_checked():
+        fails("10.0.0.2")
+    cluster[TWO] = older
+    why = r"a task failed on node two \(10.0.0.2\) before it was left out: mend the node"
+    with pytest.raises(StartError, match=why), nodes.newcomers_checked():
+        fails("10.0.0.2")
+    assert "node two (10.0.0.2) has joined, and is left out" in capsys.readouterr().err
+    # What fails elsewhere is told as it is, and a node that can't even be asked hides no error.
+    cluster[Node("three", "three", "10.0.0.3", {"CPU": 2.0})] = lambda _: pytest.fail("silent")
+    with pytest.raises(FileNotFoundError), nodes.newcomers_checked():
+        fails("10.0.0.1")
 
 
 def test_an_engine_on_a_node_that_lacks_something_ends_its_process(
