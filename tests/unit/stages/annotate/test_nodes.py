@@ -146,6 +146,10 @@ def test_nodes_that_join_later_are_told_and_left_out_where_they_lack_something(
     assert "has joined, and is left out: it has sympy 1.0" in told[0]
 
 
+def unreadable(_: Wanted) -> NoReturn:
+    raise ValueError("no answer that can be read")
+
+
 def test_a_task_that_failed_on_a_node_that_lacks_something_ends_the_run_in_a_line(
     cluster: dict[Node, Answer], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +170,7 @@ def test_a_task_that_failed_on_a_node_that_lacks_something_ends_the_run_in_a_lin
         fails("10.0.0.2")
     assert "node two (10.0.0.2) has joined, and is left out" in capsys.readouterr().err
     # What fails elsewhere is told as it is, and a node that can't even be asked hides no error.
-    cluster[Node("three", "three", "10.0.0.3", {"CPU": 2.0})] = lambda _: pytest.fail("silent")
+    cluster[Node("three", "three", "10.0.0.3", {"CPU": 2.0})] = unreadable
     with pytest.raises(FileNotFoundError), nodes.newcomers_checked():
         fails("10.0.0.1")
 
