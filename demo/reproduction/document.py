@@ -39,6 +39,12 @@ HOW_CLAIMS_ARE_JUDGED = (
     "the training. The column of first errors, further down, is free of that.",
     "",
 )
+FURTHER = (
+    "Why a PRM may lose by more candidates, and what mends it, was tried in [best_of_n.md](best_of_n.md#measured-on-the-demo);",
+    "what a second seed makes of thresholds, and unseen values of a PRM, in [training_trials.md](training_trials.md);",
+    "what step scores are worth as a reward, in [reinforcement.md](reinforcement.md).",
+    "",
+)
 HEADS = ("claim", "paper", "here", "difference", "detectable", "verdict")
 
 
@@ -106,6 +112,7 @@ def document(
             "## Claims",
             "",
             *HOW_CLAIMS_ARE_JUDGED,
+            *FURTHER,
             *_all_claims(results, corpora),
             "## Labels",
             "",
