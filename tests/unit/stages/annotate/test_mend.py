@@ -65,9 +65,12 @@ def test_a_ledger_file_is_annotated_again(place: Place, how: str) -> None:
 
 
 def test_a_bit_of_the_ledger_is_found_before_it_is_published(place: Place) -> None:
-    flip(sorted(place.run.glob("annotations/*"))[0])
+    path = sorted(place.run.glob("annotations/*"))[0]
+    flip(path)
+    broken = path.read_bytes()
     (place.run / "published.json").unlink()
     mended(place, "is not what was written: their problems are annotated again")
+    assert [each.read_bytes() for each in place.run.glob("damaged/**/*.parquet")] == [broken]
 
 
 @pytest.mark.parametrize("name", ["problems/part-00000.parquet", "problems.json", "quarantine/load.jsonl"])
@@ -104,6 +107,7 @@ def test_settings_files_follow_from_the_same_settings_alone(place: Place, name: 
 def test_what_publishing_writes_is_published_again(place: Place, name: str) -> None:
     (place.run / name).write_bytes(b"\0")
     mended(place, f"{name} has 1 of", "made again")
+    assert (place.run / name).read_bytes() == (place.kept / "run" / name).read_bytes()
 
 
 def test_an_engines_note_is_written_again(place: Place) -> None:
@@ -117,6 +121,7 @@ def test_an_engines_note_is_written_again(place: Place) -> None:
 def test_a_damaged_dataset_is_published_again(place: Place, name: str) -> None:
     flip(place.data / name, 0.6)
     mended(place, "published again")
+    assert (place.data / name).read_bytes() == (place.kept / "data" / name).read_bytes()
 
 
 def test_a_commit_that_names_other_problems_is_written_from_the_ledger(place: Place) -> None:
@@ -140,6 +145,7 @@ def test_a_commit_that_is_gone_is_written_from_the_ledger_and_missed_by_readers(
 def test_a_run_without_a_manifest_gets_one(place: Place) -> None:
     (place.run / "manifest.json").unlink()
     mended(place, "has no manifest: its 12 files were read in full, and it has one now")
+    assert (place.run / "manifest.json").is_file()
 
 
 def test_a_run_without_a_manifest_whose_ledger_cannot_be_read(place: Place) -> None:
@@ -149,6 +155,7 @@ def test_a_run_without_a_manifest_whose_ledger_cannot_be_read(place: Place) -> N
     path = path.with_name(f"{path.name.split('-')[0]}-0.parquet")
     path.write_bytes(path.read_bytes()[:-1])
     mended(place, "has no manifest", "can't be read: their problems are annotated again")
+    assert not path.exists()
 
 
 def test_publish_names_the_damage_and_mends_nothing(place: Place) -> None:
